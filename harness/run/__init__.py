@@ -1,0 +1,32 @@
+"""A run on disk: its folder, its evidence, its seal."""
+
+from harness.run.evidence import EvidenceLog, Reading, read_evidence, utc_now
+from harness.run.folder import (
+    Run,
+    create_run,
+    find_run,
+    load_record,
+    open_run,
+    read_document,
+    stack_facts,
+    write_document,
+)
+from harness.run.seal import changed_files, is_sealed, seal
+
+__all__ = [
+    "EvidenceLog",
+    "Reading",
+    "Run",
+    "changed_files",
+    "create_run",
+    "find_run",
+    "is_sealed",
+    "load_record",
+    "open_run",
+    "read_document",
+    "read_evidence",
+    "seal",
+    "stack_facts",
+    "utc_now",
+    "write_document",
+]

@@ -1,0 +1,139 @@
+"""`evidence.jsonl`: written a whole line at a time by controlling processes, read with suspicion.
+
+The log is append-only. Several processes may write (the gate, pytest's controller, Locust's runner): each takes a
+lock on the file, learns the last number, and writes its lines in one call.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from harness.model import Evidence, Observation
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Evidence, strict=True)
+
+
+def utc_now() -> str:
+    """The wall clock for records: UTC, microseconds, `Z`. Durations are never taken from it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class EvidenceLog:
+    """The writing end. `redact` sees each line before it reaches the disk (DESIGN 4.2: secrets never do)."""
+
+    def __init__(self, path: Path, run: str, redact: Callable[[str], str] = str) -> None:
+        self._path = path
+        self._run = run
+        self._redact = redact
+        self._seq = 0
+        self._size = 0
+
+    def append(self, observations: Iterable[Observation]) -> tuple[int, ...]:
+        """Number, stamp and write the observations; returns their numbers."""
+        batch = tuple(observations)
+        if not batch:
+            return ()
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._catch_up(descriptor)
+            first = self._seq + 1
+            lines = [self._line(first + offset, observation) for offset, observation in enumerate(batch)]
+            data = "".join(lines).encode()
+            written = 0
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+            self._seq += len(batch)
+            self._size += len(data)
+            return tuple(range(first, first + len(batch)))
+        finally:
+            os.close(descriptor)
+
+    def _line(self, seq: int, seen: Observation) -> str:
+        line = Evidence(
+            run=self._run,
+            seq=seq,
+            at=utc_now(),
+            suite=seen.suite,
+            check=seen.check,
+            subject=seen.subject,
+            outcome=seen.outcome,
+            value=seen.value,
+            unit=seen.unit,
+            n=seen.n,
+            detail=seen.detail,
+            test=seen.test,
+            artifacts=seen.artifacts,
+        )
+        return self._redact(_ENCODER.encode(line).decode()) + "\n"
+
+    def _catch_up(self, descriptor: int) -> None:
+        """Learn what other processes wrote since; half a line, left by a killed writer, is cut off."""
+        size = os.fstat(descriptor).st_size
+        if size == self._size:
+            return
+        tail = _tail(descriptor, size)
+        whole = tail.rfind(b"\n") + 1
+        if whole < len(tail):
+            size -= len(tail) - whole
+            os.ftruncate(descriptor, size)
+        last = tail[:whole].rstrip(b"\n").rsplit(b"\n", 1)[-1]
+        self._seq = _DECODER.decode(last).seq if last else 0
+        self._size = size
+
+
+def _tail(descriptor: int, size: int) -> bytes:
+    """The end of the file from the start of its last whole line on (or all of it)."""
+    step = 65536
+    while True:
+        start = max(0, size - step)
+        tail = os.pread(descriptor, size - start, start)
+        if start == 0 or tail.rstrip(b"\n").count(b"\n") > 1:
+            return tail
+        step *= 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the file holds, and what is wrong with it."""
+
+    lines: tuple[Evidence, ...]
+    problems: tuple[str, ...]
+    sha256: str
+
+
+def read_evidence(path: Path, run: str) -> Reading:
+    """Read every line; a torn last line is dropped, anything else amiss is a problem (never an exception)."""
+    data = path.read_bytes() if path.exists() else b""
+    raw = data.split(b"\n")
+    torn = raw.pop() != b""
+    lines, problems = _parse(raw, run)
+    if torn:
+        problems = (*problems, f"the last line ({len(lines) + 1}) is torn")
+    return Reading(lines=lines, problems=problems, sha256=hashlib.sha256(data).hexdigest())
+
+
+def _parse(raw: Sequence[bytes], run: str) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
+    lines: list[Evidence] = []
+    problems: list[str] = []
+    for number, text in enumerate(raw, start=1):
+        try:
+            line = _DECODER.decode(text)
+        except msgspec.DecodeError as error:
+            problems.append(f"evidence line {number} cannot be read: {error}")
+            continue
+        if line.run != run:
+            problems.append(f"evidence line {number} belongs to run {line.run!r}")
+        if line.seq != number:
+            problems.append(f"evidence line {number} has the number {line.seq}")
+        lines.append(line)
+    return tuple(lines), tuple(problems)
