@@ -5,7 +5,7 @@ Imports nothing of the project. All classes are frozen; collections are tuples o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -368,3 +368,18 @@ class StackInfo:
     """Seconds each part took to become ready."""
     build: Build = Build(kind="unknown", id="")
     supervisor_pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Something that happened, for whoever shows progress. Renderers only listen."""
+
+    phase: str
+    text: str
+    done: int | None = None
+    total: int | None = None
+    rate: float | None = None
+    """Requests a second, while load runs."""
+
+
+Listener = Callable[[Progress], None]

@@ -1,0 +1,63 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+target = click.option("--target", metavar="NAME|PATH", help="Profile of the service under test.")
+stack = click.option(
+    "--stack",
+    "backend",
+    type=click.Choice(["embedded", "docker", "attach"]),
+    default=None,
+    help="Where the service and its servers run (default: embedded).",
+)
+url = click.option("--url", metavar="URL", help="Attach to a service that already runs.")
+name = click.option("--name", metavar="NAME", default="default", show_default=True, help="Name of the stack.")
+env = click.option(
+    "--env", "env", metavar="KEY=VALUE", multiple=True, help="Override one setting of the service (repeatable)."
+)
+json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output, nothing else.")
+out = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    metavar="DIR",
+    help="Where runs are kept (default: reports/).",
+)
+active = click.option("--active", is_flag=True, help="Allow writes and attacks on a loopback --url.")
+traces = click.option("--traces", is_flag=True, help="Keep browser traces of an attached service too.")
+debug = click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+policy = click.option("--policy", metavar="quick|release|PATH", default="quick", show_default=True)
+
+
+def overrides(words: tuple[str, ...]) -> dict[str, str]:
+    """`KEY=VALUE` words as a mapping; raises `click.BadParameter` naming the word that is neither."""
+    settings: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{word!r} is not KEY=VALUE", param_hint="--env")
+        settings[key] = value
+    return settings
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Apply several options as one decorator."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+aiming = together(target, stack, url, name, env)
+"""The options of every command that takes a target."""
