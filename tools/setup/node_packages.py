@@ -34,6 +34,15 @@ _FONTS_CONF = """<?xml version="1.0"?>
 """
 
 
+_LOCK = "package-lock.json"
+
+
+def is_current(package: Path, into: Path) -> bool:
+    """Was `into` installed from the lock file that `package` has now?"""
+    installed = into / _LOCK
+    return installed.exists() and installed.read_bytes() == (package / _LOCK).read_bytes()
+
+
 class Node:
     """Node and npm out of the wheel in `venv`."""
 
@@ -51,7 +60,7 @@ class Node:
         with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=into.parent) as scratch:
             fresh = Path(scratch) / into.name
             fresh.mkdir()
-            for name in ("package.json", "package-lock.json"):
+            for name in ("package.json", _LOCK):
                 shutil.copy(package / name, fresh)
             words: Words = [
                 self.executable,
@@ -96,6 +105,7 @@ def install_chromium(node: Node, package: Path, into: Path) -> None:
                 tar.extractall(inside, filter="data")
         fonts = _FONTS_CONF.format(fonts=into / "fonts", cache=into / "fonts-cache")
         (fresh / "fonts.conf").write_text(fonts, encoding="utf-8")
+        shutil.copy(package / _LOCK, fresh)
         if into.exists():
             shutil.rmtree(into)
         fresh.rename(into)
