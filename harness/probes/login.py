@@ -1,0 +1,58 @@
+"""Logs in as one of the profile's roles."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from harness.errors import UsageError
+from harness.model import StackInfo, Target
+from harness.probes.address import SHARED_ADDRESSES
+from harness.probes.exchange import Exchange
+from harness.probes.http import RecordingClient
+
+_PLACEHOLDER = re.compile(r"\{(secret|env)\.([A-Za-z0-9_-]+)\}")
+
+
+def log_in(target: Target, info: StackInfo, role: str) -> str:
+    """The bearer token of a role. Raises `AssertionError` where the service refuses the profile's account."""
+    account = target.auth.roles[role]
+    words = {"username": _resolve(account.username, info), "password": _resolve(account.password, info)}
+    body = {key: value.format(**words) for key, value in target.auth.body.items()}
+    mode = target.client_address
+    with RecordingClient(
+        info.url, timeout_s=target.service.timeout_s, address_mode=mode, address=SHARED_ADDRESSES.fresh(mode)
+    ) as client:
+        answer = client.exchange("POST", target.auth.login, json=body)
+    found = _at(answer, target.auth.token)
+    if answer.status >= 400 or not isinstance(found, str):
+        raise AssertionError(
+            f"login as {role}: expected a token at {target.auth.token!r} from POST {target.auth.login},"
+            f" got status {answer.status}"
+        )
+    return found
+
+
+def _at(answer: Exchange, path: str) -> object:
+    """The member at a dotted path of a JSON answer; None if there is none."""
+    try:
+        value: object = answer.json()
+    except ValueError:
+        return None
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _resolve(text: str, info: StackInfo) -> str:
+    """Fill in `{secret.NAME}` (of our own stacks) and `{env.NAME}` (of the caller). Raises `UsageError` naming it."""
+
+    def fill(match: re.Match[str]) -> str:
+        kind, name = match.groups()
+        value = info.secrets.get(name) if kind == "secret" else os.environ.get(name)
+        if value is None:
+            what = "a stack that we started knows it" if kind == "secret" else f"set the environment variable {name}"
+            raise UsageError(f"[auth]: {match.group()} has no value here; {what}")
+        return value
+
+    return _PLACEHOLDER.sub(fill, text)

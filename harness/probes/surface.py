@@ -1,0 +1,86 @@
+"""What a service shows to a reader who has no account: paths and pages that answer a plain GET."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from harness.model import Target
+
+_OPENAPI_GUESSES = ("/openapi.json", "/api/openapi.json", "/swagger.json", "/v3/api-docs")
+_DOCUMENT_LIMIT = 8 * 2**20
+_MOST_PATHS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """Paths that a plain GET answers, pages among them, and where the OpenAPI document lies ("" if none)."""
+
+    paths: tuple[str, ...]
+    pages: tuple[str, ...]
+    openapi: str
+
+
+def find_surface(target: Target, url: str) -> Surface:
+    """Look at profile, OpenAPI document and front page."""
+    with httpx.Client(base_url=url, timeout=target.service.timeout_s) as client:
+        place, document = _find_document(client, target)
+        pages = target.pages or (_front_page(client) if "pages" not in target.absent else ())
+        named = [
+            *pages,
+            *target.cache.paths,
+            *(path for path in (target.health.live, target.health.ready, target.build_path) if path),
+        ]
+        described = sorted(_parameterless_gets(document))
+        paths = list(dict.fromkeys([*named, *described]))[:_MOST_PATHS] or ["/"]
+    return Surface(paths=tuple(paths), pages=tuple(pages), openapi=place)
+
+
+def _find_document(client: httpx.Client, target: Target) -> tuple[str, dict[str, Any]]:
+    if "openapi" in target.absent:
+        return "", {}
+    for place in (target.openapi,) if target.openapi else _OPENAPI_GUESSES:
+        document = _fetch_json(client, place)
+        if isinstance(document, dict) and "paths" in document:
+            return place, document
+    return target.openapi, {}
+
+
+def _fetch_json(client: httpx.Client, path: str) -> object:
+    try:
+        answer = client.get(path)
+        if not answer.is_success or len(answer.content) > _DOCUMENT_LIMIT:
+            return None
+        document: object = answer.json()
+    except (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    return document
+
+
+def _front_page(client: httpx.Client) -> tuple[str, ...]:
+    try:
+        answer = client.get("/")
+    except httpx.HTTPError:
+        return ()
+    is_page = answer.is_success and answer.headers.get("content-type", "").startswith("text/html")
+    return ("/",) if is_page else ()
+
+
+def _parameterless_gets(document: dict[str, Any]) -> list[str]:
+    """Paths with a GET that needs no parameter and no login, as far as the document says."""
+    found: list[str] = []
+    paths = document.get("paths")
+    for path, item in paths.items() if isinstance(paths, dict) else ():
+        operation = item.get("get") if isinstance(item, dict) else None
+        if not isinstance(operation, dict) or "{" in str(path):
+            continue
+        parameters = [*item.get("parameters", []), *operation.get("parameters", [])]
+        if any(isinstance(one, dict) and one.get("required") for one in parameters):
+            continue
+        if operation.get("security", document.get("security", [])):
+            continue
+        found.append(str(path))
+    return found

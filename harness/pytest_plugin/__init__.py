@@ -1,0 +1,100 @@
+"""Pytest plugin: one stack and one run a session, evidence from every worker (DESIGN 4.5).
+
+It does nothing in a session that runs no suite. In one that does, the controlling process starts (or is given) the
+stack and the run; xdist workers are told where both lie.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.places import root
+from harness.pytest_plugin.assertions import AssertionCounter
+from harness.pytest_plugin.fixtures import measure, record, turn
+from harness.pytest_plugin.items import ItemHooks
+from harness.pytest_plugin.keys import CONTEXT, NOTES, REDACT, TURNS, Context, ItemNotes
+from harness.pytest_plugin.session import Session, is_suite_session, serve_context, worker_context
+from harness.redact import Redactor
+from harness.turns import Turns
+
+__all__ = ["CONTEXT", "NOTES", "Context", "ItemNotes", "measure", "record", "turn"]
+
+_SESSION = pytest.StashKey[Session]()
+_COUNTER = pytest.StashKey[AssertionCounter]()
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Options of a session that runs suites; Allure's plugin is loaded only where its results are asked for."""
+    group = parser.getgroup("harness")
+    group.addoption("--target", metavar="NAME|PATH", default=None, help="profile of the service under test")
+    group.addoption("--url", metavar="URL", default=None, help="attach to a service that already runs")
+    group.addoption("--stack-file", metavar="PATH", default=None, help="use the running stack described there")
+    group.addoption("--run", metavar="PATH", default=None, help="add the evidence to this run")
+    group.addoption("--active", action="store_true", help="allow writes and attacks on a loopback --url")
+    group.addoption("--traces", action="store_true", help="keep browser traces of an attached service too")
+    if any(word.startswith("--alluredir") for word in sys.argv) and not pluginmanager.has_plugin("allure_pytest"):
+        pluginmanager.import_plugin("allure_pytest.plugin", consider_entry_points=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare a session that runs suites; others are left alone."""
+    if not is_suite_session(config):
+        return
+    config.stash[TURNS] = Turns()
+    config.stash[REDACT] = Redactor()
+    counter = AssertionCounter()
+    counter.install()
+    config.stash[_COUNTER] = counter
+    config.pluginmanager.register(counter, "harness-assertions")
+    config.pluginmanager.register(ItemHooks(config, counter), "harness-items")
+    if hasattr(config, "workerinput"):
+        config.stash[CONTEXT] = worker_context(config)
+    else:
+        config.stash[_SESSION] = Session(config)
+        config.pluginmanager.register(config.stash[_SESSION], "harness-session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main() -> Generator[None, Any, Any]:
+    """The harness's own errors end a session in one line."""
+    try:
+        return (yield)
+    except HarnessError as error:
+        sys.stderr.write(f"error: {error.message}\n{error.output}")
+        return pytest.ExitCode.USAGE_ERROR if error.exit_code == 2 else pytest.ExitCode.INTERNAL_ERROR
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist's WorkerController
+    """Tell a worker where stack and run lie."""
+    if CONTEXT in node.config.stash:
+        node.workerinput["harness"] = serve_context(node.config.stash[CONTEXT])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave pytest as it was."""
+    if _COUNTER in config.stash:
+        config.stash[_COUNTER].uninstall()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Of `suites/<suite>/<target>/`, collect only the folder of this session's target."""
+    if CONTEXT not in config.stash or not collection_path.is_dir():
+        return None
+    suite = collection_path.parent
+    if suite.parent == root() / "suites" and collection_path.name != config.stash[CONTEXT].target.name:
+        return True if not collection_path.name.startswith("__") else None
+    return None
+
+
+def count_browser_assertions(config: pytest.Config) -> None:
+    """Called by fixture `page`: from now on Playwright's `expect` counts."""
+    if _COUNTER in config.stash:
+        config.stash[_COUNTER].install_playwright()

@@ -1,0 +1,65 @@
+"""Whose fault a failure is: the target's (`fail`) or ours (`error`) (DESIGN 4.7)."""
+
+from __future__ import annotations
+
+import re
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.model import Outcome, StackInfo
+from harness.probes.http import ServiceUnavailable
+
+_OWN_TIMEOUT = re.compile(r"^Timeout \(>?\d")
+
+# a greeting that the server must answer, whatever the credentials
+_POSTGRES_SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+_PROBES = {"postgresql": (5432, _POSTGRES_SSL_REQUEST), "redis": (6379, b"PING\r\n"), "smtp": (25, b"")}
+
+
+def outcome_of(error: BaseException, info: StackInfo) -> tuple[Outcome, str]:
+    """`fail` if the target is to blame, else `error`; and a reason where the message alone would not tell."""
+    if isinstance(error, HarnessError):
+        return Outcome.ERROR, "the harness failed"
+    if isinstance(error, pytest.fail.Exception) and _OWN_TIMEOUT.match(str(error)):
+        return Outcome.ERROR, "the test's own time-out"
+    if isinstance(error, ServiceUnavailable) or _is_browser_error(error):
+        silent = silent_part(info)
+        if silent:
+            return Outcome.ERROR, f"{silent} of the stack does not answer"
+        return Outcome.FAIL, ""
+    if isinstance(error, (AssertionError, pytest.fail.Exception)):
+        return Outcome.FAIL, ""
+    return Outcome.ERROR, "the test itself crashed"
+
+
+def silent_part(info: StackInfo, patience_s: float = 2.0) -> str | None:
+    """The first part of the stack that does not answer a greeting within `patience_s`; None if all do."""
+    for name, url in (("database", info.database_url), ("cache", info.redis_url), ("mail server", info.smtp_url)):
+        if url and not _answers(url, patience_s):
+            return name
+    return None
+
+
+def _answers(url: str, patience_s: float) -> bool:
+    parts = urlsplit(url)
+    kind = {"postgres": "postgresql", "rediss": "redis", "valkey": "redis"}.get(parts.scheme, parts.scheme)
+    port, greeting = _PROBES.get(kind, (0, b""))
+    try:
+        with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or port), patience_s) as connection:
+            connection.settimeout(patience_s)
+            if greeting:
+                connection.sendall(greeting)
+            return connection.recv(1) != b""
+    except OSError:
+        return False
+
+
+def _is_browser_error(error: BaseException) -> bool:
+    """A page that did not load, or an element that never came; a browser that crashed is ours."""
+    kind = type(error)
+    if not kind.__module__.startswith("playwright."):
+        return False
+    return kind.__name__ == "TimeoutError" or "net::ERR_" in str(error)

@@ -1,0 +1,51 @@
+"""What the plugin keeps on pytest's objects, through typed keys only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.model import Observation, StackInfo, Target
+from harness.probes.exchange import Exchange
+from harness.probes.surface import Surface
+from harness.redact import Redactor
+from harness.turns import Turns
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every process of a test session knows of the run."""
+
+    target: Target
+    info: StackInfo
+    stack_file: Path
+    run: Path
+    surface: Surface
+    active: bool
+    traces: bool
+
+
+@dataclass
+class ItemNotes:
+    """What one attempt of a test left: exchanges, measurements, its count of assertions, what to do if it fails."""
+
+    assertions: int = 0
+    kept: list[Iterable[Exchange]] = field(default_factory=list)
+    """One list of exchanges a client; each grows while its client works."""
+    observations: list[Observation] = field(default_factory=list)
+    on_failure: list[Callable[[], tuple[str, ...]]] = field(default_factory=list)
+    """Each returns the artifacts it made, relative to the run."""
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """What all clients of the test sent and got, client by client."""
+        return [exchange for kept in self.kept for exchange in kept]
+
+
+CONTEXT = pytest.StashKey[Context]()
+NOTES = pytest.StashKey[ItemNotes]()
+REDACT = pytest.StashKey[Redactor]()
+TURNS = pytest.StashKey[Turns]()

@@ -1,0 +1,135 @@
+"""From one attempt of a test to its observations."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.model import Observation, Outcome, StackInfo
+from harness.probes.exchange import curl_line
+from harness.pytest_plugin.blame import outcome_of
+from harness.pytest_plugin.keys import ItemNotes
+
+_CURL_LINES = 3
+_MESSAGE_LIMIT = 2000
+_SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMark:
+    """What `@pytest.mark.check` says of a test."""
+
+    check: str
+    subject: str
+    severity: str
+    source: str
+
+
+def suite_of(path: Path) -> str:
+    """The suite a test file belongs to: the folder under `suites/`, else its own folder's name."""
+    parts = path.parts
+    if "suites" in parts[:-1]:
+        index = len(parts) - 1 - parts[::-1].index("suites")
+        if index + 2 < len(parts):
+            return parts[index + 1]
+    return path.parent.name
+
+
+def check_mark(item: pytest.Item) -> CheckMark:
+    """Read the marker; a test without one proves something under its own name.
+
+    Raises `pytest.UsageError` for a marker that is malformed.
+    """
+    suite = suite_of(item.path)
+    name = getattr(item, "originalname", None) or item.name
+    marker = item.get_closest_marker("check")
+    parameters = _parameters(item)
+    subject = " ".join(str(value) for value in parameters.values()) or name
+    if marker is None:
+        return CheckMark(check=f"{suite}.{name.removeprefix('test_')}", subject=subject, severity="normal", source="")
+    words: dict[str, Any] = dict(marker.kwargs)
+    if len(marker.args) != 1 or not isinstance(marker.args[0], str):
+        raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.check takes one check id, for example 'headers.hsts'")
+    unknown = set(words) - {"severity", "source", "subject"}
+    if unknown or words.get("severity", "normal") not in _SEVERITIES:
+        raise pytest.UsageError(
+            f"{item.nodeid}: @pytest.mark.check knows subject, source and severity ({', '.join(_SEVERITIES)}),"
+            f" not {sorted(unknown) or words['severity']!r}"
+        )
+    template = words.get("subject", "")
+    return CheckMark(
+        check=marker.args[0],
+        subject=template.format(**parameters) if template else subject,
+        severity=words.get("severity", "normal"),
+        source=words.get("source", ""),
+    )
+
+
+def _parameters(item: pytest.Item) -> dict[str, object]:
+    callspec = getattr(item, "callspec", None)
+    return dict(callspec.params) if callspec is not None else {}
+
+
+def observe(
+    item: pytest.Item,
+    report: pytest.TestReport,
+    error: BaseException | None,
+    notes: ItemNotes,
+    info: StackInfo,
+) -> Observation | None:
+    """What this phase of the attempt says; None where a later phase will say it."""
+    mark = check_mark(item)
+    if report.skipped:
+        return _observation(item, mark, Outcome.SKIP, {"reason": _skip_reason(report)})
+    if report.failed:
+        outcome, reason = outcome_of(error, info) if error is not None else (Outcome.ERROR, "no exception was kept")
+        if report.when == "teardown":
+            outcome, reason = Outcome.ERROR, "its teardown failed"
+        detail: dict[str, Any] = {"message": _message(report, error), "phase": report.when}
+        if reason:
+            detail["reason"] = reason
+        if notes.exchanges:
+            detail["curl"] = [curl_line(exchange) for exchange in notes.exchanges[-_CURL_LINES:]]
+            last = notes.exchanges[-1]
+            detail["observed"] = {"request": f"{last.method} {last.url}", "status": last.status}
+        artifacts = tuple(name for make in notes.on_failure for name in make())
+        return _observation(item, mark, outcome, detail, artifacts)
+    if report.when != "call":
+        return None
+    if notes.assertions == 0:
+        message = "the test executed no assertion, so it proved nothing"
+        return _observation(item, mark, Outcome.ERROR, {"message": message, "reason": message})
+    return _observation(item, mark, Outcome.PASS, {"assertions": notes.assertions, "requests": len(notes.exchanges)})
+
+
+def _observation(
+    item: pytest.Item, mark: CheckMark, outcome: Outcome, detail: dict[str, Any], artifacts: tuple[str, ...] = ()
+) -> Observation:
+    extra = {"severity": mark.severity} | ({"source": mark.source} if mark.source else {})
+    return Observation(
+        suite=suite_of(item.path),
+        check=mark.check,
+        subject=mark.subject,
+        outcome=outcome,
+        detail=detail | extra,
+        test=item.nodeid,
+        artifacts=artifacts,
+    )
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    return str(getattr(report, "wasxfail", "") or report.longrepr)
+
+
+def _message(report: pytest.TestReport, error: BaseException | None) -> str:
+    """The assertion's own words: what was expected, what came back; bounded, without colour codes."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message) if crash is not None else str(error or report.longrepr)
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
+    return text if len(text) <= _MESSAGE_LIMIT else text[:_MESSAGE_LIMIT] + " …"

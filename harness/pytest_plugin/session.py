@@ -1,0 +1,170 @@
+"""A session that runs suites: its stack, its run, and what workers are told of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.model import StackInfo, Target
+from harness.places import in_checkout, root
+from harness.probes.surface import Surface, find_surface
+from harness.profile import generic_target, load_target
+from harness.pytest_plugin.controller import Recorder
+from harness.pytest_plugin.keys import CONTEXT, REDACT, Context
+from harness.redact import Redactor
+from harness.run import Run, create_run, open_run, read_document, stack_facts
+from harness.stack import Stack, attach_url, find_stack, launch, open_stack
+from harness.stack.build import commit_of, identify_build
+
+_STATE = "stack.json"
+
+
+def is_suite_session(config: pytest.Config) -> bool:
+    """Does this session run tests of suites (and not the project's own tests)?"""
+    if hasattr(config, "workerinput"):
+        return "harness" in config.workerinput
+    if config.option.help or config.option.version or getattr(config.option, "showfixtures", False):
+        return False
+    if config.getoption("--stack-file") or config.getoption("--run"):
+        return True
+    suites = root() / "suites"
+    here = config.invocation_params.dir
+    paths = [(here / argument.split("::")[0]).resolve() for argument in config.args]
+    return any(path == suites or suites in path.parents for path in paths)
+
+
+class Session:
+    """Owns stack and run from the first hook to the last, unless both were given."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._stack: Stack | None = None
+        self._run: Run | None = None
+        self._owns_run = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:  # noqa: ARG002
+        """Start or find the stack, open the run, tell everybody."""
+        config = self._config
+        if config.option.collectonly:
+            config.stash[CONTEXT] = self._dry_context()
+            return
+        target, stack = self._find_target_and_stack()
+        self._stack = stack
+        redact = config.stash[REDACT]
+        teach(redact, stack.info)
+        self._run = self._open_run(target, stack, redact)
+        surface = find_surface(target, stack.info.url)
+        config.stash[CONTEXT] = Context(
+            target=target,
+            info=stack.info,
+            stack_file=Path(stack.info.state_dir) / _STATE,
+            run=self._run.path,
+            surface=surface,
+            active=config.getoption("--active"),
+            traces=config.getoption("--traces"),
+        )
+        config.pluginmanager.register(Recorder(self._run, config), "harness-recorder")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:  # noqa: ARG002
+        """Close what this session opened."""
+        if self._run is not None and self._owns_run:
+            interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+            self._run.close("interrupted" if interrupted else "finished")
+        if self._stack is not None:
+            self._stack.stop()
+
+    def _find_target_and_stack(self) -> tuple[Target, Stack]:
+        options = self._config.option
+        if options.stack_file:
+            target = self._given_target(options.target) if options.target else self._target_of_run(options.run)
+            return target, open_stack(Path(options.stack_file))
+        if options.url:
+            target = load_target(options.target, root()) if options.target else generic_target(options.url)
+            return target, attach_url(target, options.url)
+        target = self._given_target(options.target)
+        running = find_stack("default")
+        if running is not None and running.target == target.name:
+            return target, open_stack(Path(running.state_dir) / _STATE)
+        sys.stderr.write(f"harness: starting {target.name}\n")
+        return target, launch(target)
+
+    def _given_target(self, given: str | None) -> Target:
+        if given is None and not in_checkout():
+            raise pytest.UsageError("no target: give --target NAME|PATH or --url URL")
+        return load_target(given or "dealradar", root())
+
+    def _target_of_run(self, run: str) -> Target:
+        target: Target = msgspec.convert(read_document(Path(run) / "profile.json"), Target)
+        return target
+
+    def _open_run(self, target: Target, stack: Stack, redact: Redactor) -> Run:
+        given = self._config.option.run
+        if given:
+            return open_run(Path(given), redact)
+        self._owns_run = True
+        run = create_run(
+            Path("reports"),
+            kind="pytest",
+            target=target,
+            policy=None,
+            commit=commit_of(root()),
+            documents={"profile": target},
+            redact=redact,
+        )
+        with run.editing() as document:
+            document["stack"] = stack_facts(stack.info)
+            document["build"] = identify_build(target, stack.info)
+        return run
+
+    def _dry_context(self) -> Context:
+        target = self._given_target(self._config.option.target)
+        info = StackInfo(name="none", backend="attach", target=target.name, url="http://127.0.0.1:9", owned=False)
+        surface = Surface(paths=target.pages, pages=target.pages, openapi="")
+        nowhere = Path()
+        return Context(
+            target=target, info=info, stack_file=nowhere, run=nowhere, surface=surface, active=False, traces=False
+        )
+
+
+def teach(redact: Redactor, info: StackInfo) -> None:
+    """Tell the redactor the secrets of a stack."""
+    redact.learn(info.secrets.values())
+    redact.learn((info.database_url, info.redis_url, info.smtp_url))
+    redact.learn(value for name, value in info.settings.items() if "SECRET" in name or "PASSWORD" in name)
+
+
+def serve_context(context: Context) -> bytes:
+    """The context as bytes for execnet. The stack's secrets stay in its private file."""
+    return msgspec.json.encode(
+        {
+            "target": context.target,
+            "stack_file": str(context.stack_file),
+            "run": str(context.run),
+            "surface": context.surface,
+            "active": context.active,
+            "traces": context.traces,
+        }
+    )
+
+
+def worker_context(config: pytest.Config) -> Context:
+    """What the controller told this worker."""
+    told: dict[str, Any] = msgspec.json.decode(config.workerinput["harness"])  # type: ignore[attr-defined]
+    stack_file = Path(told["stack_file"])
+    info = msgspec.json.decode(stack_file.read_bytes(), type=StackInfo)
+    teach(config.stash[REDACT], info)
+    return Context(
+        target=msgspec.convert(told["target"], Target),
+        info=info,
+        stack_file=stack_file,
+        run=Path(told["run"]),
+        surface=msgspec.convert(told["surface"], Surface),
+        active=told["active"],
+        traces=told["traces"],
+    )
