@@ -25,7 +25,7 @@ PACKAGED = Path(sys.prefix) / "node" / "chromium"
 """Where `make setup` unpacks the npm package's browser."""
 
 _INSTALLED_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_INSTALLED_PATHS = (
+_APPLICATIONS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
@@ -60,26 +60,38 @@ class Chromium:
         }
 
 
-def find_chromium(named: str | None = None, *, downloads: Path | None = None) -> Chromium | None:
-    """The first browser in the order above, or None.
+@dataclass(frozen=True)
+class Places:
+    """Where to look for a browser."""
 
-    `named` is what the user set (HARNESS_CHROMIUM), `downloads` Playwright's folder where it is not the usual one
-    (PLAYWRIGHT_BROWSERS_PATH). Raises UsageError if `named` is no program: another browser is not what was asked for.
+    path: str | None = None
+    """Folders of programs, as in PATH; None for the PATH of this process."""
+    applications: tuple[str, ...] = _APPLICATIONS
+    downloads: Path | None = None
+    """Playwright's folder (PLAYWRIGHT_BROWSERS_PATH); None for the usual one."""
+    packaged: Path = PACKAGED
+
+
+USUAL_PLACES = Places()
+
+
+def find_chromium(named: str | None = None, places: Places = USUAL_PLACES) -> Chromium | None:
+    """The first browser in the order above, or None. `named` is what the user set (HARNESS_CHROMIUM).
+
+    Raises UsageError if `named` is no program: another browser is not what was asked for.
     """
     if named:
-        found = shutil.which(named)
+        found = shutil.which(named, path=places.path)
         if found is None:
-            raise UsageError(
-                f"HARNESS_CHROMIUM names {named}, which is no program here: name an installed Chromium, or unset it"
-            )
+            raise UsageError(f"HARNESS_CHROMIUM names {named}, which is no program here: name a Chromium, or unset it")
         return Chromium(Path(found), _arguments(), source="named by HARNESS_CHROMIUM")
-    installed = _find_installed()
+    installed = _find_installed(places.path, places.applications)
     if installed is not None:
         return Chromium(installed, _arguments(), source="installed")
-    downloaded = next(_downloaded(downloads or _usual_downloads()), None)
+    downloaded = next(_downloaded(places.downloads or _usual_downloads()), None)
     if downloaded is not None:
         return Chromium(downloaded, _arguments(), source="Playwright's download")
-    return _packaged(PACKAGED)
+    return _packaged(places.packaged)
 
 
 def _arguments() -> tuple[str, ...]:
@@ -89,19 +101,19 @@ def _arguments() -> tuple[str, ...]:
 
 
 @functools.cache
-def _find_installed() -> Path | None:
+def _find_installed(path: str | None, applications: tuple[str, ...]) -> Path | None:
     """The first installed browser that says its version: a distribution may ship a stub that asks for a snap."""
-    names = [shutil.which(name) for name in _INSTALLED_NAMES]
-    for path in (*filter(None, names), *_INSTALLED_PATHS):
-        if os.access(path, os.X_OK) and _says_its_version(path):
-            return Path(path)
+    on_path = [shutil.which(name, path=path) for name in _INSTALLED_NAMES]
+    for program in (*filter(None, on_path), *applications):
+        if os.access(program, os.X_OK) and _says_its_version(program):
+            return Path(program)
     return None
 
 
-def _says_its_version(path: str) -> bool:
+def _says_its_version(program: str) -> bool:
     try:
         answer = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=_ANSWERS_WITHIN_S, check=False
+            [program, "--version"], capture_output=True, text=True, timeout=_ANSWERS_WITHIN_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
@@ -116,7 +128,7 @@ def _usual_downloads() -> Path:
 
 def _downloaded(folder: Path) -> Iterator[Path]:
     """Programs of the revision that the installed Playwright expects; another revision may not speak its protocol."""
-    revision = _expected_revision()
+    revision = expected_revision()
     if revision is None:
         return
     shell, full = f"chromium_headless_shell-{revision}", f"chromium-{revision}"
@@ -130,7 +142,7 @@ def _downloaded(folder: Path) -> Iterator[Path]:
         yield from (path for path in sorted(folder.glob(pattern)) if os.access(path, os.X_OK))
 
 
-def _expected_revision() -> str | None:
+def expected_revision() -> str | None:
     """The Chromium revision in the list that Playwright ships; None without Playwright."""
     spec = find_spec("playwright")
     if spec is None or spec.origin is None:
