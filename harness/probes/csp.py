@@ -1,0 +1,195 @@
+"""A Content-Security-Policy as a browser applies it (W3C Content Security Policy Level 3).
+
+Several policies may come with one answer, in several headers or split by commas; a browser enforces all of them, so
+something is allowed only if every policy allows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+FALLBACKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "script-src-elem": ("script-src", "default-src"),
+        "script-src-attr": ("script-src", "default-src"),
+        "style-src-elem": ("style-src", "default-src"),
+        "style-src-attr": ("style-src", "default-src"),
+        "worker-src": ("child-src", "script-src", "default-src"),
+        "frame-src": ("child-src", "default-src"),
+        **dict.fromkeys(
+            (
+                "child-src",
+                "connect-src",
+                "font-src",
+                "img-src",
+                "manifest-src",
+                "media-src",
+                "object-src",
+                "script-src",
+                "style-src",
+            ),
+            ("default-src",),
+        ),
+    }
+)
+"""Fetch directives and what governs in their place, nearest first (CSP3 6.8.3). All others have no fallback."""
+
+_OTHERS = (
+    "default-src base-uri form-action frame-ancestors report-to report-uri require-trusted-types-for sandbox "
+    "trusted-types upgrade-insecure-requests webrtc"
+)
+KNOWN = frozenset(FALLBACKS) | frozenset(_OTHERS.split())
+"""Directives that browsers know; an unknown one (a typing mistake, often) protects nothing."""
+
+_NONCE = re.compile(r"'nonce-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
+_HASH = re.compile(r"'sha(256|384|512)-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_ANY_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?\*(?::(?:\d+|\*))?(?:/.*)?", re.IGNORECASE)
+_SCRIPTS = frozenset({"script-src", "script-src-elem", "script-src-attr", "worker-src"})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy: lower-case directive -> its sources as written."""
+
+    directives: Mapping[str, tuple[str, ...]]
+    repeated: tuple[str, ...] = ()
+    """Directives that stand there again; a browser ignores the later ones (CSP3 2.2.1)."""
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Directives that no browser knows."""
+        return tuple(name for name in self.directives if name not in KNOWN)
+
+    def governing(self, directive: str) -> str | None:
+        """The directive that decides on `directive`: itself or its nearest fallback; None if nothing does."""
+        names = (directive, *FALLBACKS.get(directive, ()))
+        return next((name for name in names if name in self.directives), None)
+
+    def sources(self, directive: str) -> tuple[str, ...] | None:
+        """The source list in force; None if the policy says nothing, which allows everything."""
+        governing = self.governing(directive)
+        return None if governing is None else self.directives[governing]
+
+    def allows_inline(self, directive: str) -> bool:
+        """Does all inline behaviour of that kind run? (CSP3 6.7.3.2: a nonce or a hash switches 'unsafe-inline' off,
+        for scripts 'strict-dynamic' too.)"""
+        sources = self.sources(directive)
+        if sources is None:
+            return True
+        if any(_NONCE.fullmatch(source) or _HASH.fullmatch(source) for source in sources):
+            return False
+        lowered = {source.lower() for source in sources}
+        if directive in _SCRIPTS and "'strict-dynamic'" in lowered:
+            return False
+        return "'unsafe-inline'" in lowered
+
+    def allows_eval(self) -> bool:
+        """May a script turn text into code? (CSP3 4.4; governed by script-src.)"""
+        sources = self.sources("script-src")
+        return sources is None or "'unsafe-eval'" in {source.lower() for source in sources}
+
+    def wide_sources(self, directive: str) -> tuple[str, ...]:
+        """Sources in force that let in any host: `*`, `https://*`, a bare scheme such as `https:` or `data:`.
+
+        Where nothing governs the directive the answer is ("*",). For scripts 'strict-dynamic' makes browsers ignore
+        hosts and schemes (CSP3 8.2), so there is none then.
+        """
+        sources = self.sources(directive)
+        if sources is None:
+            return ("*",)
+        if directive in _SCRIPTS and "'strict-dynamic'" in {source.lower() for source in sources}:
+            return ()
+        return tuple(source for source in sources if _SCHEME.fullmatch(source) or _ANY_HOST.fullmatch(source))
+
+    def forbids(self, directive: str) -> bool:
+        """Is nothing at all allowed: an empty list or 'none' alone?"""
+        sources = self.sources(directive)
+        return sources is not None and tuple(source.lower() for source in sources) in ((), ("'none'",))
+
+
+@dataclass(frozen=True, slots=True)
+class Csp:
+    """All policies of one answer, enforced together; without any everything is allowed."""
+
+    policies: tuple[Policy, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+    def names(self, directive: str) -> bool:
+        """Does any policy hold that directive itself?"""
+        return any(directive in policy.directives for policy in self.policies)
+
+    def governs(self, directive: str) -> bool:
+        """Does any policy decide on it, by itself or by fallback?"""
+        return any(policy.governing(directive) for policy in self.policies)
+
+    def sources(self, directive: str) -> tuple[tuple[str, ...], ...]:
+        """The source lists in force, one for each policy that says something."""
+        lists = (policy.sources(directive) for policy in self.policies)
+        return tuple(sources for sources in lists if sources is not None)
+
+    def has_unsafe_inline(self, directive: str = "script-src") -> bool:
+        """Does inline code of that kind run under every policy?"""
+        return all(policy.allows_inline(directive) for policy in self.policies)
+
+    def allows_eval(self) -> bool:
+        """May text become code under every policy?"""
+        return all(policy.allows_eval() for policy in self.policies)
+
+    def wide_sources(self, directive: str) -> tuple[str, ...]:
+        """Sources that let in any host, of the policy with the fewest of them; ("*",) without any policy."""
+        return min((policy.wide_sources(directive) for policy in self.policies), key=len, default=("*",))
+
+    def forbids(self, directive: str) -> bool:
+        """Does at least one policy forbid it wholly?"""
+        return any(policy.forbids(directive) for policy in self.policies)
+
+    def missing(self) -> tuple[str, ...]:
+        """What a strict policy has and this one leaves open: script-src, object-src (both may fall back), and
+        base-uri, form-action, frame-ancestors, to which default-src does not apply."""
+        fetched = tuple(name for name in ("script-src", "object-src") if not self.governs(name))
+        alone = tuple(name for name in ("base-uri", "form-action", "frame-ancestors") if not self.names(name))
+        return fetched + alone
+
+
+def parse_csp(lines: Iterable[str]) -> Csp:
+    """The policies of all Content-Security-Policy lines of one answer (CSP3 2.2.2); problems are named."""
+    policies: list[Policy] = []
+    problems: list[str] = []
+    for serialized in (part for line in lines for part in line.split(",")):
+        policy = _parse_policy(serialized)
+        if not policy.directives:
+            continue
+        policies.append(policy)
+        problems += [f"{name} stands there again and is ignored" for name in policy.repeated]
+        problems += [f"{name} is no directive that browsers know" for name in policy.unknown]
+        problems += [
+            f"{name}: {source} does nothing without its quotes"
+            for name, sources in policy.directives.items()
+            for source in sources
+            if source.lower() in ("self", "none", "unsafe-inline", "unsafe-eval", "strict-dynamic")
+        ]
+        problems += [
+            f"{name}: 'none' is ignored beside other sources"
+            for name, sources in policy.directives.items()
+            if len(sources) > 1 and "'none'" in {source.lower() for source in sources}
+        ]
+    return Csp(policies=tuple(policies), problems=tuple(problems))
+
+
+def _parse_policy(serialized: str) -> Policy:
+    directives: dict[str, tuple[str, ...]] = {}
+    repeated: list[str] = []
+    for part in serialized.split(";"):
+        words = part.split()
+        if not words:
+            continue
+        name = words[0].lower()
+        if name in directives:
+            repeated.append(name)
+        else:
+            directives[name] = tuple(words[1:])
+    return Policy(directives=MappingProxyType(directives), repeated=tuple(repeated))

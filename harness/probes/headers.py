@@ -1,0 +1,201 @@
+"""Header values as data, read as strictly as browsers and RFCs do. What is malformed is named, never repaired."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the RFC's word for a name
+_PAIR = re.compile(rf'\s*({_TOKEN})\s*(?:=\s*({_TOKEN}|"(?:[^"\\]|\\.)*")\s*)?')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hsts:
+    """Strict-Transport-Security (RFC 6797 6.1). `max_age` is in seconds; None where a browser ignores the header."""
+
+    max_age: int | None
+    include_subdomains: bool = False
+    preload: bool = False
+    problems: tuple[str, ...] = ()
+
+
+def parse_hsts(lines: Iterable[str]) -> Hsts | None:
+    """What a browser takes from the header's lines, the first alone (RFC 6797 8.1); None without one."""
+    values = tuple(lines)
+    if not values:
+        return None
+    problems = ["more than one header; browsers take the first"] if len(values) > 1 else []
+    directives: dict[str, str | None] = {}
+    for part in filter(str.strip, values[0].split(";")):
+        match = _PAIR.fullmatch(part)
+        if match is None:
+            return Hsts(max_age=None, problems=(*problems, f"{part.strip()!r} is no directive"))
+        name = match[1].lower()
+        if name in directives:
+            return Hsts(max_age=None, problems=(*problems, f"{name} stands there twice"))
+        directives[name] = _unquoted(match[2])
+    age = directives.get("max-age")
+    if age is None or not age.isascii() or not age.isdigit():
+        return Hsts(max_age=None, problems=(*problems, "max-age is missing or no number"))
+    if directives.get("includesubdomains") is not None:
+        problems.append("includeSubDomains takes no value")
+    return Hsts(
+        max_age=int(age),
+        include_subdomains="includesubdomains" in directives,
+        preload="preload" in directives,
+        problems=tuple(problems),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCookie:
+    """One Set-Cookie line (RFC 6265bis 5.6); the value itself is not kept, since it may be a credential."""
+
+    name: str
+    value_length: int
+    attributes: Mapping[str, str]
+    """Lower-case name -> value ("" where there is none); of repeated ones the last counts."""
+
+    @property
+    def secure(self) -> bool:
+        """Sent over TLS alone."""
+        return "secure" in self.attributes
+
+    @property
+    def http_only(self) -> bool:
+        """Kept from scripts."""
+        return "httponly" in self.attributes
+
+    @property
+    def same_site(self) -> str:
+        """`strict`, `lax` or `none`; "default" for an absent or unknown value, as browsers take it."""
+        value = self.attributes.get("samesite", "").lower()
+        return value if value in ("strict", "lax", "none") else "default"
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why a browser would refuse the cookie (prefixes: RFC 6265bis 4.1.3)."""
+        found = []
+        if self.same_site == "none" and not self.secure:
+            found.append("SameSite=None without Secure")
+        lowered = self.name.lower()
+        if lowered.startswith(("__secure-", "__host-")) and not self.secure:
+            found.append(f"the prefix of {self.name} demands Secure")
+        if lowered.startswith("__host-") and (self.attributes.get("path") != "/" or self.attributes.get("domain")):
+            found.append(f"the prefix of {self.name} demands Path=/ and no Domain")
+        return tuple(found)
+
+
+def parse_set_cookie(line: str) -> SetCookie:
+    """One line as a browser reads it: it never fails, a nameless cookie has the name ""."""
+    pair, *rest = line.split(";")
+    name, equals, value = pair.partition("=")
+    if not equals:
+        name, value = "", name
+    attributes: dict[str, str] = {}
+    for part in rest:
+        key, _, content = part.partition("=")
+        attributes[key.strip().lower()] = content.strip()
+    attributes.pop("", None)
+    return SetCookie(name=name.strip(), value_length=len(value.strip()), attributes=MappingProxyType(attributes))
+
+
+def parse_cache_control(lines: Iterable[str]) -> Mapping[str, str | None]:
+    """Directives of all lines, lower-case name -> value or None (RFC 9111 5.2); of repeated ones the first counts."""
+    directives: dict[str, str | None] = {}
+    for part in split_list(lines):
+        match = _PAIR.fullmatch(part)
+        if match is not None:
+            directives.setdefault(match[1].lower(), _unquoted(match[2]))
+    return MappingProxyType(directives)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaType:
+    """A Content-Type (RFC 9110 8.3.1), names in lower case."""
+
+    type: str
+    subtype: str
+    parameters: Mapping[str, str]
+
+    @property
+    def essence(self) -> str:
+        """`type/subtype`."""
+        return f"{self.type}/{self.subtype}"
+
+    @property
+    def is_json(self) -> bool:
+        """JSON or a format built on it (`application/problem+json`)."""
+        return self.subtype == "json" or self.subtype.endswith("+json")
+
+    @property
+    def is_html(self) -> bool:
+        """A document in which scripts run."""
+        return self.essence in ("text/html", "application/xhtml+xml")
+
+
+def parse_media_type(value: str | None) -> MediaType | None:
+    """The media type; None if the header is absent or malformed."""
+    if value is None:
+        return None
+    essence, *rest = _split_quoted(value, ";")
+    match = re.fullmatch(rf"\s*({_TOKEN})/({_TOKEN})\s*", essence)
+    if match is None:
+        return None
+    parameters: dict[str, str] = {}
+    for part in filter(str.strip, rest):
+        pair = _PAIR.fullmatch(part)
+        if pair is None or pair[2] is None:
+            return None
+        parameters.setdefault(pair[1].lower(), _unquoted(pair[2]) or "")
+    return MediaType(type=match[1].lower(), subtype=match[2].lower(), parameters=MappingProxyType(parameters))
+
+
+def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds to wait (RFC 9110 10.2.3: whole seconds, or a date, which needs `now`); None if absent or malformed."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+
+
+def parse_date(value: str | None) -> datetime | None:
+    """An HTTP date in UTC (RFC 9110 5.6.7); None if absent or malformed."""
+    if value is None:
+        return None
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def names_in(lines: Iterable[str]) -> frozenset[str]:
+    """The lower-case members of a list of names, such as Vary or Access-Control-Allow-Headers."""
+    return frozenset(part.lower() for part in split_list(lines))
+
+
+def split_list(lines: Iterable[str]) -> tuple[str, ...]:
+    """Members of a comma-separated list over all lines, commas in quotes respected (RFC 9110 5.6.1)."""
+    return tuple(part.strip() for line in lines for part in _split_quoted(line, ",") if part.strip())
+
+
+def _split_quoted(text: str, separator: str) -> list[str]:
+    return re.findall(rf'(?:[^{separator}"]|"(?:[^"\\]|\\.)*"?)+', text) or [""]
+
+
+def _unquoted(value: str | None) -> str | None:
+    if value is None or not value.startswith('"'):
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:-1])
