@@ -41,6 +41,12 @@ class Decision(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"
 
 
+NEEDS_WORDS = ("postgres", "smtp", "valkey")
+"""Servers that a target's `needs` may name."""
+ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "ratelimit", "workers")
+"""What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (DESIGN 4.6)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What an instrument or a test has to say; it becomes evidence once a run gives it number and time.
@@ -114,6 +120,8 @@ class Criterion:
     target: str | None = None
     allow_skip: tuple[str, ...] = ()
     waivable: bool = True
+    source: str = ""
+    """File and line where it is written, for messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,7 +330,9 @@ class Target:
     """Folders that the service must be able to write to."""
     preflight_weights: Mapping[str, float] = field(default_factory=dict)
     suite_paths: tuple[str, ...] = ()
-    """Folders with more suites, relative to the profile."""
+    """Folders with more suites; absolute once the profile is loaded."""
+    escalation_accepted: tuple[str, ...] = ()
+    """`[escalation] accepted`, as written."""
 
 
 # --- what runs -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,178 @@
+"""What a profile must hold beyond the types of its keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness.model import ABSENT_WORDS, NEEDS_WORDS, Target
+from harness.profile.placeholders import check_placeholders, has_placeholder
+from harness.toml_file import TomlFile, Where, nearest
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_SETTING = re.compile(r"[A-Za-z_]\w*")
+
+
+def check_target(file: TomlFile, target: Target) -> None:
+    """Hold a target that was just read against every rule. Raises `ConfigError` at the first that it breaks."""
+    if not _NAME.fullmatch(target.name):
+        raise file.error(f"{target.name!r} is no name; small letters, digits, '-', '_' and '.' make one", ("name",))
+    _check_service(file, target)
+    _check_folders(file, target)
+    _check_words(file, target)
+    _check_paths(file, target)
+    _check_numbers(file, target)
+    _check_contradictions(file, target)
+    _check_roles(file, target)
+    _check_hosts(file, target)
+    check_placeholders(file, target)
+
+
+def profile_warnings(target: Target) -> tuple[str, ...]:
+    """What is allowed and unwise: a password written into the profile ends up wherever the profile goes."""
+    return tuple(
+        f"{target.source}: auth.roles.{name}.password is written out; {{env.NAME}} or {{secret.NAME}} keeps it apart"
+        for name, role in target.auth.roles.items()
+        if not has_placeholder(role.password)
+    )
+
+
+def _check_service(file: TomlFile, target: Target) -> None:
+    service = target.service
+    kinds = [key for key in ("command", "image", "url") if file.has(("service", key))]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none of them"
+        raise file.error(f"exactly one of command, image and url was expected, found {found}", ("service",))
+    if not getattr(service, kinds[0]):
+        raise file.error("is empty", ("service", kinds[0]))
+    if service.url:
+        _check_url(file, ("service", "url"), service.url)
+    for key, commands in (("prepare", service.prepare), ("workers", service.workers)):
+        for index, command in enumerate(commands):
+            if not command:
+                raise file.error("an empty command; a list of words was expected", ("service", key, index))
+    for name in service.env:
+        if not _SETTING.fullmatch(name):
+            raise file.error(f"{name!r} cannot be the name of an environment variable", ("service", "env", name))
+
+
+def _check_folders(file: TomlFile, target: Target) -> None:
+    service = target.service
+    if not Path(service.cwd).is_dir():
+        raise file.error(f"no such folder: {service.cwd} (it is relative to the profile)", ("service", "cwd"))
+    for index, folder in enumerate(target.suite_paths):
+        if not Path(folder).is_dir():
+            raise file.error(f"no such folder: {folder} (it is relative to the profile)", ("suites", "paths", index))
+
+
+def _check_words(file: TomlFile, target: Target) -> None:
+    for index, word in enumerate(target.service.needs):
+        if word not in NEEDS_WORDS:
+            raise file.error(f"unknown word {word!r}; {nearest(word, NEEDS_WORDS)}", ("service", "needs", index))
+    for word, reason in target.absent.items():
+        if word not in ABSENT_WORDS:
+            raise file.error(f"unknown key; {nearest(word, ABSENT_WORDS)}", ("absent", word))
+        if not reason.strip():
+            raise file.error('a reason was expected, such as "sends no mail"', ("absent", word))
+
+
+def _check_paths(file: TomlFile, target: Target) -> None:
+    for at, path in _paths(target):
+        if path and not path.startswith("/"):
+            raise file.error(f"a path that begins with '/' was expected, not {path!r}", at)
+
+
+def _paths(target: Target) -> Iterator[tuple[Where, str]]:
+    yield ("health", "live"), target.health.live
+    yield ("health", "ready"), target.health.ready
+    yield ("build", "path"), target.build_path
+    yield ("openapi", "path"), target.openapi
+    yield ("auth", "login"), target.auth.login
+    if target.ratelimit is not None:
+        yield ("ratelimit", "path"), target.ratelimit.path or "an empty path"
+    lists: tuple[tuple[str, str, Iterable[str]], ...] = (
+        ("cache", "paths", target.cache.paths),
+        ("pages", "paths", target.pages),
+    )
+    for table, key, paths in lists:
+        for index, path in enumerate(paths):
+            yield (table, key, index), path or "an empty path"
+    for path in target.cache.roles:
+        yield ("cache", "roles", path), path or "an empty path"
+    for path in target.load.paths:
+        yield ("load", "paths", path), path or "an empty path"
+
+
+def _check_numbers(file: TomlFile, target: Target) -> None:
+    above_zero: list[tuple[Where, float]] = [
+        (("service", "timeout_s"), target.service.timeout_s),
+        (("service", "start_timeout_s"), target.service.start_timeout_s),
+        (("load", "rate"), target.load.rate),
+        *((("load", "paths", path), weight) for path, weight in target.load.paths.items()),
+    ]
+    if target.ratelimit is not None:
+        above_zero.append((("ratelimit", "limit"), target.ratelimit.limit))
+        above_zero.append((("ratelimit", "window_s"), target.ratelimit.window_s))
+    for at, number in above_zero:
+        if number <= 0:
+            raise file.error(f"a number above 0 was expected, not {number:g}", at)
+    for check, weight in target.preflight_weights.items():
+        if weight < 0:
+            raise file.error(f"a number of 0 or more was expected, not {weight:g}", ("preflight", "weights", check))
+    if not 1 <= target.service.container_port <= 65535:
+        raise file.error("a port from 1 to 65535 was expected", ("service", "container_port"))
+
+
+def _check_contradictions(file: TomlFile, target: Target) -> None:
+    """The profile may not describe what it says is absent: a criterion would leave the score for nothing."""
+    said = {
+        "auth": ("[auth] login", bool(target.auth.login)),
+        "cache": ("[cache] paths", bool(target.cache.paths)),
+        "database": ('"postgres" in [service] needs', "postgres" in target.service.needs),
+        "mail": ('"smtp" in [service] needs', "smtp" in target.service.needs),
+        "openapi": ("[openapi] path", bool(target.openapi)),
+        "pages": ("[pages] paths", bool(target.pages)),
+        "ratelimit": ("[ratelimit]", target.ratelimit is not None),
+        "workers": ("[service] workers", bool(target.service.workers)),
+    }
+    for word in target.absent:
+        words, present = said[word]
+        if present:
+            raise file.error(f"the profile says that it has none, and describes it in {words}", ("absent", word))
+
+
+def _check_roles(file: TomlFile, target: Target) -> None:
+    auth = target.auth
+    if auth.roles and not auth.login:
+        raise file.error("roles need a path to log in at: [auth] login", ("auth", "roles"))
+    if auth.login and not auth.token:
+        raise file.error("the dotted path of the token in the login's answer was expected", ("auth", "token"))
+    for path, role in target.cache.roles.items():
+        if path not in target.cache.paths:
+            known = nearest(path, target.cache.paths)
+            raise file.error(f"is no path of [cache] paths; {known}", ("cache", "roles", path))
+        if role not in auth.roles:
+            raise file.error(f"unknown role {role!r}; {nearest(role, auth.roles)}", ("cache", "roles", path))
+
+
+def _check_hosts(file: TomlFile, target: Target) -> None:
+    for index, host in enumerate(target.allow_hosts):
+        if not host or "/" in host or host != host.strip():
+            what = f'a host such as "staging.example.org" was expected, without scheme or path, not {host!r}'
+            raise file.error(what, ("allow", "hosts", index))
+    for index, origin in enumerate(target.cors_origins):
+        _check_url(file, ("cors", "origins", index), origin)
+        if urlsplit(origin).path or urlsplit(origin).query:
+            raise file.error(f"an origin has no path: {origin!r}", ("cors", "origins", index))
+
+
+def _check_url(file: TomlFile, at: Where, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise file.error(f"http://HOST:PORT or https://HOST was expected, not {url!r}", at)

@@ -1,0 +1,242 @@
+"""TOML files that people write, read so that every error names file, line, key and what was expected.
+
+Dataclasses are the schemas: a key that is no field is unknown, a field without a default must be there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import msgspec
+import toml_rs
+
+from harness.errors import ConfigError
+
+T = TypeVar("T")
+Where = tuple[str | int, ...]
+"""A place in a document: keys and, in lists, indices from 0."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of an error about an unknown word: the nearest known one, or all of them."""
+    words = sorted(known)
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(words)}" if words else "none is known"
+
+
+@dataclass(frozen=True, slots=True)
+class TomlFile:
+    """A parsed file with the line of each key."""
+
+    path: Path
+    document: Mapping[str, Any]
+    lines: Mapping[Where, int]
+
+    def read(self, schema: type[T]) -> T:
+        """The whole document as `schema`. Raises `ConfigError`."""
+        return cast("T", _convert(self, self.document, msgspec.inspect.type_info(schema), ()))
+
+    def has(self, at: Where) -> bool:
+        """Is the key written in the file?"""
+        value: Any = self.document
+        for step in at:
+            if isinstance(step, str):
+                if not isinstance(value, Mapping) or step not in value:
+                    return False
+            elif not isinstance(value, list) or step >= len(value):
+                return False
+            value = value[step]
+        return True
+
+    def line(self, at: Where) -> int | None:
+        """Line of the key, or of the nearest thing around it that has one."""
+        for length in range(len(at), 0, -1):
+            if at[:length] in self.lines:
+                return self.lines[at[:length]]
+        return None
+
+    def error(self, what: str, at: Where = ()) -> ConfigError:
+        """An error about the key at `at`."""
+        return ConfigError(what, path=self.path, line=self.line(at), key=dotted(at))
+
+
+def dotted(at: Where) -> str:
+    """`service.prepare[2]`; list places are counted from 1, as people do."""
+    text = ""
+    for step in at:
+        if isinstance(step, int):
+            text += f"[{step + 1}]"
+        else:
+            text += f".{step}" if text else step
+    return text
+
+
+def read_toml(path: Path) -> TomlFile:
+    """Parse a file. Raises `ConfigError` with the line of a syntax error, or why the file cannot be read."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError("no such file", path=path) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", path=path) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"is not UTF-8 text (byte {error.start})", path=path) from None
+    try:
+        parsed = toml_rs.load_with_metadata(io.BytesIO(text.encode()))
+    except toml_rs.TOMLDecodeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ConfigError(f"is not TOML: {reason}", path=path, line=error.lineno) from None
+    lines: dict[Where, int] = dict(_headers(text))
+    _collect(parsed.value, parsed.meta["nodes"], (), lines)
+    return TomlFile(path=path, document=parsed.value, lines=lines)
+
+
+def _collect(value: object, meta: object, at: Where, lines: dict[Where, int]) -> None:
+    """Note the line of every key: the parser's positions have the document's shape, with wrappers around values."""
+    if isinstance(meta, Mapping) and any(isinstance(meta.get(key), str) for key in ("key_raw", "value_raw")):
+        line = meta.get("key_line", meta.get("value_line"))
+        if at and line is not None:
+            lines[at] = line if isinstance(line, int) else line[0]
+        meta = meta["value"]
+    if isinstance(value, Mapping) and isinstance(meta, Mapping):
+        for key, inner in value.items():
+            if key in meta:
+                _collect(inner, meta[key], (*at, key), lines)
+    elif isinstance(value, list) and isinstance(meta, list):
+        for index, (inner, node) in enumerate(zip(value, meta, strict=False)):
+            _collect(inner, node, (*at, index), lines)
+
+
+def _headers(text: str) -> Iterable[tuple[Where, int]]:
+    """Lines of `[table]` headers, for which the parser gives none.
+
+    Each line that looks like a header is parsed alone, so quoted keys come out right. A look-alike inside a text or a
+    list names a table that does not exist, or is corrected by the key's own position.
+    """
+    for number, raw in enumerate(text.splitlines(), start=1):
+        if not raw.lstrip().startswith("["):
+            continue
+        try:
+            value: Any = toml_rs.loads(raw)
+        except toml_rs.TOMLDecodeError:
+            continue
+        at: tuple[str, ...] = ()
+        while isinstance(value, dict) and len(value) == 1:
+            key, value = next(iter(value.items()))
+            at = (*at, key)
+        if not isinstance(value, list):
+            yield at, number
+
+
+def _convert(file: TomlFile, value: object, kind: msgspec.inspect.Type, at: Where) -> object:
+    """The value as the schema's type says; raises `ConfigError` at its place."""
+    match kind:
+        case msgspec.inspect.UnionType(types=types):
+            return _convert(file, value, _member(file, value, types, at), at)
+        case msgspec.inspect.DataclassType() if isinstance(value, Mapping):
+            return _table(file, value, kind, at)
+        case msgspec.inspect.DictType(value_type=inner) if isinstance(value, Mapping):
+            return {key: _convert(file, item, inner, (*at, key)) for key, item in value.items()}
+        case msgspec.inspect.VarTupleType(item_type=inner) if isinstance(value, list):
+            return tuple(_convert(file, item, inner, (*at, index)) for index, item in enumerate(value))
+        case msgspec.inspect.LiteralType(values=words):
+            if value not in words or not isinstance(value, str):
+                shown = value if isinstance(value, str) else _written(value)
+                raise file.error(f"{shown!r} is not one of its words; {nearest(str(shown), map(str, words))}", at)
+            return value
+        case msgspec.inspect.FloatType() if isinstance(value, int | float) and not isinstance(value, bool):
+            if not math.isfinite(value):
+                raise file.error(f"a finite number was expected, not {value}", at)
+            return float(value)
+        case _ if _fits(value, kind):
+            return value
+    raise file.error(f"{_expected(kind)} was expected, not {_written(value)}", at)
+
+
+def _table(file: TomlFile, value: Mapping[str, Any], kind: msgspec.inspect.DataclassType, at: Where) -> object:
+    fields = {field.name: field for field in kind.fields}
+    for key in value:
+        if key not in fields:
+            raise file.error(f"unknown key; {nearest(key, fields)}", (*at, key))
+    for name, field in fields.items():
+        if field.required and name not in value:
+            raise file.error(f"is missing ({_expected(field.type)} was expected)", (*at, name))
+    return kind.cls(**{key: _convert(file, item, fields[key].type, (*at, key)) for key, item in value.items()})
+
+
+def _member(file: TomlFile, value: object, types: tuple[msgspec.inspect.Type, ...], at: Where) -> msgspec.inspect.Type:
+    """Which type of a union the value is written as; TOML has no null, so None never is."""
+    present = [kind for kind in types if not isinstance(kind, msgspec.inspect.NoneType)]
+    if len(present) == 1:
+        return present[0]
+    for kind in present:
+        if _fits(value, kind):
+            return kind
+    raise file.error(f"{' or '.join(map(_expected, present))} was expected, not {_written(value)}", at)
+
+
+def _fits(value: object, kind: msgspec.inspect.Type) -> bool:
+    match kind:
+        case msgspec.inspect.AnyType():
+            return True
+        case msgspec.inspect.StrType() | msgspec.inspect.LiteralType():
+            return isinstance(value, str)
+        case msgspec.inspect.BoolType():
+            return isinstance(value, bool)
+        case msgspec.inspect.IntType():
+            return isinstance(value, int) and not isinstance(value, bool)
+        case msgspec.inspect.FloatType():
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case msgspec.inspect.DateType():
+            return isinstance(value, date) and not isinstance(value, datetime)
+        case msgspec.inspect.VarTupleType():
+            return isinstance(value, list)
+        case msgspec.inspect.DictType() | msgspec.inspect.DataclassType():
+            return isinstance(value, Mapping)
+    raise TypeError(f"no schema may use {kind!r}")
+
+
+def _expected(kind: msgspec.inspect.Type) -> str:
+    match kind:
+        case msgspec.inspect.StrType():
+            return "text in quotes"
+        case msgspec.inspect.LiteralType(values=words):
+            return f"one of {', '.join(repr(word) for word in words)}"
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case msgspec.inspect.IntType():
+            return "a whole number"
+        case msgspec.inspect.FloatType():
+            return "a number"
+        case msgspec.inspect.DateType():
+            return "a date"
+        case msgspec.inspect.VarTupleType(item_type=inner):
+            return f"a list ({_expected(inner)} each)"
+        case msgspec.inspect.UnionType(types=types):
+            return " or ".join(_expected(one) for one in types if not isinstance(one, msgspec.inspect.NoneType))
+    return "a table"
+
+
+def _written(value: object) -> str:
+    """The value as its author would name it, short."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"the text {value if len(value) <= 40 else value[:40] + '…'!r}"
+        case list():
+            return "a list"
+        case date() | time():
+            return f"the date or time {value}"
+    return "a table"
