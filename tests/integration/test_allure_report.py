@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,19 +27,50 @@ def test_stays_green():
         assert True
 
 def test_turns_red():
-    allure.attach("<img src='https://tracker.example/seen.png'>", "page", allure.attachment_type.HTML)
+    allure.attach("<p>Deals</p><img src='TRACKER/seen.png'>", "page-of-service", allure.attachment_type.HTML)
     assert "HIT" == "MISS"
 """
 
 _PAGE = "<html><head><title>t</title>{head}</head><body>{body}</body></html>"
 
 
+class Tracker:
+    """Somebody who counts who looks: a server on loopback that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        tracker = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                tracker.asked.append(self.path)
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Keep pytest's output clean."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tracker() -> Iterator[Tracker]:
+    tracker = Tracker()
+    thread = threading.Thread(target=tracker.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield tracker
+    tracker.server.shutdown()
+    tracker.server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, tracker: Tracker) -> Path:
     """Results of two real tests, written by allure-pytest."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "pytest.ini").write_text("[pytest]\n")
-    (folder / "test_two.py").write_text(_TESTS)
+    (folder / "test_two.py").write_text(_TESTS.replace("TRACKER", tracker.url))
     words = [sys.executable, "-m", "pytest", "-q", "--disable-plugin-autoload", "-p", "allure_pytest.plugin"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     ran = subprocess.run(
@@ -66,8 +102,16 @@ def test_no_trace_of_analytics_is_left(report: Path) -> None:
     assert allure.addresses_loaded(page) == []
 
 
-def test_browser_asks_nobody_and_shows_the_failure(report: Path) -> None:
-    """Also not when an attached page of the service wants an image from elsewhere: the page's policy forbids it."""
+@dataclass(frozen=True)
+class Visit:
+    """What a person saw who opened a report, clicked the failed test and looked at its attached page."""
+
+    title: str
+    schemes: frozenset[str]
+    complaints: tuple[str, ...]
+
+
+def _visit(report: Path) -> Visit:
     browser = find_chromium()
     assert browser is not None, "make setup brings a browser"
     asked: list[str] = []
@@ -75,18 +119,39 @@ def test_browser_asks_nobody_and_shows_the_failure(report: Path) -> None:
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(**browser.launch_options(os.environ))
         page = started.new_page()
-        page.on("request", lambda request: asked.append(request.url.partition(":")[0]))
+        page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(report.as_uri())
         page.get_by_text("test_turns_red").first.click()
         page.get_by_text("assert 'HIT' == 'MISS'").first.wait_for()
-        page.get_by_text("page", exact=True).first.click()
-        page.locator("iframe").first.wait_for()
+        page.get_by_text("page-of-service").first.click()
+        attached = page.frame_locator("iframe").first
+        attached.get_by_text("Deals").wait_for()
+        attached.locator("img").evaluate(
+            "image => image.complete || new Promise(done => image.onload = image.onerror = done)"
+        )
         title = page.title()
         started.close()
-    assert title == "DealRadar, quick"
-    assert set(asked) <= {"file", "data", "blob"}
-    assert complaints == []
+    foreign = {url.partition(":")[0] for url in asked if not url.startswith("http://127.0.0.1:")}
+    return Visit(title, frozenset(foreign), tuple(complaints))
+
+
+def test_browser_asks_nobody_and_shows_the_failure(report: Path, tracker: Tracker) -> None:
+    tracker.asked.clear()
+    visit = _visit(report)
+    assert visit.title == "DealRadar, quick"
+    assert visit.complaints == ()
+    assert visit.schemes <= {"file", "data", "blob"}
+    assert tracker.asked == [], "a page of the service, attached to the report, called home"
+
+
+def test_without_its_policy_the_attached_page_would_call_home(report: Path, tracker: Tracker, tmp_path: Path) -> None:
+    """The check above can fail."""
+    naked = tmp_path / "index.html"
+    naked.write_text(re.sub(r"<meta http-equiv=[^>]*>", "", report.read_text(encoding="utf-8"), count=1))
+    tracker.asked.clear()
+    _visit(naked)
+    assert tracker.asked == ["/seen.png"]
 
 
 def test_missing_results_are_one_clear_line(tmp_path: Path) -> None:
