@@ -61,3 +61,8 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 aiming = together(target, stack, url, name, env)
 """The options of every command that takes a target."""
+
+
+def words(text: str) -> tuple[str, ...]:
+    """A comma-separated option as its words."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())

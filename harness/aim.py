@@ -1,0 +1,95 @@
+"""What a command is aimed at: a target, and the stack it runs on (DESIGN 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from harness.errors import UsageError
+from harness.model import Listener, StackInfo, Target
+from harness.places import in_checkout, root
+from harness.profile import generic_target, load_target
+from harness.stack import Stack, attach_name, attach_url, find_stack, launch
+
+DEFAULT_TARGET = "dealradar"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """A target and where it runs. `url` for a service that somebody else started, `name` for one of our `up` stacks."""
+
+    target: Target
+    backend: str
+    url: str = ""
+    name: str = ""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    port: int | None = None
+
+    @property
+    def starts(self) -> bool:
+        """Does this aim start a stack of its own?"""
+        return self.backend != "attach"
+
+
+def take_aim(
+    *,
+    target: str | None,
+    backend: str | None,
+    url: str | None,
+    name: str = "default",
+    overrides: Mapping[str, str] | None = None,
+    port: int | None = None,
+) -> Aim:
+    """Make sense of the shared options. Raises `UsageError` where they contradict each other or aim at nothing."""
+    settings = dict(overrides or {})
+    if url is not None:
+        return _aim_at_url(target, backend, url, settings)
+    if backend == "attach":
+        return _aim_at_name(target, name, settings)
+    if target is None and not in_checkout():
+        raise UsageError("no target: give --target NAME|PATH (docs/profile.md says how to write one) or --url URL")
+    found = load_target(target or DEFAULT_TARGET, root())
+    if found.service.url:
+        return _aim_at_url(target, backend, found.service.url, settings)
+    return Aim(target=found, backend=backend or "embedded", overrides=settings, port=port)
+
+
+def bring_up(aim: Aim, listen: Listener, before_service: Callable[[StackInfo], None] | None = None) -> Stack:
+    """Start or find the stack. Raises `StartupError`, `StackError`, `UnreachableError`, `UsageError`."""
+    if aim.url:
+        return attach_url(aim.target, aim.url)
+    if aim.name:
+        return attach_name(aim.name)
+    return launch(
+        aim.target,
+        backend=aim.backend,
+        overrides=aim.overrides,
+        port=aim.port,
+        before_service=before_service,
+        listen=listen,
+    )
+
+
+def _aim_at_url(target: str | None, backend: str | None, url: str, settings: Mapping[str, str]) -> Aim:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"--url {url!r} is no address; write it like http://127.0.0.1:8000")
+    if backend not in (None, "attach"):
+        raise UsageError(f"--stack {backend} starts a service, --url names one that runs: give one of them")
+    if settings:
+        raise UsageError(f"--env {next(iter(settings))}: settings of a service that already runs cannot be changed")
+    found = load_target(target, root()) if target else generic_target(url)
+    return Aim(target=found, backend="attach", url=url.rstrip("/"))
+
+
+def _aim_at_name(target: str | None, name: str, settings: Mapping[str, str]) -> Aim:
+    info = find_stack(name)
+    if info is None:
+        raise UsageError(f"no stack {name!r} is up; start it with `harness up --name {name}`, or give --url URL")
+    if settings:
+        raise UsageError(f"--env {next(iter(settings))}: settings of a stack that already runs cannot be changed")
+    found = load_target(target or info.target, root())
+    if found.name != info.target:
+        raise UsageError(f"stack {name!r} runs {info.target}, not {found.name}")
+    return Aim(target=found, backend="attach", name=name)

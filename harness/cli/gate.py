@@ -1,0 +1,78 @@
+"""`harness gate`: the main job."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from harness.cli import options
+from harness.cli.progress import showing
+from harness.cli.verdict_text import print_verdict
+
+EXITS = {"GO": 0, "NO-GO": 1, "INCONCLUSIVE": 3}
+
+
+def default_workers() -> int:
+    """As many test processes as there are cores, four at most: the service needs some of them too."""
+    return min(os.cpu_count() or 1, 4)
+
+
+@click.command(epilog="Example: harness gate --target dealradar --policy quick --env CACHE_ENABLED=false")
+@options.aiming
+@options.policy
+@options.out
+@click.option(
+    "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: the cores, at most 4)."
+)
+@click.option("--only", metavar="SUITE,…", default="", help="Run these suites only; at best INCONCLUSIVE.")
+@click.option("--without", metavar="SUITE,…", default="", help="Leave these suites out; at best INCONCLUSIVE.")
+@click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the service (default: a free one).")
+@options.active
+@options.traces
+@options.json
+@options.debug
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    target: str | None,
+    backend: str | None,
+    url: str | None,
+    name: str,
+    env: tuple[str, ...],
+    policy: str,
+    out: Path | None,
+    workers: int | None,
+    only: str,
+    without: str,
+    port: int | None,
+    active: bool,
+    traces: bool,
+    as_json: bool,
+    debug: bool,  # noqa: ARG001 - read by `main`
+) -> int:
+    """Start the target, test it, rule GO, NO-GO or INCONCLUSIVE, and stop it.
+
+    Exit status: 0 GO, 1 NO-GO, 2 usage, 3 INCONCLUSIVE, 4 the harness or the stack failed, 130 interrupted.
+    """
+    from harness.aim import take_aim
+    from harness.gate import run_gate
+    from harness.gate_plan import make_plan
+    from harness.suite_run import SuiteOptions
+
+    aim = take_aim(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env), port=port)
+    plan = make_plan(
+        aim,
+        policy=policy,
+        only=options.words(only),
+        without=options.words(without),
+        options=SuiteOptions(workers=workers or default_workers(), active=active, traces=traces),
+        out=out or Path("reports"),
+    )
+    with showing() as listen:
+        result = run_gate(plan, listen)
+    if as_json:
+        click.echo((result.run / "verdict.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        print_verdict(result.verdict, result.run)
+    return EXITS[result.verdict.verdict]

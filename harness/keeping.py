@@ -1,0 +1,30 @@
+"""What a run keeps of logs and results, without secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.model import StackInfo
+from harness.redact import Redactor
+
+_TEXTS = frozenset({".json", ".jsonl", ".txt", ".log", ".xml", ".csv", ".html"})
+
+
+def keep_logs(run: Path, info: StackInfo, redact: Redactor, prefix: str = "") -> None:
+    """Copy the stack's logs into the run; what is written later stays in the stack's own folder."""
+    for name, place in info.logs.items():
+        log = Path(place)
+        if log.is_file():
+            text = log.read_text(encoding="utf-8", errors="replace")
+            (run / "logs" / f"{prefix}{name}.log").write_text(redact(text), encoding="utf-8")
+
+
+def redact_results(run: Path, redact: Redactor) -> None:
+    """Take secrets out of what other programs wrote into the run: pytest's output and Allure's results."""
+    for folder in (run / "logs", run / "allure-results"):
+        for file in folder.rglob("*") if folder.is_dir() else ():
+            if file.suffix in _TEXTS:
+                text = file.read_text(encoding="utf-8", errors="surrogateescape")
+                clean = redact(text)
+                if clean != text:
+                    file.write_text(clean, encoding="utf-8", errors="surrogateescape")
