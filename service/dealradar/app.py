@@ -1,0 +1,83 @@
+"""Puts the service together: the framework with its routes inside, the layers around it."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from dealradar import __version__, failures, openapi, pages, traffic
+from dealradar.cache_store import CacheStore
+from dealradar.cors import Cors
+from dealradar.database import Database
+from dealradar.limits import RequestLimits
+from dealradar.outermost import Outermost
+from dealradar.ratelimit import RateLimit
+from dealradar.response_cache import ResponseCache
+from dealradar.routes import accounts, comments, deals, health, metrics, reviews
+from dealradar.security_headers import SecurityHeaders
+from dealradar.settings import Settings
+from dealradar.state import Services
+from dealradar.traffic import Traffic
+from dealradar.valkey import Valkey
+
+
+def build_app(settings: Settings) -> ASGIApp:
+    """The whole service as one ASGI application. Nothing is connected before its lifespan begins.
+
+    From the outside in: request id and timing, security headers, CORS, rate limit, size limits, cache, framework. So
+    every answer is dressed and counted, and what the cache stores is the framework's answer alone.
+    """
+    valkey = Valkey(settings.redis_url)
+    cache = CacheStore(
+        valkey, enabled=settings.cache_enabled, build_id=settings.build_id, ttl_seconds=settings.cache_ttl_seconds
+    )
+    services = Services(settings, Database(settings.database_url), valkey, cache, Traffic())
+    framework = _framework(services)
+    services.traffic.known = traffic.labels(_methods_and_paths(framework.routes))
+    app: ASGIApp = ResponseCache(framework, cache)
+    app = RequestLimits(app)
+    app = RateLimit(app, valkey, settings.rate_limit_per_minute)
+    app = Cors(app, settings.cors_origins)
+    app = SecurityHeaders(app, settings.trusted_proxies)
+    return Outermost(app, services.traffic)
+
+
+def _framework(services: Services) -> FastAPI:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await services.database.open()
+        try:
+            yield
+        finally:
+            await services.database.close()
+            await services.valkey.close()
+
+    app = FastAPI(
+        title="DealRadar",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.services = services
+    for module in (health, accounts, deals, reviews, comments, metrics, pages):
+        # Not include_router: the routes would be hidden from whoever lists them (the Allow header, the traffic report).
+        app.router.routes.extend(module.router.routes)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def described() -> dict[str, object]:
+        return openapi.document(app)
+
+    failures.install(app)
+    return app
+
+
+def _methods_and_paths(routes: list[BaseRoute]) -> Iterator[tuple[str, str]]:
+    for route in routes:
+        if isinstance(route, Route):
+            yield from ((method, route.path) for method in route.methods or ())

@@ -1,0 +1,3 @@
+DROP TABLE public.deals;
+DROP TABLE public.categories;
+DROP TABLE public.merchants;

@@ -1,0 +1,2 @@
+DROP TABLE public.comments;
+DROP TABLE public.reviews;

@@ -1,0 +1,58 @@
+"""The one HTML page, rendered on the server, and the files that it needs."""
+
+import mimetypes
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from dealradar.routes.deals import list_deals
+from dealradar.state import ServicesDep
+
+PACKAGE = Path(__file__).resolve().parent
+DEALS_ON_PAGE = 60
+
+router = APIRouter(include_in_schema=False)
+# The few files are read once: a request can name no other, and none touches the disk.
+_FILES = {path.name: path.read_bytes() for path in (PACKAGE / "static").iterdir() if path.is_file()}
+_TEMPLATES = Environment(loader=FileSystemLoader(PACKAGE / "templates"), autoescape=True, undefined=StrictUndefined)
+
+
+def _euro(cents: int) -> str:
+    return f"€{cents // 100:,}.{cents % 100:02}"
+
+
+_TEMPLATES.filters["euro"] = _euro
+
+
+@router.get("/")
+async def home(services: ServicesDep) -> Response:
+    """The newest deals."""
+    deals, total = await list_deals(
+        services.database, category=None, q=None, sort="newest", limit=DEALS_ON_PAGE, offset=0
+    )
+    page = _TEMPLATES.get_template("deals.html").render(deals=deals, total=total)
+    return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/deals")
+async def deals() -> Response:
+    """The list's other name."""
+    return RedirectResponse("/", 307)
+
+
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    """Where browsers look when a page names no icon."""
+    return RedirectResponse("/static/favicon.svg", 308, {"Cache-Control": "public, max-age=3600"})
+
+
+@router.get("/static/{name}")
+async def static(name: str) -> Response:
+    """A style sheet, a script or a picture."""
+    content = _FILES.get(name)
+    if content is None:
+        raise HTTPException(404, "There is no such file.")
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Response(content, media_type=media_type, headers={"Cache-Control": "public, max-age=3600"})

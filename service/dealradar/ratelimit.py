@@ -1,0 +1,123 @@
+"""At most so many requests a minute for each client, over a window that slides.
+
+The times of a client's served requests are kept in a list in Valkey, newest first, and judged by one script, so that
+any number of instances count together. A refused request is not counted. While Valkey is away each process counts for
+itself.
+
+Headers: RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers; Retry-After of RFC 9110.
+"""
+
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from math import ceil
+
+from redis.asyncio import Redis
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dealradar.problems import problem
+from dealradar.valkey import Valkey, ValkeyDownError
+
+WINDOW_MS = 60_000
+CLIENTS_IN_MEMORY = 10_000
+# Reply: how many are left, or -1; milliseconds until the oldest counted request leaves the window.
+SCRIPT = """
+local now = redis.call('TIME')
+now = now[1] * 1000 + math.floor(now[2] / 1000)
+local window, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
+local oldest = redis.call('LINDEX', KEYS[1], -1)
+while oldest and tonumber(oldest) <= now - window do
+  redis.call('RPOP', KEYS[1])
+  oldest = redis.call('LINDEX', KEYS[1], -1)
+end
+local count = redis.call('LLEN', KEYS[1])
+if count >= limit then
+  return {-1, oldest + window - now}
+end
+redis.call('LPUSH', KEYS[1], now)
+redis.call('PEXPIRE', KEYS[1], window)
+return {limit - count - 1, (oldest or now) + window - now}
+"""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`remaining` is -1 for a refusal; `reset_seconds` says when the next place in the window gets free, at least 1."""
+
+    remaining: int
+    reset_seconds: int
+
+
+class LocalWindow:
+    """The same window in the memory of this process."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.served: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def take(self, client: str, now_ms: float) -> Decision:
+        """Count a request, or refuse it."""
+        times = self.served.setdefault(client, deque())
+        self.served.move_to_end(client)
+        if len(self.served) > CLIENTS_IN_MEMORY:
+            self.served.popitem(last=False)
+        while times and times[0] <= now_ms - WINDOW_MS:
+            times.popleft()
+        is_full = len(times) >= self.limit
+        if not is_full:
+            times.append(now_ms)
+        return Decision(-1 if is_full else self.limit - len(times), _seconds(times[0] + WINDOW_MS - now_ms))
+
+
+class RateLimit:
+    """Lies outside of the cache: an answer from the cache counts like any other. Health checks do not."""
+
+    def __init__(self, app: ASGIApp, valkey: Valkey, limit: int) -> None:
+        self.app = app
+        self.valkey = valkey
+        self.limit = limit
+        self.local = LocalWindow(limit)
+        self.policy = f'"default";q={limit};w={WINDOW_MS // 1000}'
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request within the limit, refuse one beyond it with 429 and the time to wait."""
+        if scope["type"] != "http" or scope["path"].startswith("/health/"):
+            await self.app(scope, receive, send)
+            return
+        decision = await self._decide(scope["state"]["client"].address)
+        told = {
+            "RateLimit-Policy": self.policy,
+            "RateLimit": f'"default";r={max(decision.remaining, 0)};t={decision.reset_seconds}',
+        }
+        if decision.remaining < 0:
+            refusal = problem(
+                scope,
+                429,
+                f"More than {self.limit} requests within a minute.",
+                headers={**told, "Retry-After": str(decision.reset_seconds)},
+            )
+            await refusal(scope, receive, send)
+            return
+
+        async def send_with_limit(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(raw=message["headers"]).update(told)
+            await send(message)
+
+        await self.app(scope, receive, send_with_limit)
+
+    async def _decide(self, client: str) -> Decision:
+        async def ask(connection: Redis) -> list[int]:
+            reply: list[int] = await connection.eval(SCRIPT, 1, f"dr:limit:{client}", WINDOW_MS, self.limit)
+            return reply
+
+        try:
+            remaining, reset_ms = await self.valkey.run(ask)
+        except ValkeyDownError:
+            return self.local.take(client, time.monotonic() * 1_000)
+        return Decision(remaining, _seconds(reset_ms))
+
+
+def _seconds(milliseconds: float) -> int:
+    return max(1, ceil(milliseconds / 1_000))
