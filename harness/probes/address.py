@@ -77,7 +77,8 @@ def _take_block(folder: Path, count: int) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             text = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
             first = int(text) if text.isdigit() else secrets.randbelow(_FORWARDED_COUNT)
-            os.pwrite(descriptor, f"{first + count:<24}\n".encode(), 0)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{first + count}\n".encode(), 0)
             return first
         finally:
             os.close(descriptor)

@@ -1,0 +1,315 @@
+"""Watches a rate limiter block and let through again (DESIGN 5: a protection is proven when it was seen to do both).
+
+The course: a burst of 1.1 times the limit at once from a client of its own (once more with a new client if none was
+refused, since a fixed window may have turned in the middle); another client, meanwhile; then silence until Retry-After
+has passed; then one request. Where Retry-After is under half of the window, more bursts until the window is over show
+how much one client really gets in one window. Bursts hold a turn of the machine, waits do not.
+
+Clock, sleep and sender are given by the caller: nothing here knows HTTP beyond an `Exchange`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+
+from harness.probes.exchange import Exchange
+from harness.probes.headers import parse_retry_after
+from harness.probes.http import ServiceUnavailable
+
+Send = Callable[[str], Exchange]
+"""Sends the one request that is tried, as the client of that address. May raise `ServiceUnavailable`."""
+
+REFUSED = 429
+BURST = 1.1
+"""A burst's size as a share of the limit."""
+_LEAST_REST = 0.1
+"""Further bursts are at least this share of the window apart: a bucket that refills would otherwise be asked
+thousands of times, and ten points in a window show a shorter one as well as a hundred."""
+_ROUNDING_S = 1.0
+"""Retry-After is in whole seconds, rounded up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one request got. Times are seconds from the start of the probe."""
+
+    sent_s: float
+    answered_s: float
+    status: int | None
+    """None if the service gave no whole answer; `failure` says why."""
+    retry_after_s: float | None = None
+    has_retry_after: bool = False
+    limit_headers: Mapping[str, str] = field(default_factory=dict)
+    """RateLimit, RateLimit-Policy and their older kin, as sent."""
+    failure: str = ""
+
+    @property
+    def served(self) -> bool:
+        """A success or a redirect: the limiter let it through and the service did its work."""
+        return self.status is not None and self.status < 400
+
+    @property
+    def refused(self) -> bool:
+        """Refused by the limiter (RFC 6585 4)."""
+        return self.status == REFUSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """Requests of one client, sent at once. Times are seconds from the start of the probe."""
+
+    client: str
+    begun_s: float
+    ended_s: float
+    answers: tuple[Answer, ...]
+
+    @property
+    def sent(self) -> int:
+        """How many requests were sent."""
+        return len(self.answers)
+
+    @property
+    def served(self) -> int:
+        """How many were let through and answered well."""
+        return sum(answer.served for answer in self.answers)
+
+    @property
+    def refused(self) -> int:
+        """How many were refused with 429."""
+        return sum(answer.refused for answer in self.answers)
+
+    @property
+    def statuses(self) -> Mapping[str, int]:
+        """Status -> count; "none" for those without an answer."""
+        return Counter("none" if answer.status is None else str(answer.status) for answer in self.answers)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Why requests got no answer, each reason once."""
+        return tuple(dict.fromkeys(answer.failure for answer in self.answers if answer.failure))
+
+    @property
+    def retry_after_s(self) -> tuple[float, ...]:
+        """The different waits that refusals named, ascending."""
+        named = {answer.retry_after_s for answer in self.answers if answer.refused}
+        return tuple(sorted(wait for wait in named if wait is not None))
+
+    @property
+    def without_retry_after(self) -> int:
+        """Refusals that named no readable wait."""
+        return sum(answer.refused and answer.retry_after_s is None for answer in self.answers)
+
+    @property
+    def promised_at_s(self) -> float | None:
+        """When a client that heeds every refusal it got may ask again; None if none was readable."""
+        promises = (
+            answer.answered_s + answer.retry_after_s
+            for answer in self.answers
+            if answer.refused and answer.retry_after_s is not None
+        )
+        return max(promises, default=None)
+
+    @property
+    def limit_headers(self) -> Mapping[str, str]:
+        """What the last refusal (or else the last answer) said about the limit."""
+        ordered = sorted(self.answers, key=lambda answer: (answer.refused, answer.answered_s))
+        return ordered[-1].limit_headers if ordered else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitObservation:
+    """All that was seen of one limiter; what it means is the caller's to say."""
+
+    limit: int
+    window_s: float
+    bursts: tuple[Burst, ...]
+    """In order; `blocked` is the first of them in which a request was refused."""
+    blocked: Burst | None
+    """None: never refused, in two bursts of two clients."""
+    other_client: Answer | None = None
+    """Another client's request, right after the burst that was refused; None where clients cannot be told apart."""
+    after_wait: Answer | None = None
+    """The blocked client's first request after `waited_s`."""
+    waited_s: float = 0.0
+    """Seconds of silence before `after_wait`."""
+    heeded: bool = False
+    """The wait was the one that Retry-After named; otherwise the whole window, since none was named or a longer one."""
+    after_window: Answer | None = None
+    """Asked only if `after_wait` was refused: the first request after a whole window of silence."""
+    served_in_window: int = 0
+    """Requests of the blocked client that were served within one window, counted from its first request."""
+    spoofed: tuple[Burst, ...] = ()
+    """Bursts of a client that nobody trusts and that names another forwarded address in every request."""
+
+    @property
+    def never_refused(self) -> bool:
+        """No request was ever refused."""
+        return self.blocked is None
+
+    @property
+    def recovered(self) -> bool:
+        """Was the blocked client served again, after Retry-After or at least after the window?"""
+        return any(answer is not None and answer.served for answer in (self.after_wait, self.after_window))
+
+    @property
+    def spoofing_refused(self) -> bool | None:
+        """Was the client that lies refused? None if that was not tried."""
+        return any(burst.refused for burst in self.spoofed) if self.spoofed else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitProbe:
+    """How a limiter is tried: see the module's text. `fresh` names a new client each time it is called."""
+
+    send: Send
+    fresh: Callable[[], str]
+    limit: int
+    window_s: float
+    spoof: Callable[[int], Exchange] | None = None
+    """Sends request number i from one untrusted peer that claims to forward for a new client each time."""
+    turn: Callable[[], AbstractContextManager[object]] = nullcontext
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    connections: int = 16
+
+    def burst_size(self) -> int:
+        """Requests of one burst: over the limit by a tenth, by one at least."""
+        return max(self.limit + 1, math.ceil(self.limit * BURST))
+
+
+def probe_limit(probe: LimitProbe) -> LimitObservation:
+    """Try the limiter; takes about one window where it works."""
+    return _Course(probe).run()
+
+
+class _Course:
+    """The state of one course: when it began, and the bursts so far."""
+
+    def __init__(self, probe: LimitProbe) -> None:
+        self._probe = probe
+        self._zero = probe.clock()
+        self._bursts: list[Burst] = []
+
+    def run(self) -> LimitObservation:
+        """The whole course."""
+        probe = self._probe
+        blocked = self._burst(probe.fresh())
+        if not blocked.refused:
+            blocked = self._burst(probe.fresh())
+        if not blocked.refused:
+            return self._seen_so_far()
+        other_address = probe.fresh()
+        other = self._one(other_address) if other_address != blocked.client else None
+        spoofed = self._try_spoofing()
+        wait_until, heeded = self._next_allowed(blocked)
+        self._sleep_until(wait_until)
+        waited = self._now() - blocked.ended_s
+        after_wait = self._one(blocked.client)
+        after_window = None
+        if not after_wait.served:
+            self._sleep_until(self._now() + probe.window_s + _ROUNDING_S)
+            after_window = self._one(blocked.client)
+        elif wait_until - blocked.ended_s < probe.window_s / 2:
+            self._fill_window(blocked)
+        return replace(
+            self._seen_so_far(),
+            blocked=blocked,
+            other_client=other,
+            after_wait=after_wait,
+            waited_s=waited,
+            heeded=heeded,
+            after_window=after_window,
+            served_in_window=self._served_in_window(blocked, after_wait),
+            spoofed=spoofed,
+        )
+
+    def _seen_so_far(self) -> LimitObservation:
+        return LimitObservation(
+            limit=self._probe.limit, window_s=self._probe.window_s, bursts=tuple(self._bursts), blocked=None
+        )
+
+    def _fill_window(self, blocked: Burst) -> None:
+        """More bursts of the blocked client, each after the wait it was told, until its window is over."""
+        probe = self._probe
+        end = blocked.begun_s + probe.window_s
+        served = blocked.served
+        while self._now() < end and served <= 2 * probe.limit:
+            burst = self._burst(blocked.client)
+            served += burst.served
+            promised, _ = self._next_allowed(burst)
+            self._sleep_until(max(promised, burst.ended_s + _LEAST_REST * probe.window_s))
+
+    def _served_in_window(self, blocked: Burst, after_wait: Answer) -> int:
+        end = blocked.begun_s + self._probe.window_s
+        own = [answer for burst in self._bursts if burst.client == blocked.client for answer in burst.answers]
+        return sum(answer.served and answer.answered_s <= end for answer in (*own, after_wait))
+
+    def _next_allowed(self, burst: Burst) -> tuple[float, bool]:
+        """When the client may ask again, and whether that is what it was told."""
+        window_over = burst.ended_s + self._probe.window_s + _ROUNDING_S
+        promised = burst.promised_at_s
+        if promised is None or promised > window_over:
+            return window_over, False
+        return promised, True
+
+    def _try_spoofing(self) -> tuple[Burst, ...]:
+        spoof = self._probe.spoof
+        bursts: list[Burst] = []
+        while spoof is not None and len(bursts) < 2 and not (bursts and bursts[-1].refused):
+            bursts.append(self._send_at_once("untrusted", spoof))
+        return tuple(bursts)
+
+    def _burst(self, client: str) -> Burst:
+        burst = self._send_at_once(client, lambda _: self._probe.send(client))
+        self._bursts.append(burst)
+        return burst
+
+    def _send_at_once(self, client: str, send: Callable[[int], Exchange]) -> Burst:
+        probe = self._probe
+        with probe.turn(), ThreadPoolExecutor(probe.connections) as pool:
+            begun = self._now()
+            answers = tuple(pool.map(lambda number: self._answer(lambda: send(number)), range(probe.burst_size())))
+            return Burst(client=client, begun_s=begun, ended_s=self._now(), answers=answers)
+
+    def _one(self, client: str) -> Answer:
+        return self._answer(lambda: self._probe.send(client))
+
+    def _answer(self, send: Callable[[], Exchange]) -> Answer:
+        sent = self._now()
+        try:
+            exchange = send()
+        except ServiceUnavailable as error:
+            return Answer(sent_s=sent, answered_s=self._now(), status=None, failure=error.what)
+        value = exchange.header("Retry-After")
+        return Answer(
+            sent_s=sent,
+            answered_s=self._now(),
+            status=exchange.status,
+            retry_after_s=parse_retry_after(value),
+            has_retry_after=value is not None,
+            limit_headers={
+                name.lower(): content
+                for name, content in exchange.headers
+                if "ratelimit" in name.lower().replace("-", "")
+            },
+        )
+
+    def _now(self) -> float:
+        return self._probe.clock() - self._zero
+
+    def _sleep_until(self, moment: float) -> None:
+        remaining = moment - self._now()
+        while remaining > 0:
+            self._probe.sleep(remaining)
+            remaining = moment - self._now()
+
+
+def _names_limit(header: str) -> bool:
+    """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers), RateLimit-Remaining, X-Rate-Limit-…"""
+    return "ratelimit" in header.lower().replace("-", "")
