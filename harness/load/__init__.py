@@ -1,0 +1,20 @@
+"""Load: Locust with open arrivals, in a process of its own; every latency counted from the moment a request was due."""
+
+from harness.load.plan import LoadPlan, Request, Stage, clients_needed
+from harness.load.result import ALL, GeneratorError, LoadResult
+from harness.load.run import run_load
+from harness.load.stages import PROFILES, parse_duration, profile_stages
+
+__all__ = [
+    "ALL",
+    "PROFILES",
+    "GeneratorError",
+    "LoadPlan",
+    "LoadResult",
+    "Request",
+    "Stage",
+    "clients_needed",
+    "parse_duration",
+    "profile_stages",
+    "run_load",
+]

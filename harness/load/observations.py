@@ -1,0 +1,162 @@
+"""A load run as observations: whether it is to be believed, then what was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.load.result import ALL, Endpoint, GeneratorError, LoadResult
+from harness.load.summary import LEVEL
+from harness.model import Observation, Outcome
+from harness.stats import clopper_pearson
+
+SUITE = "load"
+_STATISTICS = ("p50", "p95", "p99")
+
+
+def observations(result: LoadResult) -> tuple[Observation, ...]:
+    """Everything a run has to say, one observation a fact (DESIGN 4.2).
+
+    Where the generator is not to be believed its figures are left out: what was measured badly was not measured.
+    """
+    facts = (_completed(result), _generator(result))
+    if result.inconclusive:
+        return facts
+    measured: list[Observation] = []
+    for name, endpoint in result.endpoints.items():
+        if endpoint.count:
+            measured += _latencies(result, name, endpoint)
+            measured.append(_error_rate(result, name, endpoint))
+            measured += _shed(name, endpoint)
+    return (*facts, *measured)
+
+
+def failed_observations(error: GeneratorError) -> tuple[Observation, ...]:
+    """What a run says whose generator failed: nothing about the service."""
+    detail = {"message": error.message, "output": error.output}
+    return tuple(
+        Observation(suite=SUITE, check=check, subject=ALL, outcome=Outcome.ERROR, detail=detail)
+        for check in ("load.completed", "load.generator")
+    )
+
+
+def _completed(result: LoadResult) -> Observation:
+    generator = result.generator
+    detail: dict[str, Any] = {
+        "expected": generator.expected,
+        "reached": generator.reached,
+        "sent": generator.sent,
+        "dropped": generator.dropped,
+        "offered_rps": result.offered_rps,
+        "achieved_rps": result.achieved_rps,
+        "seconds": result.seconds,
+        "arrivals": result.arrivals,
+        "seed": result.seed,
+    }
+    if result.ended_early:
+        detail["ended_early"] = result.ended_early
+    if not result.complete:
+        detail["message"] = f"of {generator.expected} arrivals {generator.reached} came due, {generator.sent} were sent"
+    outcome = Outcome.PASS if result.complete else Outcome.ERROR
+    return Observation(
+        suite=SUITE, check="load.completed", subject=ALL, outcome=outcome, n=generator.expected, detail=detail
+    )
+
+
+def _generator(result: LoadResult) -> Observation:
+    generator, canary = result.generator, result.canary
+    detail: dict[str, Any] = {
+        "statistic": "p99",
+        "limit_ms": generator.limit_ms,
+        "cpu_share": generator.cpu_share,
+        "connections": generator.connections,
+        "reconnects": generator.reconnects,
+        "failures": generator.failures,
+    }
+    if canary is not None:
+        detail["canary"] = {"pause_ms": canary.pause_ms, "seen_ms": canary.seen_ms, "requests": canary.requests}
+    if result.inconclusive:
+        detail["message"] = result.inconclusive
+    # traffic that is not whole has a line of its own
+    believed = generator.on_time and not generator.failures and canary is not None and canary.seen
+    if canary is None:
+        detail["message"] = "no canary was used: nothing shows that a stall would have been seen"
+    return Observation(
+        suite=SUITE,
+        check="load.generator",
+        subject=ALL,
+        outcome=Outcome.PASS if believed else Outcome.ERROR,
+        value=generator.lateness_p99_ms,
+        unit="ms",
+        n=generator.sent,
+        detail=detail,
+    )
+
+
+def _latencies(result: LoadResult, name: str, endpoint: Endpoint) -> list[Observation]:
+    return [
+        Observation(
+            suite=SUITE,
+            check="load.latency",
+            subject=name,
+            outcome=Outcome.MEASURED,
+            value=endpoint.latency[statistic].value,
+            unit="ms",
+            n=endpoint.timed,
+            detail={
+                "statistic": statistic,
+                "interval": [endpoint.latency[statistic].low, endpoint.latency[statistic].high],
+                "level": LEVEL,
+                "method": "order statistics",
+                "counted_from": "due time",
+                "arrivals": result.arrivals,
+                "service_ms": endpoint.service_ms[statistic],
+                "max_ms": endpoint.latency_max_ms,
+            },
+        )
+        for statistic in _STATISTICS
+        if statistic in endpoint.latency
+    ]
+
+
+def _error_rate(result: LoadResult, name: str, endpoint: Endpoint) -> Observation:
+    low, high = clopper_pearson(endpoint.errors, endpoint.count, LEVEL)
+    return Observation(
+        suite=SUITE,
+        check="load.errors",
+        subject=name,
+        outcome=Outcome.MEASURED,
+        value=endpoint.errors / endpoint.count,
+        unit="ratio",
+        n=endpoint.count,
+        detail={
+            "statistic": "error_rate",
+            "interval": [low, high],
+            "level": LEVEL,
+            "method": "Clopper-Pearson",
+            "kinds": dict(endpoint.kinds),
+            "arrivals": result.arrivals,
+        },
+    )
+
+
+def _shed(name: str, endpoint: Endpoint) -> list[Observation]:
+    """An unasked 429 means that the generator was taken for one greedy client: the other figures are of nothing."""
+    shed = endpoint.kinds.get("shed", 0)
+    if not shed or name == ALL:
+        return []
+    message = (
+        f"{shed} of {endpoint.count} requests were refused with 429 though every simulated client stayed below the"
+        " limit; does the target tell clients apart as [clients] address says?"
+    )
+    return [
+        Observation(
+            suite=SUITE,
+            check="load.shed",
+            subject=name,
+            outcome=Outcome.ERROR,
+            value=float(shed),
+            unit="count",
+            n=endpoint.count,
+            detail={"message": message},
+        )
+    ]

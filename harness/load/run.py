@@ -1,0 +1,223 @@
+"""A load run from plan to result: start Locust and the canary, follow them, read the samples back."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from harness.errors import UsageError
+from harness.load.canary import Canary, look_for
+from harness.load.capacity import Beat, Watch, steps, sustained_stages
+from harness.load.plan import LoadPlan, validate
+from harness.load.result import CanaryResult, Generator, GeneratorError, LoadResult
+from harness.load.samples import Failure, Samples
+from harness.load.schedule import draw_schedule
+from harness.load.summary import dropped, endpoints, histogram, lateness_p99_ms, timeline
+from harness.load.workers import Workers
+from harness.model import Listener, Progress
+
+_START_S = 60.0
+"""Seconds within which Locust must be imported and ready."""
+_LEAD_S = 0.1
+"""Seconds between the order to start and the first moment of the schedule."""
+_GRACE_S = 15.0
+"""Seconds beyond plan and time-out after which a generator that still runs is broken."""
+_PAUSE_AFTER_S = 1.0
+
+
+def run_load(
+    plan: LoadPlan,
+    *,
+    folder: Path,
+    listen: Listener = lambda _: None,
+    on_start: Callable[[int], None] = lambda _: None,
+) -> LoadResult:
+    """Send the plan and return what was measured; files go to `samples/` and `logs/` of the run's `folder`.
+
+    `on_start` is given the id of each process that is started, so that somebody else can end it should this one die.
+    Raises `UsageError` for a plan that cannot be, `GeneratorError` if Locust fails or is killed.
+    """
+    validate(plan)
+    if plan.canary and plan.seconds < plan.canary_pause_s * 3:
+        raise UsageError(
+            f"load: {plan.seconds:g} s is too short to show a stall; {plan.canary_pause_s * 3:g} s is the least"
+        )
+    kept = folder / "samples"
+    for needed in (kept, folder / "logs"):
+        needed.mkdir(parents=True, exist_ok=True)
+    (kept / "load-plan.json").write_bytes(plan.document())
+    with contextlib.ExitStack() as opened:
+        canary = opened.enter_context(Canary()) if plan.canary else None
+        parts = [kept / f".part-{number}.npz" for number in range(plan.workers)]
+        trickle = kept / ".canary.npz"
+        for path in (*parts, trickle):
+            opened.callback(path.unlink, missing_ok=True)
+        commands = [_command(kept / "load-plan.json", path, number, plan) for number, path in enumerate(parts)]
+        if canary is not None:
+            commands[0] += ["--canary", canary.url, str(trickle)]
+            on_start(canary.pid)
+        workers = opened.enter_context(Workers(commands, folder / "logs" / "load.log"))
+        for pid in workers.pids:
+            on_start(pid)
+        course = _Course(plan=plan, workers=workers, canary=canary, listen=listen)
+        course.follow()
+        samples = Samples.join([Samples.load(path) for path in parts])
+        seen = None
+        if canary is not None:
+            # a run that ended before the pause never showed that it sees one
+            seen = CanaryResult(pause_ms=0.0, seen_ms=0.0, requests=0, seen=False)
+            if canary.pause is not None:
+                seen = look_for(canary.pause, Samples.load(trickle), course.begun)
+    result = _result(plan, samples, course, seen)
+    _write_files(plan, samples, result, kept)
+    return result
+
+
+def _write_files(plan: LoadPlan, samples: Samples, result: LoadResult, kept: Path) -> None:
+    """Raw samples, and what reports read of them."""
+    samples.save(kept / "load.npz")
+    document = {"schema": 1, "unit": "ms", "url": plan.url, "arrivals": plan.arrivals, "seconds": result.timeline}
+    (kept / "load-timeline.json").write_bytes(msgspec.json.encode(document))
+    (kept / "load-histogram.json").write_bytes(msgspec.json.encode(histogram(plan, samples)))
+
+
+def _command(plan_file: Path, out: Path, number: int, plan: LoadPlan) -> list[str]:
+    return [str(plan_file), str(out), "--part", f"{number}/{plan.workers}"]
+
+
+@dataclass(slots=True)
+class _Course:
+    """A run while it goes on."""
+
+    plan: LoadPlan
+    workers: Workers
+    canary: Canary | None
+    listen: Listener
+    begun: float = 0.0
+    """`time.monotonic` of the schedule's zero."""
+    ended_early: str = ""
+    ends: list[dict[str, Any]] = field(default_factory=list)
+    """What each worker said when it finished."""
+    _beats: dict[int, dict[int, dict[str, Any]]] = field(default_factory=dict)
+
+    def follow(self) -> None:
+        """Start all workers at one moment and follow them to their end."""
+        self._wait_ready()
+        self.begun = time.monotonic() + _LEAD_S
+        self.workers.tell(f"start {self.begun!r}")
+        watch = Watch(self.plan)
+        deadline = self.begun + self.plan.seconds + self.plan.timeout_s + _GRACE_S
+        for moment, action in (*self._pause_times(), (deadline, None)):
+            for number, event in self.workers.events(moment):
+                self._take(number, event, watch)
+            if action is not None:
+                action()
+        if not self.workers.finished:
+            raise GeneratorError(
+                f"load: Locust was not done {_GRACE_S:g} s after its last request could be; nothing it measured counts",
+                output=self.workers.tail(),
+            )
+
+    def _wait_ready(self) -> None:
+        waiting = set(range(len(self.workers.pids)))
+        for number, event in self.workers.events(time.monotonic() + _START_S):
+            if event["event"] == "ready":
+                waiting.discard(number)
+            if not waiting:
+                return
+        raise GeneratorError(f"load: Locust was not ready after {_START_S:g} s", output=self.workers.tail())
+
+    def _pause_times(self) -> list[tuple[float, Callable[[], None] | None]]:
+        if self.canary is None:
+            return []
+        begin = self.begun + min(_PAUSE_AFTER_S, self.plan.seconds * 0.4)
+        return [(begin, self.canary.stop), (begin + self.plan.canary_pause_s, self.canary.resume)]
+
+    def _take(self, number: int, event: dict[str, Any], watch: Watch) -> None:
+        if event["event"] == "finished":
+            self.ends.append(event)
+        if event["event"] != "second":
+            return
+        said = self._beats.setdefault(int(event["t"]), {})
+        said[number] = event
+        if len(said) < len(self.workers.pids):
+            return
+        beat = _together(list(said.values()))
+        self._show(beat)
+        del self._beats[beat.t]
+        if self.plan.stop_at_knee and not self.ended_early:
+            self.ended_early = watch.look(beat)
+            if self.ended_early:
+                self.workers.tell("end")
+
+    def _show(self, beat: Beat) -> None:
+        slow = f", p95 {beat.p95_ms:.1f} ms" if beat.p95_ms is not None else ""
+        text = f"{beat.finished} answers, {beat.failed} failed, {beat.in_flight} waiting{slow}"
+        total = round(self.plan.seconds)
+        self.listen(Progress(phase="load", text=text, done=beat.t, total=total, rate=beat.finished / beat.t))
+
+
+def _together(events: list[dict[str, Any]]) -> Beat:
+    """One second of several workers as one: counts add up, the worst lateness and latency stand."""
+
+    def added(key: str) -> int:
+        return sum(int(event[key]) for event in events)
+
+    def worst(key: str) -> float | None:
+        return max((float(event[key]) for event in events if event[key] is not None), default=None)
+
+    return Beat(
+        t=int(events[0]["t"]),
+        reached=added("reached"),
+        finished=added("finished"),
+        failed=added("failed"),
+        dropped=added("dropped"),
+        in_flight=added("in_flight"),
+        late_ms=worst("late_ms"),
+        p95_ms=worst("p95_ms"),
+    )
+
+
+def _result(plan: LoadPlan, samples: Samples, course: _Course, canary: CanaryResult | None) -> LoadResult:
+    found = steps(plan, samples)
+    rows = samples.where(np.isin(samples.stage, sustained_stages(plan, found)))
+    expected = len(draw_schedule(plan))
+    lateness = lateness_p99_ms(rows)
+    limit = plan.lateness_limit_s * 1000
+    # a run that was ended at the knee lasted as long as it had arrivals
+    seconds = plan.seconds if len(samples) == expected or not len(samples) else float(samples.due[-1])
+    answers = int((samples.status >= 100).sum())
+    return LoadResult(
+        url=plan.url,
+        arrivals=plan.arrivals,
+        seed=plan.seed,
+        seconds=seconds,
+        offered_rps=len(samples) / seconds,
+        achieved_rps=answers / seconds,
+        endpoints=endpoints(plan, rows),
+        generator=Generator(
+            lateness_p99_ms=lateness,
+            limit_ms=limit,
+            on_time=lateness is not None and lateness <= limit,
+            expected=expected,
+            reached=len(samples),
+            sent=len(samples) - dropped(samples),
+            dropped=dropped(samples),
+            failures=int((rows.status == Failure.GENERATOR).sum()),
+            cpu_share=max(float(end["cpu_share"] or 0.0) for end in course.ends),
+            connections=sum(int(end["connections"]) for end in course.ends),
+            reconnects=sum(int(end["reconnects"]) for end in course.ends),
+        ),
+        canary=canary,
+        steps=found,
+        timeline=timeline(samples),
+        ended_early=course.ended_early,
+        complete=dropped(rows) == 0 and (len(samples) == expected or bool(course.ended_early)),
+    )
