@@ -1,0 +1,207 @@
+"""Times a GET on a kept connection with as little of its own in the time as Python allows.
+
+A cached answer may take a millisecond; a full HTTP client adds most of another. So the request's bytes are made
+beforehand, the clock stops with the last byte received, and the answer is read apart afterwards.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from harness.errors import UsageError
+from harness.probes.exchange import Attempt
+from harness.probes.http import ServiceUnavailable
+
+_READ = 256 * 1024
+_MAX_BYTES = 32 * 2**20
+_IDLE_S = 2.0
+"""Servers close idle connections, often after 5 s: one that lay idle this long is not used again."""
+_EMPTY_STATUSES = frozenset({204, 304})
+
+
+@dataclass(frozen=True, slots=True)
+class TimedAnswer:
+    """An answer and its service time: from the first byte sent to the last byte received, in seconds."""
+
+    seconds: float
+    status: int
+    headers: Mapping[str, str]
+    """Lower-case name -> value; of repeated ones the last."""
+    size: int
+    """Bytes of the body as it came over the wire."""
+
+
+class TimedConnection:
+    """One connection to one service, opened when it is needed and kept; `source` binds its own address.
+
+    Opening a connection is never in the measured time. Not for use by several threads at once.
+    """
+
+    def __init__(self, base_url: str, *, timeout_s: float, source: str = "") -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"{base_url}: an http(s) URL was expected")
+        self._base = base_url.rstrip("/")
+        self._prefix = parts.path.rstrip("/")
+        self._netloc = parts.netloc.rpartition("@")[2]
+        self._host = parts.hostname
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._timeout_s = timeout_s
+        self._source = source
+        self._socket: socket.socket | None = None
+        self._used_at = 0.0
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> TimedAnswer:
+        """One timed GET. Raises `ServiceUnavailable` if the service refuses, cuts or does not answer in time."""
+        lines = {"Host": self._netloc, "Accept": "*/*", "Connection": "keep-alive", **(headers or {})}
+        request = f"GET {self._prefix}{path} HTTP/1.1\r\n" + "".join(
+            f"{key}: {value}\r\n" for key, value in lines.items()
+        )
+        try:
+            return self._exchange(f"{request}\r\n".encode("latin-1"))
+        except (OSError, _Malformed) as error:
+            self.close()
+            what = f"no whole answer within {self._timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
+            attempt = Attempt(
+                method="GET",
+                url=self._base + path,
+                request_headers=tuple(lines.items()),
+                client=self._source,
+                bound=bool(self._source),
+            )
+            raise ServiceUnavailable(what, attempt) from error
+
+    def _exchange(self, request: bytes) -> TimedAnswer:
+        connection = self._ready_socket()
+        deadline = time.monotonic() + self._timeout_s
+        begun = time.perf_counter()
+        connection.sendall(request)
+        received = bytearray()
+        status, headers, body_start = self._read_head(connection, received, deadline)
+        if status in _EMPTY_STATUSES:
+            size = 0
+        elif "chunked" in headers.get("transfer-encoding", "").lower():
+            size = self._read_chunks(connection, received, body_start, deadline)
+        elif headers.get("content-length", "").isdigit():
+            size = int(headers["content-length"])
+            while len(received) < body_start + size:
+                self._read_more(connection, received, deadline)
+        else:
+            size = self._read_to_end(connection, received, deadline) - body_start
+        seconds = time.perf_counter() - begun
+        if headers.get("connection", "").lower() == "close":
+            self.close()
+        self._used_at = time.monotonic()
+        return TimedAnswer(seconds=seconds, status=status, headers=headers, size=size)
+
+    def _ready_socket(self) -> socket.socket:
+        """The kept connection, or a new one where the service has closed it or is about to."""
+        kept = self._socket
+        if kept is not None and time.monotonic() - self._used_at < _IDLE_S and not select.select([kept], [], [], 0)[0]:
+            return kept
+        self.close()
+        return self._connect()
+
+    def _read_head(
+        self, connection: socket.socket, received: bytearray, deadline: float
+    ) -> tuple[int, dict[str, str], int]:
+        """Status, headers and where the body starts; interim answers (1xx) are read over."""
+        start = 0
+        while True:
+            while (end := received.find(b"\r\n\r\n", start)) < 0:
+                self._read_more(connection, received, deadline)
+            status, headers = _parse_head(bytes(received[start:end]))
+            start = end + 4
+            if status >= 200:
+                return status, headers, start
+
+    def _connect(self) -> socket.socket:
+        source = (self._source, 0) if self._source else None
+        raw = socket.create_connection((self._host, self._port), self._timeout_s, source)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = self._tls.wrap_socket(raw, server_hostname=self._host) if self._tls else raw
+        return self._socket
+
+    def _read_more(self, connection: socket.socket, received: bytearray, deadline: float) -> None:
+        data = self._receive(connection, deadline)
+        if not data:
+            raise _Malformed("the connection was cut before the answer was whole")
+        received += data
+        if len(received) > _MAX_BYTES:
+            raise _Malformed(f"the answer is longer than {_MAX_BYTES} bytes and was not read on")
+
+    def _read_to_end(self, connection: socket.socket, received: bytearray, deadline: float) -> int:
+        while data := self._receive(connection, deadline):
+            received += data
+            if len(received) > _MAX_BYTES:
+                raise _Malformed(f"the answer is longer than {_MAX_BYTES} bytes and was not read on")
+        self.close()
+        return len(received)
+
+    def _receive(self, connection: socket.socket, deadline: float) -> bytes:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError
+        connection.settimeout(remaining)
+        return connection.recv(_READ)
+
+    def _read_chunks(self, connection: socket.socket, received: bytearray, start: int, deadline: float) -> int:
+        """Read a chunked body (RFC 9112 7.1) to its last byte; returns the chunks' length. Trailers are read over."""
+        total, at = 0, start
+        while True:
+            while (line_end := received.find(b"\r\n", at)) < 0:
+                self._read_more(connection, received, deadline)
+            try:
+                length = int(bytes(received[at:line_end]).split(b";")[0], 16)
+            except ValueError:
+                raise _Malformed("a chunk of the answer has no length") from None
+            at = line_end + 2
+            if length == 0:
+                break
+            while len(received) < at + length + 2:
+                self._read_more(connection, received, deadline)
+            total += length
+            at += length + 2
+        while received.find(b"\r\n", at) != at:
+            line_end = received.find(b"\r\n", at)
+            if line_end < 0:
+                self._read_more(connection, received, deadline)
+            else:
+                at = line_end + 2
+        return total
+
+    def close(self) -> None:
+        """Close the connection, if one is open."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Malformed(Exception):  # noqa: N818 - what the answer is
+    """The answer cannot be read as HTTP."""
+
+
+def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
+    first, *lines = head.decode("latin-1").split("\r\n")
+    words = first.split(" ", 2)
+    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
+        raise _Malformed(f"the answer does not begin like HTTP: {first[:60]!r}")
+    pairs = (line.partition(":") for line in lines)
+    return int(words[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}
