@@ -1,0 +1,52 @@
+"""The judge: evidence and a policy in, a verdict out. Pure: no file, no clock, no environment.
+
+Its stages are select, rule, waive, decide; each is a module that can be read and tested alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.judge.decide import decide, held_back, score
+from harness.judge.document import verdict_document
+from harness.judge.rule import rule, ruling
+from harness.judge.select import Settled, select, settle
+from harness.judge.waive import waive
+from harness.judge.words import one_line
+from harness.model import Criterion, Policy, Record, Ruling, Status, Verdict, Waiver
+
+__all__ = ["judge", "verdict_document"]
+
+
+def judge(policy: Policy, waivers: Sequence[Waiver], record: Record) -> Verdict:
+    """Rule on a run: every criterion that exists for its target, then the run as a whole (DESIGN 4.7)."""
+    criteria = tuple(one for one in policy.criteria if one.target in (None, record.target))
+    settlement = settle(record.evidence)
+    rulings: list[Ruling] = []
+    seen: set[int] = set()
+    for criterion in criteria:
+        selected = select(criterion, settlement.observed)
+        seen.update(one.line.seq for one in selected)
+        found = _rule(criterion, selected, record, policy)
+        rulings.append(waive(found, criterion, waivers, target=record.target, end=record.end))
+    against = held_back(record, policy, criteria, settlement, seen)
+    return Verdict(
+        schema=1,
+        run=record.run,
+        target=record.target,
+        policy=policy.name,
+        verdict=decide(rulings, against),
+        score=score(rulings),
+        build=record.build,
+        criteria=tuple(rulings),
+        held_back=against,
+        evidence_sha256=record.integrity.evidence_sha256,
+    )
+
+
+def _rule(criterion: Criterion, selected: Sequence[Settled], record: Record, policy: Policy) -> Ruling:
+    try:
+        return rule(criterion, selected, absent=record.absent, max_flaky=policy.max_flaky)
+    except Exception as error:  # noqa: BLE001 - a criterion that crashes proves nothing, and stays in the score
+        what = f"the criterion could not be applied: {type(error).__name__}: {one_line(error)}"
+        return ruling(criterion, Status.INCONCLUSIVE, what, n=len(selected))

@@ -1,0 +1,44 @@
+"""`verdict.json`: the same verdict is always the same bytes (DESIGN 4.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from harness.model import Ruling, Verdict
+
+
+def verdict_document(verdict: Verdict) -> bytes:
+    """The canonical text of `verdict.json`."""
+    document = {
+        "schema": verdict.schema,
+        "run": verdict.run,
+        "target": verdict.target,
+        "policy": verdict.policy,
+        "verdict": verdict.verdict,
+        "score": verdict.score,
+        "build": {"kind": verdict.build.kind, "id": verdict.build.id, "dirty": verdict.build.dirty},
+        "held_back": verdict.held_back,
+        "criteria": [_criterion(ruling) for ruling in verdict.criteria],
+        "evidence_sha256": verdict.evidence_sha256,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def _criterion(ruling: Ruling) -> dict[str, Any]:
+    return {
+        "id": ruling.id,
+        "area": ruling.area,
+        "requires": ruling.requires,
+        "required": ruling.required,
+        "weight": ruling.weight,
+        "status": ruling.status,
+        "measured": ruling.measured,
+        "threshold": ruling.threshold,
+        "interval": ruling.interval,
+        "n": ruling.n,
+        "evidence": ruling.evidence,
+        "reason": ruling.reason,
+        "waiver": ruling.waiver,
+    }
