@@ -8,11 +8,10 @@ from pathlib import Path
 import psycopg
 from yoyo import get_backend, read_migrations
 
+from dealradar.locks import SCHEMA_LOCK
+
 FOLDER = Path(__file__).resolve().parent / "migrations"
 SCHEMA = "migration"
-# One number for everything that changes the schema or seeds it: whoever holds this lock is alone. Unlike yoyo's lock
-# table it goes away with the session of a process that was killed.
-ADVISORY_LOCK = 7_304_119
 
 
 def apply_all(database_url: str) -> list[str]:
@@ -38,7 +37,7 @@ def take_back(database_url: str, count: int) -> list[str]:
 
 def _alone(database_url: str) -> psycopg.Connection[tuple[object, ...]]:
     connection = psycopg.connect(database_url, autocommit=True, connect_timeout=5)
-    connection.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+    connection.execute("SELECT pg_advisory_lock(%s)", [SCHEMA_LOCK])
     connection.execute("SET client_min_messages = warning")
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     return connection
