@@ -33,7 +33,7 @@ bench: setup ## run the benchmarks, one after another
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" $(ARGS) || exit 1; done
 
 images: setup ## build local Docker images for `harness gate --stack docker` where no image registry can be reached
-	@images/build $(ARGS)
+	@$(BIN)/python -m tools.build_images
 
 lock: setup ## write the lock files anew from pyproject.toml and package.json
 	@$(BIN)/python -m tools.write_locks $(ARGS)

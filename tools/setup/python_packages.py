@@ -35,7 +35,7 @@ def get_uv(root: Path, cache: Path, environment: Mapping[str, str]) -> Uv:
     version = _pinned_version(root / _UV_LOCK)
     home = cache / f"uv-{version}-{sys.platform}-{platform.machine()}"
     with tempfile.TemporaryDirectory(prefix="harness-setup-") as scratch:
-        pip = _find_pip(Path(scratch), environment)
+        pip = find_pip(Path(scratch), environment)
         uv_environment = environment_for_uv(read_pip_settings(pip, environment), environment)
         executable = home / "bin" / "uv"
         if executable.exists():
@@ -91,7 +91,7 @@ def _pinned_version(lock: Path) -> str:
     return first.partition("==")[2]
 
 
-def _find_pip(scratch: Path, environment: Mapping[str, str]) -> list[str] | None:
+def find_pip(scratch: Path, environment: Mapping[str, str]) -> list[str] | None:
     """This Python's own pip, else the one that ensurepip puts into a throw-away environment, else None."""
     own = [sys.executable, "-m", "pip"]
     if _answers([*own, "--version"], environment):
