@@ -1,0 +1,74 @@
+"""Which build of a target is at hand: a commit, an image, what the service reports, or unknown."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import msgspec
+
+from harness.model import Build, Target
+
+_GIT_SECONDS = 10.0
+_UNKNOWN = Build(kind="unknown", id="")
+
+
+def identify_build(target: Target, backend: str = "embedded", url: str = "") -> Build:
+    """The build that `backend` runs: for `docker` the image, for `attach` what `build_path` at `url` reports, else the
+    commit of the profile's folder."""
+    if backend == "attach":
+        return _reported(url, target.build_path, target.service.timeout_s) if target.build_path else _UNKNOWN
+    if backend == "docker" and target.service.image:
+        return Build(kind="image", id=target.service.image)
+    return commit_of(Path(target.service.cwd))
+
+
+def commit_of(path: Path) -> Build:
+    """Commit of the repository around `path`; dirty if that folder has changes or files that git does not know."""
+    commit = _git(path, "rev-parse", "HEAD")
+    if commit is None:
+        return _UNKNOWN
+    changes = _git(path, "status", "--porcelain", "--", ".")
+    return Build(kind="commit", id=commit.strip(), dirty=bool(changes))
+
+
+def fingerprint(target: Target) -> str:
+    """Digest of what a stack is started from: the profile's way to start it, and the source as it stands on disk."""
+    digest = hashlib.sha256(msgspec.json.encode((target.name, target.service, target.health)))
+    path = Path(target.service.cwd)
+    for words in (("rev-parse", "HEAD"), ("diff", "HEAD", "--", "."), ("status", "--porcelain", "-uall", "--", ".")):
+        digest.update((_git(path, *words) or "").encode(errors="replace"))
+    return digest.hexdigest()
+
+
+def _git(path: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(path), "--no-optional-locks", *words],
+            capture_output=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+
+
+def _reported(url: str, path: str, timeout: float) -> Build:
+    """What the service says: the body's `build`, `commit`, `version` or `id` if it is JSON, else its first line."""
+    try:
+        with urllib.request.urlopen(url.rstrip("/") + path, timeout=timeout) as answer:  # noqa: S310 - http(s) only
+            body = answer.read(65536).decode(errors="replace").strip()
+    except (OSError, ValueError):
+        return _UNKNOWN
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = body.splitlines()[0] if body else ""
+    if isinstance(document, dict):
+        found = (document.get(key) for key in ("build", "commit", "revision", "version", "id"))
+        document = next((value for value in found if value), "")
+    return Build(kind="reported", id=str(document)[:200]) if document else _UNKNOWN

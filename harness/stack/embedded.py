@@ -1,0 +1,149 @@
+"""The embedded backend: real servers from wheels and the service itself, as children of the stack's supervisor."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import StackError
+from harness.stack.binaries import Account, postgres_programs, servers_account, valkey_program
+from harness.stack.ports import HOST, free_port, is_free, occupied
+from harness.stack.postgres import start_postgres
+from harness.stack.protocol import Place, Servers
+from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
+from harness.stack.settings import base_environment
+from harness.stack.supervision import Order, Supervision
+from harness.stack.valkey import start_valkey
+
+_MAIL_PROGRAM = Path(__file__).with_name("mailsink.py")
+_MAIL_SECONDS = 10.0
+
+
+class EmbeddedBackend:
+    """Runs one stack's processes on this machine."""
+
+    kind: Literal["embedded"] = "embedded"
+    host = HOST
+
+    def __init__(self, supervision: Supervision, home: Path, state: Path, cwd: str) -> None:
+        self._supervision = supervision
+        self._home = home
+        self._logs = state / "logs"
+        self._scratch = state / "tmp"
+        self._cwd = cwd
+        self._ports: set[int] = set()
+        self._account = servers_account()
+
+    def start_servers(self, needs: tuple[str, ...]) -> Servers:
+        """Start all that is needed before waiting for any."""
+        begun = time.monotonic()
+        supervision, account = self._supervision, self._account
+        postgres = valkey = mail = None
+        if "smtp" in needs:
+            mail = self._start_mail()
+        if "valkey" in needs:
+            valkey = start_valkey(
+                valkey_program(), self._server_folder("valkey", account), self.log("valkey"), account, supervision
+            )
+        if "postgres" in needs:
+            postgres = start_postgres(
+                postgres_programs(), self._home / "postgres", self.log("postgres"), account, supervision
+            )
+        values, secrets, timings = {}, {}, {}
+        if postgres is not None:
+            values["database_url"], secrets["postgres_superuser"] = postgres.finish()
+            timings["postgres"] = time.monotonic() - begun
+        if valkey is not None:
+            values["redis_url"] = valkey.finish()
+            timings["valkey"] = time.monotonic() - begun
+        if mail is not None:
+            self._await_mail(mail[1])
+            values["smtp_url"] = f"smtp://{HOST}:{mail[0]}"
+            timings["smtp"] = time.monotonic() - begun
+        return Servers(
+            values=values,
+            database_url=values.get("database_url"),
+            redis_url=values.get("redis_url"),
+            smtp_url=values.get("smtp_url"),
+            mailbox_url=f"http://{HOST}:{mail[1]}" if mail else None,
+            secrets=secrets,
+            timings=timings,
+            pids={name: pid for name, pid in self._supervision.pids.items() if name in ("postgres", "valkey", "smtp")},
+        )
+
+    def place(self, wanted: int | None) -> Place:
+        """The wanted port if it is free, else one at random that no other copy of ours has."""
+        if wanted is not None and not is_free(wanted):
+            raise occupied(wanted)
+        port = wanted if wanted is not None else free_port(frozenset(self._ports))
+        self._ports.add(port)
+        return Place(port, f"http://{HOST}:{port}")
+
+    def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> int | None:  # noqa: ARG002
+        """Start it in the profile's folder, as ourselves."""
+        return self._supervision.spawn(
+            Order(
+                name=name,
+                argv=argv,
+                env={**base_environment(self._scratch), **settings},
+                log=self.log(name),
+                cwd=self._cwd,
+                stage=2,
+            )
+        )
+
+    def exit_status(self, name: str) -> int | None:
+        """How that process ended; None while it runs."""
+        return self._supervision.exit_status(name)
+
+    def wait(self, name: str, seconds: float) -> int | None:
+        """The same, waiting up to `seconds`."""
+        return self._supervision.wait(name, seconds)
+
+    def stop(self, name: str) -> None:
+        """End that process and its group."""
+        self._supervision.stop(name)
+
+    def log(self, name: str) -> Path:
+        """Its file under the state folder."""
+        return self._logs / f"{name}.log"
+
+    def _server_folder(self, name: str, account: Account | None) -> Path:
+        folder = self._home / name
+        folder.mkdir(mode=0o700)
+        if account is not None:
+            os.chown(folder, account.uid, account.gid)
+        return folder
+
+    def _start_mail(self) -> tuple[int, int]:
+        ports = free_port(), free_port()
+        if ports[0] == ports[1]:
+            return self._start_mail()
+        self._supervision.spawn(
+            Order(
+                name="smtp",
+                argv=(sys.executable, "-I", str(_MAIL_PROGRAM), *map(str, ports)),
+                env=base_environment(self._scratch),
+                log=self.log("smtp"),
+            )
+        )
+        return ports
+
+    def _await_mail(self, port: int) -> None:
+        def ask() -> str:
+            try:
+                status = get_status(HOST, port, "/messages", 2.0)
+            except (OSError, ValueError) as error:
+                return str(error)
+            return "" if status == 200 else f"it answers {status}"
+
+        wait = wait_until(ask, lambda: self._supervision.exit_status("smtp"), _MAIL_SECONDS)
+        if not wait.ready:
+            end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
+            raise StackError(
+                f"the mail sink {end} after {wait.seconds:.1f} s; its log says why", output=tail(self.log("smtp"))
+            )

@@ -1,0 +1,207 @@
+"""Starting a stack: servers, then `prepare`, then the service and its workers; all or nothing."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import StackError, UsageError
+from harness.model import Listener, Progress, StackInfo, Target
+from harness.stack.build import fingerprint, identify_build
+from harness.stack.embedded import EmbeddedBackend
+from harness.stack.protocol import Backend, Place, Servers
+from harness.stack.running import RunningStack, marked, timed
+from harness.stack.settings import Words, service_settings
+from harness.stack.state import (
+    Recipe,
+    home_folder,
+    keeper_of,
+    make_private,
+    named_folder,
+    read_info,
+    read_recipe,
+    sweep,
+    write_info,
+    write_keeper,
+    write_recipe,
+)
+from harness.stack.supervision import Supervision
+
+_MOST_INSTANCES = 64
+
+
+def silent(progress: Progress) -> None:
+    """A listener that shows nothing."""
+
+
+def launch(
+    target: Target,
+    *,
+    backend: str = "embedded",
+    overrides: Mapping[str, str] | None = None,
+    instances: int = 1,
+    name: str | None = None,
+    port: int | None = None,
+    before_service: Callable[[StackInfo], None] | None = None,
+    listen: Listener = silent,
+    keep: bool = False,
+) -> RunningStack:
+    """Start a target with its servers; returns when all of it is ready.
+
+    Without a `name` the stack is private. It dies with this process, unless `keep` lets it live on once it is ready.
+    `before_service` is called when the servers answer and the settings are known, before any process of the service.
+
+    Raises UsageError or ConfigError for what cannot be asked for, StartupError if the service exits or never gets
+    ready (its log's tail in `output`), StackError for everything that is the stack's fault. Nothing is left then.
+    """
+    kind = _checked(target, backend, instances)
+    begun = time.monotonic()
+    for mark in sweep():
+        listen(Progress(phase="stack", text=f"cleared up what the dead stack {mark} left"))
+    mark = secrets.token_hex(6)
+    home = home_folder(mark)
+    state = home / "state" if name is None else named_folder(name)
+    supervision = Supervision(mark)
+    try:
+        _make_folders(supervision, mark, home, state, fingerprint(target), named=name is not None)
+        ground = _backend(kind, supervision, home, state, target)
+        listen(Progress(phase="stack", text=f"starting {', '.join(target.service.needs) or 'no servers'}"))
+        servers = ground.start_servers(target.service.needs)
+        place = ground.place(port)
+        secret = dict(servers.secrets)
+        values = {**servers.values, "host": ground.host}
+        write_recipe(state, Recipe(target=target, values=values))
+        words = Words(target, values, secret).at(place.port)
+        settings = service_settings(target, words, place.port, overrides or {})
+        _check_words(target, words)
+        info = _info(target, kind, name or f"run-{mark}", place, servers, state)
+        info = replace(
+            info,
+            settings=marked(mark, settings),
+            secrets=secret,
+            overrides=dict(overrides or {}),
+            logs={part: str(ground.log(part)) for part in servers.timings},
+            supervisor_pid=supervision.pid,
+            build=identify_build(target, kind),
+        )
+        stack = RunningStack(target, info, words, lambda: (supervision, ground))
+        write_info(info)
+        if before_service is not None:
+            before_service(info)
+        _start_service(stack, target, settings, place, instances, listen)
+        stack.update(timings={**stack.info.timings, "total": timed(begun)})
+        if keep:
+            supervision.detach()
+    except BaseException:
+        supervision.down()
+        raise
+    return stack
+
+
+def detach(stack: RunningStack) -> None:
+    """Let a named stack live on after this process; `harness down --name` ends it."""
+    stack.supervision.detach()
+
+
+def open_stack(path: Path) -> RunningStack:
+    """Open the stack that a `stack.json` describes. Further copies of its service have a supervisor of their own, which
+    ends with this process; the stack itself is never stopped by it. Raises StackError if the file is not one."""
+    info = read_info(path)
+    recipe = read_recipe(path.parent)
+    mark = secrets.token_hex(6)
+
+    def open_backend() -> tuple[Supervision, Backend]:
+        supervision = Supervision(mark)
+        return supervision, _backend(info.backend, supervision, path.parent, path.parent, recipe.target)
+
+    # their logs lie beside the stack's own: they are still there when the copy is gone
+    words = Words(recipe.target, recipe.values, dict(info.secrets))
+    return RunningStack(recipe.target, info, words, open_backend, prefix=f"service-{mark}")
+
+
+def _start_service(
+    stack: RunningStack,
+    target: Target,
+    settings: Mapping[str, str],
+    place: Place,
+    instances: int,
+    listen: Listener,
+) -> None:
+    begun = time.monotonic()
+    if target.service.prepare:
+        listen(Progress(phase="stack", text="preparing the service's data"))
+        stack.prepare(settings)
+        stack.update(timings={**stack.info.timings, "prepare": timed(begun)})
+    begun = time.monotonic()
+    listen(Progress(phase="stack", text="starting the service"))
+    started = [stack.start_copy(stack.info.overrides, place if number == 0 else None) for number in range(instances)]
+    stack.start_workers(settings)
+    stack.update(instances=tuple(started), timings={**stack.info.timings, "service": timed(begun)})
+    stack.check_workers()
+
+
+def _checked(target: Target, backend: str, instances: int) -> Literal["embedded", "docker"]:
+    where = target.source or target.name
+    if backend not in ("embedded", "docker"):
+        raise UsageError(f"no backend {backend!r} starts a service; choose embedded or docker")
+    if backend == "embedded" and not target.service.command:
+        raise UsageError(f"{where}: service.command is missing, and the embedded backend runs no image; add it")
+    if backend == "embedded" and not Path(target.service.cwd).is_dir():
+        raise UsageError(f"{where}: service.cwd: there is no folder {target.service.cwd}; correct it")
+    if not 1 <= instances <= _MOST_INSTANCES:
+        raise UsageError(f"--instances {instances}: from 1 to {_MOST_INSTANCES}")
+    return "embedded" if backend == "embedded" else "docker"
+
+
+def _backend(
+    kind: Literal["embedded", "docker", "attach"], supervision: Supervision, home: Path, state: Path, target: Target
+) -> Backend:
+    if kind == "embedded":
+        return EmbeddedBackend(supervision, home, state, target.service.cwd)
+    raise StackError("the docker backend is not available in this version; use --stack embedded")
+
+
+def _make_folders(supervision: Supervision, mark: str, home: Path, state: Path, digest: str, *, named: bool) -> None:
+    """Entrust each folder to the supervisor before it exists, then make it."""
+    folders = (home, state) if named else (home,)
+    for folder in folders:
+        supervision.own_folder(folder)
+    keeper = keeper_of(mark, supervision.pid, supervision.start, folders, digest)
+    home.mkdir(mode=0o711)
+    home.chmod(0o711)
+    write_keeper(home, keeper)
+    make_private(state)
+    write_keeper(state, keeper)
+    for part in ("logs", "tmp"):
+        make_private(state / part)
+
+
+def _check_words(target: Target, words: Words) -> None:
+    """Find an unknown placeholder before anything of the service runs."""
+    words.command(target.service.command, "command")
+    for part in ("prepare", "workers"):
+        for command in getattr(target.service, part):
+            words.command(command, part)
+
+
+def _info(
+    target: Target, kind: Literal["embedded", "docker"], name: str, place: Place, servers: Servers, state: Path
+) -> StackInfo:
+    return StackInfo(
+        name=name,
+        backend=kind,
+        target=target.name,
+        url=place.url,
+        owned=True,
+        database_url=servers.database_url,
+        redis_url=servers.redis_url,
+        smtp_url=servers.smtp_url,
+        mailbox_url=servers.mailbox_url,
+        state_dir=str(state),
+        pids=dict(servers.pids),
+        timings=dict(servers.timings),
+    )

@@ -1,0 +1,173 @@
+"""Stacks that stay up for a person: found by name, reused if they are the same, ended by `down`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StackError, UsageError
+from harness.model import Listener, Progress, StackInfo, Target
+from harness.stack.build import fingerprint, identify_build
+from harness.stack.launch import launch, open_stack
+from harness.stack.readiness import service_asker
+from harness.stack.running import RunningStack
+from harness.stack.state import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
+
+_DOWN_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What `bring_up` ended with."""
+
+    info: StackInfo
+    reused: bool
+
+
+def find_stack(name: str) -> StackInfo | None:
+    """The named stack, if its supervisor runs."""
+    folder = named_folder(name)
+    keeper = read_keeper(folder)
+    if keeper is None or not keeper.alive or not (folder / INFO).is_file():
+        return None
+    return read_info(folder / INFO)
+
+
+def all_stacks() -> tuple[StackInfo, ...]:
+    """All named stacks that run, by name."""
+    folder = named_folder("default").parent
+    if not folder.is_dir():
+        return ()
+    found = (find_stack(path.name) for path in sorted(folder.iterdir()) if path.is_dir())
+    return tuple(info for info in found if info is not None)
+
+
+def attach_name(name: str) -> RunningStack:
+    """Open a stack that `harness up` started; it counts as started by us. Raises UsageError if there is none."""
+    if find_stack(name) is None:
+        raise UsageError(f"no stack {name!r} runs; start it: harness up --name {name}")
+    return open_stack(named_folder(name) / INFO)
+
+
+def bring_up(
+    target: Target, *, name: str, backend: str, overrides: Mapping[str, str], instances: int, listen: Listener
+) -> Brought:
+    """The named stack, running: the one that is up if it is the same, else a new one.
+
+    Raises UsageError naming the difference if another one runs under that name; what `launch` raises otherwise.
+    """
+    with _held(name):
+        info = find_stack(name)
+        if info is not None:
+            _refuse_another(info, target, backend, overrides, instances)
+            sick = unhealthy(info)
+            if not sick:
+                return Brought(info, reused=True)
+            listen(Progress(phase="stack", text=f"stack {name} is up but not well ({sick}); starting it anew"))
+            _end(name)
+        elif _cleared(name):
+            listen(Progress(phase="stack", text=f"cleared up what the dead stack {name} left"))
+        stack = launch(
+            target, backend=backend, overrides=overrides, instances=instances, name=name, listen=listen, keep=True
+        )
+        return Brought(stack.info, reused=False)
+
+
+def bring_down(name: str) -> bool:
+    """End a named stack, or clear up what a dead one left; returns whether there was anything."""
+    with _held(name):
+        return _end(name)
+
+
+def unhealthy(info: StackInfo) -> str:
+    """Why a stack's service is not ready now; "" if each of its instances is."""
+    target = read_recipe(Path(info.state_dir)).target
+    for instance in info.instances:
+        said = service_asker(instance.url, target.health, min(target.service.timeout_s, 5.0))()
+        if said:
+            return f"{instance.url}: {said}"
+    return "" if info.instances else "it has no instance"
+
+
+@contextlib.contextmanager
+def _held(name: str) -> Iterator[None]:
+    """One process at a time brings a stack of this name up or down; a second one waits."""
+    folder = named_folder(name)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder.parent / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _refuse_another(
+    info: StackInfo, target: Target, backend: str, overrides: Mapping[str, str], instances: int
+) -> None:
+    different = None
+    if info.target != target.name:
+        different = f"its target is {info.target}, not {target.name}"
+    elif info.backend != backend:
+        different = f"its backend is {info.backend}, not {backend}"
+    elif dict(info.overrides) != dict(overrides):
+        different = f"its --env is {_shown(info.overrides)}, not {_shown(overrides)}"
+    elif len(info.instances) != instances:
+        different = f"it has {len(info.instances)} instances, not {instances}"
+    else:
+        keeper = read_keeper(Path(info.state_dir))
+        if keeper is not None and keeper.fingerprint != fingerprint(target):
+            build = identify_build(target, backend)
+            now = f"{build.id[:12]}{' with changes' if build.dirty else ''}"
+            was = f"{info.build.id[:12]}{' with changes' if info.build.dirty else ''}"
+            different = f"it runs build {was or 'unknown'}, and profile or source have changed since (now {now})"
+    if different:
+        raise UsageError(
+            f"stack {info.name!r} is up, but {different}; end it first (harness down --name {info.name}), "
+            "or choose another --name"
+        )
+
+
+def _shown(overrides: Mapping[str, str]) -> str:
+    # values may be secrets: the keys tell enough, unless they are the same
+    return " ".join(sorted(f"{key}={value}" for key, value in overrides.items())) or "empty"
+
+
+def _end(name: str) -> bool:
+    keeper = read_keeper(named_folder(name))
+    if keeper is None:
+        return False
+    if not keeper.alive:
+        clear(keeper)
+        return True
+    _signal_supervisor(keeper)
+    deadline = time.monotonic() + _DOWN_SECONDS
+    pause = 0.005
+    while keeper.alive:
+        if time.monotonic() > deadline:
+            raise StackError(f"stack {name!r} does not end within {_DOWN_SECONDS:g} s; its supervisor is {keeper.pid}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+    return True
+
+
+def _signal_supervisor(keeper: Keeper) -> None:
+    """Signal exactly that process: a descriptor is taken first, then looked at, so that no recycled pid is hit."""
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(keeper.pid)
+        try:
+            if keeper.alive:
+                signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+        finally:
+            os.close(descriptor)
+
+
+def _cleared(name: str) -> bool:
+    keeper = read_keeper(named_folder(name))
+    if keeper is None or keeper.alive:
+        return False
+    clear(keeper)
+    return True

@@ -1,0 +1,69 @@
+"""Ports on loopback: free ones below the ephemeral range, and who holds one that is taken."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+from pathlib import Path
+
+from harness.errors import StackError
+
+HOST = "127.0.0.1"
+_RANGE = range(20000, 32000)
+"""Below Linux's ephemeral range (from 32768): no outgoing connection can take a port between its choice and its use."""
+
+
+def free_port(taken: frozenset[int] = frozenset()) -> int:
+    """A port that nobody listens on now, at random, so that stacks that start at once do not meet."""
+    for port in random.sample(_RANGE, 200):
+        if port not in taken and is_free(port):
+            return port
+    raise StackError(f"no free port on {HOST} between {_RANGE.start} and {_RANGE.stop}; end what listens there")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on that port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def occupied(port: int) -> StackError:
+    """The error for a port that was asked for and is taken."""
+    holder = holder_of(port)
+    by = f" by pid {holder[0]} ({holder[1]})" if holder else ""
+    return StackError(f"port {port} on {HOST} is in use{by}; end that process, or leave the port free to be chosen")
+
+
+def holder_of(port: int) -> tuple[int, str] | None:
+    """Pid and name of the process that listens on a port of this machine; None where that cannot be seen."""
+    inodes = _listening_inodes(port)
+    if not inodes:
+        return None
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        with contextlib.suppress(OSError):
+            for fd in (entry / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(fd.readlink()) in inodes:
+                        return int(entry.name), (entry / "comm").read_text().strip()
+    return None
+
+
+def _listening_inodes(port: int) -> set[str]:
+    listening = "0A"
+    inodes: set[str] = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == listening and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
+    return inodes

@@ -1,0 +1,197 @@
+"""Postgres of a stack: a data folder initialised once, cloned for every stack, served in the foreground.
+
+The cached folder already holds the role and the database `app`; a clone only gets new passwords.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StackError
+from harness.stack.binaries import Account, Program, cache_home, made_once
+from harness.stack.pgwire import DatabaseError, literal, run_statements
+from harness.stack.ports import HOST, free_port
+from harness.stack.readiness import how_it_ended, tail, wait_until
+from harness.stack.supervision import Order, Supervision
+
+SUPERUSER, ROLE, DATABASE = "postgres", "app", "app"
+_LAYOUT = "2"
+"""Part of the cached folder's name; changes with what is done to it here."""
+_SECONDS = 15.0
+_OPTIONS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    # throw-away data: nothing needs to survive a crash of the machine
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "1GB",
+    "max_connections": "200",
+    # in the data folder, not in /dev/shm, where a killed server would leave it
+    "dynamic_shared_memory_type": "mmap",
+    "shared_preload_libraries": "pg_stat_statements",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A cached data folder, with the password of its superuser."""
+
+    data: Path
+    password: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postgres:
+    """A Postgres that was started; `finish` makes it ready."""
+
+    port: int
+    log: Path
+    template: Template
+    supervision: Supervision
+
+    def finish(self) -> tuple[str, str]:
+        """Wait until it answers, and give it passwords of its own; returns the role's URL and the superuser's password.
+
+        Raises StackError with the log's tail if it exits or does not answer.
+        """
+        password, superuser = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
+        statements = (
+            f"ALTER ROLE {ROLE} PASSWORD {literal(password)}",
+            f"ALTER ROLE {SUPERUSER} PASSWORD {literal(superuser)}",
+        )
+
+        def ask() -> str:
+            try:
+                run_statements(self.port, SUPERUSER, self.template.password, DATABASE, ("SELECT 1", *statements), 5.0)
+            except (OSError, DatabaseError) as error:
+                return str(error)
+            return ""
+
+        wait = wait_until(ask, lambda: self.supervision.exit_status("postgres"), _SECONDS)
+        if not wait.ready:
+            end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
+            raise StackError(f"Postgres {end} after {wait.seconds:.1f} s; its log says why", output=tail(self.log))
+        return f"postgresql://{ROLE}:{password}@{HOST}:{self.port}/{DATABASE}", superuser
+
+
+def start_postgres(
+    program: Program, data: Path, log: Path, account: Account | None, supervision: Supervision
+) -> Postgres:
+    """Clone the cached folder to `data` and start a server on it, at a free port."""
+    template = _template(program, account, supervision)
+    _clone(template.data, data)
+    port = free_port()
+    supervision.spawn(_order("postgres", (str(program.path), "-D", str(data), *_options(port)), log, account))
+    return Postgres(port=port, log=log, template=template, supervision=supervision)
+
+
+def _order(name: str, argv: tuple[str, ...], log: Path, account: Account | None) -> Order:
+    return Order(
+        name=name,
+        argv=argv,
+        # its own locale, whatever the caller's
+        env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+        log=log,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        stop="INT",
+        death="QUIT",
+    )
+
+
+def _options(port: int) -> list[str]:
+    return [word for key, value in {**_OPTIONS, "port": str(port)}.items() for word in ("-c", f"{key}={value}")]
+
+
+def _template(program: Program, account: Account | None, supervision: Supervision) -> Template:
+    """The cached folder for this version; two processes that need it at once make it once."""
+    place = cache_home(account) / f"data-{program.key}-{_LAYOUT}-{account.uid if account else os.geteuid()}"
+    if not place.is_dir():
+        with made_once(place):
+            if not place.is_dir():
+                _make_template(place, program, account, supervision)
+    return Template(place / "data", (place / "password").read_text(encoding="ascii"))
+
+
+def _make_template(place: Path, program: Program, account: Account | None, supervision: Supervision) -> None:
+    aside = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
+    supervision.own_folder(aside)
+    aside.chmod(0o711)
+    work = aside / "work"
+    work.mkdir(mode=0o700)
+    password, log = secrets.token_urlsafe(18), aside / "log"
+    first_password = work / "password"
+    first_password.touch(mode=0o600)
+    first_password.write_text(password, encoding="ascii")
+    if account is not None:
+        for path in (work, first_password):
+            os.chown(path, account.uid, account.gid)
+    words = ("--no-sync", "--locale=C", "-E", "UTF8", "-A", "scram-sha-256", "-U", SUPERUSER, "--wal-segsize=1")
+    initdb = (str(program.path.with_name("initdb")), "-D", str(work / "data"), *words, f"--pwfile={first_password}")
+    supervision.spawn(_order("initdb", initdb, log, account))
+    status = supervision.wait("initdb", 60.0)
+    if status != 0:
+        how = "does not end" if status is None else how_it_ended(status)
+        raise StackError(f"initdb {how}: {initdb[0]}; its output says why", output=tail(log))
+    _make_database(program, work / "data", password, log, account, supervision)
+    first_password.unlink()
+    (work / "data").rename(aside / "data")
+    work.rmdir()
+    log.unlink()
+    secret = aside / "password"
+    secret.touch(mode=0o600)
+    secret.write_text(password, encoding="ascii")
+    aside.rename(place)
+
+
+def _make_database(
+    program: Program, data: Path, password: str, log: Path, account: Account | None, supervision: Supervision
+) -> None:
+    port = free_port()
+    argv = (str(program.path), "-D", str(data), *_options(port))
+    supervision.spawn(_order("postgres-template", argv, log, account))
+
+    def ask() -> str:
+        try:
+            run_statements(port, SUPERUSER, password, "postgres", ("SELECT 1",), 5.0)
+        except (OSError, DatabaseError) as error:
+            return str(error)
+        return ""
+
+    wait = wait_until(ask, lambda: supervision.exit_status("postgres-template"), _SECONDS)
+    if not wait.ready:
+        end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
+        raise StackError(f"a fresh Postgres {end} after {wait.seconds:.1f} s; its log says why", output=tail(log))
+    statements = (
+        # statistics of all databases, read from the superuser's own, so that none of ours shows up in the service's
+        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
+        f"CREATE ROLE {ROLE} LOGIN",
+        f"CREATE DATABASE {DATABASE} OWNER {ROLE}",
+    )
+    try:
+        run_statements(port, SUPERUSER, password, "postgres", statements, 30.0)
+    except (OSError, DatabaseError) as error:
+        raise StackError(f"a fresh Postgres refuses: {error}", output=tail(log)) from error
+    supervision.stop("postgres-template")
+
+
+def _clone(template: Path, data: Path) -> None:
+    """Copy a data folder with owners and modes; by the file system's own cloning where it can."""
+    if sys.platform == "linux":
+        done = subprocess.run(
+            ["cp", "-a", "--reflink=auto", str(template), str(data)], capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise StackError(f"the data folder {data} could not be made: {done.stderr.strip()}")
+    else:
+        shutil.copytree(template, data, symlinks=True)

@@ -1,0 +1,101 @@
+"""What a stack offers, and what a backend must provide for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from harness.model import Instance, StackInfo
+
+
+class Stack(Protocol):
+    """A running target with its servers; a context manager that stops it."""
+
+    @property
+    def info(self) -> StackInfo:
+        """Endpoints and facts."""
+
+    def start_instance(self, overrides: Mapping[str, str]) -> Instance:
+        """Start one more copy of the service on the same data, ready when returned.
+
+        Raises StartupError if it does not get ready, StackError if the service is not ours to start.
+        """
+
+    def stop_instance(self, instance: Instance) -> None:
+        """End a copy that `start_instance` started."""
+
+    def own_process(self, pid: int) -> None:
+        """End that process and its descendants, too, when the stack ends, however this process ends."""
+
+    def own_folder(self, path: Path) -> None:
+        """Remove that folder when the stack ends, however this process ends."""
+
+    def stop(self) -> None:
+        """End what this object started; nothing is left. What is only attached lives on."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one copy of the service listens: the port it is told, and the URL at which we reach it."""
+
+    port: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """The servers of a stack, ready. `values` is what the placeholders mean to the service itself."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    database_url: str | None = None
+    redis_url: str | None = None
+    smtp_url: str | None = None
+    mailbox_url: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    pids: Mapping[str, int] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+class Backend(Protocol):
+    """How processes and servers are run. Everything it starts belongs to its supervisor from its first moment."""
+
+    @property
+    def kind(self) -> Literal["embedded", "docker"]:
+        """Its name in `--stack`."""
+
+    @property
+    def host(self) -> str:
+        """The address that the service is told to listen on."""
+
+    def start_servers(self, needs: tuple[str, ...]) -> Servers:
+        """Start what is needed, all at once, and wait until each answers. Raises StackError."""
+
+    def place(self, wanted: int | None) -> Place:
+        """A free place for one more copy of the service; raises StackError if the wanted port is taken."""
+
+    def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> int | None:
+        """Start a process of the service, with nothing in its environment but a minimal base and `settings`.
+
+        Returns its pid, where it has one here. Raises StackError if it cannot be executed.
+        """
+
+    def exit_status(self, name: str) -> int | None:
+        """How that process ended; None while it runs."""
+
+    def wait(self, name: str, seconds: float) -> int | None:
+        """Like `exit_status`, after waiting up to `seconds` for the end."""
+
+    def stop(self, name: str) -> None:
+        """End that process; returns when it is gone."""
+
+    def log(self, name: str) -> Path:
+        """File with the output of that process or server."""

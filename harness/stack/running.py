@@ -1,0 +1,218 @@
+"""A stack of ours, whatever its backend: the service's commands on top of servers, and the end of it all."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.errors import StackError, StartupError
+from harness.model import Instance, StackInfo, Target
+from harness.stack.ports import is_free
+from harness.stack.protocol import Backend, Place
+from harness.stack.readiness import TAIL_LINES, how_it_ended, service_asker, tail, wait_until
+from harness.stack.settings import Words, service_settings
+from harness.stack.state import write_info
+from harness.stack.supervision import Supervision
+from harness.stack.supervisor import MARK
+
+_PREPARE_SECONDS = 600.0
+_PORT_TRIES = 3
+
+
+class RunningStack:
+    """The `Stack` of a target whose processes are ours to start.
+
+    `open_backend` is called when a process is first needed: what is only attached to another one's stack starts no
+    supervisor until then. The first copy of the service is `info.instances[0]`.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        info: StackInfo,
+        words: Words,
+        open_backend: Callable[[], tuple[Supervision, Backend]],
+        *,
+        prefix: str = "service",
+    ) -> None:
+        self._target = target
+        self._info = info
+        self._words = words
+        self._open_backend = open_backend
+        self._opened: tuple[Supervision, Backend] | None = None
+        self._prefix = prefix
+        self._count = 0
+        self._copies: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def info(self) -> StackInfo:
+        """Endpoints and facts."""
+        return self._info
+
+    @property
+    def supervision(self) -> Supervision:
+        """The supervisor of what this object starts."""
+        return self._open()[0]
+
+    def start_instance(self, overrides: Mapping[str, str]) -> Instance:
+        """One more copy of the service on the same data."""
+        return self.start_copy({**self._info.overrides, **overrides}, None)
+
+    def stop_instance(self, instance: Instance) -> None:
+        """End a copy that this object started."""
+        with self._lock:
+            name = self._copies.pop(instance.url, None)
+        if name is None:
+            raise StackError(f"{instance.url} is no instance that this process started; stop it where it was started")
+        self._open()[1].stop(name)
+
+    def own_process(self, pid: int) -> None:
+        """Entrust a process to the supervisor."""
+        self._open()[0].own_process(pid)
+
+    def own_folder(self, path: Path) -> None:
+        """Entrust a folder to the supervisor."""
+        self._open()[0].own_folder(path)
+
+    def stop(self) -> None:
+        """End what this object started, in whatever state it is."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+            self._open_backend = _has_ended
+        if opened is not None:
+            opened[0].down()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- the service's commands
+
+    def update(self, **facts: object) -> None:
+        """Change facts of `info`, on disk too."""
+        self._info = replace(self._info, **facts)  # type: ignore[arg-type]
+        write_info(self._info)
+
+    def prepare(self, settings: Mapping[str, str]) -> None:
+        """Run the profile's `prepare` commands in turn. Raises StartupError for one that fails."""
+        backend = self._open()[1]
+        for number, template in enumerate(self._target.service.prepare, 1):
+            name = f"prepare-{number}"
+            argv = self._words.command(template, "prepare")
+            self._start(name, argv, settings, None)
+            status = backend.wait(name, _PREPARE_SECONDS)
+            if status != 0:
+                how = f"ran over {_PREPARE_SECONDS:.0f} s" if status is None else how_it_ended(status)
+                raise StartupError(f"prepare: `{shlex.join(argv)}` {how}", output=tail(backend.log(name)))
+
+    def start_workers(self, settings: Mapping[str, str]) -> None:
+        """Start the profile's `workers`."""
+        for number, template in enumerate(self._target.service.workers, 1):
+            argv = self._words.command(template, "workers")
+            pid = self._start(f"worker-{number}", argv, settings, None)
+            self._remember(f"worker-{number}", pid)
+
+    def check_workers(self) -> None:
+        """Raise StartupError for a worker that ended already."""
+        backend = self._open()[1]
+        for number, template in enumerate(self._target.service.workers, 1):
+            status = backend.exit_status(f"worker-{number}")
+            if status is not None:
+                argv = self._words.command(template, "workers")
+                raise StartupError(
+                    f"worker `{shlex.join(argv)}` {how_it_ended(status)}", output=tail(backend.log(f"worker-{number}"))
+                )
+
+    def start_copy(self, overrides: Mapping[str, str], wanted: Place | None) -> Instance:
+        """Start a copy at the wanted place, or at one of its own choice; returns it ready.
+
+        A port that somebody took between its choice and its use is given up for another, unless it was asked for.
+        """
+        backend = self._open()[1]
+        with self._lock:
+            self._count += 1
+            number = self._count
+        for attempt in range(_PORT_TRIES):
+            name = f"{self._prefix}-{number}" if attempt == 0 else f"{self._prefix}-{number}-try-{attempt + 1}"
+            place = wanted or backend.place(None)
+            try:
+                instance = self._start_at(name, place, overrides)
+            except StartupError:
+                mine_ended = backend.exit_status(name) is not None
+                if wanted is None and mine_ended and attempt + 1 < _PORT_TRIES and not is_free(place.port):
+                    continue
+                raise
+            with self._lock:
+                self._copies[instance.url] = name
+            return instance
+        raise StackError(f"no port stayed free in {_PORT_TRIES} tries")
+
+    def _start_at(self, name: str, place: Place, overrides: Mapping[str, str]) -> Instance:
+        backend, service = self._open()[1], self._target.service
+        words = self._words.at(place.port)
+        argv = words.command(service.command, "command")
+        pid = self._start(name, argv, service_settings(self._target, words, place.port, overrides), place)
+        ask = service_asker(place.url, self._target.health, service.timeout_s)
+        wait = wait_until(ask, lambda: backend.exit_status(name), service.start_timeout_s)
+        log = backend.log(name)
+        if wait.status is not None:
+            raise StartupError(
+                f"the service {how_it_ended(wait.status)} after {wait.seconds:.1f} s, before it was ready: "
+                f"`{shlex.join(argv)}`; the last {TAIL_LINES} lines of its log follow",
+                output=tail(log),
+            )
+        if wait.late:
+            backend.stop(name)
+            raise StartupError(
+                f"the service was not ready after {wait.seconds:.1f} s ({wait.last}): `{shlex.join(argv)}`; "
+                f"the last {TAIL_LINES} lines of its log follow",
+                output=tail(log),
+            )
+        self._remember(name, pid)
+        return Instance(url=place.url, pid=pid, log=str(log))
+
+    def _start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> int | None:
+        try:
+            return self._open()[1].start(name, argv, settings, place)
+        except StackError as error:
+            if not self._open()[0].alive:
+                raise
+            raise StartupError(
+                f"`{shlex.join(argv)}` cannot be started in {self._target.service.cwd}: {error}"
+            ) from error
+
+    def _remember(self, name: str, pid: int | None) -> None:
+        with self._lock:
+            log = str(self._open()[1].log(name))
+            pids = {**self._info.pids, name: pid} if pid is not None else self._info.pids
+            self._info = replace(self._info, pids=pids, logs={**self._info.logs, name: log})
+
+    def _open(self) -> tuple[Supervision, Backend]:
+        if self._opened is None:
+            self._opened = self._open_backend()
+        return self._opened
+
+
+def marked(mark: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings as a process of the stack has them, with the mark by which the supervisor finds it."""
+    return {**settings, MARK: mark}
+
+
+def timed(begun: float) -> float:
+    """Seconds since `begun`."""
+    return time.monotonic() - begun
+
+
+def _has_ended() -> tuple[Supervision, Backend]:
+    raise StackError("the stack was stopped; start another one")

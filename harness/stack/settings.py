@@ -1,0 +1,77 @@
+"""From a profile's words to what a process is given: placeholders filled in, environment composed."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.errors import ConfigError
+from harness.model import Target
+
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)(?:\.([A-Za-z0-9_-]+))?\}")
+_FIXED = ("host", "port", "database_url", "redis_url", "smtp_url")
+_SERVER = {"database_url": "postgres", "redis_url": "valkey", "smtp_url": "smtp"}
+"""Which of `needs` gives a placeholder its value."""
+
+
+class Words:
+    """Fills placeholders in. Secrets are made when they are first asked for and stay the same for the stack."""
+
+    def __init__(self, target: Target, values: Mapping[str, str], known_secrets: dict[str, str]) -> None:
+        self._target = target
+        self._values = values
+        self.secrets = known_secrets
+
+    def at(self, port: int) -> Words:
+        """The same words for another copy of the service."""
+        return Words(self._target, {**self._values, "port": str(port)}, self.secrets)
+
+    def fill(self, text: str, where: str) -> str:
+        """`text` with its placeholders replaced; raises ConfigError naming one that is unknown or has no server."""
+
+        def value(match: re.Match[str]) -> str:
+            word, name = match.groups()
+            if word == "secret" and name:
+                return self.secrets.setdefault(name, secrets.token_urlsafe(24))
+            if name is None and word in self._values:
+                return self._values[word]
+            raise self._unknown(match.group(), word, where)
+
+        return _PLACEHOLDER.sub(value, text)
+
+    def command(self, words: tuple[str, ...], where: str) -> tuple[str, ...]:
+        """All words of a command, filled in."""
+        return tuple(self.fill(word, where) for word in words)
+
+    def _unknown(self, found: str, word: str, where: str) -> ConfigError:
+        if word in _SERVER:
+            what = f"{found} has no value, since `needs` lacks {_SERVER[word]!r}; add it, or set the value itself"
+        else:
+            known = " ".join(f"{{{name}}}" for name in _FIXED)
+            what = f"{found} is no placeholder; known ones: {known} {{secret.NAME}}"
+        return ConfigError(what, path=self._target.source or None, key=f"service.{where}")
+
+
+def service_settings(target: Target, words: Words, port: int, overrides: Mapping[str, str]) -> dict[str, str]:
+    """The settings of one copy of the service: `PORT`, the profile's `env`, and last what `--env` overrides."""
+    filled = {key: words.at(port).fill(value, f"env.{key}") for key, value in target.service.env.items()}
+    return {"PORT": str(port), **filled, **overrides}
+
+
+def base_environment(scratch: Path) -> dict[str, str]:
+    """What every process of a service gets beside its settings; nothing else of the caller's environment.
+
+    `PATH` begins with the folder of the running Python, so that `python` in a profile is the same one.
+    """
+    path = [str(Path(sys.executable).parent), *os.environ.get("PATH", os.defpath).split(os.pathsep)]
+    return {
+        "PATH": os.pathsep.join(path),
+        "HOME": os.environ.get("HOME", str(scratch)),
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(scratch),
+        "TZ": "UTC",
+    }

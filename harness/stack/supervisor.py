@@ -1,0 +1,374 @@
+"""The parent of all servers of one stack, a small program of its own; it outlives the harness and clears up after it.
+
+Runs as `python -I -S <this file>` with the standard library alone, in a session of its own, and obeys JSON lines on its
+standard input; each line has a number `n` and gets one answer `{"reply": n, …}`. When the input ends, or the process
+that started it dies, without a `detach` before: everything that the stack owns is ended and removed.
+
+The guarantee rests on four things, each of which covers what another cannot see:
+children are in this process's own tree (PR_SET_CHILD_SUBREAPER brings orphans back to it); each child is killed by the
+kernel if this process dies (PR_SET_PDEATHSIG); whatever carries the stack's mark in its environment is found in /proc;
+and a process that the harness started beside the stack can be entrusted to it by `own_process`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+MARK = "HARNESS_STACK"
+"""Environment variable of everything that a stack runs; its value is the stack's id."""
+SUPERVISOR_MARK = "HARNESS_SUPERVISOR"
+"""Environment variable of a supervisor: it looks after itself and is never ended by another one."""
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_ORPHANED_GRACE = 1.0
+"""Seconds a server gets to end by itself when nobody is left to wait for it."""
+_COMMAND_SECONDS = 8.0
+
+
+# --- /proc ---------------------------------------------------------------------------------------------------------
+
+
+def process_stat(pid: int) -> tuple[str, int, int] | None:
+    """State letter, parent's pid and start time (clock ticks since boot) of a process; None if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib is slow to import, and this runs often
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return fields[0].decode(), int(fields[1]), int(fields[19])
+
+
+def is_alive(pid: int, start: int | None = None) -> bool:
+    """Whether the process runs (a zombie does not) and, with `start`, is still the same one and not a recycled pid."""
+    stat = process_stat(pid)
+    return stat is not None and stat[0] not in "ZX" and (start is None or stat[2] == start)
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+            return file.read().split(b"\0")
+    except OSError:
+        return []
+
+
+def owned_by(mark: str, roots: Iterable[int]) -> set[int]:
+    """Living processes that carry `mark` or descend from `roots`; other supervisors and all below them are left out."""
+    parents: dict[int, int] = {}
+    for entry in os.listdir("/proc"):  # noqa: PTH208
+        if entry.isdecimal() and (stat := process_stat(int(entry))) is not None and stat[0] not in "ZX":
+            parents[int(entry)] = stat[1]
+    sign, other = f"{MARK}={mark}".encode(), f"{SUPERVISOR_MARK}=".encode()
+    found, foreign = set(roots) & parents.keys(), set()
+    for pid in parents:
+        environment = _environment(pid)
+        if any(word.startswith(other) for word in environment):
+            foreign.add(pid)
+        elif sign in environment:
+            found.add(pid)
+    return {pid for pid in parents if _descends(pid, parents, found, foreign)} - {os.getpid()}
+
+
+def _descends(pid: int, parents: dict[int, int], ancestors: set[int], barriers: set[int]) -> bool:
+    below = False
+    seen: set[int] = set()
+    while pid in parents and pid not in seen:
+        if pid in barriers and pid != os.getpid():
+            return below
+        below = below or pid in ancestors
+        seen.add(pid)
+        pid = parents[pid]
+    return below
+
+
+def end_tree(mark: str, roots: Iterable[int]) -> None:
+    """Freeze all that `owned_by` finds until nothing new appears, so that nothing can fork away, then kill it."""
+    roots = set(roots)
+    frozen: set[int] = set()
+    for _ in range(50):
+        new = owned_by(mark, roots | frozen) - frozen
+        if not new:
+            break
+        for pid in new:
+            _signal(pid, signal.SIGSTOP)
+        frozen |= new
+    for pid in frozen:
+        _signal(pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder whose files may still be written for a moment by dying processes."""
+    for _ in range(20):
+        shutil.rmtree(path, ignore_errors=True)
+        if not os.path.lexists(path):
+            return
+        time.sleep(0.02)
+
+
+def remove_shared_memory(folder: str) -> None:
+    """Remove the System V segment that a killed Postgres left; its id is in `postmaster.pid` in its data folder."""
+    try:
+        with open(f"{folder}/postmaster.pid", encoding="ascii") as file:  # noqa: PTH123
+            words = file.read().splitlines()[6].split()
+    except (OSError, IndexError, UnicodeDecodeError):
+        return
+    remove = 0
+    ctypes.CDLL(None).shmctl(int(words[1]), remove, None)
+
+
+# --- the supervisor ------------------------------------------------------------------------------------------------
+
+
+class Child:
+    """One process of the stack, as asked for by `spawn`."""
+
+    def __init__(self, order: dict[str, Any], process: subprocess.Popen[bytes]) -> None:
+        self.name: str = order["name"]
+        self.process = process
+        self.pid = process.pid
+        self.stop_signal = signal.Signals[f"SIG{order.get('stop', 'TERM')}"]
+        self.grace = float(order.get("grace", 3.0))
+        self.stage = int(order.get("stage", 1))
+        self.status: int | None = None
+
+
+class Supervisor:
+    """State of one stack, and what each order does to it."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+        self.children: dict[str, Child] = {}
+        self.owned: dict[int, int] = {}
+        self.folders: list[str] = []
+        self.commands: list[list[str]] = []
+        self.owner = os.getppid()
+        self.owner_fd = _open_process(self.owner)
+        self.detached = False
+        self.ended = False
+        self.orphaned = False
+        self.wake, wake_end = os.pipe()
+        for fd in (self.wake, wake_end):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, self._asked_to_end)
+        os.set_blocking(1, False)
+        self.prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+        if self.prctl is not None:
+            self.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def _asked_to_end(self, *_: object) -> None:
+        self.ended = True
+
+    def serve(self) -> None:
+        """Obey orders until the stack is to end."""
+        rest = b""
+        while not self.ended:
+            inputs = [self.wake] if self.detached else [self.wake, 0, *([self.owner_fd] if self.owner_fd else [])]
+            ready = select.select(inputs, [], [])[0]
+            self._drain()
+            self._reap()
+            if self.owner_fd in ready:
+                self.orphaned = self.ended = True
+            elif 0 in ready:
+                data = os.read(0, 65536)
+                if not data:
+                    self.orphaned = self.ended = True
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    self._obey(json.loads(line))
+
+    def _obey(self, order: dict[str, Any]) -> None:
+        try:
+            answer = getattr(self, f"do_{order['do']}")(order)
+        except (OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        self._say({"reply": order["n"], **(answer or {})})
+        if order["do"] == "detach":
+            self._let_go()
+
+    def _say(self, words: dict[str, Any]) -> None:
+        # a full or closed pipe must never hold the supervisor up: the harness asks again or is gone
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(1, json.dumps(words).encode() + b"\n")
+
+    # --- orders
+
+    def do_spawn(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Start one process, its output in a file, in a session of its own."""
+        with open(order["log"], "ab", buffering=0) as log:  # noqa: PTH123
+            user, supervisor, prctl = order.get("user"), os.getpid(), self.prctl
+            death = signal.Signals[f"SIG{order.get('death', 'KILL')}"]
+
+            def die_with_supervisor() -> None:
+                if prctl is not None:
+                    prctl(_PR_SET_PDEATHSIG, death, 0, 0, 0)
+                    if os.getppid() != supervisor:
+                        os._exit(1)
+
+            process = subprocess.Popen(
+                order["argv"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=order.get("cwd", "/"),
+                env={**order.get("env", {}), MARK: self.mark},
+                start_new_session=True,
+                user=user,
+                group=order.get("group"),
+                extra_groups=None if user is None else [],
+                preexec_fn=die_with_supervisor,  # noqa: PLW1509 - one thread
+            )
+        child = Child(order, process)
+        self.children[child.name] = child
+        return {"pid": child.pid}
+
+    def do_stop(self, order: dict[str, Any]) -> None:
+        """End one process of ours and its group; returns when it is gone."""
+        child = self.children[order["name"]]
+        self._stop([child], child.grace)
+
+    def do_own_process(self, order: dict[str, Any]) -> None:
+        """Answer for a process that somebody else started."""
+        stat = process_stat(order["pid"])
+        if stat is not None:
+            self.owned[order["pid"]] = stat[2]
+
+    def do_own_folder(self, order: dict[str, Any]) -> None:
+        """Remove a folder at the end; it need not exist yet."""
+        self.folders.append(order["path"])
+
+    def do_own_command(self, order: dict[str, Any]) -> None:
+        """Run a command at the end."""
+        self.commands.append(order["argv"])
+
+    def do_detach(self, order: dict[str, Any]) -> None:
+        """Live on without the harness, until a signal says to end."""
+
+    def do_down(self, order: dict[str, Any]) -> None:  # noqa: ARG002
+        """End everything."""
+        self.ended = True
+
+    # --- ends
+
+    def _let_go(self) -> None:
+        self.detached = True
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+
+    def _drain(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self.wake, 512):
+                pass
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for child in self.children.values():
+                if child.pid == pid and child.status is None:
+                    child.status = os.waitstatus_to_exitcode(status)
+                    child.process.returncode = child.status
+                    self._say({"exited": child.name, "pid": pid, "status": child.status})
+
+    def _wait(self, done: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            self._drain()
+            self._reap()
+            left = deadline - time.monotonic()
+            if done() or left <= 0:
+                return
+            select.select([self.wake], [], [], left)
+
+    def _stop(self, children: list[Child], grace: float) -> None:
+        alive = [child for child in children if child.status is None]
+        for child in alive:
+            _signal(child.pid, child.stop_signal)
+            _signal(child.pid, signal.SIGCONT)
+        self._wait(lambda: all(child.status is not None for child in alive), grace)
+        for child in alive:
+            # the group too: a server's helpers must not live on when it is gone
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+        self._wait(lambda: all(child.status is not None for child in alive), 2.0)
+
+    def end(self) -> None:
+        """Leave nothing behind: services first, then their servers, then all else that is ours."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+        foreign = [pid for pid, start in self.owned.items() if is_alive(pid, start)]
+        if foreign:
+            end_tree(self.mark, foreign)
+        for stage in sorted({child.stage for child in self.children.values()}, reverse=True):
+            group = [child for child in self.children.values() if child.stage == stage]
+            longest = max(child.grace for child in group)
+            self._stop(group, min(longest, _ORPHANED_GRACE) if self.orphaned else longest)
+        end_tree(self.mark, self._own_tree())
+        self._wait(lambda: not self._own_tree(), 3.0)
+        for command in self.commands:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(
+                    command, timeout=_COMMAND_SECONDS, stdin=subprocess.DEVNULL, capture_output=True, check=False
+                )
+        for folder in reversed(self.folders):
+            for place in (folder, *_subfolders(folder)):
+                remove_shared_memory(place)
+            remove_folder(folder)
+
+    def _own_tree(self) -> set[int]:
+        me = os.getpid()
+        return {
+            int(entry)
+            for entry in os.listdir("/proc")  # noqa: PTH208
+            if entry.isdecimal() and (stat := process_stat(int(entry))) is not None and stat[1] == me and stat[0] != "Z"
+        }
+
+
+def _open_process(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except (OSError, AttributeError):
+        return 0  # an old kernel: the end of the input still tells
+
+
+def _subfolders(folder: str) -> list[str]:
+    try:
+        return [entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def main() -> None:
+    """Serve one stack; the only argument is its id."""
+    supervisor = Supervisor(sys.argv[1])
+    try:
+        supervisor.serve()
+    finally:
+        supervisor.end()
+
+
+if __name__ == "__main__":
+    main()
