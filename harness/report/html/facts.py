@@ -1,0 +1,94 @@
+"""What stands beside the verdict: which build, when, on which machine, and how to do it again."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+
+from harness.report.sources import RunFacts, RunFiles
+from harness.report.text import clock, number, one_line, seconds
+
+
+def headline_facts(run: RunFiles) -> tuple[tuple[str, str], ...]:
+    """Name and value of each fact under the verdict."""
+    facts = run.facts
+    build = run.verdict.build if run.verdict is not None else facts.build
+    build_words = f"{build.kind} {one_line(build.id, 80)}".strip() if build.kind != "unknown" else "unknown"
+    stack = facts.stack
+    stack_words = "none"
+    if stack is not None:
+        stack_words = f"{one_line(stack.backend, 40)}, {'started by this run' if stack.owned else 'not started by us'}"
+    return (
+        ("Target", one_line(facts.target or "none", 120)),
+        ("Build", f"{build_words}, with uncommitted changes" if build.dirty else build_words),
+        ("Policy", one_line(facts.policy or "none", 120)),
+        ("Started", clock(facts.start) if facts.start else "not recorded"),
+        ("Took", _took(facts)),
+        ("Stack", stack_words),
+        ("Machine", machine_words(facts)),
+    )
+
+
+def machine_words(facts: RunFacts) -> str:
+    """The machine in a few words."""
+    machine = facts.machine
+    words = []
+    cpus = machine.get("cpus")
+    if isinstance(cpus, int):
+        words.append(f"{cpus} CPU" if cpus == 1 else f"{cpus} CPUs")
+    memory = machine.get("memory_mib")
+    if isinstance(memory, int | float):
+        words.append(f"{number(memory / 1024, 2)} GiB")
+    system = machine.get("system")
+    if isinstance(system, str):
+        words.append(one_line(system, 120))
+    return ", ".join(words) or "not recorded"
+
+
+def version_rows(facts: RunFacts) -> tuple[tuple[str, str], ...]:
+    """Versions, and what else a run depends on."""
+    rows = [(one_line(name, 60), one_line(version, 80)) for name, version in facts.versions.items()]
+    if facts.commit:
+        rows.append(("commit of the folder it ran in", one_line(facts.commit, 80)))
+    rows += [(f"seed of {one_line(name, 60)}", one_line(str(seed), 80)) for name, seed in facts.seeds.items()]
+    if facts.stack is not None and facts.stack.overrides:
+        rows.append(("settings overridden", one_line(", ".join(facts.stack.overrides), 400)))
+    return tuple(rows)
+
+
+def repeat_commands(run: RunFiles) -> tuple[tuple[str, str], ...]:
+    """What each command is for, and the command. Values of overridden settings are not kept in a run."""
+    facts = run.facts
+    name = shlex.quote(facts.run)
+    commands: list[tuple[str, str]] = []
+    build = run.verdict.build if run.verdict is not None else facts.build
+    if build.kind == "commit" and build.id:
+        commands.append(("The same build", f"git checkout {shlex.quote(one_line(build.id, 80))}"))
+    if facts.kind == "gate":
+        words = ["harness", "gate"]
+        if facts.target:
+            words += ["--target", facts.target]
+        if facts.stack is not None and facts.stack.backend:
+            words += ["--stack", facts.stack.backend]
+        if facts.policy:
+            words += ["--policy", facts.policy]
+        line = shlex.join(one_line(word, 200) for word in words)
+        if facts.stack is not None:
+            line += "".join(f" --env {shlex.quote(one_line(key, 80))}=…" for key in facts.stack.overrides)
+        commands.append(("The whole run again", line))
+    if run.verdict is not None:
+        commands.append(("The ruling again, from this evidence", f"harness judge {name}"))
+    commands.append(("This page again", f"harness report {name} --open"))
+    if run.manifest_sha256 is not None:
+        commands.append(("Has anything changed since?", f"harness verify {name}"))
+    return tuple(commands)
+
+
+def _took(facts: RunFacts) -> str:
+    if facts.end is None:
+        return "it has no recorded end"
+    try:
+        took = (datetime.fromisoformat(facts.end) - datetime.fromisoformat(facts.start)).total_seconds()
+    except ValueError:
+        return "not recorded"
+    return seconds(max(0.0, took))

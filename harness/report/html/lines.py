@@ -1,0 +1,178 @@
+"""Evidence as the page shows it: by suite and check, what went wrong in full, what passed in one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from harness.model import Evidence, Outcome
+from harness.report.findings import first_text, interval_of, texts
+from harness.report.sources import is_superseded
+from harness.report.text import amount, clock, number, one_line, plain
+
+ROWS = 250
+"""Rows of one check and kind that the page carries; the rest are counted, and stay in `evidence.jsonl`."""
+
+_TEXT = 3_000
+_TROUBLE = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
+_TOLD = frozenset(
+    {"message", "reason", "expected", "observed", "curl", "interval", "level", "method", "statistic", "superseded"}
+)
+"""Details that have a place of their own in a line; the others are listed as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file of the run that belongs to a line; `href` is empty where the line names something else."""
+
+    name: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """One line of evidence, ready to print."""
+
+    seq: int
+    outcome: str
+    superseded: bool
+    subject: str
+    value: str
+    interval: str
+    basis: str
+    """How a figure was made: statistic, method, level, sample size."""
+    n: int
+    at: str
+    test: str
+    says: tuple[tuple[str, str], ...]
+    curl: tuple[str, ...]
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckGroup:
+    """All lines of one check."""
+
+    check: str
+    anchor: str
+    counts: tuple[tuple[str, int], ...]
+    trouble: bool
+    lines: tuple[LineView, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteGroup:
+    """All checks of one suite, those with trouble first."""
+
+    suite: str
+    counts: tuple[tuple[str, int], ...]
+    checks: tuple[CheckGroup, ...]
+
+
+def suite_groups(
+    evidence: Sequence[Evidence], wanted: frozenset[int], holds: Callable[[str], bool]
+) -> tuple[SuiteGroup, ...]:
+    """Group the lines; those in `wanted` (linked from a criterion) are never left out.
+
+    `holds` says whether a path that a line names is a file of this run.
+    """
+    suites: dict[str, dict[str, list[Evidence]]] = {}
+    for line in evidence:
+        suites.setdefault(line.suite, {}).setdefault(line.check, []).append(line)
+    groups: list[SuiteGroup] = []
+    for suite, checks in sorted(suites.items()):
+        views = [
+            _check_group(f"e-{len(groups)}-{index}", check, lines, wanted, holds)
+            for index, (check, lines) in enumerate(sorted(checks.items()))
+        ]
+        views.sort(key=lambda view: not view.trouble)
+        every = [line for lines in checks.values() for line in lines]
+        groups.append(SuiteGroup(one_line(suite, 120), _counts(every), tuple(views)))
+    return tuple(groups)
+
+
+def _check_group(
+    anchor: str, check: str, lines: Sequence[Evidence], wanted: frozenset[int], holds: Callable[[str], bool]
+) -> CheckGroup:
+    trouble = [line for line in lines if line.outcome in _TROUBLE]
+    quiet = [line for line in lines if line.outcome not in _TROUBLE]
+    kept = [*_bounded(trouble, wanted), *_bounded(quiet, wanted)]
+    return CheckGroup(
+        check=one_line(check, 160),
+        anchor=anchor,
+        counts=_counts(lines),
+        trouble=any(not is_superseded(line) for line in trouble),
+        lines=tuple(_line(line, holds) for line in kept),
+        left_out=len(lines) - len(kept),
+    )
+
+
+def _bounded(lines: Sequence[Evidence], wanted: frozenset[int]) -> list[Evidence]:
+    return [*lines[:ROWS], *(line for line in lines[ROWS:] if line.seq in wanted)]
+
+
+def _counts(lines: Sequence[Evidence]) -> tuple[tuple[str, int], ...]:
+    order = (*_TROUBLE, Outcome.SKIP, Outcome.MEASURED, Outcome.PASS)
+    current = [line.outcome for line in lines if not is_superseded(line)]
+    return tuple((each.value, current.count(each)) for each in order if each in current)
+
+
+def _line(line: Evidence, holds: Callable[[str], bool]) -> LineView:
+    interval = interval_of(line)
+    return LineView(
+        seq=line.seq,
+        outcome=line.outcome.value,
+        superseded=is_superseded(line),
+        subject=one_line(line.subject, 400),
+        value="" if line.value is None else amount(line.value, one_line(line.unit, 20)),
+        interval=f"{number(interval[0])} to {number(interval[1])}" if interval else "",
+        basis=_basis(line),
+        n=line.n,
+        at=clock(line.at),
+        test=one_line(line.test or "", 400),
+        says=_says(line),
+        curl=tuple(plain(text, _TEXT) for text in texts(line, "curl")) if line.outcome in _TROUBLE else (),
+        artifacts=tuple(_artifact(name, holds) for name in line.artifacts[:20]),
+    )
+
+
+def _basis(line: Evidence) -> str:
+    words = [one_line(first_text(line, key), 120) for key in ("statistic", "method")]
+    level = line.detail.get("level")
+    if isinstance(level, int | float):
+        words.append(f"{number(level * 100)} %" if 0 < level <= 1 else number(level))
+    return ", ".join(word for word in words if word)
+
+
+def _says(line: Evidence) -> tuple[tuple[str, str], ...]:
+    """What the line tells beyond its figure; a pass needs no words, a skip only its reason."""
+    keys: tuple[str, ...] = ("message", "reason", "expected", "observed")
+    if line.outcome is Outcome.PASS:
+        return ()
+    if line.outcome is Outcome.SKIP:
+        keys = ("reason", "message")
+    told = [(key, plain("\n".join(texts(line, key)), _TEXT)) for key in keys if texts(line, key)]
+    if len(told) > 1 and told[0][1] == told[1][1]:
+        del told[1]
+    rest = {key: value for key, value in line.detail.items() if key not in _TOLD}
+    if rest:
+        told.append(("detail", _rest(rest)))
+    return tuple(told)
+
+
+def _rest(rest: Mapping[str, Any]) -> str:
+    parts = []
+    for key, value in rest.items():
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode("utf-8", "replace")
+        parts.append(f"{key}: {one_line(text, 300)}")
+    return plain(" · ".join(parts), _TEXT)
+
+
+def _artifact(name: str, holds: Callable[[str], bool]) -> Artifact:
+    """A link only to what lies in this run: evidence may name anything, a script address too."""
+    return Artifact(one_line(name, 200), f"../{quote(name)}" if holds(name) else "")

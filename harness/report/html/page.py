@@ -1,0 +1,203 @@
+"""`report/index.html`: builds the page's parts from a run and renders the templates beside this module.
+
+The page stands alone: no address is loaded, its style and its few lines of script are inside, and a content security
+policy names them by hash, so that nothing in evidence could run even if it got past the escaping.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+import harness
+from harness.model import Status, Threshold
+from harness.report import findings
+from harness.report.html.facts import headline_facts, machine_words, repeat_commands, version_rows
+from harness.report.html.latency import latency_figure, read_timeline
+from harness.report.html.lines import suite_groups
+from harness.report.html.phases import phase_rows
+from harness.report.html.preflight import preflight_part
+from harness.report.html.ratios import CHECK as RATIO_CHECK
+from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, ratio_scale
+from harness.report.html.rulings import areas, ruling_views
+from harness.report.sources import RunFiles
+from harness.report.text import amount, clock, number, one_line, plain, plural, seconds
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_TONES = {"GO": "go", "NO-GO": "no-go", "INCONCLUSIVE": "inconclusive"}
+_LONG_LIST = 100
+
+
+def write_page(run: RunFiles, notes: Sequence[str] = ()) -> Path:
+    """Write the run's `report/index.html`, with `notes` (what could not be built); returns its path."""
+    path = run.path / "report" / "index.html"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(render(run, notes), encoding="utf-8", errors="replace")
+    return path
+
+
+def render(run: RunFiles, notes: Sequence[str] = ()) -> str:
+    """The page as text."""
+    style, script = _asset("page.css"), _asset("page.js")
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            **_verdict_part(run),
+            **_open_part(run),
+            **_plots(run),
+            **_record_part(run),
+            notes=[one_line(note, 600) for note in notes],
+            style=Markup(style),  # noqa: S704 - our own files, not evidence
+            script=Markup(script),  # noqa: S704
+            policy_header=(
+                f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+                "img-src data:; base-uri 'none'; form-action 'none'"
+            ),
+            harness_version=harness.__version__,
+        )
+    )
+
+
+def _verdict_part(run: RunFiles) -> dict[str, Any]:
+    verdict = run.verdict
+    word = findings.headline(verdict)
+    return {
+        "word": word,
+        "tone": _TONES.get(word, "none"),
+        "why": plain(findings.why(run), 1_500),
+        "target": one_line(run.facts.target or "no target", 120),
+        "policy": one_line(run.facts.policy or "none", 120),
+        "judged": verdict is not None,
+        "score": verdict.score if verdict is not None else None,
+        "facts": headline_facts(run),
+        "tally": [
+            (findings.STATUS_WORDS[status], status.value.replace("_", "-"), count)
+            for status, count in (findings.tally(verdict.criteria) if verdict is not None else ())
+        ],
+    }
+
+
+def _open_part(run: RunFiles) -> dict[str, Any]:
+    verdict = run.verdict
+    views = ruling_views(run)
+    open_ones = [views[each.id] for each in findings.not_proven(verdict)] if verdict is not None else []
+    demanded = [view for view in open_ones if view.icon != Status.NOT_APPLICABLE.value.replace("_", "-")]
+    return {
+        "open_rulings": demanded,
+        "absent_rulings": [view for view in open_ones if view not in demanded],
+        "waived": [view for view in views.values() if view.waiver is not None],
+        "held_back": [plain(reason, 800) for reason in verdict.held_back] if verdict is not None else [],
+        "uncovered": findings.uncovered(run),
+        "skipped": findings.skipped(run),
+        "without_line": [one_line(test, 300) for test in findings.without_line(run)],
+        "long_list": _LONG_LIST,
+        "narrowed": one_line(run.facts.narrowed, 300),
+        "problems": [one_line(problem, 400) for problem in run.problems[:_LONG_LIST]],
+        "areas": areas(tuple(views.values())),
+    }
+
+
+def _plots(run: RunFiles) -> dict[str, Any]:
+    timeline = read_timeline(run.path)
+    limit = _demand(run, "load.latency", "p99")
+    rows = ratio_rows(run.evidence)
+    demand = _demand(run, RATIO_CHECK, None)
+    scale = ratio_scale(rows, demand) if rows else None
+    return {
+        "latency": [
+            (name, latency_figure(timeline, limit, width=width)) for name, width in (("wide", 960.0), ("narrow", 380.0))
+        ]
+        if timeline
+        else [],
+        "timeline": timeline,
+        "ratios": [(row, ratio_figure(row, scale, demand)) for row in rows] if scale else [],
+        "ratio_axis": ratio_axis(scale, demand) if scale else None,
+        "preflight": preflight_part(run.evidence),
+        "phases": phase_rows(run.facts),
+    }
+
+
+def _record_part(run: RunFiles) -> dict[str, Any]:
+    wanted = frozenset(
+        seq for each in (run.verdict.criteria if run.verdict is not None else ()) for seq in each.evidence[:200]
+    )
+    counts = findings.outcome_counts(run.evidence)
+    return {
+        "suites": suite_groups(run.evidence, wanted, run.holds),
+        "evidence_count": len(run.evidence),
+        "outcomes": [(outcome.value, count) for outcome, count in sorted(counts.items())],
+        "run_id": one_line(run.facts.run, 120),
+        "state": run.facts.state,
+        "machine": machine_words(run.facts),
+        "versions": version_rows(run.facts),
+        "commands": repeat_commands(run),
+        "evidence_sha256": run.evidence_sha256,
+        "judged_sha256": run.verdict.evidence_sha256 if run.verdict is not None else None,
+        "manifest_sha256": run.manifest_sha256,
+        "files": _files(run),
+    }
+
+
+def _demand(run: RunFiles, check: str, stat: str | None) -> Threshold | None:
+    """What the policy demands of a check's figure, to draw beside it."""
+    criteria = run.policy.criteria if run.policy is not None else ()
+    for criterion in criteria:
+        demand = criterion.demand
+        if demand is not None and check in criterion.select.checks and stat in {None, demand.stat}:
+            return demand
+    return None
+
+
+def _files(run: RunFiles) -> list[tuple[str, str]]:
+    """Files of the run that the page may link to, with what they are."""
+    known = (
+        ("evidence.jsonl", "every observation"),
+        ("verdict.json", "the verdict, for programs"),
+        ("run.json", "the record of the run"),
+        ("policy.json", "the policy as used"),
+        ("profile.json", "the target's profile as used"),
+        ("waivers.json", "the waivers as used"),
+        ("manifest.json", "the seal"),
+        ("allure-report/index.html", "the Allure report"),
+        ("logs", "logs of the stack"),
+        ("artifacts", "traces and screenshots"),
+    )
+    return [(name, words) for name, words in known if run.holds(name)]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "amount": amount,
+        "seconds": seconds,
+        "clock": clock,
+        "plain": plain,
+        "one_line": one_line,
+    }
+    environment.globals["plural"] = plural
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,135 @@
+"""Criteria as the page shows them: the ruling, beside it the demand drawn to scale, and the way to its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from markupsafe import Markup
+
+from harness.model import Criterion, Evidence, Outcome, Ruling, Status
+from harness.report.findings import STATUS_WORDS
+from harness.report.html.interval import interval_figure
+from harness.report.sources import RunFiles
+from harness.report.text import one_line, plain
+
+_LINKS = 12
+_ICONS = {status: status.value.replace("_", "-") for status in Status}
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverView:
+    """Who waived what until when."""
+
+    owner: str
+    reason: str
+    expires: str
+    link: str
+    """An address to open, or a text that is none."""
+    is_address: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RulingView:
+    """One criterion, ready to print."""
+
+    id: str
+    anchor: str
+    area: str
+    status: str
+    icon: str
+    required: bool
+    requires: str
+    measured: str
+    threshold: str
+    figure: Markup | None
+    n: int
+    reason: str
+    links: tuple[int, ...]
+    more_links: int
+    waiver: WaiverView | None
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Criteria of one area."""
+
+    name: str
+    rulings: tuple[RulingView, ...]
+
+
+def ruling_views(run: RunFiles) -> Mapping[str, RulingView]:
+    """All criteria of the verdict by id."""
+    if run.verdict is None:
+        return {}
+    lines = {line.seq: line for line in run.evidence}
+    criteria = {each.id: each for each in run.policy.criteria} if run.policy is not None else {}
+    return {each.id: _view(each, criteria.get(each.id), lines) for each in run.verdict.criteria}
+
+
+def areas(views: Sequence[RulingView]) -> tuple[Area, ...]:
+    """Criteria by area, areas by name."""
+    ordered = sorted(views, key=lambda view: view.area)
+    return tuple(Area(name, tuple(group)) for name, group in groupby(ordered, key=lambda view: view.area))
+
+
+def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evidence]) -> RulingView:
+    demand = criterion.demand if criterion is not None else None
+    figure = None
+    if ruling.interval is not None and demand is not None:
+        figure = interval_figure(ruling.interval, demand, _value(ruling, demand.stat, lines))
+    shown = _worst_first(ruling.evidence, lines)
+    return RulingView(
+        id=one_line(ruling.id, 120),
+        anchor=f"c-{ruling.id}",
+        area=one_line(ruling.area, 60),
+        status=STATUS_WORDS[ruling.status],
+        icon=_ICONS[ruling.status],
+        required=ruling.required,
+        requires=plain(ruling.requires, 600),
+        measured=one_line(ruling.measured, 400),
+        threshold=one_line(ruling.threshold, 200),
+        figure=figure,
+        n=ruling.n,
+        reason=plain(ruling.reason, 1_200),
+        links=shown[:_LINKS],
+        more_links=max(0, len(shown) - _LINKS),
+        waiver=_waiver(ruling),
+    )
+
+
+def _value(ruling: Ruling, statistic: str, lines: Mapping[int, Evidence]) -> float | None:
+    """The measured value of the interval in the ruling, where exactly one line carries both."""
+    values = [
+        line.value
+        for seq in ruling.evidence
+        if (line := lines.get(seq)) is not None
+        and line.detail.get("statistic") == statistic
+        and line.detail.get("interval") == list(ruling.interval or ())
+    ]
+    return values[0] if len(values) == 1 else None
+
+
+def _worst_first(numbers: Sequence[int], lines: Mapping[int, Evidence]) -> tuple[int, ...]:
+    worst = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
+
+    def rank(seq: int) -> tuple[int, int]:
+        line = lines.get(seq)
+        return (worst.index(line.outcome) if line is not None and line.outcome in worst else len(worst), seq)
+
+    return tuple(sorted(numbers, key=rank))
+
+
+def _waiver(ruling: Ruling) -> WaiverView | None:
+    waiver = ruling.waiver
+    if waiver is None:
+        return None
+    link = one_line(waiver.link, 400)
+    return WaiverView(
+        owner=one_line(waiver.owner, 120),
+        reason=plain(waiver.reason, 800),
+        expires=one_line(waiver.expires, 40),
+        link=link,
+        is_address=link.startswith(("https://", "http://")),
+    )

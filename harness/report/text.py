@@ -1,0 +1,79 @@
+"""Strings from evidence made fit to be shown: no control characters, no unpaired surrogates, no hidden direction marks.
+
+Evidence quotes what a service sent, and a service may send anything.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Everything outside XML 1.0's production `Char`; these are no good in HTML or Markdown either."""
+_C1_CONTROLS = re.compile("[\x7f-\x84\x86-\x9f]")
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that let text read differently from what it is (CVE-2021-42574)."""
+
+
+def plain(text: str, limit: int | None = None) -> str:
+    """`text` without terminal escapes, cut at `limit`; what cannot be shown becomes U+FFFD or its `\\u` name."""
+    cut = text if limit is None else text[: limit + 1]
+    cut = _ANSI.sub("", cut)
+    cut = _NOT_XML.sub("\ufffd", cut)
+    cut = _C1_CONTROLS.sub("\ufffd", cut)
+    cut = _DIRECTION.sub(lambda mark: f"\\u{ord(mark.group()):04x}", cut)
+    if limit is not None and len(text) > limit:
+        return f"{cut[:limit]}… ({len(text) - limit:,} characters more)"
+    return cut
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """Like `plain`, with all white space runs turned into one space."""
+    window = text if limit is None else text[: 4 * limit]
+    return plain(" ".join(plain(window).split()), limit)
+
+
+def cell(text: str, limit: int = 300) -> str:
+    """For a cell of a Markdown table, where a bar, an angle bracket or a backtick would be markup."""
+    escaped = re.sub(r"([\\`*_{}\[\]<>|#~!&])", r"\\\1", one_line(text, limit))
+    return escaped.replace("@", "@\u200b").replace("://", "\\://").replace("www.", "www\\.")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number as a person writes it: `digits` significant ones, thousands apart, no exponent below a billion."""
+    if value != value or value in {float("inf"), float("-inf")}:
+        return str(value)
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}".replace(",", "\u202f")
+    if abs(value) >= 10**digits:
+        return f"{round(value):,}".replace(",", "\u202f")
+    rounded = f"{value:.{digits}g}"
+    return f"{value:.6f}".rstrip("0").rstrip(".") if "e-0" in rounded and abs(value) >= 1e-6 else rounded
+
+
+def amount(value: float, unit: str) -> str:
+    """A number with its unit; ratios that are shares of one stay ratios, bytes become MiB where that reads better."""
+    if unit in {"B", "byte", "bytes"} and abs(value) >= 2**20:
+        return f"{number(value / 2**20)} MiB"
+    return f"{number(value)} {unit}".strip()
+
+
+def seconds(value: float) -> str:
+    """A duration: `340 ms`, `8.2 s`, `1 min 24 s`."""
+    if value < 1:
+        return f"{number(value * 1000, 2)} ms"
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def clock(at: str) -> str:
+    """A record's UTC time, without the fraction: `2026-01-31 09:30:00 UTC`."""
+    return f"{at[:10]} {at[11:19]} UTC" if len(at) >= 19 else one_line(at, 40)
+
+
+def plural(count: int, word: str, many: str | None = None) -> str:
+    """`1 test`, `2 tests`."""
+    return f"{number(count)} {word if count == 1 else many or word + 's'}"
