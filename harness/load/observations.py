@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from harness.load.result import ALL, Endpoint, GeneratorError, LoadResult
@@ -33,10 +34,8 @@ def observations(result: LoadResult) -> tuple[Observation, ...]:
 def failed_observations(error: GeneratorError) -> tuple[Observation, ...]:
     """What a run says whose generator failed: nothing about the service."""
     detail = {"message": error.message, "output": error.output}
-    return tuple(
-        Observation(suite=SUITE, check=check, subject=ALL, outcome=Outcome.ERROR, detail=detail)
-        for check in ("load.completed", "load.generator")
-    )
+    error_line = functools.partial(Observation, suite=SUITE, subject=ALL, outcome=Outcome.ERROR, detail=detail)
+    return (error_line(check="load.completed"), error_line(check="load.generator"))
 
 
 def _completed(result: LoadResult) -> Observation:
@@ -93,6 +92,9 @@ def _generator(result: LoadResult) -> Observation:
 
 
 def _latencies(result: LoadResult, name: str, endpoint: Endpoint) -> list[Observation]:
+    """Quantiles with an interval. One that the samples are too few for is no measurement and has no line; of all
+    requests together it has one without an interval, on which nothing can be ruled.
+    """
     return [
         Observation(
             suite=SUITE,
@@ -104,7 +106,7 @@ def _latencies(result: LoadResult, name: str, endpoint: Endpoint) -> list[Observ
             n=endpoint.timed,
             detail={
                 "statistic": statistic,
-                "interval": [endpoint.latency[statistic].low, endpoint.latency[statistic].high],
+                "interval": endpoint.latency[statistic].interval,
                 "level": LEVEL,
                 "method": "order statistics",
                 "counted_from": "due time",
@@ -114,7 +116,7 @@ def _latencies(result: LoadResult, name: str, endpoint: Endpoint) -> list[Observ
             },
         )
         for statistic in _STATISTICS
-        if statistic in endpoint.latency
+        if statistic in endpoint.latency and (name == ALL or endpoint.latency[statistic].interval is not None)
     ]
 
 

@@ -148,6 +148,11 @@ def validate(plan: LoadPlan) -> None:
         raise UsageError("load: no stage: for how long is load wanted?")
     for stage in plan.stages:
         _check_stage(stage)
+    least = plan.canary_pause_s * 3
+    if plan.canary and plan.seconds < least:
+        raise UsageError(
+            f"load: {plan.seconds:g} s is too short to show that a stall is seen; {least:g} s is the least"
+        )
     _positive("clients", plan.clients)
     _positive("timeout", plan.timeout_s)
     _positive("workers", plan.workers)

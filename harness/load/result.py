@@ -21,11 +21,10 @@ class GeneratorError(HarnessError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantile:
-    """A quantile in milliseconds with its order-statistic interval; an end that the samples do not reach is None."""
+    """A quantile in milliseconds with its order-statistic interval; None where the samples are too few for one."""
 
     value: float
-    low: float | None
-    high: float | None
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +197,6 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "errors": endpoint.errors,
         "kinds": endpoint.kinds,
         "latency_ms": latency,
-        "intervals_ms": {name: [quantile.low, quantile.high] for name, quantile in endpoint.latency.items()},
+        "intervals_ms": {name: quantile.interval for name, quantile in endpoint.latency.items()},
         "service_ms": {name: round(value, 3) for name, value in endpoint.service_ms.items()},
     }

@@ -13,6 +13,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _MAX_SECONDS = 7 * 24 * 3600.0
 
+_LEAST_STEP_S = 2.0
 _CAPACITY_STEPS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0)
 
 
@@ -70,6 +71,11 @@ def _soak(rate: float, seconds: float) -> tuple[Stage, ...]:
 
 def _capacity(rate: float, seconds: float) -> tuple[Stage, ...]:
     step = seconds / len(_CAPACITY_STEPS)
+    if step < _LEAST_STEP_S:
+        least = _LEAST_STEP_S * len(_CAPACITY_STEPS)
+        raise UsageError(
+            f"capacity: {seconds:g} s is too short for {len(_CAPACITY_STEPS)} steps; {least:g} s is the least"
+        )
     return tuple(Stage(rate=rate * factor, seconds=step, name=f"{rate * factor:g}/s") for factor in _CAPACITY_STEPS)
 
 

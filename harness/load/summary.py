@@ -57,12 +57,7 @@ def _service(timed: Samples) -> dict[str, float]:
 def _quantile(ordered: NDArray[np.float64], q: float) -> Quantile:
     """The smallest sample that at least a share of `q` does not exceed, with its interval."""
     value = float(np.quantile(ordered, q, method="inverted_cdf"))
-    low, high = quantile_interval(ordered, q, LEVEL)
-    return Quantile(
-        value=value,
-        low=low if math.isfinite(low) else None,
-        high=high if math.isfinite(high) else None,
-    )
+    return Quantile(value=value, interval=quantile_interval(ordered, q, LEVEL))
 
 
 def timeline(samples: Samples) -> tuple[Second, ...]:

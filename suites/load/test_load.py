@@ -1,0 +1,58 @@
+"""Load: what visitors wait for at the target's usual rate, with its limiter on and a client for each visitor.
+
+Takes 10 s of load at 50 requests a second, longer at a lower rate (p99 needs 368 samples), and 3 s around it.
+"""
+
+import math
+
+import pytest
+
+from harness.load import GeneratorError, Stage, run_load
+from harness.load.observations import failed_observations, observations
+from harness.load.scenario import plan_for, scenario
+from harness.pytest_plugin import CONTEXT
+from harness.stack import allowed
+
+LEAST_SECONDS = 10.0
+MOST_SECONDS = 60.0
+SAMPLES = 450
+"""p99 has an interval at 95 % from 368 samples on; Poisson arrivals may be a few fewer than expected."""
+
+
+@pytest.fixture
+def plan(target, stack, pytestconfig):
+    """The target's scenario at its usual rate, after a second of warming up; other arrivals each time."""
+    context = pytestconfig.stash[CONTEXT]
+    rate = target.load.rate
+    seconds = min(MOST_SECONDS, max(LEAST_SECONDS, math.ceil(SAMPLES / rate)))
+    stages = (
+        Stage(rate=rate, seconds=1.0, name="warm-up", warm_up=True),
+        Stage(rate=rate, seconds=seconds, name="steady"),
+    )
+    return plan_for(
+        target,
+        stack.info.url,
+        stages=stages,
+        requests=scenario(target, found=context.surface.paths),
+        seed=int.from_bytes(context.run.name[-6:].encode()) % 2**32,
+    )
+
+
+@pytest.mark.alone
+@pytest.mark.check(
+    "load.completed", severity="high", subject="the run", source="open arrivals: Schroeder et al., NSDI 2006"
+)
+def test_the_usual_load_is_answered(plan, stack, target, record, pytestconfig):
+    context = pytestconfig.stash[CONTEXT]
+    refusal = allowed("load", context.info, target, context.active)
+    if refusal:
+        pytest.skip(refusal)
+    try:
+        result = run_load(plan, folder=context.run, on_start=stack.own_process)
+    except GeneratorError as error:
+        record(*failed_observations(error))
+        raise
+    record(*observations(result))
+    if result.inconclusive:
+        raise GeneratorError(result.inconclusive)
+    assert result.generator.sent == result.generator.expected
