@@ -6,10 +6,10 @@
 
 from harness.stack.attach import attach_url, checked_url
 from harness.stack.build import commit_of, identify_build
-from harness.stack.launch import detach, launch, open_stack
 from harness.stack.named import all_stacks, attach_name, bring_down, bring_up, find_stack, unhealthy
 from harness.stack.protocol import Stack
 from harness.stack.safety import allowed, is_loopback
+from harness.stack.starting import detach, launch, open_stack
 from harness.stack.state import connect_lines
 
 __all__ = [

@@ -16,6 +16,7 @@ from harness.stack.postgres import start_postgres
 from harness.stack.protocol import Place, Servers
 from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
 from harness.stack.settings import base_environment
+from harness.stack.state import Folders
 from harness.stack.supervision import Order, Supervision
 from harness.stack.valkey import start_valkey
 
@@ -29,11 +30,12 @@ class EmbeddedBackend:
     kind: Literal["embedded"] = "embedded"
     host = HOST
 
-    def __init__(self, supervision: Supervision, home: Path, state: Path, cwd: str) -> None:
+    def __init__(self, supervision: Supervision, folders: Folders, cwd: str) -> None:
         self._supervision = supervision
-        self._home = home
-        self._logs = state / "logs"
-        self._scratch = state / "tmp"
+        self._home = folders.home
+        self._data = folders.data
+        self._logs = folders.state / "logs"
+        self._scratch = folders.state / "tmp"
         self._cwd = cwd
         self._ports: set[int] = set()
         self._account = servers_account()
@@ -51,7 +53,7 @@ class EmbeddedBackend:
             )
         if "postgres" in needs:
             postgres = start_postgres(
-                postgres_programs(), self._home / "postgres", self.log("postgres"), account, supervision
+                postgres_programs(), self._data / "postgres", self.log("postgres"), account, supervision
             )
         values, secrets, timings = {}, {}, {}
         if postgres is not None:

@@ -14,9 +14,9 @@ from pathlib import Path
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
 from harness.stack.build import fingerprint, identify_build
-from harness.stack.launch import launch, open_stack
 from harness.stack.readiness import service_asker
 from harness.stack.running import RunningStack
+from harness.stack.starting import launch, open_stack
 from harness.stack.state import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
 
 _DOWN_SECONDS = 20.0

@@ -23,6 +23,8 @@ from harness.stack.supervisor import end_tree, is_alive, remove_folder, remove_s
 
 INFO, RECIPE, KEEPER = "stack.json", "recipe.json", "keeper.json"
 _PREFIX = "harness-"
+_MEMORY_ROOM = 2 * 1024**3
+"""Bytes that must be free in the memory's file system, and half of what must be free in memory."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -45,6 +47,21 @@ class Keeper:
         if self.boot != _boot():
             return False
         return self.namespace != _namespace() or is_alive(self.pid, self.start)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """Where one stack's files lie."""
+
+    home: Path
+    data: Path
+    """The database's files; the home itself, or a folder in memory."""
+    state: Path
+
+    @property
+    def outermost(self) -> tuple[Path, ...]:
+        """What must be removed at the end, without what lies inside another one."""
+        return tuple(dict.fromkeys(path for path in (self.home, self.data, self.state) if path.parent != self.home))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +94,38 @@ def named_folder(name: str) -> Path:
     return state / "harness" / "stacks" / name
 
 
+def folders_for(mark: str, name: str | None) -> Folders:
+    """Where the files of a stack will be; nothing is made yet."""
+    home = home_folder(mark)
+    return Folders(
+        home=home, data=data_folder(mark) or home, state=home / "state" if name is None else named_folder(name)
+    )
+
+
 def home_folder(mark: str) -> Path:
     """Where a stack's home will be: in the temporary folder, or in /var/tmp if the servers' user cannot reach that."""
     for place in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108 - the name is unguessable
         if place.is_dir() and (os.geteuid() != 0 or _open_to_all(place)):
             return place / f"{_PREFIX}{mark}"
     raise StackError("no temporary folder that the servers' user can reach; set TMPDIR to one")
+
+
+def data_folder(mark: str) -> Path | None:
+    """A folder in memory for a database's many small files, where there is plenty; None where there is not.
+
+    Cloning a data folder makes a thousand files: 0.1 s in memory, and up to seconds on a disk that others write to.
+    """
+    place = Path("/dev/shm")  # noqa: S108 - the name is unguessable
+    try:
+        found = os.statvfs(place)
+        meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return None
+    available = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo, re.MULTILINE)
+    roomy = found.f_bavail * found.f_frsize >= _MEMORY_ROOM and available is not None
+    if available is None or not roomy or int(available[1]) * 1024 < 2 * _MEMORY_ROOM:
+        return None
+    return place / f"{_PREFIX}{mark}" if os.access(place, os.W_OK) else None
 
 
 def make_private(folder: Path) -> None:
@@ -153,6 +196,7 @@ def clear(keeper: Keeper) -> None:
     end_tree(keeper.mark, ())
     for folder in keeper.folders:
         remove_shared_memory(f"{folder}/postgres")
+        remove_shared_memory(folder)
         remove_folder(folder)
 
 

@@ -334,7 +334,7 @@ class Supervisor:
                     command, timeout=_COMMAND_SECONDS, stdin=subprocess.DEVNULL, capture_output=True, check=False
                 )
         for folder in reversed(self.folders):
-            for place in (folder, *_subfolders(folder)):
+            for place in (folder, f"{folder}/postgres"):
                 remove_shared_memory(place)
             remove_folder(folder)
 
@@ -352,13 +352,6 @@ def _open_process(pid: int) -> int:
         return os.pidfd_open(pid)
     except (OSError, AttributeError):
         return 0  # an old kernel: the end of the input still tells
-
-
-def _subfolders(folder: str) -> list[str]:
-    try:
-        return [entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return []
 
 
 def main() -> None:

@@ -17,11 +17,11 @@ from harness.stack.protocol import Backend, Place, Servers
 from harness.stack.running import RunningStack, marked, timed
 from harness.stack.settings import Words, service_settings
 from harness.stack.state import (
+    Folders,
     Recipe,
-    home_folder,
+    folders_for,
     keeper_of,
     make_private,
-    named_folder,
     read_info,
     read_recipe,
     sweep,
@@ -63,22 +63,21 @@ def launch(
     for mark in sweep():
         listen(Progress(phase="stack", text=f"cleared up what the dead stack {mark} left"))
     mark = secrets.token_hex(6)
-    home = home_folder(mark)
-    state = home / "state" if name is None else named_folder(name)
+    folders = folders_for(mark, name)
     supervision = Supervision(mark)
     try:
-        _make_folders(supervision, mark, home, state, fingerprint(target), named=name is not None)
-        ground = _backend(kind, supervision, home, state, target)
+        _make_folders(supervision, mark, folders, fingerprint(target))
+        ground = _backend(kind, supervision, folders, target)
         listen(Progress(phase="stack", text=f"starting {', '.join(target.service.needs) or 'no servers'}"))
         servers = ground.start_servers(target.service.needs)
         place = ground.place(port)
         secret = dict(servers.secrets)
         values = {**servers.values, "host": ground.host}
-        write_recipe(state, Recipe(target=target, values=values))
+        write_recipe(folders.state, Recipe(target=target, values=values))
         words = Words(target, values, secret).at(place.port)
         settings = service_settings(target, words, place.port, overrides or {})
         _check_words(target, words)
-        info = _info(target, kind, name or f"run-{mark}", place, servers, state)
+        info = _info(target, kind, name or f"run-{mark}", place, servers, folders.state)
         info = replace(
             info,
             settings=marked(mark, settings),
@@ -116,7 +115,8 @@ def open_stack(path: Path) -> RunningStack:
 
     def open_backend() -> tuple[Supervision, Backend]:
         supervision = Supervision(mark)
-        return supervision, _backend(info.backend, supervision, path.parent, path.parent, recipe.target)
+        folders = Folders(home=path.parent, data=path.parent, state=path.parent)
+        return supervision, _backend(info.backend, supervision, folders, recipe.target)
 
     # their logs lie beside the stack's own: they are still there when the copy is gone
     words = Words(recipe.target, recipe.values, dict(info.secrets))
@@ -158,26 +158,27 @@ def _checked(target: Target, backend: str, instances: int) -> Literal["embedded"
 
 
 def _backend(
-    kind: Literal["embedded", "docker", "attach"], supervision: Supervision, home: Path, state: Path, target: Target
+    kind: Literal["embedded", "docker", "attach"], supervision: Supervision, folders: Folders, target: Target
 ) -> Backend:
     if kind == "embedded":
-        return EmbeddedBackend(supervision, home, state, target.service.cwd)
+        return EmbeddedBackend(supervision, folders, target.service.cwd)
     raise StackError("the docker backend is not available in this version; use --stack embedded")
 
 
-def _make_folders(supervision: Supervision, mark: str, home: Path, state: Path, digest: str, *, named: bool) -> None:
+def _make_folders(supervision: Supervision, mark: str, folders: Folders, digest: str) -> None:
     """Entrust each folder to the supervisor before it exists, then make it."""
-    folders = (home, state) if named else (home,)
-    for folder in folders:
+    for folder in folders.outermost:
         supervision.own_folder(folder)
-    keeper = keeper_of(mark, supervision.pid, supervision.start, folders, digest)
-    home.mkdir(mode=0o711)
-    home.chmod(0o711)
-    write_keeper(home, keeper)
-    make_private(state)
-    write_keeper(state, keeper)
+    keeper = keeper_of(mark, supervision.pid, supervision.start, folders.outermost, digest)
+    for folder in {folders.home, folders.data}:
+        folder.mkdir(mode=0o711)
+        # whatever the umask: the servers' user passes through
+        folder.chmod(0o711)
+    make_private(folders.state)
+    for folder in {folders.home, folders.state}:
+        write_keeper(folder, keeper)
     for part in ("logs", "tmp"):
-        make_private(state / part)
+        make_private(folders.state / part)
 
 
 def _check_words(target: Target, words: Words) -> None:
