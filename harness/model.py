@@ -87,10 +87,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Select:
-    """Which evidence a criterion looks at: glob patterns over check ids, and a suite's name (all suites if None)."""
+    """Which evidence a criterion looks at: glob patterns over check ids, a suite's name, a glob over the subject.
+
+    None for suite or subject means all of them.
+    """
 
     checks: tuple[str, ...]
     suite: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +327,8 @@ class Target:
     openapi: str = ""
     cors_origins: tuple[str, ...] = ()
     """Origins that the target must let in; every other one must stay out."""
+    cors_paths: tuple[str, ...] = ()
+    """Paths on which they are let in; all, if none is named."""
     load: Load = Load()
     tables: tuple[str, ...] = ()
     """Tables that preflight expects in the database's schema `public`."""

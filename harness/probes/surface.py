@@ -35,7 +35,8 @@ def find_surface(target: Target, url: str) -> Surface:
             *(path for path in (target.health.live, target.health.ready, target.build_path) if path),
         ]
         described = sorted(_parameterless_gets(document))
-        paths = list(dict.fromkeys([*named, *described]))[:_MOST_PATHS] or ["/"]
+        open_to_all = [path for path in dict.fromkeys([*named, *described]) if path not in target.cache.roles]
+        paths = open_to_all[:_MOST_PATHS] or ["/"]
     return Surface(paths=tuple(paths), pages=tuple(pages), openapi=place)
 
 

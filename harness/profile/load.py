@@ -49,6 +49,7 @@ class _OpenApi:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cors:
     origins: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +153,7 @@ def _target(file: TomlFile, written: _Profile) -> Target:
         pages=written.pages.paths,
         openapi=written.openapi.path,
         cors_origins=written.cors.origins,
+        cors_paths=written.cors.paths,
         load=written.load,
         tables=written.preflight.tables,
         writable=written.preflight.writable,

@@ -95,6 +95,7 @@ def _paths(target: Target) -> Iterator[tuple[Where, str]]:
     lists: tuple[tuple[str, str, Iterable[str]], ...] = (
         ("cache", "paths", target.cache.paths),
         ("pages", "paths", target.pages),
+        ("cors", "paths", target.cors_paths),
     )
     for table, key, paths in lists:
         for index, path in enumerate(paths):

@@ -16,14 +16,14 @@ import pytest
 from harness.errors import HarnessError
 from harness.places import root
 from harness.pytest_plugin.assertions import AssertionCounter
-from harness.pytest_plugin.fixtures import measure, record, turn
+from harness.pytest_plugin.fixtures import learn_secret, measure, record, turn
 from harness.pytest_plugin.items import ItemHooks
 from harness.pytest_plugin.keys import CONTEXT, NOTES, REDACT, TURNS, Context, ItemNotes
 from harness.pytest_plugin.session import Session, is_suite_session, serve_context, worker_context
 from harness.redact import Redactor
 from harness.turns import Turns
 
-__all__ = ["CONTEXT", "NOTES", "Context", "ItemNotes", "measure", "record", "turn"]
+__all__ = ["CONTEXT", "NOTES", "Context", "ItemNotes", "learn_secret", "measure", "record", "turn"]
 
 _SESSION = pytest.StashKey[Session]()
 _COUNTER = pytest.StashKey[AssertionCounter]()

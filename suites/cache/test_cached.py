@@ -1,0 +1,65 @@
+"""Does the cache answer, and only where it may?"""
+
+import pytest
+
+from harness.probes.exchange import Exchange
+
+
+def told(answer: Exchange, target) -> str:
+    """What the answer says of the cache, in capitals; "" if it says nothing."""
+    return (answer.header(target.cache.header) or "").upper()
+
+
+@pytest.fixture
+def asked(new_client, target):
+    """`asked(path)`: ask as the profile says one must, with the login that the path needs."""
+    clients = {}
+
+    def ask(path: str) -> Exchange:
+        role = target.cache.roles.get(path)
+        if role not in clients:
+            clients[role] = new_client(role=role)
+        return clients[role].exchange("GET", path)
+
+    return ask
+
+
+@pytest.mark.check("cache.hit", severity="high", source="the profile's [cache] paths", subject="GET {cached_path}")
+def test_the_second_answer_comes_from_the_cache(asked, cached_path, target):
+    answers = [asked(cached_path) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200] * 4
+    # other tests write meanwhile, and a write empties what it touched: one hit in three repetitions is enough
+    assert any("HIT" in told(answer, target) for answer in answers[1:]), [told(answer, target) for answer in answers]
+
+
+@pytest.mark.check("cache.private", severity="critical", source="RFC 9111, 3.5", subject="GET {cached_path}")
+def test_a_request_with_credentials_is_not_answered_from_the_shared_cache(new_client, cached_path, target):
+    if cached_path in target.cache.roles:
+        pytest.skip("not applicable: the path needs a login, its cache lies behind the check")
+    roles = tuple(target.auth.roles)
+    if not roles:
+        pytest.skip(target.absent.get("auth", "the profile names no account"))
+    client = new_client(role=roles[0])
+    answers = [client.exchange("GET", cached_path) for _ in range(2)]
+    assert ["HIT" in told(answer, target) for answer in answers] == [False, False]
+
+
+@pytest.mark.check("cache.behind_login", severity="critical", source="RFC 9111, 3.5", subject="GET {cached_path}")
+def test_what_needs_a_login_is_not_cached_for_everybody(client, asked, cached_path, target):
+    if cached_path not in target.cache.roles:
+        pytest.skip("not applicable: the path needs no login")
+    assert asked(cached_path).status == 200
+    assert client.exchange("GET", cached_path).status in (401, 403)
+
+
+@pytest.mark.check("cache.query", severity="critical", source="RFC 9111, 2", subject="GET {cached_path}")
+def test_another_query_is_another_answer(client, cached_path, target):
+    if cached_path in target.cache.roles:
+        pytest.skip("not applicable: the path needs a login")
+    joint = "&" if "?" in cached_path else "?"
+    one, two = (client.exchange("GET", f"{cached_path}{joint}limit={n}") for n in (1, 2))
+    if one.status != 200 or two.status != 200:
+        pytest.skip("the path takes no `limit`")
+    if one.body == client.exchange("GET", cached_path).body:
+        pytest.skip("`limit` changes nothing on this path")
+    assert one.body != two.body

@@ -1,0 +1,33 @@
+"""Parameters of the generic tests: what the target shows decides what is tried."""
+
+import pytest
+
+from harness.pytest_plugin import CONTEXT
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`path`: whatever a plain GET answers; `page_path`: pages; `cached_path`: what the profile calls cached."""
+    context = metafunc.config.stash[CONTEXT]
+    values = {
+        "path": context.surface.paths,
+        "page_path": context.surface.pages,
+        "cached_path": context.target.cache.paths,
+        "friendly_path": context.target.cors_paths or context.surface.paths if context.target.cors_origins else (),
+        "role": tuple(context.target.auth.roles),
+    }
+    taken = {name for mark in metafunc.definition.iter_markers("parametrize") for name in mark.args[0].split(",")}
+    for name, found in values.items():
+        if name in metafunc.fixturenames and name not in taken:
+            metafunc.parametrize(name, found or [pytest.param("", marks=pytest.mark.skip(reason=_why(context, name)))])
+
+
+def _why(context, name: str) -> str:
+    if name == "friendly_path":
+        return "the profile lists no origin in [cors] origins"
+    key = {"page_path": "pages", "cached_path": "cache", "role": "auth"}.get(name, "")
+    absent = context.target.absent.get(key)
+    return (
+        f"not applicable: {absent}"
+        if absent
+        else f"the target shows no {name.replace('_', ' ')}, its profile names none"
+    )

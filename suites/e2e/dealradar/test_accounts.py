@@ -1,0 +1,83 @@
+"""Who may do what."""
+
+import pytest
+from psycopg import sql
+
+METRICS = ("/api/metrics/overview", "/api/metrics/performance", "/api/metrics/notifications")
+
+
+@pytest.mark.check("auth.login", severity="critical")
+def test_a_login_gives_a_token_that_works(new_client):
+    me = new_client(role="user").exchange("GET", "/api/auth/me")
+    assert me.status == 200
+    assert me.json()["role"] == "user"
+
+
+@pytest.mark.check("auth.wrong_password", severity="critical")
+@pytest.mark.parametrize("email", ["user@dealradar.test", "nobody@dealradar.test"])
+def test_a_wrong_password_is_401_and_says_nothing_more(client, email):
+    answer = client.exchange("POST", "/api/auth/login", json={"email": email, "password": "certainly wrong"})
+    assert answer.status == 401
+    assert "password" in answer.json()["detail"]
+    assert "e-mail" in answer.json()["detail"], "an unknown account must look like a wrong password"
+
+
+@pytest.mark.check("auth.required", severity="critical")
+@pytest.mark.writes
+@pytest.mark.parametrize("path", ["/api/deals", "/api/deals/1/reviews", "/api/deals/1/comments"])
+def test_writing_needs_a_login(client, path):
+    answer = client.exchange("POST", path, json={})
+    assert answer.status == 401
+    assert (answer.header("WWW-Authenticate") or "").startswith("Bearer")
+
+
+@pytest.mark.check("metrics.anonymous", severity="critical", subject="GET {path}")
+@pytest.mark.parametrize("path", METRICS)
+def test_metrics_need_a_login(client, path):
+    answer = client.exchange("GET", path)
+    assert answer.status == 401
+    assert (answer.header("WWW-Authenticate") or "").startswith("Bearer")
+
+
+@pytest.mark.check("metrics.wrong_role", severity="critical", subject="GET {path}")
+@pytest.mark.parametrize("path", METRICS)
+def test_metrics_need_the_operator(new_client, path):
+    assert new_client(role="user").exchange("GET", path).status == 403
+
+
+@pytest.mark.check("metrics.endpoints", severity="high", subject="GET {path}")
+@pytest.mark.parametrize("path", METRICS)
+def test_metrics_are_there_for_the_operator(new_client, path):
+    answer = new_client(role="operator").exchange("GET", path)
+    assert answer.status == 200
+    assert answer.json()["computed_at"]
+
+
+@pytest.mark.check("metrics.overview_true", severity="high")
+def test_the_overview_counts_what_the_database_holds(new_client, db):
+    before = {table: _count(db, table) for table in ("deals", "reviews", "comments")}
+    totals = new_client(role="operator").exchange("GET", METRICS[0]).json()["totals"]
+    after = {table: _count(db, table) for table in before}
+    for table, low in before.items():
+        # other tests write meanwhile, and a cached overview may be as old as the last write's invalidation
+        assert low - 50 <= totals[table] <= after[table]
+
+
+@pytest.mark.check("metrics.performance_true", severity="high")
+def test_the_performance_figures_come_from_real_requests(new_client, client):
+    for _ in range(3):
+        assert client.exchange("GET", "/api/deals").status == 200
+    routes = new_client(role="operator").exchange("GET", METRICS[1]).json()["routes"]
+    busy = [route for route in routes if route["requests"] > 0]
+    assert busy, "no route was counted"
+    assert all(0 < route["p50_ms"] <= route["p99_ms"] <= route["max_ms"] for route in busy if route["samples"])
+
+
+@pytest.mark.check("metrics.notifications_true", severity="high")
+def test_the_notification_figures_are_those_of_the_database(new_client, db):
+    total = new_client(role="operator").exchange("GET", METRICS[2]).json()["total"]
+    assert total == _count(db, "notifications") > 0
+
+
+def _count(db, table):
+    return db.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()[0]

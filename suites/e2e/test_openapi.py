@@ -1,0 +1,49 @@
+"""Does the service keep what its OpenAPI document promises?"""
+
+import pytest
+
+
+@pytest.fixture
+def document(client, request):
+    """The document; without one there is nothing to hold the service to."""
+    from harness.pytest_plugin import CONTEXT
+
+    context = request.config.stash[CONTEXT]
+    if not context.surface.openapi:
+        pytest.skip(context.target.absent.get("openapi", "the service shows no OpenAPI document"))
+    return client.exchange("GET", context.surface.openapi).json()
+
+
+@pytest.mark.check("openapi.document", severity="high", source="OpenAPI 3.1, 4.8.1")
+def test_the_document_is_one(document):
+    assert str(document.get("openapi", "")).startswith("3.")
+    assert document["info"]["title"]
+    assert document["paths"]
+
+
+@pytest.mark.check("openapi.operations", source="OpenAPI 3.1, 4.8.10")
+def test_every_operation_has_a_name_of_its_own_and_answers(document):
+    methods = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
+    operations = [
+        (f"{method.upper()} {path}", operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method in methods
+    ]
+    assert operations, "the document describes no operation"
+    assert [name for name, operation in operations if not operation.get("responses")] == []
+    ids = [operation["operationId"] for _, operation in operations if "operationId" in operation]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.check("openapi.answers", severity="high", source="OpenAPI 3.1, 4.8.17", subject="GET {path}")
+def test_an_answer_is_one_that_was_promised(client, document, path):
+    operation = document["paths"].get(path.split("?")[0], {}).get("get")
+    if operation is None:
+        pytest.skip("the path is not in the document")
+    answer = client.exchange("GET", path)
+    promised = operation["responses"].get(str(answer.status)) or operation["responses"].get("default")
+    assert promised is not None, f"status {answer.status} is not among {sorted(operation['responses'])}"
+    kinds = promised.get("content", {})
+    if kinds and answer.size:
+        assert (answer.header("Content-Type") or "").split(";")[0].strip() in kinds

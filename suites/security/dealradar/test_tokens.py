@@ -1,0 +1,47 @@
+"""Tokens that were not given out by the service open nothing."""
+
+import base64
+import json
+
+import pytest
+
+pytestmark = [pytest.mark.attacks]
+
+
+def _part(value):
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def _read(part):
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def _status(new_client, token):
+    return new_client(headers={"Authorization": f"Bearer {token}"}).exchange("GET", "/api/metrics/overview").status
+
+
+@pytest.mark.check("auth.unsigned_token", severity="critical", source="RFC 8725, 3.1", subject="alg none")
+def test_a_token_without_a_signature_is_refused(new_client, token):
+    head, body, _ = token("operator").split(".")
+    assert _status(new_client, f"{_part({**_read(head), 'alg': 'none'})}.{body}.") == 401
+
+
+@pytest.mark.check("auth.tampered_token", severity="critical", source="RFC 7515, 5.2", subject="role changed")
+def test_a_changed_role_is_refused(new_client, token):
+    head, body, signature = token("user").split(".")
+    assert _status(new_client, f"{head}.{_part({**_read(body), 'role': 'operator'})}.{signature}") == 401
+
+
+@pytest.mark.check("auth.malformed_token", severity="high", source="RFC 6750, 3.1", subject="{bad}")
+@pytest.mark.parametrize(
+    "bad", ["Bearer", "Bearer x", "Bearer a.b.c", "Bearer \u00e9\u00e9", "Basic eDp5", "Bearer a b"]
+)
+def test_a_malformed_token_is_401(client, bad):
+    answer = client.exchange("GET", "/api/metrics/overview", headers=[("Authorization", bad.encode("latin-1"))])
+    assert answer.status == 401
+
+
+@pytest.mark.check("auth.not_stored", severity="high", source="RFC 6749, 5.1", subject="POST /api/auth/login")
+def test_the_answer_to_a_login_is_not_stored(client):
+    answer = client.exchange("POST", "/api/auth/login", json={"email": "nobody@dealradar.test", "password": "wrong"})
+    assert "no-store" in (answer.header("Cache-Control") or "")
