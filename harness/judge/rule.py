@@ -196,5 +196,7 @@ def _tolerated(settled: Settled, globs: Sequence[str]) -> bool:
 
 
 def _nothing(criterion: Criterion) -> str:
-    where = f" in suite {criterion.select.suite}" if criterion.select.suite else ""
-    return f"no evidence of {', '.join(criterion.select.checks)}{where} in this run"
+    wanted = criterion.select
+    subject = f" on {wanted.subject}" if wanted.subject else ""
+    suite = f" in suite {wanted.suite}" if wanted.suite else ""
+    return f"no evidence of {', '.join(wanted.checks)}{subject}{suite} in this run"

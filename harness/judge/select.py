@@ -56,6 +56,7 @@ def select(criterion: Criterion, observed: Iterable[Settled]) -> tuple[Settled, 
         settled
         for settled in observed
         if (wanted.suite is None or settled.line.suite == wanted.suite)
+        and (wanted.subject is None or fnmatchcase(settled.line.subject, wanted.subject))
         and any(fnmatchcase(settled.line.check, pattern) for pattern in wanted.checks)
     )
 

@@ -29,6 +29,7 @@ _GLOB = re.compile(r"[A-Za-z0-9_.*?-]+")
 class _Select:
     check: str | tuple[str, ...]
     suite: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,7 @@ def _criterion(file: TomlFile, entry: _Criterion, at: Where) -> Criterion:
     return Criterion(
         id=entry.id,
         area=entry.area,
-        select=Select(checks=checks, suite=entry.select.suite),
+        select=Select(checks=checks, suite=entry.select.suite, subject=entry.select.subject),
         demand=None if isinstance(entry.demand, str) else entry.demand,
         requires=entry.requires,
         required=entry.required,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ConfigError
 from harness.model import Policy, Waiver
@@ -16,7 +17,7 @@ class _Waiver:
     criterion: str
     owner: str
     reason: str
-    expires: str | date
+    expires: Any
     target: str | None = None
     link: str = ""
 
@@ -68,13 +69,14 @@ def _waiver(file: TomlFile, entry: _Waiver, at: Where) -> Waiver:
     )
 
 
-def _expiry(file: TomlFile, written: str | date, at: Where) -> str:
-    if isinstance(written, date):
+def _expiry(file: TomlFile, written: object, at: Where) -> str:
+    """A TOML date, or one in quotes."""
+    if isinstance(written, date) and not isinstance(written, datetime):
         return written.isoformat()
     try:
-        return date.fromisoformat(written).isoformat()
+        return date.fromisoformat(str(written)).isoformat()
     except ValueError:
-        raise file.error(f"a date such as 2027-01-31 was expected, not {written!r}", at) from None
+        raise file.error(f"a date such as 2027-01-31 was expected, not {written}", at) from None
 
 
 def _ids_beside(path: Path) -> frozenset[str]:
