@@ -1,0 +1,73 @@
+"""`harness judge`: rule again from the evidence on disk."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from harness.cli import options
+from harness.errors import BrokenRunError
+from harness.model import Decision, Policy, Verdict
+
+EXIT = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
+
+
+@click.command(epilog="Example: harness judge latest --policy release")
+@click.argument("run")
+@click.option("--policy", metavar="quick|release|PATH", help="Rule by another policy; nothing in the run changes.")
+@options.out
+@options.json
+@options.debug
+def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001
+    """Rule on RUN (a folder, a run's id, or `latest`) again, with the policy and waivers kept in it.
+
+    The same evidence gives the same verdict, byte for byte. Exits 0 for GO, 1 for NO-GO, 3 for INCONCLUSIVE.
+    """
+    from harness.cli.verdict_text import print_verdict
+    from harness.judge import judge, verdict_document
+    from harness.places import root
+    from harness.policy import load_policy, waivers_from_document
+    from harness.run import find_run, load_record, read_document
+
+    folder = find_run(run, out or Path("reports"))
+    rules = _kept_policy(folder) if policy is None else load_policy(policy, root())
+    kept = folder / "waivers.json"
+    waivers = waivers_from_document(read_document(kept)) if kept.is_file() else ()
+    verdict = judge(rules, waivers, load_record(folder))
+    text = verdict_document(verdict)
+    if policy is None:
+        _keep(folder, verdict, text)
+    if as_json:
+        sys.stdout.write(text.decode())
+    else:
+        print_verdict(verdict, folder)
+    return EXIT[verdict.verdict]
+
+
+def _kept_policy(folder: Path) -> Policy:
+    from harness.policy import policy_from_document
+    from harness.run import read_document
+
+    if not (folder / "policy.json").is_file():
+        raise BrokenRunError(f"{folder}: holds no policy.json; say which policy to rule by with --policy")
+    return policy_from_document(read_document(folder / "policy.json"))
+
+
+def _keep(folder: Path, verdict: Verdict, text: bytes) -> None:
+    """Write `verdict.json` unless that would overwrite something sealed with something else."""
+    from harness.run import is_sealed
+
+    path = folder / "verdict.json"
+    if not is_sealed(folder):
+        draft = path.with_name(".verdict.json.new")
+        draft.write_bytes(text)
+        draft.replace(path)
+        return
+    if not path.is_file() or path.read_bytes() != text:
+        click.echo(
+            f"the run is sealed, and its verdict.json was not overwritten: this ruling ({verdict.verdict}) differs "
+            "from the sealed one",
+            err=True,
+        )

@@ -1,0 +1,43 @@
+"""`harness verify`: has a sealed byte of a run changed since its verdict?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from harness.cli import options
+
+CHANGED = 1
+NOT_SEALED = 3
+
+
+@click.command(epilog="Example: harness verify latest")
+@click.argument("run")
+@options.out
+@options.json
+@options.debug
+def command(run: str, *, out: Path | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001
+    """Compare the files of RUN (a folder, a run's id, or `latest`) with the digests in its manifest.
+
+    Exits 0 if nothing changed, 1 if something did, 3 if the run was never sealed. Without a key this finds accidents,
+    not forgery: whoever can write the run can write its manifest.
+    """
+    from harness.run import changed_files, find_run, is_sealed
+
+    folder = find_run(run, out or Path("reports"))
+    sealed = is_sealed(folder)
+    changed = changed_files(folder)
+    if as_json:
+        document = {"run": folder.name, "sealed": sealed, "changed": changed}
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1).decode())
+    elif not sealed:
+        click.echo(f"{folder}: never sealed (no manifest.json): its run ended before a verdict")
+    elif changed:
+        click.echo(f"{folder}: {len(changed)} sealed files changed: {', '.join(changed)}")
+    else:
+        click.echo(f"{folder}: unchanged since its verdict")
+    if not sealed:
+        return NOT_SEALED
+    return CHANGED if changed else 0
