@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import StackError, UnreachableError, UsageError
 from harness.model import Instance, StackInfo, Target
-from harness.stack.build import identify_build
+from harness.stack.build import reported_build
 from harness.stack.state import make_private, write_info
 from harness.stack.supervision import Supervision
 from harness.stack.supervisor import MARK
@@ -81,7 +81,7 @@ def attach_url(
     """
     url = checked_url(url)
     _reach(url, target.health.ready or target.health.live or "/", target.service.timeout_s)
-    build = identify_build(target, "attach", url)
+    build = reported_build(target, url)
     supervision = Supervision(mark := secrets.token_hex(6))
     state = Path(tempfile.gettempdir()) / f"harness-{mark}"
     supervision.own_folder(state)

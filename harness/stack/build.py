@@ -10,20 +10,17 @@ from pathlib import Path
 
 import msgspec
 
-from harness.model import Build, Target
+from harness.model import Build, StackInfo, Target
 
 _GIT_SECONDS = 10.0
 _UNKNOWN = Build(kind="unknown", id="")
 
 
-def identify_build(target: Target, backend: str = "embedded", url: str = "") -> Build:
-    """The build that `backend` runs: for `docker` the image, for `attach` what `build_path` at `url` reports, else the
-    commit of the profile's folder."""
-    if backend == "attach":
-        return _reported(url, target.build_path, target.service.timeout_s) if target.build_path else _UNKNOWN
-    if backend == "docker" and target.service.image:
-        return Build(kind="image", id=target.service.image)
-    return commit_of(Path(target.service.cwd))
+def identify_build(target: Target, info: StackInfo | None = None) -> Build:
+    """The build of a running stack, as found when it started; without one, what starting the target would run."""
+    if info is not None:
+        return info.build
+    return Build(kind="image", id=target.service.image) if target.service.image else commit_of(Path(target.service.cwd))
 
 
 def commit_of(path: Path) -> Build:
@@ -57,10 +54,13 @@ def _git(path: Path, *words: str) -> str | None:
     return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
-def _reported(url: str, path: str, timeout: float) -> Build:
-    """What the service says: the body's `build`, `commit`, `version` or `id` if it is JSON, else its first line."""
+def reported_build(target: Target, url: str) -> Build:
+    """What a service says that it is, where the profile knows whom to ask: the body's `build`, `commit`, `revision`,
+    `version` or `id` if it is JSON, else its first line."""
+    if not target.build_path:
+        return _UNKNOWN
     try:
-        with urllib.request.urlopen(url.rstrip("/") + path, timeout=timeout) as answer:  # noqa: S310 - http(s) only
+        with urllib.request.urlopen(url + target.build_path, timeout=target.service.timeout_s) as answer:  # noqa: S310 - http(s) only
             body = answer.read(65536).decode(errors="replace").strip()
     except (OSError, ValueError):
         return _UNKNOWN

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
@@ -56,7 +57,14 @@ def attach_name(name: str) -> RunningStack:
 
 
 def bring_up(
-    target: Target, *, name: str, backend: str, overrides: Mapping[str, str], instances: int, listen: Listener
+    target: Target,
+    *,
+    name: str,
+    backend: str,
+    overrides: Mapping[str, str],
+    instances: int,
+    listen: Listener,
+    port: int | None = None,
 ) -> Brought:
     """The named stack, running: the one that is up if it is the same, else a new one.
 
@@ -66,6 +74,7 @@ def bring_up(
         info = find_stack(name)
         if info is not None:
             _refuse_another(info, target, backend, overrides, instances)
+            _refuse_other_port(info, port)
             sick = unhealthy(info)
             if not sick:
                 return Brought(info, reused=True)
@@ -74,7 +83,14 @@ def bring_up(
         elif _cleared(name):
             listen(Progress(phase="stack", text=f"cleared up what the dead stack {name} left"))
         stack = launch(
-            target, backend=backend, overrides=overrides, instances=instances, name=name, listen=listen, keep=True
+            target,
+            backend=backend,
+            overrides=overrides,
+            instances=instances,
+            name=name,
+            port=port,
+            listen=listen,
+            keep=True,
         )
         return Brought(stack.info, reused=False)
 
@@ -120,7 +136,7 @@ def _refuse_another(
     else:
         keeper = read_keeper(Path(info.state_dir))
         if keeper is not None and keeper.fingerprint != fingerprint(target):
-            build = identify_build(target, backend)
+            build = identify_build(target)
             now = f"{build.id[:12]}{' with changes' if build.dirty else ''}"
             was = f"{info.build.id[:12]}{' with changes' if info.build.dirty else ''}"
             different = f"it runs build {was or 'unknown'}, and profile or source have changed since (now {now})"
@@ -131,8 +147,12 @@ def _refuse_another(
         )
 
 
+def _refuse_other_port(info: StackInfo, port: int | None) -> None:
+    if port is not None and urlsplit(info.url).port != port:
+        raise UsageError(f"stack {info.name!r} is up at {info.url}, not at port {port}; end it first (harness down)")
+
+
 def _shown(overrides: Mapping[str, str]) -> str:
-    # values may be secrets: the keys tell enough, unless they are the same
     return " ".join(sorted(f"{key}={value}" for key, value in overrides.items())) or "empty"
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
-from harness.stack.build import fingerprint, identify_build
+from harness.stack.build import commit_of, fingerprint, identify_build
 from harness.stack.embedded import EmbeddedBackend
 from harness.stack.protocol import Backend, Place, Servers
 from harness.stack.running import RunningStack, marked, timed
@@ -85,7 +85,7 @@ def launch(
             overrides=dict(overrides or {}),
             logs={part: str(ground.log(part)) for part in servers.timings},
             supervisor_pid=supervision.pid,
-            build=identify_build(target, kind),
+            build=commit_of(Path(target.service.cwd)) if kind == "embedded" else identify_build(target),
         )
         stack = RunningStack(target, info, words, lambda: (supervision, ground))
         write_info(info)

@@ -1,0 +1,24 @@
+"""`harness down`: the end of a stack that `up` started."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from harness.cli import options
+
+
+@click.command(epilog="Example: harness down --name default")
+@options.name
+@options.json
+@options.debug
+def command(*, name: str, as_json: bool, debug: bool) -> None:  # noqa: ARG001 - `debug` is read by `main`
+    """Stop a stack and remove its data. Where nothing runs there is nothing to do, and that is no error."""
+    from harness.stack import bring_down
+
+    ended = bring_down(name)
+    if as_json:
+        click.echo(json.dumps({"name": name, "stopped": ended}))
+    else:
+        click.echo(f"stack {name} stopped" if ended else f"no stack {name} is up")

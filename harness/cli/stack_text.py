@@ -1,0 +1,42 @@
+"""A stack as `up` and `status` print it (DESIGN 4.1)."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from harness.model import StackInfo
+
+
+def stack_document(name: str, info: StackInfo | None) -> dict[str, object]:
+    """The document of `up --json` and `status --json`; `"backend": null` where nothing runs."""
+    return {
+        "name": name,
+        "backend": info.backend if info else None,
+        "url": info.url if info else None,
+        "database_url": info.database_url if info else None,
+        "redis_url": info.redis_url if info else None,
+        "smtp_url": info.smtp_url if info else None,
+        "mailbox_url": info.mailbox_url if info else None,
+        "instances": [{"url": instance.url, "pid": instance.pid} for instance in info.instances] if info else [],
+    }
+
+
+def print_stack(info: StackInfo, *, as_json: bool) -> None:
+    """Print where a running stack is reached."""
+    if as_json:
+        click.echo(json.dumps(stack_document(info.name, info)))
+        return
+    lines = [("stack", f"{info.name} ({info.target}, {info.backend})"), ("url", info.url)]
+    lines += [("instance", f"{instance.url} (pid {instance.pid})") for instance in info.instances[1:]]
+    servers = (
+        ("database", info.database_url),
+        ("cache", info.redis_url),
+        ("mail", info.smtp_url),
+        ("mailbox", f"{info.mailbox_url}/messages" if info.mailbox_url else None),
+    )
+    lines += [(label, value) for label, value in servers if value]
+    lines.append(("logs", f"{info.state_dir}/logs"))
+    for label, value in lines:
+        click.echo(f"{label:<9} {value}")

@@ -1,0 +1,32 @@
+"""`harness status`: where a stack is reached, and how it is."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from harness.cli import options
+from harness.cli.stack_text import print_stack, stack_document
+
+
+@click.command(epilog="Example: harness status --json")
+@options.name
+@options.json
+@options.debug
+def command(*, name: str, as_json: bool, debug: bool) -> None:  # noqa: ARG001 - `debug` is read by `main`
+    """Show a stack's addresses, and whether its service is ready."""
+    from harness.stack import all_stacks, find_stack, unhealthy
+
+    info = find_stack(name)
+    if info is None:
+        if as_json:
+            click.echo(json.dumps(stack_document(name, None)))
+            return
+        others = ", ".join(other.name for other in all_stacks())
+        click.echo(f"no stack {name} is up" + (f"; up: {others}" if others else "; start one: harness up"))
+        return
+    print_stack(info, as_json=as_json)
+    said = unhealthy(info)
+    if said:
+        click.echo(f"not ready: {said}", err=True)

@@ -1,0 +1,58 @@
+"""`harness up`: a stack that stays up for a person to work against."""
+
+from __future__ import annotations
+
+import click
+
+from harness.cli import options
+from harness.cli.stack_text import print_stack
+
+
+@click.command(epilog="Example: harness up --instances 2 --env CACHE_ENABLED=false, then harness status")
+@options.target
+@options.stack
+@options.name
+@options.env
+@click.option("--instances", type=click.IntRange(1, 64), default=1, show_default=True, help="Copies of the service.")
+@click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the service (default: a free one).")
+@options.json
+@options.debug
+def command(
+    *,
+    target: str | None,
+    backend: str | None,
+    name: str,
+    env: tuple[str, ...],
+    instances: int,
+    port: int | None,
+    as_json: bool,
+    debug: bool,  # noqa: ARG001 - read by `main`
+) -> None:
+    """Start a stack that stays up, or reuse the one that is.
+
+    The same name with another target, build, backend or --env is refused (exit 2); `harness down` ends the stack.
+    """
+    from harness.aim import take_aim
+    from harness.errors import UsageError
+    from harness.model import Progress
+    from harness.stack import bring_up
+
+    aim = take_aim(target=target, backend=backend, url=None, name=name, overrides=options.overrides(env))
+    if not aim.starts:
+        raise UsageError("--stack attach starts nothing; `harness up` takes embedded or docker")
+
+    def listen(happened: Progress) -> None:
+        click.echo(happened.text, err=True)
+
+    brought = bring_up(
+        aim.target,
+        name=name,
+        backend=aim.backend,
+        overrides=aim.overrides,
+        instances=instances,
+        port=port,
+        listen=listen,
+    )
+    if brought.reused:
+        click.echo(f"stack {name} is up already", err=True)
+    print_stack(brought.info, as_json=as_json)
