@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="answer requests until SIGTERM")
     serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+    serve.add_argument("--port", type=_port, default=os.environ.get("PORT", "8000"), help="default: PORT, else 8000")
     serve.set_defaults(run=_serve)
     migrate = commands.add_parser("migrate", help="bring the database schema up to date")
     migrate.add_argument("--down", type=int, default=0, metavar="N", help="instead, take back the last N migrations")
@@ -48,13 +48,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65_536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: expected a number from 1 to 65535")
+    return int(text)
+
+
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
     from dealradar.server import PortUnavailableError, serve
 
     try:
         serve(settings, options.host, options.port)
     except PortUnavailableError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(f"{error}; choose another with --port") from None
     return 0
 
 
@@ -84,8 +90,10 @@ def _seed(settings: Settings, options: argparse.Namespace) -> int:
 
     try:
         print(seed_database(settings.database_url, options.seed, *passwords.values()))
+    except psycopg.errors.UndefinedTable as error:
+        raise CommandError(f"{_first_line(error)}: run migrate first") from None
     except psycopg.Error as error:
-        raise CommandError(f"the database refused: {_first_line(error)} (was migrate run?)") from None
+        raise CommandError(f"the database refused: {_first_line(error)}") from None
     return 0
 
 

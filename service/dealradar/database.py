@@ -18,6 +18,8 @@ Params = Sequence[object] | Mapping[str, object]
 CONNECTIONS = 10
 CONNECT_SECONDS = 2
 WAIT_SECONDS = 2.0
+# While nothing succeeds, requests are not kept waiting for what will most likely not come.
+WAIT_IN_OUTAGE_SECONDS = 0.25
 QUERY_SECONDS = 4.0
 
 
@@ -30,6 +32,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._checks: set[asyncio.Task[None]] = set()
+        self._last_succeeded = True
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
             url,
             kwargs={
@@ -58,7 +61,7 @@ class Database:
         """The rows of a query."""
 
         async def query() -> list[Row]:
-            async with self._pool.connection() as connection:
+            async with self._pool.connection(timeout=self._patience()) as connection:
                 return await (await connection.execute(sql, params)).fetchall()
 
         return await self._bounded(query(), QUERY_SECONDS)
@@ -67,7 +70,7 @@ class Database:
         """The first row of a statement, which is committed."""
 
         async def query() -> Row | None:
-            async with self._pool.connection() as connection:
+            async with self._pool.connection(timeout=self._patience()) as connection:
                 return await (await connection.execute(sql, params)).fetchone()
 
         return await self._bounded(query(), QUERY_SECONDS)
@@ -98,16 +101,23 @@ class Database:
             task.cancel()
             raise
         if not task.done():
+            self._last_succeeded = False
             task.cancel()
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             raise DatabaseDownError("no answer in time")
         try:
-            return task.result()
+            result = task.result()
         except PoolTimeout as error:
+            self._last_succeeded = False
             raise DatabaseDownError("no connection") from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self._check_pool()
             raise DatabaseDownError(type(error).__name__) from error
+        self._last_succeeded = True
+        return result
+
+    def _patience(self) -> float:
+        return WAIT_SECONDS if self._last_succeeded else WAIT_IN_OUTAGE_SECONDS
 
     def _check_pool(self) -> None:
         """After one connection broke, test the others in the background rather than on the requests to come."""

@@ -9,6 +9,7 @@ import uvicorn
 
 from dealradar.app import build_app
 from dealradar.logs import configure_logs
+from dealradar.protocol import ProblemProtocol
 from dealradar.settings import Settings
 
 DRAIN_SECONDS = 2
@@ -32,6 +33,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         access_log=False,
         proxy_headers=False,  # which proxies are believed is our own setting
         server_header=False,
+        http=ProblemProtocol,
         ws="none",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -53,7 +55,6 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no such port"
-        raise PortUnavailableError(f"cannot listen on {host} port {port}: {reason}") from None
+    except OSError as error:
+        raise PortUnavailableError(f"cannot listen on {host} port {port}: {error.strerror}") from None
     return listener

@@ -190,8 +190,8 @@ def _parse(key: str, text: str, where: str) -> object:
     try:
         return rule.parse(text)
     except ValueError as error:
-        found = "its value" if rule.secret else repr(text[:80])
-        raise SettingsError(f"{key} in {where} is malformed: expected {error}, found {found}") from None
+        found = "" if rule.secret else f", found {text[:80]!r}"
+        raise SettingsError(f"{key} in {where} is malformed: expected {error}{found}") from None
 
 
 def _read_file(path: Path) -> dict[str, str]:
