@@ -70,11 +70,14 @@ def steps(plan: LoadPlan, samples: Samples) -> tuple[Step, ...]:
     """The figures of every stage that came due and does not warm up."""
     limit_ms = plan.lateness_limit_s * 1000
     found: list[Step] = []
-    begin = 0.0
+    begin, lag = 0.0, None
     for number, stage in enumerate(plan.stages):
         rows = samples.where(samples.stage == number)
         if len(rows) and not stage.warm_up:
-            answered = (samples.done >= begin) & (samples.done < begin + stage.seconds) & (samples.status >= 100)
+            # an answer takes its time even where nothing queues: look at the stage as the first one's median shows it
+            lag = _median_s(rows) if lag is None else lag
+            since, until = begin + lag, begin + lag + stage.seconds
+            answered = (samples.done >= since) & (samples.done < until) & (samples.status >= 100)
             step = _step(stage, number, rows, int(answered.sum()))
             found.append(ruled(step, found[0] if found else None, limit_ms))
         begin += stage.seconds
@@ -94,8 +97,8 @@ def ruled(step: Step, first: Step | None, lateness_limit_ms: float) -> Step:
         return replace(step, whose="generator", why_not=f"the generator was {step.lateness_p99_ms:.0f} ms late (p99)")
     if step.error_rate > ERROR_SHARE:
         return replace(step, whose="service", why_not=f"{step.error_rate:.1%} of the requests failed")
-    if step.achieved_rps < ANSWERED_SHARE * step.offered_rps:
-        reason = f"{step.achieved_rps:.0f} answers a second to {step.offered_rps:.0f} requests"
+    if step.achieved_rps < ANSWERED_SHARE * step.arrived_rps:
+        reason = f"{step.achieved_rps:.0f} answers a second to {step.arrived_rps:.0f} requests"
         return replace(step, whose="service", why_not=reason)
     knee = max(KNEE_FLOOR_MS, KNEE_FACTOR * first.p95_ms) if first and first.p95_ms is not None else None
     if knee is not None and step.p95_ms is not None and step.p95_ms > knee:
@@ -103,11 +106,17 @@ def ruled(step: Step, first: Step | None, lateness_limit_ms: float) -> Step:
     return step
 
 
+def _median_s(rows: Samples) -> float:
+    timed = rows.latency_ms[rows.timed]
+    return float(np.median(timed)) / 1000 if len(timed) else 0.0
+
+
 def _step(stage: Stage, number: int, rows: Samples, answered: int) -> Step:
     timed = rows.latency_ms[rows.timed]
     return Step(
         name=stage.name or f"stage {number + 1}",
         offered_rps=stage.arrivals / stage.seconds,
+        arrived_rps=len(rows) / stage.seconds,
         achieved_rps=answered / stage.seconds,
         error_rate=float(rows.failed.mean()),
         p95_ms=float(np.quantile(timed, 0.95, method="inverted_cdf")) if len(timed) else None,
@@ -124,10 +133,13 @@ def _live_step(stage: Stage, beats: list[Beat]) -> Step:
     bad = last.failed - first.failed + last.dropped - first.dropped
     late = [beat.late_ms for beat in beats[1:] if beat.late_ms is not None]
     slow = [beat.p95_ms for beat in beats[1:] if beat.p95_ms is not None]
+    # answers under way are no backlog, unless they are those of a whole second
+    behind = last.in_flight * span > reached
     return Step(
         name=stage.name,
-        offered_rps=reached / span,
-        achieved_rps=finished / span,
+        offered_rps=stage.arrivals / stage.seconds,
+        arrived_rps=reached / span,
+        achieved_rps=(finished if behind else reached) / span,
         error_rate=bad / reached if reached else 0.0,
         p95_ms=statistics.median(slow) if slow else None,
         lateness_p99_ms=statistics.median(late) if late else None,

@@ -96,7 +96,11 @@ class Step:
 
     name: str
     offered_rps: float
+    """The stage's rate."""
+    arrived_rps: float
+    """What the draw made of it."""
     achieved_rps: float
+    """Answers of any status a second."""
     error_rate: float
     p95_ms: float | None
     lateness_p99_ms: float | None

@@ -11,6 +11,7 @@ from harness.load.result import Step
 GOOD = Step(
     name="100/s",
     offered_rps=100,
+    arrived_rps=100,
     achieved_rps=100,
     error_rate=0,
     p95_ms=8.0,

@@ -49,7 +49,12 @@ def test_all_is_made_of_all_samples_and_is_no_mean_of_percentiles():
 
 
 def test_a_quick_error_is_no_quick_answer_and_a_time_out_is_a_slow_one():
-    rows = [(0, 0, 0.02, 0, 200), (1, 0, 0.0001, 0, 503), (2, 0, 10.0, 0, Failure.TIMEOUT), (3, 0, 0, 0, Failure.DROPPED)]
+    rows = [
+        (0, 0, 0.02, 0, 200),
+        (1, 0, 0.0001, 0, 503),
+        (2, 0, 10.0, 0, Failure.TIMEOUT),
+        (3, 0, 0, 0, Failure.DROPPED),
+    ]
     figures = endpoints(PLAN, samples(rows))["GET /a"]
     assert (figures.count, figures.timed, figures.errors) == (4, 2, 3)
     assert figures.latency["p50"].value == pytest.approx(20)
