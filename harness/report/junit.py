@@ -8,7 +8,7 @@ release is the policy's word, not JUnit's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -19,6 +19,7 @@ from harness.report.text import amount, number, one_line, plain
 
 _MESSAGE = 2_000
 _OUTPUT = 60_000
+_WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY, Outcome.SKIP, Outcome.PASS)
 
 
 def write_junit(run: RunFiles) -> Path:
@@ -38,12 +39,22 @@ def write_junit(run: RunFiles) -> Path:
 
 
 def last_attempts(lines: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Of the lines of one (test, check, subject) the last; lines without a test stand for themselves (DESIGN 4.2)."""
-    kept: dict[object, Evidence] = {}
+    """Of the lines of one (test, check, subject) the worst of the last attempt (DESIGN 4.2).
+
+    Lines without a test stand for themselves. An attempt that was to be repeated and never was counts as the last.
+    """
+    groups: dict[object, list[Evidence]] = {}
     for line in lines:
-        if line.outcome is not Outcome.MEASURED and not is_superseded(line):
-            kept[(line.test, line.check, line.subject) if line.test else line.seq] = line
-    return tuple(kept.values())
+        if line.outcome is not Outcome.MEASURED:
+            groups.setdefault((line.test, line.check, line.subject) if line.test else line.seq, []).append(line)
+    return tuple(_final(group) for group in groups.values())
+
+
+def _final(group: Sequence[Evidence]) -> Evidence:
+    current = [line for line in group if not is_superseded(line)] or group[-1:]
+    attempt = current[-1].detail.get("attempt")
+    same = [line for line in current if attempt is not None and line.detail.get("attempt") == attempt]
+    return min(same or current[-1:], key=lambda line: _WORST_FIRST.index(line.outcome))
 
 
 def _suite(name: str, lines: list[Evidence]) -> ET.Element:

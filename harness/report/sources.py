@@ -116,9 +116,11 @@ def read_run(path: Path) -> RunFiles:
 
 def selects(criterion: Criterion, line: Evidence) -> bool:
     """Does the criterion look at this line? Used to show what no criterion covers, never to rule."""
-    suite = criterion.select.suite
-    return (suite is None or suite == line.suite) and any(
-        fnmatchcase(line.check, pattern) for pattern in criterion.select.checks
+    wanted = criterion.select
+    return (
+        (wanted.suite is None or line.suite == wanted.suite)
+        and (wanted.subject is None or fnmatchcase(line.subject, wanted.subject))
+        and any(fnmatchcase(line.check, pattern) for pattern in wanted.checks)
     )
 
 

@@ -51,8 +51,15 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".") if "e-0" in rounded and abs(value) >= 1e-6 else rounded
 
 
+def signs(text: str) -> str:
+    """Comparisons as they are printed: `<=` becomes `≤`."""
+    return text.replace("<=", "≤").replace(">=", "≥")
+
+
 def amount(value: float, unit: str) -> str:
     """A number with its unit; ratios that are shares of one stay ratios, bytes become MiB where that reads better."""
+    if unit == "count":
+        return number(value)
     if unit in {"B", "byte", "bytes"} and abs(value) >= 2**20:
         return f"{number(value / 2**20)} MiB"
     return f"{number(value)} {unit}".strip()

@@ -13,13 +13,12 @@ def headline_facts(run: RunFiles) -> tuple[tuple[str, str], ...]:
     """Name and value of each fact under the verdict."""
     facts = run.facts
     build = run.verdict.build if run.verdict is not None else facts.build
-    build_words = f"{build.kind} {one_line(build.id, 80)}".strip() if build.kind != "unknown" else "unknown"
+    build_words = f"{build.kind} {_short(build.id)}".strip() if build.kind != "unknown" else "unknown"
     stack = facts.stack
     stack_words = "none"
     if stack is not None:
         stack_words = f"{one_line(stack.backend, 40)}, {'started by this run' if stack.owned else 'not started by us'}"
     return (
-        ("Target", one_line(facts.target or "none", 120)),
         ("Build", f"{build_words}, with uncommitted changes" if build.dirty else build_words),
         ("Policy", one_line(facts.policy or "none", 120)),
         ("Started", clock(facts.start) if facts.start else "not recorded"),
@@ -82,6 +81,13 @@ def repeat_commands(run: RunFiles) -> tuple[tuple[str, str], ...]:
     if run.manifest_sha256 is not None:
         commands.append(("Has anything changed since?", f"harness verify {name}"))
     return tuple(commands)
+
+
+def _short(identity: str) -> str:
+    """A digest's first twelve digits; the whole one stands under "Integrity"."""
+    name = one_line(identity, 80)
+    bare = name.removeprefix("sha256:")
+    return bare[:12] if len(bare) >= 40 and all(char in "0123456789abcdef" for char in bare) else name
 
 
 def _took(facts: RunFacts) -> str:

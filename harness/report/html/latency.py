@@ -12,7 +12,7 @@ from markupsafe import Markup
 from harness.errors import BrokenRunError
 from harness.model import Threshold
 from harness.report.html.svg import Scale, element, figure, log_ticks, path, ticks
-from harness.report.text import number
+from harness.report.text import number, signs
 
 TIMELINE = "samples/load-timeline.json"
 
@@ -78,7 +78,7 @@ class _Plot:
         self.demand = limit
         self.left, self.right = 52.0, width - 50.0
         first, last = float(seconds[0].t), float(seconds[-1].t)
-        self.x = Scale(first, max(last, first + 1), self.left, self.right)
+        self.x = Scale(first - 0.5, last + 0.5, self.left, self.right)
         known = [
             value for each in seconds for value in (each.p50, each.p95, each.p99) if value is not None and value > 0
         ]
@@ -135,8 +135,8 @@ class _Plot:
         parts.append(
             element("line", x1=self.left, x2=self.right, y1=self.rate_bottom, y2=self.rate_bottom, class_="f-axis")
         )
-        for value in ticks(self.x.low, self.x.high, 6 if self.right > 600 else 4):
-            unit = " s" if value == self.x.low or value == 0 else ""
+        for value in ticks(max(0.0, self.x.low), self.x.high, 6 if self.right > 600 else 4):
+            unit = " s" if value == 0 else ""
             parts.append(
                 element(
                     "text",
@@ -150,17 +150,13 @@ class _Plot:
         return parts
 
     def band(self) -> list[Markup]:
-        """The area between the median and p99."""
-        both = [
-            (self.x(each.t), each.p50, each.p99)
-            for each in self.seconds
-            if each.p50 is not None and each.p99 is not None
+        """The area between the median and p99; a second that timed nothing is a gap."""
+        upper, lower = self._stretches("p99"), self._stretches("p50")
+        return [
+            element("path", d=path([*above, *reversed(below)]) + "Z", class_="s-band")
+            for above, below in zip(upper, lower, strict=False)
+            if len(above) > 1
         ]
-        if len(both) < 2:
-            return []
-        upper = [(x, self.y(p99)) for x, _, p99 in both]
-        lower = [(x, self.y(p50)) for x, p50, _ in reversed(both)]
-        return [element("path", d=path(upper + lower) + "Z", class_="s-band")]
 
     def lines(self) -> list[Markup]:
         """One line a percentile, broken where a second timed nothing, with its name at its end."""
@@ -193,7 +189,7 @@ class _Plot:
         """The policy's demand on p99, or a word that it lies above the drawing."""
         if self.demand is None:
             return []
-        words = f"{self.demand.stat} must be {self.demand.op} {number(self.demand.value)} ms"
+        words = signs(f"{self.demand.stat} must be {self.demand.op} {number(self.demand.value)} ms")
         if self.demand.value > self.y.high:
             return [
                 element("text", f"{words}: above this plot", x=self.right, y=12, text_anchor="end", class_="f-text")

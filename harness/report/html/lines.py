@@ -18,7 +18,8 @@ ROWS = 250
 """Rows of one check and kind that the page carries; the rest are counted, and stay in `evidence.jsonl`."""
 
 _TEXT = 3_000
-_TROUBLE = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
+TROUBLE = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
+"""Outcomes that a reader looks for."""
 _TOLD = frozenset(
     {"message", "reason", "expected", "observed", "curl", "interval", "level", "method", "statistic", "superseded"}
 )
@@ -99,8 +100,8 @@ def suite_groups(
 def _check_group(
     anchor: str, check: str, lines: Sequence[Evidence], wanted: frozenset[int], holds: Callable[[str], bool]
 ) -> CheckGroup:
-    trouble = [line for line in lines if line.outcome in _TROUBLE]
-    quiet = [line for line in lines if line.outcome not in _TROUBLE]
+    trouble = [line for line in lines if line.outcome in TROUBLE]
+    quiet = [line for line in lines if line.outcome not in TROUBLE]
     kept = [*_bounded(trouble, wanted), *_bounded(quiet, wanted)]
     return CheckGroup(
         check=one_line(check, 160),
@@ -117,7 +118,7 @@ def _bounded(lines: Sequence[Evidence], wanted: frozenset[int]) -> list[Evidence
 
 
 def _counts(lines: Sequence[Evidence]) -> tuple[tuple[str, int], ...]:
-    order = (*_TROUBLE, Outcome.SKIP, Outcome.MEASURED, Outcome.PASS)
+    order = (*TROUBLE, Outcome.SKIP, Outcome.MEASURED, Outcome.PASS)
     current = [line.outcome for line in lines if not is_superseded(line)]
     return tuple((each.value, current.count(each)) for each in order if each in current)
 
@@ -136,7 +137,7 @@ def _line(line: Evidence, holds: Callable[[str], bool]) -> LineView:
         at=clock(line.at),
         test=one_line(line.test or "", 400),
         says=_says(line),
-        curl=tuple(plain(text, _TEXT) for text in texts(line, "curl")) if line.outcome in _TROUBLE else (),
+        curl=tuple(plain(text, _TEXT) for text in texts(line, "curl")) if line.outcome in TROUBLE else (),
         artifacts=tuple(_artifact(name, holds) for name in line.artifacts[:20]),
     )
 

@@ -21,14 +21,14 @@ from harness.model import Status, Threshold
 from harness.report import findings
 from harness.report.html.facts import headline_facts, machine_words, repeat_commands, version_rows
 from harness.report.html.latency import latency_figure, read_timeline
-from harness.report.html.lines import suite_groups
+from harness.report.html.lines import TROUBLE, suite_groups
 from harness.report.html.phases import phase_rows
 from harness.report.html.preflight import preflight_part
 from harness.report.html.ratios import CHECK as RATIO_CHECK
 from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, ratio_scale
 from harness.report.html.rulings import areas, ruling_views
 from harness.report.sources import RunFiles
-from harness.report.text import amount, clock, number, one_line, plain, plural, seconds
+from harness.report.text import amount, clock, number, one_line, plain, plural, seconds, signs
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _TONES = {"GO": "go", "NO-GO": "no-go", "INCONCLUSIVE": "inconclusive"}
@@ -89,13 +89,15 @@ def _open_part(run: RunFiles) -> dict[str, Any]:
     verdict = run.verdict
     views = ruling_views(run)
     open_ones = [views[each.id] for each in findings.not_proven(verdict)] if verdict is not None else []
+    uncovered = findings.uncovered(run)
     demanded = [view for view in open_ones if view.icon != Status.NOT_APPLICABLE.value.replace("_", "-")]
     return {
         "open_rulings": demanded,
         "absent_rulings": [view for view in open_ones if view not in demanded],
         "waived": [view for view in views.values() if view.waiver is not None],
         "held_back": [plain(reason, 800) for reason in verdict.held_back] if verdict is not None else [],
-        "uncovered": findings.uncovered(run),
+        "uncovered": uncovered,
+        "uncovered_trouble": any(outcome in TROUBLE for each in uncovered for outcome, _ in each.outcomes),
         "skipped": findings.skipped(run),
         "without_line": [one_line(test, 300) for test in findings.without_line(run)],
         "long_list": _LONG_LIST,
@@ -139,6 +141,7 @@ def _record_part(run: RunFiles) -> dict[str, Any]:
         "machine": machine_words(run.facts),
         "versions": version_rows(run.facts),
         "commands": repeat_commands(run),
+        "build": run.verdict.build if run.verdict is not None else run.facts.build,
         "evidence_sha256": run.evidence_sha256,
         "judged_sha256": run.verdict.evidence_sha256 if run.verdict is not None else None,
         "manifest_sha256": run.manifest_sha256,
@@ -188,6 +191,7 @@ def _environment() -> Environment:
         "seconds": seconds,
         "clock": clock,
         "plain": plain,
+        "signs": signs,
         "one_line": one_line,
     }
     environment.globals["plural"] = plural

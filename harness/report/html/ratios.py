@@ -1,4 +1,4 @@
-"""Cached against uncached: a row a path, its ratio with interval, the noise floor and the demand, on one scale."""
+"""Cached against uncached: a row a path, its ratio with interval, the noise beside it and the demand, on one scale."""
 
 from __future__ import annotations
 
@@ -12,107 +12,132 @@ from harness.model import Evidence, Outcome, Threshold
 from harness.report.findings import first_text, interval_of
 from harness.report.html.svg import Scale, element, figure, log_ticks
 from harness.report.sources import is_superseded
-from harness.report.text import number, one_line
+from harness.report.text import number, one_line, signs
 
 CHECK, CONTROL = "cache.ratio", "cache.noise"
 
-_WIDTH = 420.0
+_WIDTH, _HEIGHT = 420.0, 60.0
+_ROOM = 74.0
+"""Pixels that a labelled mark of the scale keeps free on either side."""
 
 
 @dataclass(frozen=True, slots=True)
-class RatioRow:
-    """One measured ratio candidate/base: under 1 is quicker with the cache."""
+class Ratio:
+    """One measured ratio with its interval; under 1 is quicker with the cache."""
 
-    subject: str
     value: float
     low: float
     high: float
     n: int
     method: str
     line: int
-    control: bool
+    medians: str
+    """The two medians in words, where the line tells them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RatioRow:
+    """What was measured of one path: with the cache against without, and the same thing against itself."""
+
+    subject: str
+    ratio: Ratio | None
+    noise: Ratio | None
 
     @property
     def words(self) -> str:
         """The ratio as a release manager says it, as far as its interval carries."""
-        if self.control:
-            return "the same thing twice: only noise"
-        if self.high < 1 and self.low > 0:
-            return f"{number(1 / self.high, 2)} to {number(1 / self.low, 2)} times as fast with the cache"
-        if self.low > 1:
-            return f"{number(self.low, 2)} to {number(self.high, 2)} times as slow with the cache"
+        if self.ratio is None:
+            return "only the control was measured"
+        low, high = self.ratio.low, self.ratio.high
+        if high < 1:
+            return f"{number(1 / high, 2)} to {number(1 / low, 2)} times as fast with the cache"
+        if low > 1:
+            return f"{number(low, 2)} to {number(high, 2)} times as slow with the cache"
         return "no difference was shown"
 
 
 def ratio_rows(evidence: Sequence[Evidence]) -> tuple[RatioRow, ...]:
-    """Measured ratios with an interval, then the A/A controls; other lines have nothing to draw."""
-    rows = []
+    """A row a path, by name. Lines without a usable interval have nothing to draw; they stand under evidence."""
+    found: dict[str, dict[str, Ratio]] = {}
     for line in evidence:
-        interval = interval_of(line)
-        if line.check not in {CHECK, CONTROL} or line.outcome is not Outcome.MEASURED or is_superseded(line):
-            continue
-        if interval is None or line.value is None or not 0 < interval[0] <= line.value <= interval[1]:
-            continue
-        rows.append(
-            RatioRow(
-                subject=one_line(line.subject, 120),
-                value=line.value,
-                low=interval[0],
-                high=interval[1],
-                n=line.n,
-                method=one_line(first_text(line, "method"), 160),
-                line=line.seq,
-                control=line.check == CONTROL,
-            )
-        )
-    return tuple(sorted(rows, key=lambda row: (row.control, row.subject)))
+        ratio = _ratio(line)
+        if ratio is not None:
+            found.setdefault(one_line(line.subject, 120), {})[line.check] = ratio
+    return tuple(RatioRow(subject, ratios.get(CHECK), ratios.get(CONTROL)) for subject, ratios in sorted(found.items()))
+
+
+def _ratio(line: Evidence) -> Ratio | None:
+    interval = interval_of(line)
+    if line.check not in {CHECK, CONTROL} or line.outcome is not Outcome.MEASURED or is_superseded(line):
+        return None
+    if interval is None or line.value is None or not 0 < interval[0] <= line.value <= interval[1]:
+        return None
+    return Ratio(line.value, *interval, line.n, one_line(first_text(line, "method"), 160), line.seq, _medians(line))
+
+
+def _medians(line: Evidence) -> str:
+    match line.detail.get("median_ms"):
+        case {"cached": int() | float() as cached, "uncached": int() | float() as uncached}:
+            return f"{number(cached)} ms with, {number(uncached)} ms without"
+    return ""
 
 
 def ratio_scale(rows: Sequence[RatioRow], demand: Threshold | None) -> Scale:
     """One logarithmic scale for all rows; it always holds 1, "no difference"."""
-    values = [edge for row in rows for edge in (row.low, row.high)] + ([demand.value] if demand else [])
+    ratios = [each for row in rows for each in (row.ratio, row.noise) if each is not None]
+    values = [edge for each in ratios for edge in (each.low, each.high)]
+    if demand is not None and demand.value > 0:
+        values.append(demand.value)
     low, high = min(1.0, *values), max(1.0, *values)
-    room = max(0.06, 0.06 * math.log10(high / low))
-    return Scale(low / 10**room, high * 10**room, 4.0, _WIDTH - 4.0, log=True)
+    room = 0.08 * math.log10(high / low) or 0.05
+    return Scale(low / 10**room, high * 10**room, 0.0, _WIDTH, log=True)
 
 
 def ratio_figure(row: RatioRow, scale: Scale, demand: Threshold | None) -> Markup:
-    """One row's drawing; rows stand under each other, so lines of 1 and of the demand run through."""
-    height, middle = 36.0, 18.0
-    parts = [element("line", x1=scale(1.0), x2=scale(1.0), y1=0, y2=height, class_="f-axis")]
+    """One row's drawing. Rows stand on each other, so the lines of "no difference" and of the demand run through."""
+    middle = _HEIGHT / 2
+    parts: list[Markup] = []
+    label = row.subject
     if demand is not None:
         limit = scale(demand.value)
         accepted = (scale.start, limit) if demand.op in {"<", "<="} else (limit, scale.stop)
+        parts.append(
+            element("rect", x=accepted[0], y=0, width=accepted[1] - accepted[0], height=_HEIGHT, class_="f-ok")
+        )
+    if row.noise is not None:
+        start, stop = scale(row.noise.low), scale(row.noise.high)
+        parts.append(element("rect", x=start, y=0, width=max(2.0, stop - start), height=_HEIGHT, class_="f-noise"))
+        label += f"; noise {number(row.noise.low)} to {number(row.noise.high)}"
+    parts.append(_upright(scale(1.0), "f-axis"))
+    if demand is not None:
+        parts.append(_upright(scale(demand.value), "f-limit"))
+    if row.ratio is not None:
+        start, stop = scale(row.ratio.low), scale(row.ratio.high)
         parts += [
-            element(
-                "rect", x=accepted[0], y=0, width=max(0.0, accepted[1] - accepted[0]), height=height, class_="f-ok"
-            ),
-            element("line", x1=limit, x2=limit, y1=0, y2=height, class_="f-limit"),
+            element("rect", x=start, y=middle - 3, width=max(3.0, stop - start), height=6, rx=3, class_="f-bar"),
+            element("circle", cx=scale(row.ratio.value), cy=middle, r=5, class_="f-dot"),
         ]
-    start, stop = scale(row.low), scale(row.high)
-    style = "f-control" if row.control else "f-bar"
-    parts += [
-        element("rect", x=start, y=middle - 3, width=max(3.0, stop - start), height=6, rx=3, class_=style),
-        element("circle", cx=scale(row.value), cy=middle, r=4.5, class_="f-hollow" if row.control else "f-dot"),
-    ]
-    label = f"{row.subject}: ratio {number(row.value)}, interval {number(row.low)} to {number(row.high)}"
-    return figure(_WIDTH, height, label, *parts, class_="ratio")
+        label += f": ratio {number(row.ratio.value)}, {number(row.ratio.low)} to {number(row.ratio.high)}"
+    return figure(_WIDTH, _HEIGHT, label, *parts, class_="ratio")
 
 
 def ratio_axis(scale: Scale, demand: Threshold | None) -> Markup:
-    """The scale under the rows."""
-    values = [value for value in log_ticks(scale.low, scale.high) if value != 1]
-    marks = [(1.0, "1 = no difference")] + (
-        [(demand.value, f"must be {demand.op} {number(demand.value)}")] if demand else []
-    )
+    """The scale under the rows: "no difference", the demand, and round values where there is room for them."""
+    marks = [(1.0, "1, no difference")]
+    if demand is not None:
+        marks.append((demand.value, f"must be {signs(demand.op)} {number(demand.value)}"))
     taken = [scale(value) for value, _ in marks]
     parts = [
-        element("text", number(value), x=scale(value), y=12, text_anchor="middle", class_="f-text")
-        for value in values
-        if all(abs(scale(value) - at) > 66 for at in taken)
+        element("text", number(value), x=scale(value), y=13, text_anchor="middle", class_="f-text")
+        for value in log_ticks(scale.low, scale.high)
+        if all(abs(scale(value) - at) > _ROOM for at in taken)
     ]
     for order, (value, words) in enumerate(marks):
         at = scale(value)
-        anchor = "end" if at > _WIDTH * 0.75 else "start" if at < _WIDTH * 0.25 else "middle"
-        parts.append(element("text", words, x=at, y=12 + 15 * order, text_anchor=anchor, class_="f-text"))
-    return figure(_WIDTH, 32.0, "scale of the ratios", *parts, class_="ratio")
+        anchor = "end" if at > _WIDTH * 0.8 else "start" if at < _WIDTH * 0.2 else "middle"
+        parts.append(element("text", words, x=at, y=13 + 16 * order, text_anchor=anchor, class_="f-text"))
+    return figure(_WIDTH, 34.0, "scale of the ratios", *parts, class_="ratio")
+
+
+def _upright(at: float, style: str) -> Markup:
+    return element("line", x1=at, x2=at, y1=0, y2=_HEIGHT, class_=style)

@@ -8,9 +8,10 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from harness.model import Criterion, Evidence, Outcome, Ruling, Status
-from harness.report.findings import STATUS_WORDS
+from harness.model import Criterion, Evidence, Ruling, Status
+from harness.report.findings import STATUS_WORDS, first_text, texts
 from harness.report.html.interval import interval_figure
+from harness.report.html.lines import TROUBLE
 from harness.report.sources import RunFiles
 from harness.report.text import one_line, plain
 
@@ -31,6 +32,14 @@ class WaiverView:
 
 
 @dataclass(frozen=True, slots=True)
+class First:
+    """What the first line that went wrong says, and how to repeat its request."""
+
+    message: str
+    curl: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RulingView:
     """One criterion, ready to print."""
 
@@ -48,6 +57,7 @@ class RulingView:
     reason: str
     links: tuple[int, ...]
     more_links: int
+    first: First | None
     waiver: WaiverView | None
 
 
@@ -80,6 +90,8 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
     if ruling.interval is not None and demand is not None:
         figure = interval_figure(ruling.interval, demand, _value(ruling, demand.stat, lines))
     shown = _worst_first(ruling.evidence, lines)
+    trouble = [seq for seq in shown if seq in lines and lines[seq].outcome in TROUBLE]
+    links = tuple(trouble or shown)[:_LINKS]
     return RulingView(
         id=one_line(ruling.id, 120),
         anchor=f"c-{ruling.id}",
@@ -93,8 +105,9 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
         figure=figure,
         n=ruling.n,
         reason=plain(ruling.reason, 1_200),
-        links=shown[:_LINKS],
-        more_links=max(0, len(shown) - _LINKS),
+        links=links,
+        more_links=len(shown) - len(links),
+        first=_first(lines[trouble[0]]) if trouble else None,
         waiver=_waiver(ruling),
     )
 
@@ -112,13 +125,17 @@ def _value(ruling: Ruling, statistic: str, lines: Mapping[int, Evidence]) -> flo
 
 
 def _worst_first(numbers: Sequence[int], lines: Mapping[int, Evidence]) -> tuple[int, ...]:
-    worst = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
-
     def rank(seq: int) -> tuple[int, int]:
         line = lines.get(seq)
-        return (worst.index(line.outcome) if line is not None and line.outcome in worst else len(worst), seq)
+        return (TROUBLE.index(line.outcome) if line is not None and line.outcome in TROUBLE else len(TROUBLE), seq)
 
     return tuple(sorted(numbers, key=rank))
+
+
+def _first(line: Evidence) -> First | None:
+    message = plain(first_text(line, "message", "reason"), 2_000)
+    curl = tuple(plain(text, 2_000) for text in texts(line, "curl")[-1:])
+    return First(message, curl) if message or curl else None
 
 
 def _waiver(ruling: Ruling) -> WaiverView | None:

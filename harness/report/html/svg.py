@@ -79,6 +79,6 @@ def ticks(low: float, high: float, about: int = 5) -> tuple[float, ...]:
 def log_ticks(low: float, high: float) -> tuple[float, ...]:
     """1, 2 and 5 times the powers of ten within the range; the powers alone where that would crowd."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    factors = (1, 2, 5) if len(powers) <= 3 else (1,)
+    factors = (1, 2, 5) if len(powers) <= 4 else (1,)
     found = tuple(factor * 10.0**power for power in powers for factor in factors)
     return tuple(value for value in found if low * 0.999 <= value <= high * 1.001)
