@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 from pathlib import Path
@@ -44,17 +45,33 @@ def occupied(port: int) -> StackError:
 def holder_of(port: int) -> tuple[int, str] | None:
     """Pid and name of the process that listens on a port of this machine; None where that cannot be seen."""
     inodes = _listening_inodes(port)
-    if not inodes:
-        return None
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        with contextlib.suppress(OSError):
-            for fd in (entry / "fd").iterdir():
-                with contextlib.suppress(OSError):
-                    if str(fd.readlink()) in inodes:
-                        return int(entry.name), (entry / "comm").read_text().strip()
+    for entry in Path("/proc").iterdir() if inodes else ():
+        if entry.name.isdecimal() and _has_open(entry, inodes):
+            with contextlib.suppress(OSError):
+                return int(entry.name), (entry / "comm").read_text().strip()
     return None
+
+
+def held_by_another(port: int, session: int) -> bool:
+    """Whether a process outside of a session listens on a port, and none inside of it; False where that is not seen."""
+    inodes = _listening_inodes(port)
+    if not inodes:
+        return False
+    inside = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            if os.getsid(int(entry.name)) == session:
+                inside.append(entry)
+    return not any(_has_open(entry, inodes) for entry in inside) and holder_of(port) is not None
+
+
+def _has_open(process: Path, inodes: set[str]) -> bool:
+    with contextlib.suppress(OSError):
+        for fd in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                if str(fd.readlink()) in inodes:
+                    return True
+    return False
 
 
 def _listening_inodes(port: int) -> set[str]:

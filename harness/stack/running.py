@@ -13,7 +13,7 @@ from typing import Self
 
 from harness.errors import StackError, StartupError
 from harness.model import Instance, StackInfo, Target
-from harness.stack.ports import is_free
+from harness.stack.ports import held_by_another, is_free, occupied
 from harness.stack.protocol import Backend, Place
 from harness.stack.readiness import TAIL_LINES, how_it_ended, service_asker, tail, wait_until
 from harness.stack.settings import Words, service_settings
@@ -23,6 +23,10 @@ from harness.stack.supervisor import MARK
 
 _PREPARE_SECONDS = 600.0
 _PORT_TRIES = 3
+
+
+class _PortLostError(Exception):
+    """The service ended, and somebody else listens at its port."""
 
 
 class RunningStack:
@@ -137,7 +141,8 @@ class RunningStack:
     def start_copy(self, overrides: Mapping[str, str], wanted: Place | None) -> Instance:
         """Start a copy at the wanted place, or at one of its own choice; returns it ready.
 
-        A port that somebody took between its choice and its use is given up for another, unless it was asked for.
+        A port that somebody took between its choice and its use is given up for another; where it was wanted, that is a
+        StackError, and no fault of the service.
         """
         backend = self._open()[1]
         with self._lock:
@@ -148,15 +153,14 @@ class RunningStack:
             place = wanted or backend.place(None)
             try:
                 instance = self._start_at(name, place, overrides)
-            except StartupError:
-                mine_ended = backend.exit_status(name) is not None
-                if wanted is None and mine_ended and attempt + 1 < _PORT_TRIES and not is_free(place.port):
-                    continue
-                raise
+            except _PortLostError:
+                if wanted is not None:
+                    raise occupied(place.port) from None
+                continue
             with self._lock:
                 self._copies[instance.url] = name
             return instance
-        raise StackError(f"no port stayed free in {_PORT_TRIES} tries")
+        raise StackError(f"no port stayed free in {_PORT_TRIES} tries; end what takes them")
 
     def _start_at(self, name: str, place: Place, overrides: Mapping[str, str]) -> Instance:
         backend, service = self._open()[1], self._target.service
@@ -167,6 +171,8 @@ class RunningStack:
         wait = wait_until(ask, lambda: backend.exit_status(name), service.start_timeout_s)
         log = backend.log(name)
         if wait.status is not None:
+            if not is_free(place.port):
+                raise _PortLostError
             raise StartupError(
                 f"the service {how_it_ended(wait.status)} after {wait.seconds:.1f} s, before it was ready: "
                 f"`{shlex.join(argv)}`; the last {TAIL_LINES} lines of its log follow",
@@ -179,6 +185,10 @@ class RunningStack:
                 f"the last {TAIL_LINES} lines of its log follow",
                 output=tail(log),
             )
+        if pid is not None and held_by_another(place.port, pid):
+            # somebody else's answer; our process has not yet found out that its port is gone
+            backend.stop(name)
+            raise _PortLostError
         self._remember(name, pid)
         return Instance(url=place.url, pid=pid, log=str(log))
 

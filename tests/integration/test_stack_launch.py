@@ -1,0 +1,297 @@
+"""A stack is started, used, and gone without a trace: `launch`, `open_stack`, further instances, what fails."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import os
+import signal
+import socket
+import stat
+import threading
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from harness.errors import ConfigError, StackError, StartupError, UsageError
+from harness.model import StackInfo
+from harness.stack import launch, open_stack
+from tests.stack_target import eventually, folders_of, listens, marked_processes, small_target
+
+
+class Yes(http.server.BaseHTTPRequestHandler):
+    """Somebody else's server."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """Silent."""
+
+
+def mark_of(info: StackInfo) -> str:
+    return info.settings["HARNESS_STACK"]
+
+
+def environment_of(url: str) -> dict[str, str]:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own stack
+        return json.load(answer)
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2].split("/")[0])
+
+
+def test_servers_answer_with_the_urls_that_the_service_was_given(tmp_path: Path) -> None:
+    env = {"DATABASE_URL": "{database_url}", "REDIS_URL": "{redis_url}", "SMTP_URL": "{smtp_url}"}
+    with launch(small_target(tmp_path, needs=("postgres", "valkey", "smtp"), env=env)) as stack:
+        info = stack.info
+        given = environment_of(info.url)
+        assert [given[key] for key in env] == [info.database_url, info.redis_url, info.smtp_url]
+        with psycopg.connect(given["DATABASE_URL"]) as connection:
+            row = connection.execute("SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user")
+            assert row.fetchone() == ("app", False)
+            connection.execute("CREATE TABLE kept (id int)")
+        client = redis.Redis.from_url(given["REDIS_URL"])
+        assert client.config_get("save") == {"save": ""}
+        client.close()
+        assert set(info.timings) == {"postgres", "valkey", "smtp", "service", "total"}
+    for url in (info.url, info.smtp_url, info.mailbox_url):
+        assert url is not None
+        assert not listens(port_of(url))
+    assert marked_processes(mark_of(info)) == []
+    assert folders_of(mark_of(info)) == []
+
+
+def test_wrong_passwords_are_refused(tmp_path: Path) -> None:
+    with launch(small_target(tmp_path, needs=("postgres", "valkey"))) as stack:
+        database, cache = stack.info.database_url, stack.info.redis_url
+        assert database is not None
+        assert cache is not None
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(database.replace("app:", "app:x"))
+        client = redis.Redis(port=port_of(cache))
+        with pytest.raises(redis.AuthenticationError):
+            client.ping()
+        client.close()
+
+
+def test_only_what_the_profile_needs_is_started(tmp_path: Path) -> None:
+    with launch(small_target(tmp_path)) as stack:
+        assert set(stack.info.pids) == {"service-1"}
+        assert (stack.info.database_url, stack.info.redis_url, stack.info.mailbox_url) == (None, None, None)
+
+
+def test_a_service_gets_a_minimal_environment_and_overrides_come_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRAY", "from the caller")
+    env = {"A": "{secret.one}", "B": "{secret.one}", "C": "{secret.two}", "D": "profile"}
+    with launch(small_target(tmp_path, env=env), overrides={"D": "override"}) as stack:
+        given = environment_of(stack.info.url)
+        assert "STRAY" not in given
+        assert given["A"] == given["B"] != given["C"]
+        assert given["D"] == "override"
+        assert stack.info.overrides == {"D": "override"}
+        assert stack.info.secrets["one"] == given["A"]
+        assert given["PORT"] == str(port_of(stack.info.url))
+        assert Path(given["TMPDIR"]).is_relative_to(stack.info.state_dir)
+        assert {"PATH", "HOME", "LANG", "TZ"} <= given.keys()
+
+
+def test_state_is_private_to_the_user(tmp_path: Path) -> None:
+    with launch(small_target(tmp_path)) as stack:
+        folder = Path(stack.info.state_dir)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert stat.S_IMODE((folder / "stack.json").stat().st_mode) == 0o600
+
+
+def test_another_instance_shares_the_data_and_ends_alone(tmp_path: Path) -> None:
+    target = small_target(tmp_path, needs=("valkey",), env={"REDIS_URL": "{redis_url}", "CACHE": "on"})
+    with launch(target) as stack:
+        other = stack.start_instance({"CACHE": "off"})
+        given = environment_of(other.url)
+        assert given["CACHE"] == "off"
+        assert given["REDIS_URL"] == stack.info.redis_url
+        assert environment_of(stack.info.url)["CACHE"] == "on"
+        stack.stop_instance(other)
+        assert not listens(port_of(other.url))
+        assert listens(port_of(stack.info.url))
+        with pytest.raises(StackError, match="no instance that this process started"):
+            stack.stop_instance(other)
+
+
+def test_instances_are_as_many_as_asked_for(tmp_path: Path) -> None:
+    with launch(small_target(tmp_path), instances=3) as stack:
+        urls = [instance.url for instance in stack.info.instances]
+        assert len({environment_of(url)["PORT"] for url in urls}) == 3
+        assert stack.info.url == urls[0]
+
+
+def test_an_opened_stack_starts_instances_of_its_own_and_leaves_the_original(tmp_path: Path) -> None:
+    with launch(small_target(tmp_path, env={"A": "{secret.one}"})) as stack:
+        with open_stack(Path(stack.info.state_dir) / "stack.json") as opened:
+            assert opened.info == stack.info
+            other = opened.start_instance({})
+            assert environment_of(other.url)["A"] == stack.info.secrets["one"]
+        assert not listens(port_of(other.url))
+        assert listens(port_of(stack.info.url))
+
+
+def test_before_service_sees_ready_servers_and_no_service(tmp_path: Path) -> None:
+    seen: list[tuple[StackInfo, bool]] = []
+
+    def look(info: StackInfo) -> None:
+        assert info.database_url is not None
+        psycopg.connect(info.database_url).close()
+        seen.append((info, listens(port_of(info.url))))
+
+    with launch(small_target(tmp_path, needs=("postgres",), env={"A": "b"}), before_service=look) as stack:
+        assert [(info.settings["A"], info.url, answered) for info, answered in seen] == [("b", stack.info.url, False)]
+
+
+def test_what_before_service_raises_takes_everything_down(tmp_path: Path) -> None:
+    seen: list[StackInfo] = []
+
+    def refuse(info: StackInfo) -> None:
+        seen.append(info)
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        launch(small_target(tmp_path, needs=("valkey",)), before_service=refuse)
+    assert marked_processes(mark_of(seen[0])) == []
+    assert folders_of(mark_of(seen[0])) == []
+
+
+def test_prepare_runs_in_turn_before_the_service(tmp_path: Path) -> None:
+    steps = (("python", "-c", "open('one', 'x')"), ("python", "-c", "open('one'); open('two', 'x')"))
+    with launch(small_target(tmp_path, prepare=steps)):
+        assert (tmp_path / "two").exists()
+
+
+def test_a_failing_prepare_is_the_services_fault(tmp_path: Path) -> None:
+    steps = (("python", "-c", "import sys; print('no table'); sys.exit(7)"),)
+    with pytest.raises(StartupError, match=r"prepare: `python -c .* exited with status 7") as caught:
+        launch(small_target(tmp_path, prepare=steps))
+    assert caught.value.output == "no table"
+
+
+def test_workers_run_beside_the_service_and_end_with_it(tmp_path: Path) -> None:
+    worker = ("python", "-c", "import time; time.sleep(600)")
+    with launch(small_target(tmp_path, workers=(worker,))) as stack:
+        pid = stack.info.pids["worker-1"]
+        assert Path(f"/proc/{pid}").exists()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_service_that_exits_shows_status_and_last_lines(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match=r"exited with status 3 .*`python service.py`") as caught:
+        launch(small_target(tmp_path, env={"FAIL": "3"}))
+    assert caught.value.output.splitlines() == [f"line {number}" for number in range(10, 30)]
+
+
+def test_a_service_that_never_gets_ready_shows_its_last_answer(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match=r"not ready after .* s \(GET /ready: 503\)") as caught:
+        launch(small_target(tmp_path, env={"SICK": "1"}, start_timeout_s=1.0))
+    assert "the service begins" in caught.value.output
+
+
+def test_a_command_that_cannot_be_executed_is_the_services_fault(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match=r"`/nowhere/at/all` cannot be started"):
+        launch(small_target(tmp_path, command=("/nowhere/at/all",)))
+
+
+def test_an_unknown_placeholder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"service\.env\.A: \{databse_url\} is no placeholder"):
+        launch(small_target(tmp_path, env={"A": "{databse_url}"}))
+
+
+def test_a_placeholder_without_its_server_says_what_to_add(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"needs` lacks 'valkey'"):
+        launch(small_target(tmp_path, env={"A": "{redis_url}"}))
+
+
+def test_a_taken_port_names_its_holder(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StackError, match=rf"port {port} on 127.0.0.1 is in use by pid {os.getpid()} \("):
+            launch(small_target(tmp_path), port=port)
+
+
+@pytest.mark.parametrize("delay", ["0", "1"])
+def test_a_port_lost_before_the_service_took_it_is_not_the_services_fault(tmp_path: Path, delay: str) -> None:
+    """With a delay, the stranger answers the readiness check before the service finds out."""
+    with contextlib.ExitStack() as cleanup:
+
+        def take_port(info: StackInfo) -> None:
+            stranger = http.server.ThreadingHTTPServer(("127.0.0.1", port_of(info.url)), Yes)
+            thread = threading.Thread(target=stranger.serve_forever, args=(0.01,))
+            thread.start()
+            cleanup.callback(stranger.server_close)
+            cleanup.callback(thread.join)
+            cleanup.callback(stranger.shutdown)
+
+        with pytest.raises(StackError, match=rf"is in use by pid {os.getpid()}") as caught:
+            launch(small_target(tmp_path, env={"DELAY": delay}), before_service=take_port)
+        assert not isinstance(caught.value, StartupError)
+
+
+def test_a_fixed_port_is_used(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    with launch(small_target(tmp_path), port=port) as stack:
+        assert stack.info.url == f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(
+    ("change", "instances", "message"),
+    [
+        ({"cwd": "/nowhere"}, 1, "there is no folder /nowhere"),
+        ({"command": ()}, 1, "service.command is missing"),
+        ({}, 0, "--instances 0"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(
+    tmp_path: Path, change: dict[str, object], instances: int, message: str
+) -> None:
+    target = small_target(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        launch(replace(target, service=replace(target.service, **change)), instances=instances)
+
+
+def test_a_stubborn_service_and_its_stray_children_are_ended(tmp_path: Path) -> None:
+    stack = launch(small_target(tmp_path, env={"STUBBORN": "1", "CHILDREN": "3"}))
+    mark = mark_of(stack.info)
+    # the supervisor, the service, and three children in sessions of their own
+    assert len(marked_processes(mark)) == 5
+    stack.stop()
+    assert marked_processes(mark) == []
+
+
+def test_stop_twice_is_no_error_and_a_stopped_stack_starts_nothing(tmp_path: Path) -> None:
+    stack = launch(small_target(tmp_path))
+    stack.stop()
+    stack.stop()
+    with pytest.raises(StackError, match="was stopped"):
+        stack.start_instance({})
+
+
+def test_a_killed_postgres_leaves_no_shared_memory(tmp_path: Path) -> None:
+    with launch(small_target(tmp_path, needs=("postgres",))) as stack:
+        pid = stack.info.pids["postgres"]
+        segments = {
+            line.split()[1]
+            for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+            if line.split()[4] == str(pid)
+        }
+        assert len(segments) == 1
+        os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: not Path(f"/proc/{pid}").exists())
+    left = {line.split()[1] for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]}
+    assert not segments & left
