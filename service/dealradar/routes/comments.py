@@ -65,7 +65,11 @@ async def of_deal(services: ServicesDep, deal_id: Id, limit: Limit = 20, offset:
 @router.post(
     "/deals/{deal_id}/comments",
     status_code=201,
-    responses={401: {"description": "No valid token"}, 404: {"description": "There is no such deal or parent comment"}},
+    responses={
+        401: {"description": "No valid token"},
+        404: {"description": "There is no such deal"},
+        409: {"description": "parent_id is no comment on this deal"},
+    },
 )
 async def create(
     services: ServicesDep, caller: CallerDep, deal_id: Id, given: NewComment, response: Response
@@ -73,7 +77,9 @@ async def create(
     """Comment on a deal, or answer another comment on it."""
     created = await services.database.one(_CREATE, {**given.model_dump(), "author": caller.user_id, "deal": deal_id})
     if created is None:
-        raise HTTPException(404, "There is no such deal, or no such comment on it.")
+        if await services.database.one(_COUNT_OF_DEAL, [deal_id]):
+            raise HTTPException(409, "The comment to answer is not one on this deal.")
+        raise HTTPException(404, "There is no such deal.")
     await services.cache.invalidate(COMMENTS)
     response.headers["Location"] = f"/api/deals/{deal_id}/comments"
     return Comment(**created)

@@ -3,13 +3,12 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import StringConstraints
 
 from dealradar.auth import CallerDep
 from dealradar.cache_store import DEALS
 from dealradar.database import Database, Row
-from dealradar.schemas import Deal, DealPage, Id, Limit, NewDeal, Offset, Plain, Slug
+from dealradar.schemas import NO_NUL, Deal, DealPage, Id, Limit, NewDeal, Offset, Slug
 from dealradar.state import ServicesDep
 
 router = APIRouter(prefix="/api/deals", tags=["deals"])
@@ -73,7 +72,7 @@ async def index(
     *,
     category: Annotated[Slug | None, Query(description="Only deals of the category with this slug")] = None,
     q: Annotated[
-        Annotated[str, StringConstraints(min_length=1, max_length=100), Plain] | None,
+        Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_NUL)] | None,
         Query(description="Only deals whose title or description contains this"),
     ] = None,
     sort: Sort = "newest",
@@ -94,18 +93,21 @@ async def read(services: ServicesDep, deal_id: Id) -> Deal:
     return Deal(**row)
 
 
-@router.post("", status_code=201, responses={401: {"description": "No valid token"}})
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        401: {"description": "No valid token"},
+        409: {"description": "No such merchant or category, or a price above the list price"},
+    },
+)
 async def create(services: ServicesDep, caller: CallerDep, given: NewDeal, response: Response) -> Deal:
     """Create a deal; the Location header names it."""
     if given.price_cents > given.list_price_cents:
-        raise _invalid("price_cents", "the price is above the list price")
+        raise HTTPException(409, "The price is above the list price.")
     created = await services.database.one(_CREATE, {**given.model_dump(), "author": caller.user_id})
     if created is None:
-        raise _invalid("merchant", "there is no such merchant or category")
+        raise HTTPException(409, "There is no such merchant or no such category.")
     await services.cache.invalidate(DEALS)
     response.headers["Location"] = f"/api/deals/{created['id']}"
     return await read(services, created["id"])
-
-
-def _invalid(field: str, message: str) -> RequestValidationError:
-    return RequestValidationError([{"loc": ("body", field), "msg": message, "type": "value_error"}])
