@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import StackError
-from harness.stack.supervisor import MARK, SUPERVISOR_MARK, process_stat
+from harness.stack.supervisor import (
+    MARK,
+    SUPERVISOR_MARK,
+    end_tree,
+    process_stat,
+    remove_folder,
+    remove_shared_memory,
+)
 
 PROGRAM = Path(__file__).with_name("supervisor.py")
 _ANSWER_SECONDS = 15.0
@@ -72,6 +79,8 @@ class Supervision:
         self._exits: dict[int, int] = {}
         self._pids: dict[str, int] = {}
         self._closed = False
+        self._folders: list[Path] = []
+        self._owned: list[int] = []
 
     def spawn(self, order: Order) -> int:
         """Start a process; returns its pid. Raises StackError if it cannot be executed."""
@@ -113,10 +122,12 @@ class Supervision:
 
     def own_process(self, pid: int) -> None:
         """End that process and its descendants, too, when the stack ends."""
+        self._owned.append(pid)
         self._ask("own_process", pid=pid)
 
     def own_folder(self, path: Path) -> None:
         """Remove that folder when the stack ends."""
+        self._folders.append(path)
         self._ask("own_folder", path=str(path))
 
     def own_command(self, argv: Sequence[str]) -> None:
@@ -144,6 +155,16 @@ class Supervision:
             raise StackError(
                 f"the supervisor {self.pid} of stack {self.mark} does not end; see what holds it: ps -o pid,stat,args"
             ) from None
+        if self._process.returncode != 0:
+            self._clear_up()
+
+    def _clear_up(self) -> None:
+        """What the supervisor would have done: it was killed, and the kernel ended only its own children."""
+        end_tree(self.mark, self._owned)
+        for folder in reversed(self._folders):
+            for place in (folder, folder / "postgres"):
+                remove_shared_memory(str(place))
+            remove_folder(str(folder))
 
     @property
     def pids(self) -> Mapping[str, int]:

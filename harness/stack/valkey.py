@@ -23,6 +23,8 @@ _SETTINGS = {
     # a full cache forgets, instead of refusing writes
     "maxmemory-policy": "allkeys-lru",
     "daemonize": "no",
+    # a title is written over the environment, and with it over the stack's mark
+    "set-proc-title": "no",
 }
 
 

@@ -1,0 +1,179 @@
+"""Nothing of a stack is left ten seconds after whoever held it was killed, at whatever moment, by whatever signal.
+
+`CRASHES=100 pytest tests/crash` kills as many launches as that; `CRASH_SEED` repeats a series.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.stack.state import sweep
+from harness.stack.supervisor import is_alive, owned_by
+from tests.stack_target import eventually, folders_of, listens, marked_processes
+
+HOLDER = Path(__file__).with_name("holder.py")
+ROOT = HOLDER.parents[2]
+CRASHES = int(os.environ.get("CRASHES", "8"))
+SEED = int(os.environ.get("CRASH_SEED", "0")) or secrets.randbelow(2**32)
+LATEST_MOMENT = 1.5
+"""Seconds after its start at which a holder is killed at the latest; a launch takes about one."""
+
+
+class Holder:
+    """A running `holder.py`, in a process group of its own."""
+
+    def __init__(self, folder: Path, what: str) -> None:
+        self.mark = secrets.token_hex(6)
+        folder.mkdir(exist_ok=True)
+        self.process = subprocess.Popen(
+            [sys.executable, str(HOLDER), self.mark, str(folder), what],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def told(self) -> dict[str, Any]:
+        """What it says when its stack is ready."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr.read() if self.process.stderr else ""
+        return json.loads(line)
+
+    def kill(self) -> None:
+        """Kill it, and nothing else."""
+        self.process.kill()
+        self.process.wait()
+
+    def nothing_left(self) -> bool:
+        """Whether no process and no folder of its stack is there."""
+        return not marked_processes(self.mark) and not folders_of(self.mark)
+
+    def close(self) -> None:
+        """End it, whatever the test found, and close its pipes."""
+        self.kill()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[Any]:
+    """Makes a holder; ends it after the test."""
+    made: list[Holder] = []
+
+    def make(what: str) -> Holder:
+        made.append(Holder(tmp_path / str(len(made)), what))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def ports_of(told: dict[str, Any]) -> list[int]:
+    urls = (told[key] for key in ("url", "database_url", "redis_url", "smtp_url", "mailbox_url"))
+    return [int(url.rpartition(":")[2].split("/")[0]) for url in urls if url]
+
+
+@pytest.mark.timeout(60 + 15 * CRASHES)
+def test_killed_at_any_moment_of_a_launch(holder: Any) -> None:
+    moments = random.Random(SEED)  # noqa: S311 - moments, not secrets
+    for number in range(CRASHES):
+        victim = holder("stack")
+        # not a wait for something: the moment is what is tried
+        moment = moments.uniform(0.05, LATEST_MOMENT)
+        time.sleep(moment)
+        victim.kill()
+        assert eventually(victim.nothing_left), (
+            f"crash {number} of seed {SEED}, after {moment:.3f} s: "
+            f"{marked_processes(victim.mark)} {folders_of(victim.mark)}"
+        )
+
+
+def test_killed_while_the_stack_runs(holder: Any) -> None:
+    victim = holder("stack")
+    ports = ports_of(victim.told())
+    assert len(ports) == 5
+    assert all(listens(port) for port in ports)
+    # supervisor, mail sink, valkey, postgres, service and its two children, at least
+    assert len(marked_processes(victim.mark)) >= 7
+    victim.kill()
+    assert eventually(victim.nothing_left)
+    assert not any(listens(port) for port in ports)
+
+
+def test_killed_with_its_whole_process_group(holder: Any) -> None:
+    victim = holder("small")
+    victim.told()
+    os.killpg(victim.process.pid, signal.SIGKILL)
+    assert eventually(victim.nothing_left)
+
+
+def test_a_kill_by_name_does_not_hit_the_supervisor(holder: Any) -> None:
+    victim = holder("small")
+    command = Path(f"/proc/{victim.told()['supervisor']}/cmdline").read_bytes().lower()
+    assert b"harness" not in command
+    assert b"pytest" not in command
+
+
+def test_a_forked_child_that_holds_the_pipes_delays_nothing(holder: Any) -> None:
+    victim = holder("fork")
+    child = victim.told()["child"]
+    victim.kill()
+    try:
+        assert eventually(victim.nothing_left)
+        assert is_alive(child)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_what_was_entrusted_ends_with_all_its_descendants(holder: Any) -> None:
+    victim = holder("pytest")
+    tree = victim.told()["tree"]
+    family = owned_by("nothing", [tree])
+    assert len(family) == 3
+    victim.kill()
+    assert eventually(lambda: not any(is_alive(pid) for pid in family))
+    assert eventually(victim.nothing_left)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_supervisor_ends_the_stack(holder: Any, number: signal.Signals) -> None:
+    victim = holder("small")
+    os.kill(victim.told()["supervisor"], number)
+    assert eventually(victim.nothing_left)
+
+
+def test_a_killed_supervisor_takes_its_servers_with_it(holder: Any) -> None:
+    victim = holder("stack")
+    told = victim.told()
+    os.kill(told["supervisor"], signal.SIGKILL)
+    assert eventually(lambda: not any(listens(port) for port in ports_of(told)))
+
+
+def test_what_a_killed_supervisor_and_its_holder_left_is_swept_by_the_next_launch(holder: Any) -> None:
+    victim = holder("small")
+    told = victim.told()
+    # the holder first, stopped: else it would clear up by itself
+    victim.process.send_signal(signal.SIGSTOP)
+    os.kill(told["supervisor"], signal.SIGKILL)
+    victim.kill()
+    assert eventually(lambda: not is_alive(told["supervisor"]))
+    assert folders_of(victim.mark)
+    # two children of the service in sessions of their own are out of the kernel's reach
+    assert victim.mark in sweep() or eventually(victim.nothing_left)
+    assert eventually(victim.nothing_left)
