@@ -95,7 +95,7 @@ def read_toml(path: Path) -> TomlFile:
     except toml_rs.TOMLDecodeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ConfigError(f"is not TOML: {reason}", path=path, line=error.lineno) from None
-    lines: dict[Where, int] = dict(_headers(text))
+    lines: dict[Where, int] = _headers(text)
     _collect(parsed.value, parsed.meta["nodes"], (), lines)
     return TomlFile(path=path, document=parsed.value, lines=lines)
 
@@ -116,12 +116,14 @@ def _collect(value: object, meta: object, at: Where, lines: dict[Where, int]) ->
             _collect(inner, node, (*at, index), lines)
 
 
-def _headers(text: str) -> Iterable[tuple[Where, int]]:
-    """Lines of `[table]` headers, for which the parser gives none.
+def _headers(text: str) -> dict[Where, int]:
+    """Lines of `[table]` headers, for which the parser gives none; a table that has none stands where it first occurs.
 
     Each line that looks like a header is parsed alone, so quoted keys come out right. A look-alike inside a text or a
     list names a table that does not exist, or is corrected by the key's own position.
     """
+    own: dict[Where, int] = {}
+    around: dict[Where, int] = {}
     for number, raw in enumerate(text.splitlines(), start=1):
         if not raw.lstrip().startswith("["):
             continue
@@ -132,9 +134,11 @@ def _headers(text: str) -> Iterable[tuple[Where, int]]:
         at: tuple[str, ...] = ()
         while isinstance(value, dict) and len(value) == 1:
             key, value = next(iter(value.items()))
+            around.setdefault(at, number)
             at = (*at, key)
         if not isinstance(value, list):
-            yield at, number
+            own[at] = number
+    return around | own
 
 
 def _convert(file: TomlFile, value: object, kind: msgspec.inspect.Type, at: Where) -> object:
