@@ -108,12 +108,12 @@ class _Course:
         self.begun = time.monotonic() + _LEAD_S
         self.workers.tell(f"start {self.begun!r}")
         watch = Watch(self.plan)
-        deadline = self.begun + self.plan.seconds + self.plan.timeout_s + _GRACE_S
-        for moment, action in (*self._pause_times(), (deadline, None)):
-            for number, event in self.workers.events(moment):
-                self._take(number, event, watch)
-            if action is not None:
-                action()
+        if self.canary is not None:
+            self._listen_until(self.begun + min(_PAUSE_AFTER_S, self.plan.seconds * 0.4), watch)
+            self.canary.stop()
+            self._listen_until(time.monotonic() + self.plan.canary_pause_s, watch)
+            self.canary.resume()
+        self._listen_until(self.begun + self.plan.seconds + self.plan.timeout_s + _GRACE_S, watch)
         if not self.workers.finished:
             raise GeneratorError(
                 f"load: Locust was not done {_GRACE_S:g} s after its last request could be; nothing it measured counts",
@@ -129,11 +129,9 @@ class _Course:
                 return
         raise GeneratorError(f"load: Locust was not ready after {_START_S:g} s", output=self.workers.tail())
 
-    def _pause_times(self) -> list[tuple[float, Callable[[], None] | None]]:
-        if self.canary is None:
-            return []
-        begin = self.begun + min(_PAUSE_AFTER_S, self.plan.seconds * 0.4)
-        return [(begin, self.canary.stop), (begin + self.plan.canary_pause_s, self.canary.resume)]
+    def _listen_until(self, moment: float, watch: Watch) -> None:
+        for number, event in self.workers.events(moment):
+            self._take(number, event, watch)
 
     def _take(self, number: int, event: dict[str, Any], watch: Watch) -> None:
         if event["event"] == "finished":

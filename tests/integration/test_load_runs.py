@@ -57,6 +57,8 @@ def test_a_stall_shows_in_the_tail(server, tmp_path):
     # of 2.5 s the server stands still for 0.5: a fifth of all arrivals wait, the worst of them for half a second
     assert result.endpoints[ALL].latency["p99"].value >= 400
     assert result.endpoints[ALL].latency["p50"].value < 200
+    # and the schedule went on all the while: whoever waits for answers sends as late as they come
+    assert result.generator.lateness_p99_ms < result.endpoints[ALL].latency["p99"].value / 2
     assert result.canary.seen
     assert not result.inconclusive
     assert max(second.max for second in result.timeline) >= 400
