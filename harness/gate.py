@@ -77,7 +77,7 @@ def open_gate_run(plan: GatePlan, redact: Redactor) -> Run:
         kind="gate",
         target=target,
         policy=plan.policy.name,
-        commit=commit_of(root()),
+        commit=commit_of(root()).id or None,
         documents={"profile": target, "policy": plan.policy, "waivers": plan.waivers},
         redact=redact,
     )

@@ -33,7 +33,7 @@ def default_workers() -> int:
 @options.traces
 @options.json
 @options.debug
-def command(  # noqa: PLR0913 - one parameter an option
+def command(
     *,
     target: str | None,
     backend: str | None,

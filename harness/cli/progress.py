@@ -57,7 +57,3 @@ def showing() -> Iterator[Listener]:
         return
     with Live(console=console, transient=True, refresh_per_second=8) as live:
         yield Terminal(live)
-
-
-def silent(happened: Progress) -> None:  # noqa: ARG001 - a listener that shows nothing
-    """For commands whose output is all on standard output."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,9 +14,9 @@ from harness.pytest_plugin import allure_labels
 from harness.pytest_plugin.assertions import AssertionCounter
 from harness.pytest_plugin.keys import CONTEXT, NOTES, REDACT, TURNS, ItemNotes
 from harness.pytest_plugin.outcomes import check_mark, observe
-from harness.stack.safety import allowed
+from harness.stack.safety import Action, allowed
 
-ACTIONS = {"writes": "write", "attacks": "attack", "breaks": "fault"}
+ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
 REPORT_KEY = "harness_observations"
 """Attribute of a TestReport; xdist carries it from the worker to the controller."""
 

@@ -113,7 +113,7 @@ class Session:
             kind="pytest",
             target=target,
             policy=None,
-            commit=commit_of(root()),
+            commit=commit_of(root()).id or None,
             documents={"profile": target},
             redact=redact,
         )

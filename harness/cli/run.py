@@ -1,0 +1,90 @@
+"""`harness run SUITE…`: suites alone, without a verdict."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from harness.cli import options
+from harness.cli.gate import default_workers
+from harness.cli.progress import showing
+from harness.errors import UsageError
+
+
+class SplitAtDashes(click.Command):
+    """Keeps what stands behind `--` for pytest; click alone would mix it with the suites' names."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Cut the line at the first `--`."""
+        if "--" in args:
+            cut = args.index("--")
+            ctx.obj = tuple(args[cut + 1 :])
+            args = args[:cut]
+        else:
+            ctx.obj = ()
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=SplitAtDashes, epilog="Example: harness run security --url http://127.0.0.1:8000 -- -k headers")
+@click.argument("suites", nargs=-1, metavar="SUITE… [-- WORDS FOR PYTEST]")
+@options.aiming
+@options.out
+@click.option(
+    "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: the cores, at most 4)."
+)
+@options.active
+@options.traces
+@options.json
+@options.debug
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    suites: tuple[str, ...],
+    target: str | None,
+    backend: str | None,
+    url: str | None,
+    name: str,
+    env: tuple[str, ...],
+    out: Path | None,
+    workers: int | None,
+    active: bool,
+    traces: bool,
+    as_json: bool,
+    debug: bool,  # noqa: ARG001 - read by `main`
+) -> int:
+    """Run suites against a target; what stands behind `--` goes to pytest.
+
+    Exit status: 0 all passed, 1 something failed, 3 something is unclear or nothing ran.
+    """
+    from harness.aim import take_aim
+    from harness.catalogue import choose
+    from harness.gate_plan import suites_of
+    from harness.suite_run import SuiteOptions
+    from harness.suites_alone import run_alone
+
+    aim = take_aim(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
+    known = suites_of(aim.target)
+    if not suites:
+        raise UsageError(f"which suites? {', '.join(suite.name for suite in known)}")
+    how = SuiteOptions(workers=workers or default_workers(), active=active, traces=traces, extra=ctx.obj)
+    with showing() as listen:
+        path, counts = run_alone(aim, choose(known, suites, ()), how, out or Path("reports"), listen)
+    if as_json:
+        click.echo(msgspec.json.encode(counts).decode())
+        return counts.exit_code
+    for line in counts.failures:
+        click.echo(f"{line.outcome}  {line.check}  {line.subject}  ({line.test or line.suite})")
+        click.echo("    " + str(line.detail.get("message", "")).strip().replace("\n", "\n    "))
+        for repeat in line.detail.get("curl", [])[-1:]:
+            click.echo(f"    {repeat}")
+    click.echo(
+        f"{counts.passed} passed, {counts.failed} failed, {counts.errors} errors, {counts.skipped} skipped,"
+        f" {counts.flaky} flaky   page: {path / 'report' / 'index.html'}"
+    )
+    if not (counts.passed or counts.failed or counts.errors):
+        sys.stderr.write(f"nothing ran; pytest's words are in {path / 'logs'}\n")
+    return counts.exit_code
