@@ -46,6 +46,9 @@ def main() -> int:
         if error.output:
             print(error.output, file=sys.stderr)
         return 4
+    except OSError as error:
+        print(f"setup: failed at {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 4
     return 0
 
 
@@ -55,8 +58,11 @@ def _set_up() -> None:
     environment.pop("PYTHONPATH", None)
     previous = stamp.read(STAMP)
     STAMP.unlink(missing_ok=True)
+    cache = python_packages.cache_folder(ROOT, environment)
+    if cache.is_relative_to(ROOT):
+        environment = {"UV_CACHE_DIR": str(cache / "uv"), "NPM_CONFIG_CACHE": str(cache / "npm"), **environment}
     with _step("uv") as said:
-        uv = python_packages.get_uv(ROOT, python_packages.cache_folder(ROOT, environment), environment)
+        uv = python_packages.get_uv(ROOT, cache, environment)
         said(uv.origin)
     moved = previous is not None and previous.root != str(ROOT)
     fresh = moved or python_packages.why_unusable(VENV, wanted=_wanted_version()) is not None

@@ -10,6 +10,8 @@ from pathlib import Path
 Words = Sequence[str | Path]
 
 _TAIL_LINES = 15
+_EXCEPTION = re.compile(r"^[A-Za-z.]*(Error|Exception): ")
+_CAUSE = re.compile(r"^(caused by|cause): *", re.IGNORECASE)
 _SAYS_WHAT_FAILED = re.compile(r"\b(error|failed|cannot|no such|not found|denied|mismatch)\b", re.IGNORECASE)
 
 
@@ -52,8 +54,12 @@ def run(words: Words, *, doing: str, cwd: Path, env: Mapping[str, str]) -> str:
 
 
 def _telling_line(lines: Sequence[str]) -> str:
-    """The first line that names a failure, else the last one."""
-    for line in lines:
-        if _SAYS_WHAT_FAILED.search(line):
-            return line
-    return lines[-1] if lines else "it printed nothing"
+    """The exception that ended a Python program, else the first line naming a failure and its cause, or the last."""
+    exceptions = [line for line in lines if _EXCEPTION.match(line)]
+    if exceptions:
+        return exceptions[-1]
+    failure = next((line for line in lines if _SAYS_WHAT_FAILED.search(line)), None)
+    if failure is None:
+        return lines[-1] if lines else "it printed nothing"
+    causes = [line for line in lines if _CAUSE.match(line)]
+    return f"{failure} ({_CAUSE.sub('', causes[-1])})" if causes else failure

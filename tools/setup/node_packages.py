@@ -101,11 +101,25 @@ def install_chromium(node: Node, package: Path, into: Path) -> None:
         for archive, inside in (("swiftshader.tar.br", fresh), ("al2023.tar.br", fresh), ("fonts.tar.br", fresh)):
             unpacked = scratch / archive.removesuffix(".br")
             node.decompress(packed / archive, unpacked)
-            with tarfile.open(unpacked) as tar:
-                tar.extractall(inside, filter="data")
+            _unpack(unpacked, inside)
         fonts = _FONTS_CONF.format(fonts=into / "fonts", cache=into / "fonts-cache")
         (fresh / "fonts.conf").write_text(fonts, encoding="utf-8")
         shutil.copy(package / _LOCK, fresh)
         if into.exists():
             shutil.rmtree(into)
         fresh.rename(into)
+
+
+def _unpack(archive: Path, into: Path) -> None:
+    """The files of `archive` and nothing else, none outside `into`. (`extractall(filter=…)` came with 3.11.4.)"""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            content = tar.extractfile(member) if member.isreg() else None
+            if content is None:
+                continue
+            target = into / member.name
+            if not target.resolve().is_relative_to(into.resolve()):
+                raise SetupError(f"unpacking {archive.name}: {member.name} lies outside of it")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content.read())
+            target.chmod(0o755 if member.mode & 0o100 else 0o644)
