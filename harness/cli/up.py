@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from harness.cli import options
 from harness.cli.stack_text import print_stack
+from harness.model import Listener, Progress
 
 
 @click.command(epilog="Example: harness up --instances 2 --env CACHE_ENABLED=false, then harness status")
@@ -34,25 +37,47 @@ def command(
     """
     from harness.aim import take_aim
     from harness.errors import UsageError
-    from harness.model import Progress
     from harness.stack import bring_up
 
     aim = take_aim(target=target, backend=backend, url=None, name=name, overrides=options.overrides(env))
     if not aim.starts:
         raise UsageError("--stack attach starts nothing; `harness up` takes embedded or docker")
 
-    def listen(happened: Progress) -> None:
-        click.echo(happened.text, err=True)
-
-    brought = bring_up(
-        aim.target,
-        name=name,
-        backend=aim.backend,
-        overrides=aim.overrides,
-        instances=instances,
-        port=port,
-        listen=listen,
-    )
+    notes: list[str] = []
+    try:
+        brought = bring_up(
+            aim.target,
+            name=name,
+            backend=aim.backend,
+            overrides=aim.overrides,
+            instances=instances,
+            port=port,
+            listen=_listener(notes),
+        )
+    finally:
+        _show("")
+    for note in notes:
+        click.echo(note, err=True)
     if brought.reused:
         click.echo(f"stack {name} is up already", err=True)
     print_stack(brought.info, as_json=as_json)
+
+
+def _listener(notes: list[str]) -> Listener:
+    """Shows phases on a terminal as they pass; what should stay is noted, and printed once the stack is up."""
+
+    def listen(happened: Progress) -> None:
+        if happened.phase == "note":
+            notes.append(happened.text)
+        else:
+            _show(happened.text)
+
+    return listen
+
+
+def _show(text: str) -> None:
+    """A line on a terminal that the next one replaces; nowhere else, where an error must be the first line."""
+    if sys.stderr.isatty():
+        erase_line = "\r\x1b[K"
+        sys.stderr.write(erase_line + text)
+        sys.stderr.flush()

@@ -75,7 +75,8 @@ def _body(mail: EmailMessage, kind: str) -> str:
     if part is None:
         return ""
     try:
-        return str(part.get_content())
+        # lines end as in the program that wrote them, not as on the wire
+        return str(part.get_content()).replace("\r\n", "\n")
     except (LookupError, ValueError):
         # an unknown charset: what was sent is still shown
         payload = part.get_payload(decode=True)

@@ -78,10 +78,10 @@ def bring_up(
             sick = unhealthy(info)
             if not sick:
                 return Brought(info, reused=True)
-            listen(Progress(phase="stack", text=f"stack {name} is up but not well ({sick}); starting it anew"))
+            listen(Progress(phase="note", text=f"stack {name} was up but not well ({sick}); started anew"))
             _end(name)
         elif _cleared(name):
-            listen(Progress(phase="stack", text=f"cleared up what the dead stack {name} left"))
+            listen(Progress(phase="note", text=f"cleared up what the dead stack {name} left"))
         stack = launch(
             target,
             backend=backend,

@@ -61,7 +61,7 @@ def launch(
     kind = _checked(target, backend, instances)
     begun = time.monotonic()
     for mark in sweep():
-        listen(Progress(phase="stack", text=f"cleared up what the dead stack {mark} left"))
+        listen(Progress(phase="note", text=f"cleared up what the dead stack {mark} left"))
     mark = secrets.token_hex(6)
     folders = folders_for(mark, name)
     supervision = Supervision(mark)

@@ -185,10 +185,15 @@ def sweep() -> tuple[str, ...]:
         except OSError:
             continue
         keeper = read_keeper(home) if ours else None
-        if keeper is not None and not keeper.alive:
+        if keeper is not None and not keeper.alive and not _is_named(keeper, home):
             clear(keeper)
             swept.append(keeper.mark)
     return tuple(swept)
+
+
+def _is_named(keeper: Keeper, home: Path) -> bool:
+    """Whether its name still stands: what is left of it is then for the next `up` or `down` of that name to clear."""
+    return any((Path(folder) / KEEPER).is_file() for folder in keeper.folders if Path(folder).name != home.name)
 
 
 def clear(keeper: Keeper) -> None:

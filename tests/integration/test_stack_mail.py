@@ -1,0 +1,82 @@
+"""The mail sink: what is sent by SMTP is read over HTTP."""
+
+from __future__ import annotations
+
+import json
+import smtplib
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import datetime
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from harness.model import StackInfo
+from harness.stack import launch
+from tests.stack_target import small_target
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[StackInfo]:
+    with launch(small_target(tmp_path, needs=("smtp",))) as started:
+        yield started.info
+
+
+def send(info: StackInfo, mail: EmailMessage) -> None:
+    address = urlsplit(info.smtp_url or "")
+    with smtplib.SMTP(str(address.hostname), address.port or 0) as client:
+        client.send_message(mail)
+
+
+def messages(info: StackInfo) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(f"{info.mailbox_url}/messages", timeout=5) as answer:  # noqa: S310 - our own stack
+        return json.load(answer)
+
+
+def a_mail(subject: str = "Grüße") -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "a@example.org", "b@example.org, c@example.org", subject
+    mail["X-Key"] = "7"
+    mail.set_content("plain ü\n")
+    mail.add_alternative("<p>rich ü</p>\n", subtype="html")
+    return mail
+
+
+def test_a_mail_is_shown_as_it_was_sent(stack: StackInfo) -> None:
+    send(stack, a_mail())
+    (kept,) = messages(stack)
+    assert set(kept) == {"id", "to", "from", "subject", "text", "html", "headers", "at"}
+    assert kept["to"] == ["b@example.org", "c@example.org"]
+    assert (kept["from"], kept["subject"]) == ("a@example.org", "Grüße")
+    assert (kept["text"], kept["html"]) == ("plain ü\n", "<p>rich ü</p>\n")
+    assert kept["headers"]["X-Key"] == "7"
+    assert datetime.fromisoformat(kept["at"]).utcoffset() is not None
+
+
+def test_mails_come_in_order_and_delete_empties_the_box(stack: StackInfo) -> None:
+    for number in range(3):
+        send(stack, a_mail(f"number {number}"))
+    kept = messages(stack)
+    assert [mail["subject"] for mail in kept] == ["number 0", "number 1", "number 2"]
+    assert len({mail["id"] for mail in kept}) == 3
+    request = urllib.request.Request(f"{stack.mailbox_url}/messages", method="DELETE")  # noqa: S310
+    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+        assert answer.status == 204
+    assert messages(stack) == []
+
+
+def test_what_is_no_mime_is_kept_too(stack: StackInfo) -> None:
+    address = urlsplit(stack.smtp_url or "")
+    with smtplib.SMTP(str(address.hostname), address.port or 0) as client:
+        client.sendmail("a@x", ["b@x"], b"Content-Type: text/plain; charset=nonsense\r\n\r\nbytes \xff\r\n")
+    assert messages(stack)[0]["text"].startswith("bytes")
+
+
+def test_another_path_is_not_found(stack: StackInfo) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404") as caught:
+        urllib.request.urlopen(f"{stack.mailbox_url}/", timeout=5)  # noqa: S310
+    caught.value.close()

@@ -1,0 +1,261 @@
+"""`harness up`, `down`, `status`, `logs`: a stack that stays, as a person meets it on the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.stack import open_stack
+from tests.stack_target import eventually, folders_of, listens, marked_processes, small_target
+
+PROFILE = """\
+schema = 1
+name = "{name}"
+
+[service]
+cwd = "."
+command = ["python", "service.py"]
+needs = [{needs}]
+start_timeout_s = 20
+
+[service.env]
+MODE = "{mode}"
+
+[health]
+live = "/live"
+ready = "/ready"
+"""
+
+
+class Desk:
+    """A user's folder with a profile, and the command line in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "NO_COLOR": "1"}
+        small_target(folder)
+        self.profile = folder / "small.toml"
+        self.write()
+
+    def write(self, *, name: str = "small", needs: str = '"valkey"', mode: str = "one") -> None:
+        self.profile.write_text(PROFILE.format(name=name, needs=needs, mode=mode))
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, status: int = 0) -> tuple[str, str]:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == status, (words, process.returncode, out, err)
+        return out, err
+
+    def up(self, *words: str, status: int = 0) -> tuple[str, str]:
+        return self.run("up", "--target", str(self.profile), *words, status=status)
+
+    def status(self, *words: str) -> dict[str, Any]:
+        return json.loads(self.run("status", "--json", *words)[0])
+
+    def keeper(self, name: str = "default") -> dict[str, Any]:
+        return json.loads((self.folder / "state" / "harness" / "stacks" / name / "keeper.json").read_text())
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    for name in ("default", "other"):
+        made.run("down", "--name", name)
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2].split("/")[0])
+
+
+def test_up_stays_status_finds_it_and_down_leaves_nothing(desk: Desk) -> None:
+    up = json.loads(desk.up("--json")[0])
+    assert set(up) == {
+        "name", "backend", "url", "database_url", "redis_url", "smtp_url", "mailbox_url", "instances",
+    }  # fmt: skip
+    assert (up["name"], up["backend"], up["database_url"]) == ("default", "embedded", None)
+    assert [instance["url"] for instance in up["instances"]] == [up["url"]]
+    assert desk.status() == up
+    mark = desk.keeper()["mark"]
+    assert listens(port_of(up["url"]))
+    assert "stack default stopped" in desk.run("down")[0]
+    assert not listens(port_of(up["url"]))
+    assert marked_processes(mark) == []
+    assert folders_of(mark) == []
+    assert not (desk.folder / "state" / "harness" / "stacks" / "default").exists()
+
+
+def test_down_of_nothing_is_no_error_and_status_of_nothing_has_no_backend(desk: Desk) -> None:
+    assert "no stack default is up" in desk.run("down")[0]
+    assert desk.status()["backend"] is None
+    assert "harness up" in desk.run("status")[0]
+
+
+def test_up_twice_is_the_same_stack(desk: Desk) -> None:
+    first = json.loads(desk.up("--json")[0])
+    out, err = desk.up("--json")
+    assert json.loads(out) == first
+    assert "is up already" in err
+
+
+def test_two_at_once_of_one_name_are_one_stack(desk: Desk) -> None:
+    racers = [desk.start("up", "--target", str(desk.profile), "--json") for _ in range(3)]
+    answers = [json.loads(racer.communicate(timeout=60)[0]) for racer in racers]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_stacks_of_two_names_stand_side_by_side(desk: Desk) -> None:
+    one = json.loads(desk.up("--json")[0])
+    two = json.loads(desk.up("--json", "--name", "other")[0])
+    assert one["url"] != two["url"]
+    desk.run("down", "--name", "other")
+    assert desk.status() == one
+
+
+def test_instances_and_overrides(desk: Desk) -> None:
+    up = json.loads(desk.up("--json", "--instances", "2", "--env", "MODE=two")[0])
+    assert len({instance["url"] for instance in up["instances"]}) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "difference"),
+    [
+        ({"name": "tiny"}, (), "its target is small, not tiny"),
+        ({}, ("--env", "MODE=two"), "its --env is empty, not MODE=two"),
+        ({"mode": "two"}, (), "profile or source have changed"),
+        ({}, ("--instances", "2"), "it has 1 instances, not 2"),
+        ({}, ("--stack", "docker"), "its backend is embedded, not docker"),
+        ({}, ("--port", "1"), "not at port 1"),
+    ],
+)
+def test_another_stack_under_the_same_name_is_refused(
+    desk: Desk, change: dict[str, str], words: tuple[str, ...], difference: str
+) -> None:
+    desk.up()
+    desk.write(**change)
+    _, err = desk.up(*words, status=2)
+    assert err.startswith("error: stack 'default' is up")
+    assert difference in err.splitlines()[0]
+    assert "harness down" in err.splitlines()[0]
+
+
+def test_changed_source_is_another_build(desk: Desk) -> None:
+    for words in (("init", "-q"), ("add", "-A"), ("-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x")):
+        subprocess.run(["git", *words], cwd=desk.folder, check=True)
+    desk.up()
+    (desk.folder / "service.py").write_text((desk.folder / "service.py").read_text() + "# changed\n")
+    assert "profile or source have changed" in desk.up(status=2)[1]
+
+
+def test_a_sick_stack_is_started_anew(desk: Desk) -> None:
+    first = json.loads(desk.up("--json")[0])
+    os.kill(first["instances"][0]["pid"], signal.SIGKILL)
+    assert eventually(lambda: not listens(port_of(first["url"])))
+    out, err = desk.up("--json")
+    assert "not well" in err
+    assert listens(port_of(json.loads(out)["url"]))
+
+
+def test_what_a_dead_stack_left_is_cleared_and_said(desk: Desk) -> None:
+    desk.up()
+    keeper = desk.keeper()
+    os.kill(keeper["pid"], signal.SIGKILL)
+    assert eventually(lambda: not marked_processes(keeper["mark"]))
+    assert desk.status()["backend"] is None
+    assert "cleared up" in desk.up()[1]
+    assert folders_of(keeper["mark"]) == []
+
+
+def test_down_never_signals_a_recycled_pid(desk: Desk) -> None:
+    desk.up()
+    keeper = desk.keeper()
+    innocent = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        place = desk.folder / "state" / "harness" / "stacks" / "default" / "keeper.json"
+        os.kill(keeper["pid"], signal.SIGTERM)
+        assert eventually(lambda: not place.exists())
+        place.parent.mkdir()
+        place.write_text(json.dumps({**keeper, "pid": innocent.pid}))
+        desk.run("down")
+        assert innocent.poll() is None
+    finally:
+        innocent.kill()
+        innocent.wait()
+
+
+def test_a_service_that_fails_shows_its_last_lines_under_one_clear_line(desk: Desk) -> None:
+    out, err = desk.up("--env", "FAIL=3", status=4)
+    lines = err.splitlines()
+    assert out == ""
+    assert lines[0].startswith("error: the service exited with status 3")
+    assert lines[1:] == [f"line {number}" for number in range(10, 30)]
+    assert desk.status()["backend"] is None
+
+
+def test_logs_of_all_and_of_one(desk: Desk) -> None:
+    desk.up()
+    assert "service-1 | the service begins" in desk.run("logs")[0]
+    assert desk.run("logs", "service-1")[0] == "the service begins\n"
+    assert json.loads(desk.run("logs", "--json")[0])["logs"]["service-1"] == "the service begins\n"
+    _, err = desk.run("logs", "nobody", status=2)
+    assert "it has: service-1, valkey" in err
+
+
+def test_followed_logs_end_with_the_stack(desk: Desk) -> None:
+    desk.up()
+    follower = desk.start("logs", "-f", "service-1")
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == "the service begins\n"
+    desk.run("down")
+    assert follower.wait(timeout=20) == 0
+    for pipe in (follower.stdout, follower.stderr):
+        assert pipe is not None
+        pipe.close()
+
+
+def test_logs_of_nothing_is_a_clear_line(desk: Desk) -> None:
+    assert "start it: harness up" in desk.run("logs", status=2)[1]
+
+
+def test_an_up_stack_can_be_opened_by_another_process(desk: Desk) -> None:
+    up = json.loads(desk.up("--json")[0])
+    with open_stack(desk.folder / "state" / "harness" / "stacks" / "default" / "stack.json") as opened:
+        assert opened.info.owned
+        assert listens(port_of(opened.start_instance({}).url))
+    assert listens(port_of(up["url"]))
+
+
+def test_interrupted_up_leaves_nothing(desk: Desk) -> None:
+    process = desk.start("up", "--target", str(desk.profile), "--env", "DELAY=30")
+    log = desk.folder / "state" / "harness" / "stacks" / "default" / "logs" / "service-1.log"
+    assert eventually(lambda: log.exists() and "begins" in log.read_text())
+    mark = desk.keeper()["mark"]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert marked_processes(mark) == []
+    assert folders_of(mark) == []
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden"])
+def test_a_name_that_is_no_word_is_refused(desk: Desk, name: str) -> None:
+    assert "a stack's name is letters" in desk.run("status", "--name", name, status=2)[1]
