@@ -85,7 +85,9 @@ def _why_unjudged(run: RunFiles) -> str:
         return f"A run of kind {one_line(facts.kind, 40)!r} measures and is not judged; it says nothing of a release."
     if facts.state == "finished":
         return "The run ended but was never judged; nothing in it counts as proven."
-    return f"The run is {facts.state}: it stopped before it was judged, so nothing in it counts as proven."
+    if facts.state == "interrupted":
+        return "The run was interrupted before it was judged, so nothing in it counts as proven."
+    return "The run has no end: it still goes on, or it was killed before it was judged; nothing in it counts as proven."
 
 
 def _why_inconclusive(verdict: Verdict, required: Sequence[Ruling]) -> str:

@@ -81,7 +81,6 @@ def _rule(check: str, failed: list[Evidence]) -> dict[str, Any]:
     severity = first_text(first, "severity").lower()
     if first.suite == "security" and severity in _SECURITY_SEVERITY:
         properties["security-severity"] = _SECURITY_SEVERITY[severity]
-        properties["tags"].append("security")
     rule["properties"] = properties
     source = first_text(first, "source")
     if source:

@@ -1,0 +1,69 @@
+"""`summary.md` and `CHECKLIST.md`."""
+
+import re
+
+from harness.report.checklist import MANUAL_ITEMS, checklist
+from harness.report.sources import read_run
+from harness.report.summary import summary
+from tests import report_runs
+
+
+def read(tmp_path, scenario, **how):
+    return read_run(report_runs.write_run(tmp_path, scenario, **how))
+
+
+def test_the_summary_says_verdict_why_and_what_is_not_proven(tmp_path):
+    run = read(tmp_path, report_runs.no_go())
+    text = summary(run, ["Allure report not built: Node is missing"])
+    assert text.startswith("## NO-GO: dealradar\n")
+    assert "2 of 15 required criteria fail: security.headers, ratelimit." in text
+    rows = re.findall(
+        r"^\| (\S+?)(?: \(optional\))? \| (fail|inconclusive|not run|waived|not applicable) \|", text, re.MULTILINE
+    )
+    assert rows == [
+        ("security.headers", "fail"),
+        ("ratelimit", "fail"),
+        ("load.latency", "inconclusive"),
+        ("security.cors", "waived"),
+        ("e2e.pages", "not applicable"),
+    ]
+    assert "R. Okafor" in text
+    assert "3 tests: the stack has no mail server" in text
+    assert "- Allure report not built: Node is missing" in text
+    assert f"folder of run `{run.facts.run}`" in text
+
+
+def test_the_summary_of_a_proven_run_is_short(tmp_path):
+    text = summary(read(tmp_path, report_runs.go()))
+    assert text.startswith("## GO: dealradar\n")
+    assert "Every criterion of the policy is proven." in text
+
+
+def test_the_summary_of_a_killed_run_claims_nothing(tmp_path):
+    text = summary(read(tmp_path, report_runs.go(), judged=False, state="running"))
+    assert text.startswith("## NO VERDICT: dealradar\n")
+    assert "counts as proven" in text
+    assert "GO:" not in text
+
+
+def test_a_hostile_table_keeps_its_columns(tmp_path):
+    for line in summary(read(tmp_path, report_runs.hostile())).splitlines():
+        if line.startswith("| security.input"):
+            assert len(re.findall(r"(?<!\\)\|", line)) == 6
+            assert "<script" not in line.replace("\\<", "")
+            return
+    raise AssertionError("the hostile criterion has no row")
+
+
+def test_the_checklist_ticks_what_is_proven_and_nothing_else(tmp_path):
+    text = checklist(read(tmp_path, report_runs.no_go()))
+    ticked = re.findall(r"^- \[x\] `([^`]+)`", text, re.MULTILINE)
+    empty = re.findall(r"^- \[ \] `([^`]+)`", text, re.MULTILINE)
+    assert len(ticked) == 11
+    assert "security.csp" in ticked
+    assert set(empty) >= {"security.headers", "ratelimit", "load.latency", "security.cors", "e2e.pages"}
+    assert {item for item, _ in MANUAL_ITEMS} <= set(empty)
+
+
+def test_the_checklist_of_a_killed_run_ticks_nothing(tmp_path):
+    assert "[x]" not in checklist(read(tmp_path, report_runs.go(), judged=False, state="interrupted"))

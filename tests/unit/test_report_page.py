@@ -1,0 +1,197 @@
+"""The readiness page, read as a browser's parser reads it."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from harness.report.html import write_page
+from harness.report.sources import read_run
+from tests import report_runs
+
+_VOID = {"meta", "br", "img", "input", "link", "hr", "base", "embed", "source", "track", "col", "area", "wbr"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text of each heading."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: dict[str, list[str]] = {"h1": [], "h2": [], "title": []}
+        self.text: list[str] = []
+        self.feed(self.source)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in self.words and data.strip():
+            self.words[self.open[-1]].append(data.strip())
+        if not {"style", "script"} & set(self.open):
+            self.text.append(data)
+
+    def attributes(self, name):
+        return [attributes[name] for _, attributes in self.elements if name in attributes]
+
+    @property
+    def prose(self):
+        return " ".join(" ".join(self.text).split())
+
+
+def page_of(tmp_path, scenario, **how):
+    run = report_runs.write_run(tmp_path, scenario, **how)
+    return Page(write_page(read_run(run), ["Allure report not built: Node is missing"]))
+
+
+SCENARIOS = ["go", "no_go", "inconclusive", "hostile"]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_page_stands_alone_and_is_well_formed(tmp_path, name):
+    page = page_of(tmp_path, getattr(report_runs, name)())
+    assert page.open == []
+    assert not {"link", "img", "iframe", "object", "embed", "base", "form", "image"} & {tag for tag, _ in page.elements}
+    assert page.attributes("src") == page.attributes("srcset") == page.attributes("style") == []
+    assert "url(" not in page.source
+    assert "@import" not in page.source
+    loaded = [attributes.get("href") for tag, attributes in page.elements if tag == "use"]
+    assert loaded
+    assert all(href.startswith("#i-") for href in loaded)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_link_leads_somewhere_and_every_anchor_is_one(tmp_path, name):
+    page = page_of(tmp_path, getattr(report_runs, name)())
+    anchors = page.attributes("id")
+    assert len(anchors) == len(set(anchors))
+    run = next((tmp_path / "runs").iterdir())
+    for tag, attributes in page.elements:
+        href = attributes.get("href")
+        if tag == "use" or href is None:
+            continue
+        if href.startswith("#"):
+            assert href[1:] in anchors
+        elif href.startswith("../"):
+            assert (run / "report" / href).exists()
+        else:
+            assert href == "https://tracker.example/DEAL-482"
+
+
+def test_hostile_evidence_stays_text(tmp_path):
+    page = page_of(tmp_path, report_runs.hostile())
+    tags = [tag for tag, _ in page.elements]
+    assert (tags.count("script"), tags.count("style"), tags.count("head")) == (1, 1, 1)
+    assert len([name for name in page.words["title"] if "dealradar, policy" in name]) == 1
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert not [href for href in page.attributes("href") if "script" in href or "passwd" in href or "evil" in href]
+    assert "document.title='owned'" in page.prose
+    assert "{{ 7 * 7 }}" in page.prose
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page.source)
+    assert len(page.source) < 1_000_000, "a text of 200,000 letters was not cut"
+
+
+def test_a_content_policy_allows_the_page_its_own_style_and_script_alone(tmp_path):
+    page = page_of(tmp_path, report_runs.go())
+    policy = next(a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "why"),
+    [
+        ("go", "GO", "All 15 required criteria are proven."),
+        ("no_go", "NO-GO", "2 of 15 required criteria fail: security.headers, ratelimit."),
+        ("inconclusive", "INCONCLUSIVE", "4 of 15 required criteria could not be ruled on"),
+    ],
+)
+def test_the_verdict_comes_first_then_what_is_not_proven(tmp_path, name, word, why):
+    page = page_of(tmp_path, getattr(report_runs, name)())
+    assert page.words["h1"] == [word]
+    assert why in page.prose
+    assert page.words["h2"][:3] == ["What is not proven", "What was waived, and by whom", "Every criterion"]
+    assert "It never overrules the verdict." in page.prose
+    assert "Allure report not built: Node is missing" in page.prose
+
+
+def test_status_words_are_those_of_the_verdict_whatever_the_evidence_says(tmp_path):
+    run = report_runs.write_run(tmp_path, report_runs.no_go())
+    document = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
+    document["verdict"] = "GO"
+    for criterion in document["criteria"]:
+        criterion["status"] = "pass"
+    (run / "verdict.json").write_text(json.dumps(document), encoding="utf-8")
+    page = Page(write_page(read_run(run)))
+    assert page.words["h1"] == ["GO"]
+    assert "All 15 required criteria are proven." in page.prose
+    assert "Every criterion of the policy is proven." in page.prose
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "says"),
+    [
+        ("running", "gate", "it still goes on, or it was killed before it was judged"),
+        ("interrupted", "gate", "The run was interrupted before it was judged"),
+        ("finished", "gate", "The run ended but was never judged"),
+        ("finished", "load", "A run of kind 'load' measures and is not judged"),
+    ],
+)
+def test_a_run_without_a_verdict_says_so(tmp_path, state, kind, says):
+    page = page_of(tmp_path, report_runs.go(), judged=False, state=state, kind=kind)
+    assert page.words["h1"] == ["NO VERDICT"]
+    assert says in page.prose
+    assert "Without a verdict nothing counts as proven." in page.prose
+    assert "The run is not sealed" in page.prose
+
+
+def test_what_nobody_asked_about_is_listed(tmp_path):
+    page = page_of(tmp_path, report_runs.no_go())
+    assert "suites/e2e/test_search.py::test_ranking" in page.prose
+    assert "search.umlauts" in page.prose
+    assert "the stack has no mail server" in page.prose
+    assert "1 collected tests left no evidence" in page.prose
+
+
+def test_a_measured_criterion_is_drawn_against_its_limit(tmp_path):
+    page = page_of(tmp_path, report_runs.no_go())
+    assert "interval 225 to 325, demanded <= 300 ms" in page.prose
+    assert page.source.count('class="interval"') == 4
+    assert page.source.count('class="latency"') == 2
+    assert page.source.count('class="ratio"') == 4
+    assert "3.3 to 3.8 times as fast with the cache" in page.prose
+
+
+def test_damaged_evidence_is_told(tmp_path):
+    run = report_runs.write_run(tmp_path, report_runs.go())
+    lines = (run / "evidence.jsonl").read_bytes().split(b"\n")
+    lines[3] = b'{"run": "\xff\xfe broken'
+    (run / "evidence.jsonl").write_bytes(b"\n".join(lines))
+    page = Page(write_page(read_run(run)))
+    assert "The evidence is damaged." in page.prose
+    assert "evidence line 4 cannot be read" in page.prose
+    assert "The evidence is not what was judged." in page.prose
+
+
+def test_thousands_of_lines_stay_in_bounds(tmp_path):
+    page = page_of(tmp_path, report_runs.large(5_000))
+    assert len(page.source) < 3_000_000
+    failed = [attributes for tag, attributes in page.elements if tag == "details" and "open" in attributes]
+    assert failed, "checks with failures stand open"
+    quiet = [attributes for tag, attributes in page.elements if tag == "details" and "open" not in attributes]
+    assert quiet, "checks without failures are folded"
+
+
+def test_lines_beyond_the_bound_are_counted(tmp_path):
+    scenario = report_runs.crowded(700)
+    page = page_of(tmp_path, scenario)
+    assert "450 more lines of this check stand in evidence.jsonl" in page.prose
