@@ -32,7 +32,7 @@ def write_checklist(run: RunFiles) -> Path:
 def checklist(run: RunFiles) -> str:
     """The checklist as Markdown. A box is ticked only for a criterion that was proven."""
     facts = run.facts
-    build = run.verdict.build if run.verdict is not None else facts.build
+    build = run.build
     lines = [
         f"# Release checklist: {cell(facts.target or 'no target')}",
         "",
@@ -40,7 +40,7 @@ def checklist(run: RunFiles) -> str:
         "",
         (
             f"Build {cell(f'{build.kind} {build.id}'.strip())}{' (dirty)' if build.dirty else ''}, "
-            f"policy {cell(facts.policy or 'none')}, run `{facts.run}`, started {clock(facts.start)}."
+            f"policy {cell(run.policy_name)}, run `{facts.run}`, started {clock(facts.start)}."
         ),
         "",
         "## Measured",

@@ -87,7 +87,9 @@ def _why_unjudged(run: RunFiles) -> str:
         return "The run ended but was never judged; nothing in it counts as proven."
     if facts.state == "interrupted":
         return "The run was interrupted before it was judged, so nothing in it counts as proven."
-    return "The run has no end: it still goes on, or it was killed before it was judged; nothing in it counts as proven."
+    return (
+        "The run has no end: it still goes on, or it was killed before it was judged; nothing in it counts as proven."
+    )
 
 
 def _why_inconclusive(verdict: Verdict, required: Sequence[Ruling]) -> str:
@@ -125,9 +127,15 @@ def uncovered(run: RunFiles) -> tuple[Uncovered, ...]:
     if run.policy is None:
         return ()
     criteria = [each for each in run.policy.criteria if each.target in {None, run.facts.target}]
+    asked: dict[tuple[str, str, str], bool] = {}
     counts: dict[tuple[str, str], Counter[Outcome]] = {}
     for line in run.evidence:
-        if not is_superseded(line) and not any(selects(criterion, line) for criterion in criteria):
+        if is_superseded(line):
+            continue
+        key = (line.suite, line.check, line.subject)
+        if key not in asked:
+            asked[key] = any(selects(criterion, line) for criterion in criteria)
+        if not asked[key]:
             counts.setdefault((line.suite, line.check), Counter())[line.outcome] += 1
     return tuple(
         Uncovered(suite, check, tuple(sorted(outcomes.items()))) for (suite, check), outcomes in sorted(counts.items())

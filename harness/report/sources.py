@@ -80,6 +80,16 @@ class RunFiles:
     evidence_sha256: str
     manifest_sha256: str | None
 
+    @property
+    def build(self) -> Build:
+        """The build that was judged, or that was to be."""
+        return self.verdict.build if self.verdict is not None else self.facts.build
+
+    @property
+    def policy_name(self) -> str:
+        """The policy that the run was judged by, or was to be."""
+        return self.verdict.policy if self.verdict is not None else self.facts.policy or "none"
+
     def digest(self, name: str) -> str | None:
         """sha256 of one file of the run; None where there is no such file."""
         path = self.path / name
@@ -119,8 +129,8 @@ def selects(criterion: Criterion, line: Evidence) -> bool:
     wanted = criterion.select
     return (
         (wanted.suite is None or line.suite == wanted.suite)
-        and (wanted.subject is None or fnmatchcase(line.subject, wanted.subject))
         and any(fnmatchcase(line.check, pattern) for pattern in wanted.checks)
+        and (wanted.subject is None or fnmatchcase(line.subject, wanted.subject))
     )
 
 

@@ -40,11 +40,11 @@ def summary(run: RunFiles, notes: Sequence[str] = ()) -> str:
 
 def _facts(run: RunFiles) -> str:
     facts, verdict = run.facts, run.verdict
-    build = verdict.build if verdict is not None else facts.build
+    build = run.build
     counts = outcome_counts(run.evidence)
     words = {
         "build": f"{build.kind} {build.id[:40]}{' (dirty)' if build.dirty else ''}".strip(),
-        "policy": facts.policy or "none",
+        "policy": run.policy_name,
         "started": clock(facts.start),
         "proven share": f"{number(verdict.score)} %" if verdict is not None else "none",
         "evidence": ", ".join(f"{number(counts[each])} {each.value}" for each in Outcome if counts[each]) or "none",

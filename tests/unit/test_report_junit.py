@@ -11,7 +11,7 @@ from tests import report_runs
 from tests.report_lines import POLICY, seen
 
 _ATTRIBUTES = {
-    "testsuites": ({"name", "tests", "failures", "errors", "skipped"}, set()),
+    "testsuites": ({"name", "tests", "failures", "errors"}, set()),
     "testsuite": ({"name", "tests", "failures", "errors"}, {"skipped", "time", "timestamp"}),
     "testcase": ({"name", "classname"}, {"time"}),
     "failure": (set(), {"message", "type"}),
@@ -24,7 +24,7 @@ _CHILDREN = {
     "testsuite": {"testcase", "system-out"},
     "testcase": {"failure", "error", "skipped"},
 }
-"""What the schemas of Jenkins' xUnit plugin and of Ant's JUnit task have in common, as far as it is used here."""
+"""The schema of Jenkins' JUnit plugin (junit-4.xsd), as far as it is used here; its `testsuites` knows no `skipped`."""
 
 
 def write(tmp_path, scenario):
@@ -49,6 +49,8 @@ def test_the_file_has_the_common_shape_and_its_counts_are_those_of_its_cases(tmp
         cases = list(scope.iter("testcase"))
         assert int(scope.get("tests")) == len(cases)
         for tag, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+            if scope is root and tag == "skipped":
+                continue
             assert int(scope.get(attribute)) == sum(case.find(tag) is not None for case in cases)
 
 

@@ -12,7 +12,7 @@ from harness.report.text import clock, number, one_line, seconds
 def headline_facts(run: RunFiles) -> tuple[tuple[str, str], ...]:
     """Name and value of each fact under the verdict."""
     facts = run.facts
-    build = run.verdict.build if run.verdict is not None else facts.build
+    build = run.build
     build_words = f"{build.kind} {_short(build.id)}".strip() if build.kind != "unknown" else "unknown"
     stack = facts.stack
     stack_words = "none"
@@ -20,7 +20,7 @@ def headline_facts(run: RunFiles) -> tuple[tuple[str, str], ...]:
         stack_words = f"{one_line(stack.backend, 40)}, {'started by this run' if stack.owned else 'not started by us'}"
     return (
         ("Build", f"{build_words}, with uncommitted changes" if build.dirty else build_words),
-        ("Policy", one_line(facts.policy or "none", 120)),
+        ("Policy", one_line(run.policy_name, 120)),
         ("Started", clock(facts.start) if facts.start else "not recorded"),
         ("Took", _took(facts)),
         ("Stack", stack_words),
@@ -48,7 +48,7 @@ def version_rows(facts: RunFacts) -> tuple[tuple[str, str], ...]:
     """Versions, and what else a run depends on."""
     rows = [(one_line(name, 60), one_line(version, 80)) for name, version in facts.versions.items()]
     if facts.commit:
-        rows.append(("commit of the folder it ran in", one_line(facts.commit, 80)))
+        rows.append(("commit of the folder it ran in", _short(facts.commit)))
     rows += [(f"seed of {one_line(name, 60)}", one_line(str(seed), 80)) for name, seed in facts.seeds.items()]
     if facts.stack is not None and facts.stack.overrides:
         rows.append(("settings overridden", one_line(", ".join(facts.stack.overrides), 400)))
@@ -60,7 +60,7 @@ def repeat_commands(run: RunFiles) -> tuple[tuple[str, str], ...]:
     facts = run.facts
     name = shlex.quote(facts.run)
     commands: list[tuple[str, str]] = []
-    build = run.verdict.build if run.verdict is not None else facts.build
+    build = run.build
     if build.kind == "commit" and build.id:
         commands.append(("The same build", f"git checkout {shlex.quote(one_line(build.id, 80))}"))
     if facts.kind == "gate":

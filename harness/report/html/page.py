@@ -74,7 +74,7 @@ def _verdict_part(run: RunFiles) -> dict[str, Any]:
         "tone": _TONES.get(word, "none"),
         "why": plain(findings.why(run), 1_500),
         "target": one_line(run.facts.target or "no target", 120),
-        "policy": one_line(run.facts.policy or "none", 120),
+        "policy": one_line(run.policy_name, 120),
         "judged": verdict is not None,
         "score": verdict.score if verdict is not None else None,
         "facts": headline_facts(run),
@@ -124,6 +124,10 @@ def _plots(run: RunFiles) -> dict[str, Any]:
         "ratio_axis": ratio_axis(scale, demand) if scale else None,
         "preflight": preflight_part(run.evidence),
         "phases": phase_rows(run.facts),
+        "timings": [
+            (one_line(name, 40), seconds(took))
+            for name, took in (run.facts.stack.timings if run.facts.stack else {}).items()
+        ],
     }
 
 
@@ -141,7 +145,7 @@ def _record_part(run: RunFiles) -> dict[str, Any]:
         "machine": machine_words(run.facts),
         "versions": version_rows(run.facts),
         "commands": repeat_commands(run),
-        "build": run.verdict.build if run.verdict is not None else run.facts.build,
+        "build": run.build,
         "evidence_sha256": run.evidence_sha256,
         "judged_sha256": run.verdict.evidence_sha256 if run.verdict is not None else None,
         "manifest_sha256": run.manifest_sha256,

@@ -16,6 +16,8 @@ from harness.report.sources import RunFiles
 from harness.report.text import one_line, plain
 
 _LINKS = 12
+_QUOTES = ". First: "
+"""Between the judge's own words and those of the first observation."""
 _ICONS = {status: status.value.replace("_", "-") for status in Status}
 
 
@@ -55,6 +57,8 @@ class RulingView:
     figure: Markup | None
     n: int
     reason: str
+    said: str
+    """What the first observation behind the reason said for itself, where the reason quotes it."""
     links: tuple[int, ...]
     more_links: int
     first: First | None
@@ -89,6 +93,7 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
     figure = None
     if ruling.interval is not None and demand is not None:
         figure = interval_figure(ruling.interval, demand, _value(ruling, demand.stat, lines))
+    reason, quotes, said = plain(ruling.reason, 1_200).partition(_QUOTES)
     shown = _worst_first(ruling.evidence, lines)
     trouble = [seq for seq in shown if seq in lines and lines[seq].outcome in TROUBLE]
     links = tuple(trouble or shown)[:_LINKS]
@@ -104,7 +109,8 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
         threshold=one_line(ruling.threshold, 200),
         figure=figure,
         n=ruling.n,
-        reason=plain(ruling.reason, 1_200),
+        reason=reason + "." if quotes else reason,
+        said=said,
         links=links,
         more_links=len(shown) - len(links),
         first=_first(lines[trouble[0]]) if trouble else None,
