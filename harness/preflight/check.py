@@ -1,0 +1,141 @@
+"""What a readiness check is, and how one is run: always with a deadline, always with its time.
+
+A check that found something wrong is `fail`; one that could not ask (a server that is down or frozen, a check that
+crashed) is `error`; what there is nothing to ask of is `skip`, with the reason.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.model import Observation, Outcome, StackInfo, Target
+
+SUITE = "preflight"
+DEADLINE_S = 5.0
+"""A check that has no answer by then has its answer: a frozen server must not freeze the harness."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a check may look at."""
+
+    target: Target
+    info: StackInfo
+    folders: tuple[str, ...] = ()
+    """Folders that the harness itself is going to write to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a check has to say; `message` is one line for a release manager, `remedy` what to do about it."""
+
+    outcome: Outcome
+    message: str
+    subject: str = ""
+    value: float | None = None
+    unit: str = ""
+    n: int = 1
+    remedy: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+Ask = Callable[[Scene], Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A readiness check. `blank` is its observation before anything was asked: id, subject, and `error`."""
+
+    blank: Observation
+    title: str
+    ask: Ask
+
+    @property
+    def id(self) -> str:
+        """Stable id, as policies select it."""
+        return self.blank.check
+
+
+class CannotAskError(Exception):
+    """A check could not be made; the message says why, `remedy` what to do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+def fine(message: str, **more: Any) -> Finding:  # noqa: ANN401 - Finding's own fields
+    """It was asked, and it is right."""
+    return Finding(outcome=Outcome.PASS, message=message, **more)
+
+
+def wrong(message: str, remedy: str, **more: Any) -> Finding:  # noqa: ANN401 - Finding's own fields
+    """It was asked, and it is wrong."""
+    return Finding(outcome=Outcome.FAIL, message=message, remedy=remedy, **more)
+
+
+def nothing_to_ask(reason: str) -> Finding:
+    """The target has no such thing: neither good nor bad, and no part of the score."""
+    return Finding(outcome=Outcome.SKIP, message=reason, detail={"reason": reason, "counts": False})
+
+
+def unknown(reason: str) -> Finding:
+    """The thing may be there, but nothing of it is known here: not proven, and part of the score."""
+    return Finding(outcome=Outcome.SKIP, message=reason, detail={"reason": reason, "counts": True})
+
+
+def absent(target: Target, key: str, otherwise: str) -> Finding:
+    """Nothing to ask, because the profile says so under `[absent]`, or because it names nothing (`otherwise`)."""
+    said = target.absent.get(key)
+    return nothing_to_ask(f"not applicable: {said}" if said is not None else otherwise)
+
+
+def run_check(check: Check, scene: Scene, deadline_s: float = DEADLINE_S) -> Observation:
+    """Ask, for `deadline_s` seconds at most; whatever happens becomes an observation with its time.
+
+    The check runs in a thread of its own, which is left behind if it hangs: no client library can be trusted to come
+    back from every frozen server.
+    """
+    answers: list[Finding] = []
+
+    def ask() -> None:
+        try:
+            answers.append(check.ask(scene))
+        except CannotAskError as error:
+            answers.append(Finding(outcome=Outcome.ERROR, message=str(error), remedy=error.remedy))
+        except Exception as error:  # noqa: BLE001 - one check that crashes must not hide what the others found
+            text = f"the check itself failed: {type(error).__name__}: {' '.join(str(error).split())}"
+            answers.append(Finding(outcome=Outcome.ERROR, message=text, remedy="this is a fault of the harness"))
+
+    begun = time.perf_counter()
+    thread = threading.Thread(target=ask, name=check.id, daemon=True)
+    thread.start()
+    thread.join(deadline_s)
+    seconds = time.perf_counter() - begun
+    late = Finding(
+        outcome=Outcome.ERROR,
+        message=f"no answer within {deadline_s:g} s",
+        remedy="the server accepts connections but does not answer: look at its log, or start the stack anew",
+    )
+    return _observation(check, answers[0] if answers else late, seconds)
+
+
+def _observation(check: Check, found: Finding, seconds: float) -> Observation:
+    said: dict[str, Any] = {"title": check.title, "message": found.message, "seconds": round(seconds, 6)}
+    if found.remedy:
+        said["remedy"] = found.remedy
+    if found.outcome is Outcome.FAIL:
+        said["reason"] = found.message
+    return replace(
+        check.blank,
+        subject=found.subject or check.blank.subject,
+        outcome=found.outcome,
+        value=found.value,
+        unit=found.unit,
+        n=found.n,
+        detail={**said, **found.detail},
+    )

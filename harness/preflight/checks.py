@@ -1,0 +1,111 @@
+"""All readiness checks, in the order in which they are asked and shown."""
+
+from __future__ import annotations
+
+import difflib
+
+from harness.errors import ConfigError
+from harness.model import Observation, Outcome, StackInfo, Target
+from harness.preflight.check import SUITE, Check, Scene, run_check
+from harness.preflight.machine import check_files, check_folders
+from harness.preflight.score import PREFIX
+from harness.preflight.servers import check_cache_server, check_database, check_smtp
+from harness.preflight.service import check_cache_on, check_clock, check_service
+from harness.preflight.settings import check_environment, check_ratelimit_setting
+from harness.preflight.sources import check_sources, check_templates
+
+_ERROR = Outcome.ERROR
+
+# Each id is written out in an Observation: policies are checked against the ids that the sources name.
+STATIC = (
+    Check(
+        Observation(suite=SUITE, check="preflight.environment", subject="settings", outcome=_ERROR),
+        "required variables",
+        check_environment,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.ratelimit_setting", subject="settings", outcome=_ERROR),
+        "rate limit as promised",
+        check_ratelimit_setting,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.sources", subject="service", outcome=_ERROR),
+        "sources compile",
+        check_sources,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.templates", subject="service", outcome=_ERROR),
+        "templates parse",
+        check_templates,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.folders", subject="machine", outcome=_ERROR),
+        "folders can be written",
+        check_folders,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.files", subject="machine", outcome=_ERROR),
+        "open files allowed",
+        check_files,
+    ),
+)
+"""What needs no running service."""
+
+LIVE = (
+    Check(
+        Observation(suite=SUITE, check="preflight.database", subject="postgres", outcome=_ERROR),
+        "database and tables",
+        check_database,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.cache_server", subject="valkey", outcome=_ERROR),
+        "cache server and memory",
+        check_cache_server,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.smtp", subject="smtp", outcome=_ERROR),
+        "mail server",
+        check_smtp,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.service", subject="service", outcome=_ERROR),
+        "service answers",
+        check_service,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.cache_on", subject="service", outcome=_ERROR),
+        "cache is on",
+        check_cache_on,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.clock", subject="clocks", outcome=_ERROR),
+        "clocks agree",
+        check_clock,
+    ),
+)
+"""What asks the running stack; nothing of it writes."""
+
+CHECKS = STATIC + LIVE
+
+
+def run_static(target: Target, info: StackInfo, folders: tuple[str, ...] = ()) -> tuple[Observation, ...]:
+    """The checks that need no running service. `folders` are those that the harness is going to write to."""
+    scene = Scene(target=target, info=info, folders=folders)
+    return tuple(run_check(check, scene) for check in STATIC)
+
+
+def run_live(target: Target, info: StackInfo) -> tuple[Observation, ...]:
+    """The checks that ask the running stack, one after the other: each is timed."""
+    scene = Scene(target=target, info=info)
+    return tuple(run_check(check, scene) for check in LIVE)
+
+
+def validate_weights(target: Target) -> None:
+    """Raises `ConfigError` for a weight of the profile whose check does not exist, naming the nearest that does."""
+    names = {check.id.removeprefix(PREFIX) for check in CHECKS}
+    for name in target.preflight_weights:
+        short = name.removeprefix(PREFIX)
+        if short not in names:
+            near = difflib.get_close_matches(short, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"checks: {', '.join(sorted(names))}"
+            raise ConfigError(f"no check {name!r}; {hint}", path=target.source or None, key="preflight.weights")

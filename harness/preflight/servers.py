@@ -1,0 +1,156 @@
+"""Do database, cache server and mail server answer, and are they what the target needs?
+
+A server that does not answer is an `error`: it is part of the stack, not of the service (DESIGN 4.7), and nothing is
+known of what it holds. No message carries a password: servers are named by host and port.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import time
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import psycopg
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from harness.preflight.check import CannotAskError, Finding, Scene, absent, fine, nothing_to_ask, unknown, wrong
+
+TIMEOUT_S = 2
+"""Of one step: a server of ours answers in milliseconds, one far away in tenths of a second."""
+
+_FULL = 0.9
+_TABLES = "select tablename from pg_catalog.pg_tables where schemaname = 'public' and tablename = any(%s)"
+
+
+def check_database(scene: Scene) -> Finding:
+    """A connection, its version, and the tables that the profile names, counted."""
+    url = scene.info.database_url
+    if url is None:
+        return _no_server(scene, "database", "postgres", "database")
+    if not urlsplit(url).scheme.startswith("postgres"):
+        return unknown(f"a database of kind {urlsplit(url).scheme!r} cannot be asked")
+    expected = scene.target.tables
+    begun = time.perf_counter()
+    with connect_database(url) as connection:
+        took = time.perf_counter() - begun
+        found = {row[0] for row in connection.execute(_TABLES, (list(expected),))} if expected else set()
+        version = ".".join(str(connection.info.server_version // 10000**step % 10000) for step in (1, 0))
+    missing = [name for name in expected if name not in found]
+    told = {"version": version, "tables": len(found), "expected": len(expected), "missing": missing}
+    counted = f"{len(found)} of {len(expected)} tables" if expected else "no tables named by the profile"
+    if missing:
+        return wrong(
+            f"PostgreSQL {version} answers; {counted}, missing: {', '.join(missing)}",
+            "run the migrations ([service] prepare in the profile), or mend [preflight] tables",
+            value=took,
+            unit="s",
+            detail=told,
+        )
+    return fine(f"PostgreSQL {version} answers; {counted}", value=took, unit="s", detail=told)
+
+
+def connect_database(url: str) -> psycopg.Connection:
+    """A connection that gives up soon. Raises `CannotAskError` naming the server."""
+    try:
+        return psycopg.connect(url, connect_timeout=TIMEOUT_S, autocommit=True, application_name="harness preflight")
+    except psycopg.Error as error:
+        text = " ".join(str(error).split())
+        raise CannotAskError(
+            f"the database at {_place(urlsplit(url), 5432)} does not let us in: {text.split('FATAL: ')[-1]}",
+            "start it, or mend its address and account (`harness status`, `harness logs postgres`)",
+        ) from error
+
+
+def check_cache_server(scene: Scene) -> Finding:
+    """A PING, and how much memory is used of how much."""
+    url = scene.info.redis_url
+    if url is None:
+        return _no_server(scene, "cache", "valkey", "cache server")
+    try:
+        with connect_cache(url) as client:
+            begun = time.perf_counter()
+            client.ping()
+            took = time.perf_counter() - begun
+            memory, server = dict(client.info("memory")), dict(client.info("server"))
+    except redis.RedisError as error:
+        raise _cache_silent(url, error) from error
+    used, most = int(memory["used_memory"]), int(memory["maxmemory"])
+    policy = str(memory["maxmemory_policy"])
+    version = str(server.get("valkey_version") or server.get("redis_version"))
+    told = {"version": version, "used_memory": used, "maxmemory": most, "policy": policy}
+    room = f"{used / 2**20:.1f} MiB used of {f'{most / 2**20:.0f} MiB' if most else 'no limit'}, {policy}"
+    if most and used > _FULL * most:
+        return wrong(
+            f"the cache server is nearly full: {room}",
+            "raise its maxmemory, or empty it",
+            value=took,
+            unit="s",
+            detail=told,
+        )
+    return fine(f"Valkey or Redis {version} answers; {room}", value=took, unit="s", detail=told)
+
+
+def connect_cache(url: str) -> redis.Redis:
+    """A client without the ten retries that redis-py makes by itself: a server that is down is known at once."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+
+
+def _cache_silent(url: str, error: Exception) -> CannotAskError:
+    return CannotAskError(
+        f"the cache server at {_place(urlsplit(url), 6379)} does not answer: {' '.join(str(error).split())}",
+        "start it, or mend its address and password (`harness status`, `harness logs valkey`)",
+    )
+
+
+def check_smtp(scene: Scene) -> Finding:
+    """The mail server's greeting, EHLO and NOOP; no mail is sent."""
+    url = scene.info.smtp_url
+    if url is None:
+        return _no_server(scene, "mail", "smtp", "mail server")
+    parts = urlsplit(url)
+    begun = time.perf_counter()
+    try:
+        kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
+        with kind(
+            parts.hostname or "", parts.port or (465 if parts.scheme == "smtps" else 25), timeout=TIMEOUT_S
+        ) as mail:
+            code, greeting = mail.ehlo()
+            noop, _ = mail.noop()
+            extensions = sorted(mail.esmtp_features)
+    except (OSError, smtplib.SMTPException) as error:
+        raise CannotAskError(
+            f"the mail server at {_place(parts, 25)} does not answer: {' '.join(str(error).split())}",
+            "start it, or mend SMTP_URL",
+        ) from error
+    took = time.perf_counter() - begun
+    told = {"greeting": greeting.decode("utf-8", "replace")[:200], "extensions": extensions}
+    if code != 250 or noop != 250:
+        return wrong(
+            f"the mail server refuses to work: EHLO {code}, NOOP {noop}",
+            "look at its log",
+            value=took,
+            unit="s",
+            detail=told,
+        )
+    return fine("the mail server greets and answers", value=took, unit="s", detail=told)
+
+
+def _no_server(scene: Scene, key: str, need: str, name: str) -> Finding:
+    """Why there is no address: the profile has none of it, or somebody else knows it."""
+    if key in scene.target.absent:
+        return absent(scene.target, key, "")
+    if scene.info.owned or (scene.target.service.command and need not in scene.target.service.needs):
+        return nothing_to_ask(f"the profile names no {name} (no {need!r} in [service] needs)")
+    return unknown(f"the service was started by somebody else: the address of its {name} is not known here")
+
+
+def _place(parts: SplitResult, port: int) -> str:
+    return f"{unquote(parts.hostname or '')}:{parts.port or port}"
