@@ -152,6 +152,16 @@ def preflight_lines() -> Iterable[Observation]:
         outcome=Outcome.SKIP,
         detail={"seconds": 0.0001, "reason": "the stack has no mail server"},
     )
+    yield Observation(
+        suite="preflight",
+        check="preflight.score",
+        subject="System Readiness Score",
+        outcome=Outcome.MEASURED,
+        value=85.7,
+        unit="of 100",
+        n=7,
+        detail={"statistic": "score", "message": "6 of 7 checks passed; not: smtp (skip)"},
+    )
 
 
 def healthy_lines() -> tuple[Observation, ...]:

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 from harness.model import Evidence, Outcome
 from harness.report.findings import first_text, interval_of, texts
-from harness.report.sources import RunFiles, is_superseded
+from harness.report.sources import RunFiles
 from harness.report.text import amount, number, one_line, plain
 
 _MESSAGE = 2_000
@@ -51,10 +51,9 @@ def last_attempts(lines: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 
 def _final(group: Sequence[Evidence]) -> Evidence:
-    current = [line for line in group if not is_superseded(line)] or group[-1:]
-    attempt = current[-1].detail.get("attempt")
-    same = [line for line in current if attempt is not None and line.detail.get("attempt") == attempt]
-    return min(same or current[-1:], key=lambda line: _WORST_FIRST.index(line.outcome))
+    attempt = group[-1].detail.get("attempt")
+    last = [line for line in group if line is group[-1] or (attempt and line.detail.get("attempt") == attempt)]
+    return min(last, key=lambda line: _WORST_FIRST.index(line.outcome))
 
 
 def _suite(name: str, lines: list[Evidence]) -> ET.Element:

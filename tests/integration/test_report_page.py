@@ -128,6 +128,14 @@ def test_a_link_to_evidence_opens_what_holds_it(visit):
     sync_api.expect(page.locator("#e1")).to_be_visible()
 
 
+def test_a_browser_that_opens_nothing_by_itself_is_helped(visit):
+    page = visit(report_runs.go())
+    page.evaluate("history.replaceState(null, '', '#e1')")
+    assert not page.locator("#e1").is_visible()
+    page.evaluate("dispatchEvent(new Event('hashchange'))")
+    sync_api.expect(page.locator("#e1")).to_be_visible()
+
+
 def test_without_script_everything_can_be_read(visit):
     page = visit(report_runs.no_go(), scripts=False)
     assert page.locator("h1").inner_text().strip() == "NO-GO"

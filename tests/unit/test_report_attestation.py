@@ -58,6 +58,11 @@ def test_only_go_passes_and_a_waiver_is_a_warning(tmp_path, make, result):
     assert attest(tmp_path, make())["predicate"]["result"] == result
 
 
+def test_what_was_not_run_has_failed(tmp_path):
+    predicate = attest(tmp_path, report_runs.inconclusive())["predicate"]
+    assert predicate["failedTests"] == ["cache.effect", "load.latency", "load.errors", "load.generator"]
+
+
 def test_what_is_not_proven_never_stands_under_passed(tmp_path):
     predicate = attest(tmp_path, report_runs.no_go())["predicate"]
     assert predicate["failedTests"] == ["security.headers", "ratelimit", "load.latency"]

@@ -157,7 +157,9 @@ def test_a_run_without_a_verdict_says_so(tmp_path, state, kind, says):
 def test_what_nobody_asked_about_is_listed(tmp_path):
     page = page_of(tmp_path, report_runs.no_go())
     assert "suites/e2e/test_search.py::test_ranking" in page.prose
-    assert "search.umlauts" in page.prose
+    uncovered = page.prose.partition("asked for by no criterion")[2].partition("What was waived")[0]
+    assert "search.umlauts e2e 1 pass" in uncovered
+    assert "headers.hsts" not in uncovered
     assert "the stack has no mail server" in page.prose
     assert "1 collected tests left no evidence" in page.prose
 
@@ -169,6 +171,21 @@ def test_a_measured_criterion_is_drawn_against_its_limit(tmp_path):
     assert page.source.count('class="latency"') == 2
     assert page.source.count('class="ratio"') == 4
     assert "3.3 to 3.8 times as fast with the cache" in page.prose
+
+
+def test_preflight_keeps_its_own_score(tmp_path):
+    page = page_of(tmp_path, report_runs.go())
+    assert "System Readiness Score 85.7 of 100 6 of 7 checks passed; not: smtp (skip)" in page.prose
+    assert "Proven share 100 %" in page.prose
+
+
+@pytest.mark.parametrize("part", ["table", "tr", "th", "td", "thead", "tbody"])
+def test_tables_that_a_phone_shows_as_blocks_keep_their_roles(tmp_path, part):
+    page = page_of(tmp_path, report_runs.no_go())
+    roles = [attributes.get("role") for tag, attributes in page.elements if tag == part]
+    figures = page.source.split('<table class="figures">')[1].split("</table>")[0]
+    assert roles.count(None) == (1 if part == "table" else len(re.findall(f"<{part}[ >]", figures)))
+    assert len(roles) > 5
 
 
 def test_damaged_evidence_is_told(tmp_path):
@@ -185,10 +202,10 @@ def test_damaged_evidence_is_told(tmp_path):
 def test_thousands_of_lines_stay_in_bounds(tmp_path):
     page = page_of(tmp_path, report_runs.large(5_000))
     assert len(page.source) < 3_000_000
-    failed = [attributes for tag, attributes in page.elements if tag == "details" and "open" in attributes]
-    assert failed, "checks with failures stand open"
-    quiet = [attributes for tag, attributes in page.elements if tag == "details" and "open" not in attributes]
-    assert quiet, "checks without failures are folded"
+    checks = [attributes for _, attributes in page.elements if attributes.get("class") == "check"]
+    stand_open = ["open" in attributes for attributes in checks]
+    assert True in stand_open, "checks with failures stand open"
+    assert False in stand_open, "checks without failures are folded"
 
 
 def test_lines_beyond_the_bound_are_counted(tmp_path):

@@ -15,6 +15,7 @@ from harness.report.text import amount, cell, clock, number, one_line, plain, pl
         ("nul\x00byte", "nul\ufffdbyte"),
         ("\x9b31m", "\ufffd31m"),
         ("user\u202etxt.exe", "user\\u202etxt.exe"),
+        ("\u200eleft \u200fright \u061cmark", "\\u200eleft \\u200fright \\u061cmark"),
         ("lone \ud800 surrogate", "lone \ufffd surrogate"),
         ("tab\tand\nline", "tab\tand\nline"),
         ("größer ≥ 1 😀", "größer ≥ 1 😀"),

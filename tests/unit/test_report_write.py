@@ -1,6 +1,8 @@
 """All reports of a run at once, and the command that writes them again."""
 
 import json
+import sys
+import webbrowser
 
 import pytest
 
@@ -117,11 +119,17 @@ def test_the_command_speaks_json(run, capsys):
     assert json.loads(capsys.readouterr().out) == {"run": run.name, "files": ALL}
 
 
-def test_without_a_desktop_the_page_is_named(run, capsys, monkeypatch):
-    monkeypatch.delenv("DISPLAY", raising=False)
+@pytest.mark.parametrize(("display", "opened"), [("", 0), (":7", 1)])
+def test_the_page_is_opened_on_a_desktop_and_named_elsewhere(run, capsys, monkeypatch, display, opened):
+    asked = []
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(webbrowser, "open", lambda address: asked.append(address) or True)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", display)
+    page = run / "report" / "index.html"
     assert run_command(["report", str(run), "--open"]) == 0
-    assert f"the page is {run / 'report' / 'index.html'}" in capsys.readouterr().err
+    assert asked == [page.as_uri()] * opened
+    assert (f"the page is {page}" in capsys.readouterr().err) is (opened == 0)
 
 
 @pytest.mark.parametrize(
