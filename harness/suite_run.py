@@ -22,9 +22,7 @@ from harness.stack import Stack
 
 _POLL_S = 0.1
 _GRACE_S = 10.0
-_USUAL_EXITS = frozenset(
-    {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.INTERRUPTED}
-)
+_USUAL_EXITS = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from harness.stats import minimum_detectable_effect, ratio_of_medians
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 
-BLOCKS = 12
-PER_BLOCK = 15
+BLOCKS = 10
+PER_BLOCK = 12
 FAMILY_LEVEL = 0.95
 
 

@@ -10,8 +10,8 @@ pytestmark = [pytest.mark.writes]
 @pytest.fixture
 def deal(new_client, db):
     """A deal of this test's own."""
-    merchant = db.execute("SELECT slug FROM merchants LIMIT 1").fetchone()[0]
-    category = db.execute("SELECT slug FROM categories LIMIT 1").fetchone()[0]
+    merchant = db.execute("SELECT slug FROM merchants ORDER BY id LIMIT 1").fetchone()[0]
+    category = db.execute("SELECT slug FROM categories ORDER BY id LIMIT 1").fetchone()[0]
     body = {"title": f"Lamp {uuid.uuid4().hex}", "description": "x", "merchant": merchant, "category": category}
     created = new_client(role="user").exchange(
         "POST", "/api/deals", json={**body, "price_cents": 1, "list_price_cents": 2}
