@@ -109,7 +109,16 @@ def command(
 
 def _check_before_start(aim: Aim, wish: _Wish) -> None:
     """What can be known to be wrong without a running service is said before one starts."""
+    if aim.url:
+        foreign = StackInfo(name="", backend="attach", target=aim.target.name, url=aim.url, owned=False)
+        _check_allowed(aim, wish, foreign)
     validate(_plan(aim, wish, aim.url or "http://127.0.0.1:1", scenario(aim.target, paths=wish.paths)))
+
+
+def _check_allowed(aim: Aim, wish: _Wish, info: StackInfo) -> None:
+    refusal = allowed("load", info, aim.target, wish.active)
+    if refusal:
+        raise SafetyError(refusal)
 
 
 def _plan(aim: Aim, wish: _Wish, url: str, requests: tuple[Request, ...]) -> LoadPlan:
@@ -128,9 +137,7 @@ def _measure(aim: Aim, wish: _Wish, out: Path, listen: Listener) -> tuple[Run, L
     """Bring the target up, load it, and leave a sealed run behind, however it ends."""
     redact = Redactor()
     with _stack(aim, listen) as stack:
-        refusal = allowed("load", stack.info, aim.target, wish.active)
-        if refusal:
-            raise SafetyError(refusal)
+        _check_allowed(aim, wish, stack.info)
         teach(redact, stack.info)
         plan = _plan(aim, wish, stack.info.url, _requests(aim, wish, stack.info.url))
         run = _open_run(aim, wish, stack.info, out, redact)

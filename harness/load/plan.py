@@ -148,6 +148,8 @@ def validate(plan: LoadPlan) -> None:
         raise UsageError("load: no stage: for how long is load wanted?")
     for stage in plan.stages:
         _check_stage(stage)
+    if sum(stage.arrivals for stage in plan.stages if not stage.warm_up) < 1:
+        raise UsageError(f"load: {plan.seconds:g} s at this rate is less than one request; raise --rate or --duration")
     least = plan.canary_pause_s * 3
     if plan.canary and plan.seconds < least:
         raise UsageError(
@@ -185,8 +187,6 @@ def _check_stage(stage: Stage) -> None:
     for rate in (stage.rate, stage.end_rate):
         if not math.isfinite(rate) or rate < 0:
             raise UsageError(f"load: rate {rate!r} must be a number of requests a second, 0 or more")
-    if stage.arrivals < 1:
-        raise UsageError(f"load: {stage.seconds:g} s at {stage.rate:g} requests a second is less than one request")
 
 
 def _positive(what: str, number: float) -> None:

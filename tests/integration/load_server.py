@@ -28,6 +28,7 @@ OK = answer(200, b"ok")
 
 PIECES = {
     # what is sent, piece by piece, and whether the connection is closed then
+    "": ((OK,), False),
     "ok": ((OK,), False),
     "wait": ((OK,), False),
     "stall": ((OK,), False),
@@ -66,6 +67,8 @@ async def respond(path: str, writer: asyncio.StreamWriter) -> None:
     """Answer as the path says."""
     name, _, rest = path.strip("/").partition("/")
     await wait_for(name, rest)
+    if name not in PIECES:
+        name, rest = ("seen", "") if name == "seen" else ("status", rest or "404")
     if name == "status":
         pieces, closes = (answer(int(rest), b"no"),), False
     elif name == "seen":
