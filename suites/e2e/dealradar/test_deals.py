@@ -48,7 +48,8 @@ def test_deals_are_listed_in_parts_of_the_size_that_was_asked_for(client):
 @pytest.mark.check("api.deals.complete", severity="high")
 def test_every_deal_of_a_category_is_on_exactly_one_part_in_order(client, db, quiet_category):
     wanted = db.execute(
-        "SELECT d.id FROM deals d JOIN categories c ON c.id = d.category_id WHERE c.slug = %s ORDER BY d.price_cents, d.id",
+        "SELECT d.id FROM deals d JOIN categories c ON c.id = d.category_id WHERE c.slug = %s"
+        " ORDER BY d.price_cents, d.id",
         [quiet_category],
     ).fetchall()
     assert len(wanted) >= 4
