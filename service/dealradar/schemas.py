@@ -4,15 +4,22 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+
+def _whole(value: object) -> object:
+    # To JSON Schema 3.0 is an integer like 3; strict mode alone would refuse it.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
 # What is not allowed is written as a pattern, so that the OpenAPI document says it too. PostgreSQL cannot hold U+0000.
 NO_NUL = r"^[^\x00]*$"
 _SOMETHING_VISIBLE = r"^[^\x00]*[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u3000\ufeff][^\x00]*$"
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_SOMETHING_VISIBLE)]
 Prose = Annotated[str, StringConstraints(min_length=1, max_length=5_000, pattern=_SOMETHING_VISIBLE)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,60}$")]
-Cents = Annotated[int, Field(ge=0, le=100_000_000)]
+Cents = Annotated[int, Field(ge=0, le=100_000_000), Whole]
 
 # Beyond this, JSON's readers no longer agree on a number (RFC 8259, section 6).
 LARGEST_ID = 2**53 - 1
@@ -101,7 +108,7 @@ class ListedReview(Review):
 class NewReview(_Input):
     """A review to be created."""
 
-    rating: Annotated[int, Field(ge=1, le=5)]
+    rating: Annotated[int, Field(ge=1, le=5), Whole]
     title: Title
     body: Prose
 
@@ -130,7 +137,7 @@ class NewComment(_Input):
     """A comment to be created."""
 
     body: Prose
-    parent_id: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
+    parent_id: Annotated[int, Field(ge=1, le=LARGEST_ID), Whole] | None = None
 
 
 class DealPage(BaseModel):
