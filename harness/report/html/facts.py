@@ -62,7 +62,8 @@ def repeat_commands(run: RunFiles) -> tuple[tuple[str, str], ...]:
     commands: list[tuple[str, str]] = []
     build = run.build
     if build.kind == "commit" and build.id:
-        commands.append(("The same build", f"git checkout {shlex.quote(one_line(build.id, 80))}"))
+        same = "The commit under it; its uncommitted changes are not kept" if build.dirty else "The same build"
+        commands.append((same, f"git checkout {shlex.quote(one_line(build.id, 80))}"))
     if facts.kind == "gate":
         words = ["harness", "gate"]
         if facts.target:

@@ -230,7 +230,7 @@ class _Plot:
         ]
 
 
-def _apart(ends: list[tuple[float, str, str]], least: float = 14.0) -> list[tuple[float, str, str]]:
+def _apart(ends: list[tuple[float, str, str]], least: float = 16.0) -> list[tuple[float, str, str]]:
     """Labels moved up where they would lie on one another."""
     placed: list[tuple[float, str, str]] = []
     for at, name, style in sorted(ends, reverse=True):

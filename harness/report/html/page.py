@@ -109,9 +109,9 @@ def _open_part(run: RunFiles) -> dict[str, Any]:
 
 def _plots(run: RunFiles) -> dict[str, Any]:
     timeline = read_timeline(run.path)
-    limit = _demand(run, "load.latency", "p99")
+    limit = _demand(run, "load.latency")
     rows = ratio_rows(run.evidence)
-    demand = _demand(run, RATIO_CHECK, None)
+    demand = _demand(run, RATIO_CHECK)
     scale = ratio_scale(rows, demand) if rows else None
     return {
         "latency": [
@@ -153,12 +153,12 @@ def _record_part(run: RunFiles) -> dict[str, Any]:
     }
 
 
-def _demand(run: RunFiles, check: str, stat: str | None) -> Threshold | None:
+def _demand(run: RunFiles, check: str) -> Threshold | None:
     """What the policy demands of a check's figure, to draw beside it."""
     criteria = run.policy.criteria if run.policy is not None else ()
     for criterion in criteria:
         demand = criterion.demand
-        if demand is not None and check in criterion.select.checks and stat in {None, demand.stat}:
+        if demand is not None and check in criterion.select.checks:
             return demand
     return None
 

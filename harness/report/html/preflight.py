@@ -50,7 +50,7 @@ def preflight_part(evidence: Sequence[Evidence]) -> Preflight:
 def _row(line: Evidence) -> PreflightRow:
     took = line.detail.get("seconds")
     return PreflightRow(
-        check=one_line(line.check.removeprefix("preflight."), 80),
+        check=one_line(first_text(line, "title") or line.check.removeprefix("preflight."), 80),
         subject=one_line(line.subject, 200),
         outcome=line.outcome.value,
         value="" if line.value is None else amount(line.value, one_line(line.unit, 20)),
