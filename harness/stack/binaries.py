@@ -66,11 +66,10 @@ def valkey_program(provider: str = "wheel") -> Program:
 
 def cache_home(account: Account | None) -> Path:
     """Folder of what is made once and used by every stack; the servers' user can reach it."""
-    if account is None:
-        places = [Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness"]
-    else:
-        places = [Path("/var/cache/harness"), Path("/var/tmp/harness-root")]  # noqa: S108 - checked below
-    places.append(Path(f"/var/tmp/harness-{os.geteuid()}"))  # noqa: S108
+    asked = os.environ.get("XDG_CACHE_HOME")
+    usual = Path("/var/cache") if account is not None else Path.home() / ".cache"
+    places = [Path(base) / "harness" for base in (asked, usual) if base]
+    places.append(Path(f"/var/tmp/harness-{os.geteuid()}"))  # noqa: S108 - whose it is, is checked below
     for place in places:
         try:
             place.mkdir(parents=True, exist_ok=True)

@@ -24,11 +24,13 @@ from harness.stack import launch, open_stack
 from tests.stack_target import eventually, folders_of, listens, marked_processes, small_target
 
 
-class Yes(http.server.BaseHTTPRequestHandler):
+class Stranger(http.server.BaseHTTPRequestHandler):
     """Somebody else's server."""
 
+    status = 200
+
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.send_response(self.status)
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
@@ -224,13 +226,16 @@ def test_a_taken_port_names_its_holder(tmp_path: Path) -> None:
             launch(small_target(tmp_path), port=port)
 
 
-@pytest.mark.parametrize("delay", ["0", "1"])
-def test_a_port_lost_before_the_service_took_it_is_not_the_services_fault(tmp_path: Path, delay: str) -> None:
-    """With a delay, the stranger answers the readiness check before the service finds out."""
+@pytest.mark.parametrize(("status", "delay"), [(503, "0"), (200, "1")])
+def test_a_port_lost_before_the_service_took_it_is_not_the_services_fault(
+    tmp_path: Path, status: int, delay: str
+) -> None:
+    """The service finds out and ends, or the stranger answers the readiness check before it does."""
+    handler = type("Handler", (Stranger,), {"status": status})
     with contextlib.ExitStack() as cleanup:
 
         def take_port(info: StackInfo) -> None:
-            stranger = http.server.ThreadingHTTPServer(("127.0.0.1", port_of(info.url)), Yes)
+            stranger = http.server.ThreadingHTTPServer(("127.0.0.1", port_of(info.url)), handler)
             thread = threading.Thread(target=stranger.serve_forever, args=(0.01,))
             thread.start()
             cleanup.callback(stranger.server_close)
