@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 
 from harness.errors import ConfigError
 from harness.model import Observation, Outcome, StackInfo, Target
@@ -98,6 +99,19 @@ def run_live(target: Target, info: StackInfo) -> tuple[Observation, ...]:
     """The checks that ask the running stack, one after the other: each is timed."""
     scene = Scene(target=target, info=info)
     return tuple(run_check(check, scene) for check in LIVE)
+
+
+def not_asked(why: str) -> tuple[Observation, ...]:
+    """The live checks of a service that never came up: the one that asks the service failed, the others were not
+    asked, and stay in the score."""
+    return tuple(_not_asked(check, why) for check in LIVE)
+
+
+def _not_asked(check: Check, why: str) -> Observation:
+    failed = check.id == "preflight.service"
+    reason = f"the service did not start: {why}" if failed else "not asked: the service did not start"
+    said = {"title": check.title, "message": reason, "reason": reason, "counts": True}
+    return replace(check.blank, outcome=Outcome.FAIL if failed else Outcome.SKIP, detail=said)
 
 
 def validate_weights(target: Target) -> None:

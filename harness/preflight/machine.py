@@ -41,19 +41,23 @@ def check_folders(scene: Scene) -> Finding:
 
 def check_files(_scene: Scene) -> Finding:
     """How many files and connections one process may have open."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = float("inf") if soft == resource.RLIM_INFINITY else float(soft)
+    allowed = open_files_allowed()
     value = None if allowed == float("inf") else allowed
     if allowed < LEAST_FILES:
         return wrong(
-            f"a process may have {soft} files open, {LEAST_FILES} at least are needed",
-            f"ulimit -n {LEAST_FILES}"
-            + ("" if hard == resource.RLIM_INFINITY or hard >= LEAST_FILES else " (as root)"),
+            f"a process may have {allowed:g} files open, {LEAST_FILES} at least are needed",
+            f"ulimit -n {LEAST_FILES} (the hard limit may have to be raised by root)",
             value=value,
             unit="files",
         )
-    shown = "any number of" if value is None else f"{soft}"
+    shown = "any number of" if value is None else f"{value:g}"
     return fine(f"a process may have {shown} files open", value=value, unit="files")
+
+
+def open_files_allowed() -> float:
+    """The soft limit of this process, which its children inherit; infinity where there is none."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return float("inf") if soft == resource.RLIM_INFINITY else float(soft)
 
 
 def _folders(scene: Scene) -> list[Path]:

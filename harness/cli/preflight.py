@@ -1,0 +1,114 @@
+"""`harness preflight`: the readiness checks alone, with the System Readiness Score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from harness.aim import Aim, bring_up, take_aim
+from harness.cli import options
+from harness.cli.preflight_text import preflight_document, print_preflight
+from harness.cli.progress import showing
+from harness.errors import StartupError
+from harness.keeping import keep_logs
+from harness.model import Listener, Observation, Outcome, StackInfo
+from harness.places import root
+from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation, validate_weights
+from harness.pytest_plugin.session import teach
+from harness.redact import Redactor
+from harness.run import Run, create_run, seal, stack_facts
+from harness.stack.build import commit_of
+from harness.turns import Turns
+
+
+@click.command(epilog="Example: harness preflight --target dealradar --env RATE_LIMIT_PER_MINUTE=1000000")
+@options.aiming
+@options.out
+@options.json
+@options.debug
+def command(
+    *,
+    target: str | None,
+    backend: str | None,
+    url: str | None,
+    name: str,
+    env: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    debug: bool,  # noqa: ARG001 - read by `main`
+) -> int:
+    """Check readiness alone: settings, servers, folders, service; with times, remedies and the System Readiness Score.
+
+    Exit status: 0 ready, 1 something is wrong, 2 usage, 3 something could not be asked, 4 the stack failed.
+    """
+    aim = take_aim(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
+    validate_weights(aim.target)
+    with showing() as listen:
+        run, seen, log_tail = _check(aim, out or Path("reports"), listen)
+    score = readiness_score(seen, aim.target.preflight_weights)
+    if as_json:
+        click.echo(json.dumps(preflight_document(run.id, aim.target.name, seen, score), indent=1))
+    else:
+        print_preflight(seen, score)
+        click.echo(f"evidence: {run.path}")
+    if log_tail:
+        click.echo(log_tail, err=True)
+    return exit_status(seen)
+
+
+def exit_status(seen: Sequence[Observation]) -> int:
+    """1 for a failure, 3 for an error or where nothing was asked, else 0 (DESIGN 4.1)."""
+    outcomes = {each.outcome for each in seen}
+    if Outcome.FAIL in outcomes:
+        return 1
+    return 3 if Outcome.ERROR in outcomes or Outcome.PASS not in outcomes else 0
+
+
+def _check(aim: Aim, out: Path, listen: Listener) -> tuple[Run, tuple[Observation, ...], str]:
+    """Bring the stack up, ask, and leave a sealed run behind; with the log's tail if the service did not start."""
+    redact = Redactor()
+    run = create_run(
+        out,
+        kind="preflight",
+        target=aim.target,
+        policy=None,
+        commit=commit_of(root()).id or None,
+        documents={"profile": aim.target},
+        redact=redact,
+    )
+    state = "interrupted"
+    seen: list[Observation] = []
+    log_tail = ""
+    try:
+        try:
+            _ask(aim, run, redact, seen, listen)
+        except StartupError as error:
+            seen += not_asked(redact(error.message))
+            log_tail = redact(error.output)
+        run.record([*seen, score_observation(readiness_score(seen, aim.target.preflight_weights))])
+        state = "finished"
+    finally:
+        run.close("finished" if state == "finished" else "interrupted")
+        seal(run.path)
+    return run, tuple(seen), log_tail
+
+
+def _ask(aim: Aim, run: Run, redact: Redactor, seen: list[Observation], listen: Listener) -> None:
+    folders = (str(run.path),)
+
+    def before_service(info: StackInfo) -> None:
+        teach(redact, info)
+        seen.extend(run_static(aim.target, info, folders))
+
+    with Turns().shared(), bring_up(aim, listen, before_service) as stack:
+        teach(redact, stack.info)
+        with run.editing() as document:
+            document["stack"] = stack_facts(stack.info)
+            document["build"] = stack.info.build
+        if not aim.starts:
+            seen.extend(run_static(aim.target, stack.info, folders))
+        seen.extend(run_live(aim.target, stack.info))
+        keep_logs(run.path, stack.info, redact)
