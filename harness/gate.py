@@ -15,7 +15,9 @@ from harness.judge import judge, verdict_document
 from harness.keeping import keep_logs, redact_results
 from harness.model import Listener, Observation, Outcome, Policy, Progress, StackInfo, Verdict, Waiver
 from harness.places import root
+from harness.policy import policy_document, waivers_document
 from harness.preflight import run_live, run_static
+from harness.profile import target_document
 from harness.pytest_plugin.session import teach
 from harness.redact import Redactor
 from harness.report import write_reports
@@ -59,7 +61,8 @@ def run_gate(plan: GatePlan, listen: Listener) -> GateResult:
     with closed_at_the_end(run, redact):
         try:
             with stack_for(plan.aim, run, redact, listen) as stack:
-                with timed(run, "preflight", listen), Turns().shared():
+                with timed(run, "preflight", listen) as waited, Turns().shared() as seconds:
+                    waited(seconds)
                     run.record(run_live(plan.aim.target, stack.info))
                 run_suites(run, plan.suites, stack, fresh_stack(plan.aim, redact, listen), plan.options, listen)
                 keep_logs(run.path, stack.info, redact)
@@ -78,7 +81,11 @@ def open_gate_run(plan: GatePlan, redact: Redactor) -> Run:
         target=target,
         policy=plan.policy.name,
         commit=commit_of(root()).id or None,
-        documents={"profile": target, "policy": plan.policy, "waivers": plan.waivers},
+        documents={
+            "profile": target_document(target),
+            "policy": policy_document(plan.policy),
+            "waivers": waivers_document(plan.waivers),
+        },
         redact=redact,
     )
     with run.editing() as document:
@@ -106,8 +113,9 @@ def stack_for(aim: Aim, run: Run, redact: Redactor, listen: Listener) -> Iterato
         teach(redact, info)
         run.record(run_static(aim.target, info))
 
-    begun = time.monotonic()
-    with timed(run, "stack up", listen), Turns().shared():
+    with timed(run, "stack up", listen) as waited, Turns().shared() as seconds:
+        waited(seconds)
+        begun = time.monotonic()
         stack = bring_up(aim, listen, before_service)
     with stack:
         teach(redact, stack.info)
@@ -127,8 +135,7 @@ def fresh_stack(aim: Aim, redact: Redactor, listen: Listener) -> Callable[[], St
         return None
 
     def start() -> Stack:
-        with Turns().shared():
-            started = bring_up(aim, listen)
+        started = bring_up(aim, listen)
         teach(redact, started.info)
         return started
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.catalogue import Suite
@@ -19,6 +20,7 @@ from harness.model import Listener, Observation, Outcome, Progress
 from harness.places import root
 from harness.run import Run
 from harness.stack import Stack
+from harness.turns import Turns
 
 _POLL_S = 0.1
 _GRACE_S = 10.0
@@ -61,32 +63,36 @@ def run_suites(
     beside = _Phase("beside", _with_turn(suites, "beside"), "beside", 0)
     shared = _Phase("tests", _with_turn(suites, "shared"), "not alone and not beside", options.workers)
     with _running(run, beside, stack, options) as waiting:
-        with timed(run, "tests", listen):
-            _run_phase(run, shared, stack, options, listen)
+        with timed(run, "tests", listen) as waited:
+            waited(_run_phase(run, shared, stack, options, listen))
         for suite in _with_turn(suites, "alone"):
             phase = _Phase(suite.name, (suite,), "alone", 0)
-            with timed(run, f"{suite.name} (alone)", listen):
+            with timed(run, f"{suite.name} (alone)", listen) as waited:
                 if fresh_stack is None:
-                    _run_phase(run, phase, stack, options, listen)
-                else:
-                    with fresh_stack() as own:
-                        _run_phase(run, phase, own, options, listen)
+                    waited(_run_phase(run, phase, stack, options, listen))
+                    continue
+                with Turns().shared() as seconds:
+                    waited(seconds)
+                    own = fresh_stack()
+                with own:
+                    waited(_run_phase(run, phase, own, options, listen))
         if waiting is not None:
             with timed(run, "waiting for what ran beside", listen):
                 _wait(run, beside, waiting, listen)
 
 
 @contextmanager
-def timed(run: Run, name: str, listen: Listener) -> Iterator[None]:
-    """Note in `run.json` how long a phase took."""
+def timed(run: Run, name: str, listen: Listener) -> Iterator[Callable[[float], None]]:
+    """Note in `run.json` how long a phase took; yields a function that notes seconds of it spent waiting for a turn."""
     listen(Progress(phase=name, text="begun"))
     begun = time.monotonic()
+    waits: list[float] = []
     try:
-        yield
+        yield waits.append
     finally:
         seconds = time.monotonic() - begun
         with run.editing() as document:
-            document["phases"].append({"name": name, "seconds": round(seconds, 3), "waited": 0.0})
+            document["phases"].append({"name": name, "seconds": round(seconds, 3), "waited": round(sum(waits), 3)})
         listen(Progress(phase=name, text=f"ended after {seconds:.1f} s"))
 
 
@@ -94,10 +100,17 @@ def _with_turn(suites: Sequence[Suite], turn: str) -> tuple[Suite, ...]:
     return tuple(suite for suite in suites if turn in suite.turns)
 
 
-def _run_phase(run: Run, phase: _Phase, stack: Stack, options: SuiteOptions, listen: Listener) -> None:
+def _run_phase(run: Run, phase: _Phase, stack: Stack, options: SuiteOptions, listen: Listener) -> float:
+    """Run one phase to its end; returns the seconds that its tests, one process with another, waited for turns."""
+    log = run.path / "evidence.jsonl"
+    before = log.stat().st_size
     with _running(run, phase, stack, options) as process:
         if process is not None:
             _wait(run, phase, process, listen)
+    with log.open("rb") as file:
+        file.seek(before)
+        waits = [msgspec.json.decode(line).get("detail", {}).get("waited_s", 0.0) for line in file]
+    return float(sum(waits)) / max(1, phase.workers)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from harness.gate import closed_at_the_end, fresh_stack, stack_for
 from harness.keeping import keep_logs
 from harness.model import Evidence, Listener, Outcome
 from harness.places import root
+from harness.profile import target_document
 from harness.redact import Redactor
 from harness.report import write_reports
 from harness.run import create_run, load_record, seal
@@ -51,7 +52,7 @@ def run_alone(
         target=aim.target,
         policy=None,
         commit=commit_of(root()).id or None,
-        documents={"profile": aim.target},
+        documents={"profile": target_document(aim.target)},
         redact=redact,
     )
     with closed_at_the_end(run, redact), stack_for(aim, run, redact, listen) as stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,11 +13,12 @@ from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure_labels
 from harness.pytest_plugin.assertions import AssertionCounter
-from harness.pytest_plugin.keys import CONTEXT, NOTES, REDACT, TURNS, ItemNotes
+from harness.pytest_plugin.keys import CONTEXT, NOTES, REDACT, TURNS, WAITED, ItemNotes
 from harness.pytest_plugin.outcomes import check_mark, observe
 from harness.stack.safety import Action, allowed
 
 ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
+_WORTH_NOTING_S = 0.01
 REPORT_KEY = "harness_observations"
 """Attribute of a TestReport; xdist carries it from the worker to the controller."""
 
@@ -39,11 +41,13 @@ class ItemHooks:
         """Take a turn on the machine: alone for what measures time, shared for all else."""
         turns = self._config.stash[TURNS]
         if item.get_closest_marker("alone"):
-            with turns.alone():
+            with turns.alone() as waited:
+                item.stash[WAITED] = waited
                 return (yield)
         if item.get_closest_marker("beside"):
             return (yield)
-        with turns.shared():
+        with turns.shared() as waited:
+            item.stash[WAITED] = waited
             return (yield)
 
     @pytest.hookimpl(tryfirst=True)
@@ -74,6 +78,9 @@ class ItemHooks:
         context = self._config.stash[CONTEXT]
         outcome = observe(item, report, error, notes, context.info)
         if outcome is not None:
+            waited = item.stash.get(WAITED, 0.0)
+            if waited >= _WORTH_NOTING_S:
+                outcome = replace(outcome, detail={**outcome.detail, "waited_s": round(waited, 3)})
             observed.append(outcome)
         if outcome is not None and outcome.outcome == "error" and report.passed:
             report.outcome = "failed"

@@ -49,3 +49,5 @@ CONTEXT = pytest.StashKey[Context]()
 NOTES = pytest.StashKey[ItemNotes]()
 REDACT = pytest.StashKey[Redactor]()
 TURNS = pytest.StashKey[Turns]()
+WAITED = pytest.StashKey[float]()
+"""Seconds that a test waited for its turn on the machine."""

@@ -12,7 +12,7 @@ import pytest
 from harness.model import StackInfo, Target
 from harness.places import in_checkout, root
 from harness.probes.surface import Surface, find_surface
-from harness.profile import generic_target, load_target
+from harness.profile import generic_target, load_target, target_document, target_from_document
 from harness.pytest_plugin.controller import Recorder
 from harness.pytest_plugin.keys import CONTEXT, REDACT, Context
 from harness.redact import Redactor
@@ -100,8 +100,7 @@ class Session:
         return load_target(given or "dealradar", root())
 
     def _target_of_run(self, run: str) -> Target:
-        target: Target = msgspec.convert(read_document(Path(run) / "profile.json"), Target)
-        return target
+        return target_from_document(read_document(Path(run) / "profile.json"))
 
     def _open_run(self, target: Target, stack: Stack, redact: Redactor) -> Run:
         given = self._config.option.run
@@ -114,7 +113,7 @@ class Session:
             target=target,
             policy=None,
             commit=commit_of(root()).id or None,
-            documents={"profile": target},
+            documents={"profile": target_document(target)},
             redact=redact,
         )
         with run.editing() as document:
