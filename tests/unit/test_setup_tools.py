@@ -91,8 +91,8 @@ def test_an_environment_of_another_python(checkout: Path) -> None:
 def test_pip_settings_reach_uv_under_its_names() -> None:
     listed = (
         ":env:.cert='/etc/ca.pem'\n"
-        "global.index-url='https://mirror.example/simple'\n"
         "install.index-url='https://install.example/simple'\n"
+        "global.index-url='https://mirror.example/simple'\n"
         "global.extra-index-url='https://a.example\\nhttps://b.example'\n"
         "global.find-links='/wheels  /more'\n"
         "download.index-url='https://download.example'\n"
