@@ -72,16 +72,19 @@ LIVE = (
         Observation(suite=SUITE, check="preflight.service", subject="service", outcome=_ERROR),
         "service answers",
         check_service,
+        requests=2,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.cache_on", subject="service", outcome=_ERROR),
         "cache is on",
         check_cache_on,
+        requests=4,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.clock", subject="clocks", outcome=_ERROR),
         "clocks agree",
         check_clock,
+        requests=1,
     ),
 )
 """What asks the running stack; nothing of it writes."""
