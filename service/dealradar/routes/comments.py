@@ -19,16 +19,15 @@ _COUNT_OF_DEAL = """
 """
 _NEWEST = """
     WITH by_deal AS (SELECT deal_id, count(*) AS n FROM comments GROUP BY deal_id),
-         by_author AS (SELECT author_id, count(*) AS n FROM comments GROUP BY author_id),
-         by_parent AS (SELECT parent_id, count(*) AS n FROM comments WHERE parent_id IS NOT NULL GROUP BY parent_id)
+         by_author AS (SELECT author_id, count(*) AS n FROM comments GROUP BY author_id)
     SELECT k.id, k.deal_id, k.parent_id, u.display_name AS author, k.body, k.created_at, d.title AS deal_title,
-           by_deal.n AS deal_comment_count, by_author.n AS author_comment_count, coalesce(by_parent.n, 0) AS reply_count
+           by_deal.n AS deal_comment_count, by_author.n AS author_comment_count,
+           (SELECT count(*) FROM comments WHERE parent_id = k.id) AS reply_count
       FROM comments k
       JOIN users u ON u.id = k.author_id
       JOIN deals d ON d.id = k.deal_id
       JOIN by_deal ON by_deal.deal_id = k.deal_id
       JOIN by_author ON by_author.author_id = k.author_id
-      LEFT JOIN by_parent ON by_parent.parent_id = k.id
      ORDER BY k.created_at DESC, k.id DESC LIMIT %s OFFSET %s
 """
 _CREATE = """
