@@ -16,7 +16,7 @@ gate: setup ## start DealRadar with its servers, test it, and rule GO, NO-GO or 
 	@$(BIN)/harness gate $(ARGS)
 
 test: setup ## the project's own tests, in parallel and in random order
-	@$(BIN)/pytest tests -n auto $(ARGS)
+	@$(BIN)/pytest tests -n auto -p randomly $(ARGS)
 
 lint: setup ## formatter, linter, types, import rules, lock files
 	$(BIN)/ruff format --check .
