@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -119,6 +121,8 @@ def _running(run: Run, phase: _Phase, stack: Stack, options: SuiteOptions) -> It
     if not phase.suites:
         yield None
         return
+    scratch = Path(tempfile.mkdtemp(prefix="harness-tests-"))
+    stack.own_folder(scratch)
     with (run.path / "logs" / f"pytest-{phase.name}.log").open("wb") as log:
         process = subprocess.Popen(
             _command(run, phase, stack, options),
@@ -127,7 +131,7 @@ def _running(run: Run, phase: _Phase, stack: Stack, options: SuiteOptions) -> It
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+            env=os.environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "TMPDIR": str(scratch)},
         )
     stack.own_process(process.pid)
     try:
@@ -135,6 +139,7 @@ def _running(run: Run, phase: _Phase, stack: Stack, options: SuiteOptions) -> It
     finally:
         if process.poll() is None:
             end_process(process)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:
