@@ -53,7 +53,7 @@ def make_plan(
     """
     suites = suites_of(aim.target)
     rules = load_policy(policy, root())
-    check_selects(rules, known_checks(suites))
+    check_selects(rules, known_checks(suites), target=aim.target.name)
     waivers = load_waivers(root() / "policies" / "waivers.toml", rules)
     chosen = choose(suites, only, without)
     narrowed = " ".join(
