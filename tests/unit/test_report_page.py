@@ -2,14 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from harness.model import Outcome
 from harness.report.html import write_page
 from harness.report.sources import read_run
 from tests import report_runs
+from tests.report_lines import seen
 
 _VOID = {"meta", "br", "img", "input", "link", "hr", "base", "embed", "source", "track", "col", "area", "wbr"}
 
@@ -171,6 +174,25 @@ def test_a_measured_criterion_is_drawn_against_its_limit(tmp_path):
     assert page.source.count('class="latency"') == 2
     assert page.source.count('class="ratio"') == 4
     assert "3.3 to 3.8 times as fast with the cache" in page.prose
+
+
+def test_the_judges_words_stand_apart_from_the_first_failures_own(tmp_path):
+    message = (
+        "AssertionError: never refused: 330 of 330 served\nassert None is not None\n +  where None = Limit().refused"
+    )
+    failed = seen("security", "ratelimit.refused", "GET /api/deals", Outcome.FAIL, message=message)
+    scenario = replace(report_runs.go(), observations=(*report_runs.go().observations, failed))
+    page = page_of(tmp_path, scenario)
+    start = page.source.index('<p class="reason">')
+    card = page.source[start : page.source.index("</details>", start)]
+    assert '<p class="reason">1 of 4 failed: ratelimit.refused on GET /api/deals.</p>' in card
+    assert '<p class="said">never refused: 330 of 330 served</p>' in card
+    assert "where None = Limit().refused" in card, "the whole message is one click away"
+
+
+def test_a_waived_ruling_keeps_its_words_together(tmp_path):
+    page = page_of(tmp_path, report_runs.no_go())
+    assert "(else inconclusive: 1 flaky, 0 tolerated: cors.foreign on GET /api/deals. First: failed once" in page.prose
 
 
 def test_preflight_keeps_its_own_score(tmp_path):

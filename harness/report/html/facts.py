@@ -24,12 +24,12 @@ def headline_facts(run: RunFiles) -> tuple[tuple[str, str], ...]:
         ("Started", clock(facts.start) if facts.start else "not recorded"),
         ("Took", _took(facts)),
         ("Stack", stack_words),
-        ("Machine", machine_words(facts)),
+        ("Machine", machine_words(facts).partition("-")[0]),
     )
 
 
 def machine_words(facts: RunFacts) -> str:
-    """The machine in a few words."""
+    """The machine in a few words; what stands before the first hyphen will do where there is little room."""
     machine = facts.machine
     words = []
     cpus = machine.get("cpus")

@@ -93,10 +93,11 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
     figure = None
     if ruling.interval is not None and demand is not None:
         figure = interval_figure(ruling.interval, demand, _value(ruling, demand.stat, lines))
-    reason, quotes, said = plain(ruling.reason, 1_200).partition(_QUOTES)
+    reason, said = _reason(ruling)
     shown = _worst_first(ruling.evidence, lines)
     trouble = [seq for seq in shown if seq in lines and lines[seq].outcome in TROUBLE]
     links = tuple(trouble or shown)[:_LINKS]
+    first = _first(lines[trouble[0]]) if trouble else None
     return RulingView(
         id=one_line(ruling.id, 120),
         anchor=f"c-{ruling.id}",
@@ -109,13 +110,26 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
         threshold=one_line(ruling.threshold, 200),
         figure=figure,
         n=ruling.n,
-        reason=reason + "." if quotes else reason,
-        said=said,
+        reason=reason,
+        said=_own_words(first.message) if said and first is not None else said,
         links=links,
         more_links=len(shown) - len(links),
-        first=_first(lines[trouble[0]]) if trouble else None,
+        first=first,
         waiver=_waiver(ruling),
     )
+
+
+def _reason(ruling: Ruling) -> tuple[str, str]:
+    """The judge's words, and what they quote. A waived ruling's quotation stands inside its words and stays there."""
+    text = plain(ruling.reason, 1_200)
+    words, quotes, said = text.partition(_QUOTES)
+    return (f"{words}.", said) if quotes and ruling.waiver is None else (text, "")
+
+
+def _own_words(message: str) -> str:
+    """A failed assertion's own message where it has one, without pytest's account of the expression."""
+    own, _, _ = message.removeprefix("AssertionError: ").partition("\nassert ")
+    return one_line(own, 400)
 
 
 def _value(ruling: Ruling, statistic: str, lines: Mapping[int, Evidence]) -> float | None:
