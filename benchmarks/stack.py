@@ -17,15 +17,21 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
+import redis
 
 from harness.model import Health, Service, Target
 from harness.places import root
 from harness.profile import load_target
 from harness.stack import launch
 
-IMAGES = {"postgres": "postgres:18-alpine", "valkey": "valkey/valkey:9-alpine"}
+IMAGES = {
+    "postgres": ("postgres:18", "postgres:18-alpine", "harness/postgres:local"),
+    "valkey": ("valkey/valkey:9", "valkey/valkey:9-alpine", "harness/valkey:local"),
+}
+SERVERS, DOCKER = "embedded: Postgres and Valkey", "docker: Postgres and Valkey"
 SERVICE = """\
 import http.server, os
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -50,20 +56,20 @@ def embedded(folder: Path) -> dict[str, float]:
     begun = time.perf_counter()
     stack = launch(Target(name="bench", source="", service=service, health=Health(ready="/")))
     found = {"embedded: Postgres, Valkey, small service": time.perf_counter() - begun}
-    found["embedded: Postgres and Valkey"] = max(stack.info.timings["postgres"], stack.info.timings["valkey"])
-    url = (stack.info.database_url or "").replace("/app", "/template1").replace("//app:", "//postgres:")
-    password = stack.info.secrets["postgres_superuser"]
-    with psycopg.connect(url, password=password, autocommit=True) as connection:
+    found[SERVERS] = max(stack.info.timings["postgres"], stack.info.timings["valkey"])
+    port = urlsplit(stack.info.database_url or "").port
+    url = f"postgresql://postgres:{stack.info.secrets['postgres_superuser']}@127.0.0.1:{port}/template1"
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE warm TEMPLATE app")
         found["a database from a template"] = seconds(lambda: connection.execute("CREATE DATABASE one TEMPLATE app"))
     found["embedded: stop"] = seconds(stack.stop)
     return found
 
 
-def dealradar() -> dict[str, float]:
+def dealradar(profile: Path) -> dict[str, float]:
     """The reference service, migrated and seeded, up to its readiness check."""
     begun = time.perf_counter()
-    with launch(load_target("dealradar", root())) as stack:
+    with launch(load_target(str(profile), root())) as stack:
         return {
             "embedded: DealRadar from nothing to ready": time.perf_counter() - begun,
             "  of that, migrate and seed": stack.info.timings["prepare"],
@@ -71,7 +77,7 @@ def dealradar() -> dict[str, float]:
         }
 
 
-def commands(state: Path) -> dict[str, float]:
+def commands(profile: Path, state: Path) -> dict[str, float]:
     """`harness up` on nothing, `up` on one that runs, `status`, `down`, each with the start of Python."""
     environment = {**os.environ, "XDG_STATE_HOME": str(state)}
 
@@ -79,48 +85,63 @@ def commands(state: Path) -> dict[str, float]:
         line = [sys.executable, "-m", "harness", *words]
         return seconds(lambda: subprocess.run(line, env=environment, check=True, capture_output=True))
 
-    return {
-        "harness up": run("up"),
-        "harness up, again": run("up"),
-        "harness status": run("status"),
-        "harness down": run("down"),
-    }
-
-
-def docker() -> dict[str, float]:
-    """The same two servers as containers, until each answers its own client."""
-    begun = time.perf_counter()
-    containers = []
+    up = ("up", "--target", str(profile))
     try:
-        for name, words in (("postgres", ["-e", "POSTGRES_PASSWORD=x"]), ("valkey", [])):
-            command = ["docker", "run", "-d", "--rm", "-p", "127.0.0.1::5432", *words, IMAGES[name]]
-            containers.append(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
-        asks = (["psql", "-h", "127.0.0.1", "-U", "postgres", "-c", "SELECT 1"], ["valkey-cli", "ping"])
-        for container, ask in zip(containers, asks, strict=True):
-            deadline = time.monotonic() + 60
-            line = ["docker", "exec", "-e", "PGPASSWORD=x", container, *ask]
-            while subprocess.run(line, capture_output=True, check=False).returncode != 0:
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"{IMAGES} did not answer")
-                time.sleep(0.02)
-        return {"docker: Postgres and Valkey": time.perf_counter() - begun}
+        found = {"harness up": run(*up), "harness up, again": run(*up), "harness status": run("status")}
     finally:
-        for container in containers:
+        down = run("down")
+    return {**found, "harness down": down}
+
+
+def docker(images: dict[str, str]) -> dict[str, float]:
+    """The same two servers as containers, until each answers a client on this machine."""
+    begun = time.perf_counter()
+    containers = {}
+    try:
+        for part, port, words in (("postgres", 5432, ["-e", "POSTGRES_PASSWORD=x"]), ("valkey", 6379, [])):
+            line = ["docker", "run", "-d", "--rm", "-p", f"127.0.0.1::{port}", *words, images[part]]
+            containers[part] = subprocess.run(line, check=True, capture_output=True, text=True).stdout.strip()
+        ports = {}
+        for part, container in containers.items():
+            told = subprocess.run(["docker", "port", container], check=True, capture_output=True, text=True).stdout
+            ports[part] = int(told.split()[-1].rpartition(":")[2])
+        until(lambda: psycopg.connect(f"postgresql://postgres:x@127.0.0.1:{ports['postgres']}").close())
+        client = redis.Redis(port=ports["valkey"], retry=None)
+        until(client.ping)
+        client.close()
+        return {DOCKER: time.perf_counter() - begun}
+    finally:
+        for container in containers.values():
             subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=False)
 
 
-def lacks_docker() -> str:
-    """Why containers cannot be compared with; "" if they can."""
-    if shutil.which("docker") is None:
-        return "no docker client"
-    for image in IMAGES.values():
-        if subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode != 0:
-            return f"no image {image} on this machine; docker pull {image}"
-    return ""
+def until(ask: Callable[[], object]) -> None:
+    """Ask until there is an answer, for a minute."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            ask()
+        except (psycopg.OperationalError, redis.RedisError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def images_here() -> dict[str, str]:
+    """For each server the first image of its candidates that this machine has; empty if one is missing."""
+    found = {}
+    for part, candidates in IMAGES.items():
+        for image in candidates if shutil.which("docker") else ():
+            if subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0:
+                found[part] = image
+                break
+    return found if found.keys() == IMAGES.keys() else {}
 
 
 GOALS = {
-    "embedded: Postgres and Valkey": 0.2,
+    SERVERS: 0.2,
     "embedded: stop": 0.5,
     "a database from a template": 0.025,
     "embedded: DealRadar from nothing to ready": 2.0,
@@ -135,23 +156,36 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true")
     wish = parser.parse_args()
-    missing = lacks_docker()
+    images = images_here()
     samples: dict[str, list[float]] = {}
     for _ in range(wish.rounds):
         with tempfile.TemporaryDirectory() as name:
-            parts = [embedded(Path(name)), dealradar(), commands(Path(name)), {} if missing else docker()]
+            folder = Path(name)
+            # a copy: a file that somebody edits meanwhile would be another build
+            shutil.copytree(root() / "service", folder / "service")
+            shutil.copytree(root() / "profiles", folder / "profiles")
+            profile = folder / "profiles" / "dealradar.toml"
+            parts = [
+                embedded(folder),
+                dealradar(profile),
+                commands(profile, folder / "state"),
+                docker(images) if images else {},
+            ]
         for part in parts:
             for line, value in part.items():
                 samples.setdefault(line, []).append(value)
     if wish.json:
-        print(json.dumps({"rounds": wish.rounds, "seconds": samples, "docker": missing or "compared"}))
+        print(json.dumps({"rounds": wish.rounds, "seconds": samples, "images": images}))
         return
     for line, values in samples.items():
         goal = f"goal {GOALS[line]:g} s" if line in GOALS else ""
         spread = f"{min(values):.3f} to {max(values):.3f}"
         print(f"{line:<46} {statistics.median(values):7.3f} s  ({spread})  {goal}")
-    if missing:
-        print(f"docker: not compared ({missing})")
+    if images:
+        ratios = [theirs / ours for theirs, ours in zip(samples[DOCKER], samples[SERVERS], strict=True)]
+        print(f"docker takes {statistics.median(ratios):.1f} times as long ({min(ratios):.1f} to {max(ratios):.1f})")
+    else:
+        print(f"docker: not compared; it takes one image of each line: {IMAGES}")
 
 
 if __name__ == "__main__":
