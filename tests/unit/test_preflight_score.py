@@ -66,10 +66,11 @@ def test_every_end_of_a_check_is_an_outcome(answer: Finding | Exception, outcome
 
 
 def test_a_check_that_hangs_is_left_behind() -> None:
-    release = threading.Event()
+    release, ended = threading.Event(), threading.Event()
 
     def hang(_scene: Scene) -> Finding:
-        release.wait(60)
+        release.wait(10)
+        ended.set()
         return fine("too late")
 
     got = run_check(
@@ -77,6 +78,7 @@ def test_a_check_that_hangs_is_left_behind() -> None:
         SCENE,
         deadline_s=0.05,
     )
+    assert not ended.is_set()
     release.set()
     assert got.outcome is Outcome.ERROR
     assert "no answer within 0.05 s" in got.detail["message"]

@@ -98,7 +98,15 @@ def test_a_folder_that_takes_none_is_named(tmp_path: Path) -> None:
     found = check_folders(scene(tmp_path, writable=("/proc/self",)))  # not even root can make a file there
     assert found.outcome is Outcome.FAIL
     assert "/proc/self: " in found.message
+    assert "MiB are free" not in found.message
     assert found.remedy
+
+
+def test_a_disk_that_is_nearly_full_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.preflight.machine.LEAST_FREE_MIB", 10**12)
+    found = check_folders(scene(tmp_path))
+    assert found.outcome is Outcome.FAIL
+    assert f"{tmp_path}: only " in found.message
 
 
 @pytest.fixture

@@ -194,6 +194,25 @@ def test_a_wait_that_is_named_too_short_is_seen_and_told_from_no_recovery() -> N
     assert seen.waited_s < WINDOW / 2
 
 
+def test_of_several_waits_the_latest_is_heeded() -> None:
+    asked: dict[str, int] = defaultdict(int)
+    until: dict[str, float] = {}
+
+    def decide(client: str, now: float) -> float | None:
+        asked[client] += 1
+        if asked[client] <= LIMIT or now >= until.get(client, math.inf):
+            return None
+        wait = 40.0 - 5 * (asked[client] % 2)  # 40 s for one refusal, 35 s for the next
+        until[client] = max(until.get(client, 0), now + wait)
+        return wait
+
+    seen, _ = watch(decide)
+    assert seen.blocked is not None
+    assert seen.blocked.retry_after_s == (35.0, 40.0)
+    assert seen.after_wait is not None
+    assert seen.after_wait.served
+
+
 @pytest.mark.parametrize("text", ["3600", "soon", None])
 def test_a_wait_that_is_too_long_or_unreadable_is_not_waited_for(text: str | None) -> None:
     seen, _ = watch(sliding(), wait_text=lambda _: text)
