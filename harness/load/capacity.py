@@ -25,6 +25,9 @@ KNEE_FACTOR = 10.0
 KNEE_FLOOR_MS = 50.0
 """above this: ten times next to nothing is still next to nothing."""
 
+_WHOLE = 0.9
+"""Of a run that was ended early, the last stage counts if its arrivals reach this share of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
@@ -66,14 +69,16 @@ class Watch:
         return f"{step.name}: {step.why_not}" if step.why_not else ""
 
 
-def steps(plan: LoadPlan, samples: Samples) -> tuple[Step, ...]:
-    """The figures of every stage that came due and does not warm up."""
+def steps(plan: LoadPlan, samples: Samples, *, cut_off: bool) -> tuple[Step, ...]:
+    """The figures of every stage that came due and does not warm up; the last one not if it was `cut_off`."""
     limit_ms = plan.lateness_limit_s * 1000
     found: list[Step] = []
     begin, lag = 0.0, None
+    last = int(samples.stage[-1]) if len(samples) else 0
     for number, stage in enumerate(plan.stages):
         rows = samples.where(samples.stage == number)
-        if len(rows) and not stage.warm_up:
+        broken = cut_off and number == last and samples.due[-1] < begin + _WHOLE * stage.seconds
+        if len(rows) and not stage.warm_up and not broken:
             # an answer takes its time even where nothing queues: look at the stage as the first one's median shows it
             lag = _median_s(rows) if lag is None else lag
             since, until = begin + lag, begin + lag + stage.seconds

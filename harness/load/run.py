@@ -179,9 +179,9 @@ def _together(events: list[dict[str, Any]]) -> Beat:
 
 
 def _result(plan: LoadPlan, samples: Samples, course: _Course, canary: CanaryResult | None) -> LoadResult:
-    found = steps(plan, samples)
-    rows = samples.where(np.isin(samples.stage, sustained_stages(plan, found)))
     expected = len(draw_schedule(plan))
+    found = steps(plan, samples, cut_off=len(samples) < expected)
+    rows = samples.where(np.isin(samples.stage, sustained_stages(plan, found)))
     lateness = lateness_p99_ms(rows)
     limit = plan.lateness_limit_s * 1000
     # a run that was ended at the knee lasted as long as it had arrivals

@@ -181,6 +181,7 @@ def test_capacity_ends_at_the_knee_and_names_whose_it_is(server, tmp_path):
     stages = tuple(Stage(rate=rate, seconds=2.0, name=f"{rate}/s") for rate in (20, 50, 400, 800))
     steps = LoadPlan(url=server, requests=(Request(path="/slow"),), stages=stages, stop_at_knee=True, **PATIENT)
     result = run_load(steps, folder=tmp_path)
+    assert [step.name for step in result.steps] == ["20/s", "50/s", "400/s"]
     assert result.sustained_rps == 50
     assert result.limited_by == "service"
     assert result.ended_early.startswith("400/s: ")
