@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-import ssl
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -122,6 +119,10 @@ def checked_url(url: str) -> str:
 
 def _reach(url: str, path: str, timeout: float) -> None:
     """Any answer is an answer: what it is worth is for preflight to say."""
+    # imported where they are used: every command pays for this module, few attach
+    import urllib.error
+    import urllib.request
+
     try:
         with urllib.request.urlopen(url + path, timeout=timeout):  # noqa: S310 - http(s) only, see checked_url
             return
@@ -132,7 +133,9 @@ def _reach(url: str, path: str, timeout: float) -> None:
 
 
 def _why(error: Exception, timeout: float) -> str:
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    import ssl
+
+    reason = getattr(error, "reason", error)
     match reason:
         case TimeoutError():
             return f"no answer within {timeout:g} s"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import urllib.request
 from pathlib import Path
 
 import msgspec
@@ -36,7 +35,8 @@ def fingerprint(target: Target) -> str:
     """Digest of what a stack is started from: the profile's way to start it, and the source as it stands on disk."""
     digest = hashlib.sha256(msgspec.json.encode((target.name, target.service, target.health)))
     path = Path(target.service.cwd)
-    for words in (("rev-parse", "HEAD"), ("diff", "HEAD", "--", "."), ("status", "--porcelain", "-uall", "--", ".")):
+    # the folder's own tree, not the commit: a commit that leaves the folder alone changes nothing that runs
+    for words in (("rev-parse", "HEAD:./"), ("diff", "HEAD", "--", "."), ("status", "--porcelain", "-uall", "--", ".")):
         digest.update((_git(path, *words) or "").encode(errors="replace"))
     return digest.hexdigest()
 
@@ -59,6 +59,8 @@ def reported_build(target: Target, url: str) -> Build:
     `version` or `id` if it is JSON, else its first line."""
     if not target.build_path:
         return _UNKNOWN
+    import urllib.request
+
     try:
         with urllib.request.urlopen(url + target.build_path, timeout=target.service.timeout_s) as answer:  # noqa: S310 - http(s) only
             body = answer.read(65536).decode(errors="replace").strip()

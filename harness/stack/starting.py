@@ -12,7 +12,6 @@ from typing import Literal
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
 from harness.stack.build import commit_of, fingerprint, identify_build
-from harness.stack.embedded import EmbeddedBackend
 from harness.stack.protocol import Backend, Place, Servers
 from harness.stack.running import RunningStack, marked, timed
 from harness.stack.settings import Words, service_settings
@@ -161,6 +160,8 @@ def _backend(
     kind: Literal["embedded", "docker", "attach"], supervision: Supervision, folders: Folders, target: Target
 ) -> Backend:
     if kind == "embedded":
+        from harness.stack.embedded import EmbeddedBackend
+
         return EmbeddedBackend(supervision, folders, target.service.cwd)
     raise StackError("the docker backend is not available in this version; use --stack embedded")
 

@@ -157,12 +157,35 @@ def test_another_stack_under_the_same_name_is_refused(
     assert "harness down" in err.splitlines()[0]
 
 
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=folder, check=True)
+
+
 def test_changed_source_is_another_build(desk: Desk) -> None:
-    for words in (("init", "-q"), ("add", "-A"), ("-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x")):
-        subprocess.run(["git", *words], cwd=desk.folder, check=True)
+    git(desk.folder, "init", "-q")
+    (desk.folder / ".gitignore").write_text("state\n")
+    git(desk.folder, "add", "-A")
+    git(desk.folder, "commit", "-qm", "one")
     desk.up()
+    assert "is up already" in desk.up()[1]
     (desk.folder / "service.py").write_text((desk.folder / "service.py").read_text() + "# changed\n")
     assert "profile or source have changed" in desk.up(status=2)[1]
+
+
+def test_a_commit_elsewhere_in_the_repository_changes_nothing(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "service").mkdir()
+    desk = Desk(tmp_path / "service")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "one")
+    # the state folder lies in the service's folder here, and is none of its source
+    desk.environment["XDG_STATE_HOME"] = str(tmp_path / "state")
+    desk.up()
+    git(tmp_path, "commit", "-qm", "two", "--allow-empty")
+    try:
+        assert "is up already" in desk.up()[1]
+    finally:
+        desk.run("down")
 
 
 def test_a_sick_stack_is_started_anew(desk: Desk) -> None:
