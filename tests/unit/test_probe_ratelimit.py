@@ -14,7 +14,8 @@ import pytest
 
 from harness.probes.exchange import Attempt, Exchange
 from harness.probes.http import ServiceUnavailable
-from harness.probes.ratelimit import LimitObservation, LimitProbe, probe_limit
+from harness.probes.limit_observation import LimitObservation
+from harness.probes.ratelimit import LimitProbe, probe_limit
 
 LIMIT = 20
 WINDOW = 60.0
