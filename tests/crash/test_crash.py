@@ -20,9 +20,10 @@ from typing import Any
 
 import pytest
 
+from harness.stack import launch
 from harness.stack.state import sweep
 from harness.stack.supervisor import is_alive, owned_by
-from tests.stack_target import eventually, folders_of, listens, marked_processes
+from tests.stack_target import eventually, folders_of, listens, marked_processes, small_target
 
 HOLDER = Path(__file__).with_name("holder.py")
 ROOT = HOLDER.parents[2]
@@ -192,3 +193,22 @@ def test_what_a_killed_supervisor_and_its_holder_left_is_swept_by_the_next_launc
     assert len(marked_processes(victim.mark)) == 2
     assert sweep() == (victim.mark,)
     assert victim.nothing_left()
+
+
+@pytest.mark.usefixtures("own_temporary_folder")
+def test_a_stack_inside_an_entrusted_process_clears_up_by_itself(holder: Any, tmp_path: Path) -> None:
+    inner = holder("small")
+    inner.told()
+    (tmp_path / "outer").mkdir()
+    with launch(small_target(tmp_path / "outer")) as outer:
+        outer.own_process(inner.process.pid)
+    # its holder was killed with the outer stack; its supervisor was not, or its folder would still be there
+    assert inner.process.wait(timeout=10) == -signal.SIGKILL
+    assert eventually(inner.nothing_left)
+
+
+def test_an_entrusted_command_runs_at_the_end(tmp_path: Path) -> None:
+    with launch(small_target(tmp_path)) as stack:
+        stack.supervision.own_command(["touch", str(tmp_path / "ended")])
+        assert not (tmp_path / "ended").exists()
+    assert (tmp_path / "ended").exists()
