@@ -7,6 +7,7 @@
     ├── StackError            4   a server of the stack did not start, or died
     │   ├── StartupError      4   the service itself exits or never gets ready (in `gate`: criterion `startup`)
     │   └── UnreachableError  4   an attached URL does not answer
+    ├── GeneratorError        3   the load generator failed or was late: nothing is known of the service
     ├── BrokenRunError        3   a run's files contradict each other
     └── ReportError           4   a report could not be written
 
@@ -65,6 +66,12 @@ class StartupError(StackError):
 
 class UnreachableError(StackError):
     """An attached URL does not answer."""
+
+
+class GeneratorError(HarnessError):
+    """The load generator failed, was killed or was late: there is no result, and nothing is known of the service."""
+
+    exit_code = 3
 
 
 class BrokenRunError(HarnessError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,10 @@ from harness.catalogue import Suite
 from harness.errors import StartupError
 from harness.judge import judge, verdict_document
 from harness.keeping import keep_logs, redact_results
-from harness.model import Listener, Observation, Outcome, Policy, Progress, StackInfo, Verdict, Waiver
+from harness.model import Listener, Observation, Outcome, Policy, Progress, StackInfo, Target, Verdict, Waiver
 from harness.places import root
 from harness.policy import policy_document, waivers_document
-from harness.preflight import run_live, run_static
+from harness.preflight import readiness_score, run_live, run_static, score_observation
 from harness.profile import target_document
 from harness.pytest_plugin.session import teach
 from harness.redact import Redactor
@@ -59,11 +59,12 @@ def run_gate(plan: GatePlan, listen: Listener) -> GateResult:
     redact = Redactor()
     run = open_gate_run(plan, redact)
     with closed_at_the_end(run, redact):
+        static: list[Observation] = []
         try:
-            with stack_for(plan.aim, run, redact, listen) as stack:
+            with stack_for(plan.aim, run, redact, listen, static.extend) as stack:
                 with timed(run, "preflight", listen) as waited, Turns().shared() as seconds:
                     waited(seconds)
-                    run.record(run_live(plan.aim.target, stack.info))
+                    record_preflight(run, plan.aim.target, stack.info, static)
                 run_suites(run, plan.suites, stack, fresh_stack(plan.aim, redact, listen), plan.options, listen)
                 keep_logs(run.path, stack.info, redact)
         except StartupError as error:
@@ -106,12 +107,23 @@ def closed_at_the_end(run: Run, redact: Redactor) -> Iterator[None]:
 
 
 @contextmanager
-def stack_for(aim: Aim, run: Run, redact: Redactor, listen: Listener) -> Iterator[Stack]:
-    """The run's stack: static preflight before the service starts, criterion `startup` once it answers."""
+def stack_for(
+    aim: Aim,
+    run: Run,
+    redact: Redactor,
+    listen: Listener,
+    tell: Callable[[tuple[Observation, ...]], None] = lambda _: None,
+) -> Iterator[Stack]:
+    """The run's stack: static preflight before the service starts, criterion `startup` once it answers.
+
+    `tell` hears what static preflight found, for the readiness score.
+    """
 
     def before_service(info: StackInfo) -> None:
         teach(redact, info)
-        run.record(run_static(aim.target, info))
+        found = run_static(aim.target, info)
+        tell(found)
+        run.record(found)
 
     with timed(run, "stack up", listen) as waited, Turns().shared() as seconds:
         waited(seconds)
@@ -125,8 +137,16 @@ def stack_for(aim: Aim, run: Run, redact: Redactor, listen: Listener) -> Iterato
         if aim.starts:
             run.record([_startup_passed(stack.info, time.monotonic() - begun)])
         else:
-            run.record([*run_static(aim.target, stack.info), attached_startup(aim.target, stack.info)])
+            before_service(stack.info)
+            run.record([attached_startup(aim.target, stack.info)])
         yield stack
+
+
+def record_preflight(run: Run, target: Target, info: StackInfo, static: Sequence[Observation]) -> None:
+    """Live preflight, and the System Readiness Score over all of it."""
+    live = run_live(target, info)
+    score = readiness_score([*static, *live], target.preflight_weights)
+    run.record([*live, score_observation(score)])
 
 
 def fresh_stack(aim: Aim, redact: Redactor, listen: Listener) -> Callable[[], Stack] | None:

@@ -1,7 +1,8 @@
 """Load: Locust with open arrivals, in a process of its own; every latency counted from the moment a request was due."""
 
+from harness.errors import GeneratorError
 from harness.load.plan import LoadPlan, Request, Stage, clients_needed
-from harness.load.result import ALL, GeneratorError, LoadResult
+from harness.load.result import ALL, LoadResult
 from harness.load.run import run_load
 from harness.load.stages import PROFILES, parse_duration, profile_stages
 

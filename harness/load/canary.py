@@ -13,7 +13,8 @@ from typing import Self
 
 import numpy as np
 
-from harness.load.result import CanaryResult, GeneratorError
+from harness.errors import GeneratorError
+from harness.load.result import CanaryResult
 from harness.load.samples import Samples
 
 _TOLERANCE_MS = 15.0

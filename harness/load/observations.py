@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from harness.load.result import ALL, Endpoint, GeneratorError, LoadResult
+from harness.errors import GeneratorError
+from harness.load.result import ALL, Endpoint, LoadResult
 from harness.load.summary import LEVEL
 from harness.model import Observation, Outcome
 from harness.stats import clopper_pearson

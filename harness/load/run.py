@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from harness.errors import GeneratorError
 from harness.load.canary import Canary, look_for
 from harness.load.capacity import Beat, Watch, steps, sustained_stages
 from harness.load.plan import LoadPlan, validate
-from harness.load.result import CanaryResult, Generator, GeneratorError, LoadResult
+from harness.load.result import CanaryResult, Generator, LoadResult
 from harness.load.samples import Failure, Samples
 from harness.load.schedule import draw_schedule
 from harness.load.summary import dropped, endpoints, histogram, lateness_p99_ms, timeline

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.load.result import GeneratorError
+from harness.errors import GeneratorError
 
 _TAIL = 20
 """Lines of a dead generator's output that its error shows."""
