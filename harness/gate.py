@@ -16,7 +16,7 @@ from harness.keeping import keep_logs, redact_results
 from harness.model import Listener, Observation, Outcome, Policy, Progress, StackInfo, Target, Verdict, Waiver
 from harness.places import root
 from harness.policy import policy_document, waivers_document
-from harness.preflight import readiness_score, run_live, run_static, score_observation
+from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation
 from harness.profile import target_document
 from harness.pytest_plugin.session import teach
 from harness.redact import Redactor
@@ -68,7 +68,7 @@ def run_gate(plan: GatePlan, listen: Listener) -> GateResult:
                 run_suites(run, plan.suites, stack, fresh_stack(plan.aim, redact, listen), plan.options, listen)
                 keep_logs(run.path, stack.info, redact)
         except StartupError as error:
-            run.record([_startup_failed(plan.aim, error)])
+            run.record([_startup_failed(plan.aim, error), *not_asked(error.message)])
             (run.path / "logs" / "startup.log").write_text(redact(error.output), encoding="utf-8")
     return rule_and_report(run.path, plan.policy, plan.waivers, listen)
 
@@ -121,7 +121,7 @@ def stack_for(
 
     def before_service(info: StackInfo) -> None:
         teach(redact, info)
-        found = run_static(aim.target, info)
+        found = run_static(aim.target, info, folders=(run.path,))
         tell(found)
         run.record(found)
 
