@@ -121,7 +121,7 @@ def stack_for(
 
     def before_service(info: StackInfo) -> None:
         teach(redact, info)
-        found = run_static(aim.target, info, folders=(run.path,))
+        found = run_static(aim.target, info, folders=(str(run.path),))
         tell(found)
         run.record(found)
 

@@ -52,6 +52,9 @@ def get_uv(root: Path, cache: Path, environment: Mapping[str, str]) -> Uv:
     )
 
 
+_OWN_SOURCES = ("harness", "fixtures", "suites", "service/dealradar")
+
+
 def sync(root: Path, venv: Path, uv: Uv, *, fresh: bool) -> None:
     """Make `venv` hold exactly what `requirements.lock` lists, and this project's own packages by reference."""
     python = venv / "bin" / "python"
@@ -75,6 +78,8 @@ def sync(root: Path, venv: Path, uv: Uv, *, fresh: bool) -> None:
         run([uv.executable, *create], doing="creating .venv", cwd=root, env=uv.environment)
     run([uv.executable, *fill], doing="installing the packages of requirements.lock", cwd=root, env=uv.environment)
     run([uv.executable, *own], doing="installing this project", cwd=root, env=uv.environment)
+    sources = [name for name in _OWN_SOURCES if (root / name).is_dir()]
+    run([python, "-m", "compileall", "-q", *sources], doing="compiling this project", cwd=root, env=uv.environment)
 
 
 def why_unusable(venv: Path, *, wanted: str | None) -> str | None:
