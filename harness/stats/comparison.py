@@ -58,7 +58,7 @@ def ratio_of_medians(
     value = candidate.quantile(q) / base.quantile(q)
     ratios = candidate.resampled(q, resamples, generator) / base.resampled(q, resamples, generator)
     fewest = min(len(base.places), len(candidate.places))
-    tail = _widened_tail(1 - level, fewest)
+    tail = widened_tail(1 - level, fewest)
     low, high = np.quantile(ratios, [tail, 1 - tail])
     # a skewed bootstrap can leave its own estimate outside; the interval must hold what was seen
     return RatioEstimate(
@@ -185,7 +185,7 @@ class _Pool:
         return low
 
 
-def _widened_tail(alpha: float, blocks: int) -> float:
+def widened_tail(alpha: float, blocks: int) -> float:
     """The tail on each side at which to read the bootstrap's percentiles."""
     reach = math.sqrt(blocks / (blocks - 1)) * student_quantile(1 - alpha / 2, blocks - 1)
     return NormalDist().cdf(-reach)

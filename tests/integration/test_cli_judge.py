@@ -126,6 +126,11 @@ class TestJudge:
         assert run_command(["judge", "--policy", "quick", str(folder)]) == 3
         assert files_of(folder) == before
 
+    def test_another_policy_gives_no_verdict_to_a_run_that_has_none(self, make):
+        folder = make(Outcome.PASS, state="interrupted")
+        assert run_command(["judge", "--policy", "quick", str(folder)]) == 3
+        assert not (folder / "verdict.json").exists()
+
     def test_a_mistaken_policy_is_a_mistake_of_the_user(self, make, capsys):
         folder = make(Outcome.PASS)
         assert run_command(["judge", "--policy", "qiuck", str(folder)]) == 2

@@ -114,6 +114,13 @@ def test_a_repeated_measurement_replaces_the_one_of_the_failed_attempt():
     assert ruling_of(LATENCY, slow, median, quick).status == "pass"
 
 
+def test_statistics_of_one_test_do_not_replace_each_other():
+    test = "suites/load/test_load.py::test_load"
+    lines = [measured(100, [90, 110], test=test), measured(50, [40, 60], test=test, statistic="p50")]
+    assert ruling_of(LATENCY, *lines).status == "pass"
+    assert ruling_of(LATENCY, *reversed(lines)).status == "pass"
+
+
 def test_two_measurements_of_one_attempt_both_count():
     test = "suites/load/test_load.py::test_load"
     lines = [measured(value, [value, value], test=test, detail={"attempt": 1}) for value in (500, 100)]

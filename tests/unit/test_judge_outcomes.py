@@ -46,6 +46,10 @@ def test_fewer_observations_than_demanded_are_not_enough():
     assert ruling_of(criterion(min_n=3), line(n=3)).status == "pass"
 
 
+def test_numbers_alone_are_no_pass():
+    assert ruling_of(criterion(), line("measured")).reason == "nothing passed outright: 1 measured"
+
+
 def test_only_what_is_selected_counts():
     lines = [line(), line("fail", "csp.present"), line("fail", suite="e2e"), line("fail", subject="GET /other")]
     rule = criterion("headers.*", suite="security", subject="GET /")

@@ -21,6 +21,7 @@ from harness.stats import (
     quantile_interval,
     ratio_of_medians,
 )
+from harness.stats.comparison import widened_tail
 from harness.stats.distributions import beta_share, student_quantile
 
 
@@ -186,6 +187,21 @@ class TestRatio:
     def test_degenerate_blocks_are_named(self, base, said):
         with pytest.raises(ValueError, match=said):
             ratio_of_medians(base, [[1.0]] * 4, 1)
+
+    def test_few_blocks_widen_the_interval_and_many_do_not(self):
+        # sqrt(5/4) times t(0.975, 4) = 2.776 is 3.104; the normal tail beyond it is 0.00095
+        assert widened_tail(0.05, 5) == pytest.approx(0.00095, abs=1e-5)
+        assert widened_tail(0.05, 10_000) == pytest.approx(0.025, abs=1e-5)
+        generator = np.random.default_rng(15)
+        base, candidate = blocks(generator, 5), blocks(generator, 5)
+        found = ratio_of_medians(base, candidate, 1)
+        draws = generator.integers(0, 5, (2, 400, 5))
+        medians = [
+            [np.median(np.concatenate([side[block] for block in row])) for row in rows]
+            for side, rows in zip((base, candidate), draws, strict=True)
+        ]
+        plain = np.quantile(np.divide(medians[1], medians[0]), [0.025, 0.975])
+        assert found.low < plain[0] < plain[1] < found.high
 
     def test_equal_samples_have_no_width(self):
         found = ratio_of_medians([[2.0] * 5] * 4, [[3.0] * 5] * 4, 1)
