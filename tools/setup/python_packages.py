@@ -59,7 +59,7 @@ def sync(root: Path, venv: Path, uv: Uv, *, fresh: bool) -> None:
     """Make `venv` hold exactly what `requirements.lock` lists, and this project's own packages by reference."""
     python = venv / "bin" / "python"
     create: Words = ["venv", "--no-project", "--clear", "--python", sys.executable, venv]
-    fill: Words = ["pip", "sync", "--python", python, "--require-hashes", "--no-build"]
+    fill: list[str | Path] = ["pip", "sync", "--python", python, "--require-hashes", "--no-build"]
     # Where the environment forbids Python to write bytecode, every start would compile everything anew.
     fill += ["--compile-bytecode", "requirements.lock"]
     own: list[str | Path] = [
