@@ -19,6 +19,8 @@ Comparison = Literal["regression", "improvement", "equivalent", "inconclusive"]
 
 FEWEST_BLOCKS = 4
 """Fewer blocks of a side cannot show how much blocks differ."""
+_DRAWS_IN_TAIL = 10
+_MOST_DRAWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ def ratio_of_medians(
 
     Whole blocks are drawn with replacement, since requests of one block are not independent (Davison & Hinkley 1997,
     3.8). The percentile interval is widened for few blocks as Hesterberg does (2015, "What Teachers Should Know About
-    the Bootstrap", 5.4): the normal tail beyond sqrt(b/(b-1)) times Student's t with b-1 degrees of freedom.
+    the Bootstrap", 5.4): the normal tail beyond sqrt(b/(b-1)) times Student's t with b-1 degrees of freedom. A thin
+    tail takes more than `resamples` draws: so many that ten lie in it, or 10,000.
     Raises `ValueError` for fewer than four blocks of a side, an empty block, or a sample that is not a finite number
     above 0.
     """
@@ -56,9 +59,9 @@ def ratio_of_medians(
     check_level(level)
     generator = np.random.default_rng(seed)
     value = candidate.quantile(q) / base.quantile(q)
-    ratios = candidate.resampled(q, resamples, generator) / base.resampled(q, resamples, generator)
-    fewest = min(len(base.places), len(candidate.places))
-    tail = widened_tail(1 - level, fewest)
+    tail = widened_tail(1 - level, min(len(base.places), len(candidate.places)))
+    draws = max(resamples, min(_MOST_DRAWS, math.ceil(_DRAWS_IN_TAIL / max(tail, 1e-9))))
+    ratios = candidate.resampled(q, draws, generator) / base.resampled(q, draws, generator)
     low, high = np.quantile(ratios, [tail, 1 - tail])
     # a skewed bootstrap can leave its own estimate outside; the interval must hold what was seen
     return RatioEstimate(
@@ -159,7 +162,10 @@ class _Pool:
     def resampled(self, q: float, resamples: int, generator: np.random.Generator) -> Floats:
         """The quantile of each of `resamples` draws of as many blocks as there are."""
         blocks = len(self.places)
-        return self._quantiles(generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples), q)
+        weights = generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples)
+        # few blocks have few different draws: each is computed once
+        different, which = np.unique(weights, axis=0, return_inverse=True)
+        return self._quantiles(different, q)[which.reshape(-1)]
 
     def _quantiles(self, weights: Places, q: float) -> Floats:
         """Quantiles of the samples with their blocks' weights (Hyndman & Fan 1996, type 2: the middle of a tie)."""

