@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
 from harness.stack.build import fingerprint, identify_build
+from harness.stack.protocol import Stack
 from harness.stack.readiness import service_asker
-from harness.stack.running import RunningStack
 from harness.stack.starting import launch, open_stack
 from harness.stack.state import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
 
@@ -49,7 +49,7 @@ def all_stacks() -> tuple[StackInfo, ...]:
     return tuple(info for info in found if info is not None)
 
 
-def attach_name(name: str) -> RunningStack:
+def attach_name(name: str) -> Stack:
     """Open a stack that `harness up` started; it counts as started by us. Raises UsageError if there is none."""
     if find_stack(name) is None:
         raise UsageError(f"no stack {name!r} runs; start it: harness up --name {name}")

@@ -13,7 +13,7 @@ import pytest
 
 from harness.errors import StackError, UnreachableError, UsageError
 from harness.model import Service, Target
-from harness.stack import attach_url, is_loopback
+from harness.stack import attach_url, is_loopback, open_stack
 
 TARGET = Target(name="theirs", source="", service=Service(url="http://x", timeout_s=0.5))
 
@@ -130,6 +130,15 @@ def test_what_is_no_address_is_refused(url: str) -> None:
 )
 def test_loopback_is_told_from_the_address_alone(url: str, *, ours: bool) -> None:
     assert is_loopback(url) is ours
+
+
+def test_another_process_opens_what_was_attached(theirs: str) -> None:
+    with attach_url(TARGET, theirs) as stack:
+        with open_stack(Path(stack.info.state_dir) / "stack.json") as again:
+            assert again.info == stack.info
+            with pytest.raises(StackError, match="not started by this harness"):
+                again.start_instance({})
+        assert Path(stack.info.state_dir).is_dir()
 
 
 def test_no_descriptor_is_left_open(theirs: str) -> None:
