@@ -95,7 +95,7 @@ def test_a_healthy_stack_passes_but_for_the_missing_table(target: Target, stack:
     database = lines["database"]
     assert database.outcome is Outcome.FAIL
     assert "1 of 2 tables, missing: parts" in database.detail["message"]
-    assert lines["cache_on"].detail["seen"] == ["MISS", "HIT"]
+    assert lines["cache_on"].detail["seen"][-1] == "HIT"
     assert lines["cache_server"].detail["maxmemory"] > 0
     assert all(line.detail["seconds"] > 0 for line in lines.values())
     assert readiness_score(lines.values(), {}).value < 100
