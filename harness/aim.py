@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from harness.errors import UsageError
 from harness.model import Listener, StackInfo, Target
 from harness.places import in_checkout, root
 from harness.profile import generic_target, load_target
-from harness.stack import Stack, attach_name, attach_url, find_stack, launch
+from harness.stack import Stack, attach_name, attach_url, checked_url, find_stack, launch
 
 DEFAULT_TARGET = "dealradar"
 
@@ -43,6 +42,8 @@ def take_aim(
 ) -> Aim:
     """Make sense of the shared options. Raises `UsageError` where they contradict each other or aim at nothing."""
     settings = dict(overrides or {})
+    if port is not None and (url is not None or backend == "attach"):
+        raise UsageError(f"--port {port}: the port of a service that already runs cannot be chosen; leave it out")
     if url is not None:
         return _aim_at_url(target, backend, url, settings)
     if backend == "attach":
@@ -72,15 +73,13 @@ def bring_up(aim: Aim, listen: Listener, before_service: Callable[[StackInfo], N
 
 
 def _aim_at_url(target: str | None, backend: str | None, url: str, settings: Mapping[str, str]) -> Aim:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"--url {url!r} is no address; write it like http://127.0.0.1:8000")
+    url = checked_url(url)
     if backend not in (None, "attach"):
         raise UsageError(f"--stack {backend} starts a service, --url names one that runs: give one of them")
     if settings:
         raise UsageError(f"--env {next(iter(settings))}: settings of a service that already runs cannot be changed")
     found = load_target(target, root()) if target else generic_target(url)
-    return Aim(target=found, backend="attach", url=url.rstrip("/"))
+    return Aim(target=found, backend="attach", url=url)
 
 
 def _aim_at_name(target: str | None, name: str, settings: Mapping[str, str]) -> Aim:

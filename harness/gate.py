@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.aim import Aim, bring_up
 from harness.catalogue import Suite
-from harness.errors import StartupError
+from harness.errors import ReportError, StartupError
 from harness.judge import judge, verdict_document
 from harness.keeping import keep_logs, redact_results
-from harness.model import Listener, Observation, Outcome, Policy, Progress, StackInfo, Target, Verdict, Waiver
+from harness.model import Listener, Observation, Policy, Progress, StackInfo, Target, Verdict, Waiver
 from harness.places import root
 from harness.policy import policy_document, waivers_document
 from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation
@@ -24,9 +24,9 @@ from harness.report import write_reports
 from harness.run import Run, create_run, load_record, seal, stack_facts
 from harness.stack import Stack
 from harness.stack.build import commit_of, identify_build
-from harness.startup import attached_startup
-from harness.suite_run import SuiteOptions, run_suites, timed
-from harness.turns import Turns
+from harness.startup import attached_startup, startup_failed, startup_passed
+from harness.suite_progress import shared_turn
+from harness.suite_run import FreshStack, SuiteOptions, run_suites, timed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,29 +48,31 @@ class GateResult:
 
     run: Path
     verdict: Verdict
+    service_log: str = ""
+    """The last lines of a service that did not start."""
+    unreported: ReportError | None = None
+    """Reports that could not be written; the verdict stands."""
 
 
 def run_gate(plan: GatePlan, listen: Listener) -> GateResult:
-    """Rule on a release.
-
-    Raises `StackError` where the stack, not the service, kept the gate from testing, and `ReportError` where a report
-    could not be written after the verdict.
-    """
+    """Rule on a release. Raises `StackError` where the stack, not the service, kept the gate from testing."""
     redact = Redactor()
     run = open_gate_run(plan, redact)
+    service_log = ""
     with closed_at_the_end(run, redact):
         static: list[Observation] = []
         try:
             with stack_for(plan.aim, run, redact, listen, static.extend) as stack:
-                with timed(run, "preflight", listen) as waited, Turns().shared() as seconds:
-                    waited(seconds)
-                    record_preflight(run, plan.aim.target, stack.info, static)
-                run_suites(run, plan.suites, stack, fresh_stack(plan.aim, redact, listen), plan.options, listen)
-                keep_logs(run.path, stack.info, redact)
+                with timed(run, "preflight", listen) as waited, shared_turn("preflight", listen, waited):
+                    record_preflight(run, plan.aim.target, static, run_live(plan.aim.target, stack.info))
+                run_suites(run, plan.suites, stack, fresh_stack(plan.aim, run, redact, listen), plan.options, listen)
         except StartupError as error:
-            run.record([_startup_failed(plan.aim, error), *not_asked(error.message)])
-            (run.path / "logs" / "startup.log").write_text(redact(error.output), encoding="utf-8")
-    return rule_and_report(run.path, plan.policy, plan.waivers, listen)
+            run.record([startup_failed(plan.aim.target.name, error)])
+            record_preflight(run, plan.aim.target, static, not_asked(redact(error.message)))
+            service_log = redact(error.output)
+            (run.path / "logs" / "startup.log").write_text(service_log, encoding="utf-8")
+    verdict = rule(run.path, plan.policy, plan.waivers)
+    return GateResult(run=run.path, verdict=verdict, service_log=service_log, unreported=report(run.path, listen))
 
 
 def open_gate_run(plan: GatePlan, redact: Redactor) -> Run:
@@ -114,7 +116,8 @@ def stack_for(
     listen: Listener,
     tell: Callable[[tuple[Observation, ...]], None] = lambda _: None,
 ) -> Iterator[Stack]:
-    """The run's stack: static preflight before the service starts, criterion `startup` once it answers.
+    """The run's stack: static preflight before the service starts, criterion `startup` once it answers, its logs kept
+    however it ends.
 
     `tell` hears what static preflight found, for the readiness score.
     """
@@ -125,71 +128,67 @@ def stack_for(
         tell(found)
         run.record(found)
 
-    with timed(run, "stack up", listen) as waited, Turns().shared() as seconds:
-        waited(seconds)
+    with timed(run, "stack up", listen) as waited, shared_turn("stack up", listen, waited):
         begun = time.monotonic()
         stack = bring_up(aim, listen, before_service)
-    with stack:
-        teach(redact, stack.info)
+    with stack, logs_kept(run, stack, redact):
         with run.editing() as document:
             document["stack"] = stack_facts(stack.info)
             document["build"] = identify_build(aim.target, stack.info)
         if aim.starts:
-            run.record([_startup_passed(stack.info, time.monotonic() - begun)])
+            run.record([startup_passed(stack.info, time.monotonic() - begun)])
         else:
             before_service(stack.info)
             run.record([attached_startup(aim.target, stack.info)])
         yield stack
 
 
-def record_preflight(run: Run, target: Target, info: StackInfo, static: Sequence[Observation]) -> None:
+@contextmanager
+def logs_kept(run: Run, stack: Stack, redact: Redactor, prefix: str = "") -> Iterator[None]:
+    """Take what is secret in the stack out of all that the run keeps, and its logs into the run before it ends."""
+    teach(redact, stack.info)
+    try:
+        yield
+    finally:
+        keep_logs(run.path, stack.info, redact, prefix)
+
+
+def record_preflight(run: Run, target: Target, static: Sequence[Observation], live: Sequence[Observation]) -> None:
     """Live preflight, and the System Readiness Score over all of it."""
-    live = run_live(target, info)
     score = readiness_score([*static, *live], target.preflight_weights)
     run.record([*live, score_observation(score)])
 
 
-def fresh_stack(aim: Aim, redact: Redactor, listen: Listener) -> Callable[[], Stack] | None:
+def fresh_stack(aim: Aim, run: Run, redact: Redactor, listen: Listener) -> FreshStack | None:
     """Makes further stacks like this one, for suites that want one of their own; None where we cannot start any."""
     if not aim.starts:
         return None
 
-    def start() -> Stack:
-        started = bring_up(aim, listen)
-        teach(redact, started.info)
-        return started
+    @contextmanager
+    def start(suite: str, waited: Callable[[float], None]) -> Iterator[Stack]:
+        with shared_turn(f"{suite} (alone)", listen, waited):
+            # the port that was asked for belongs to the run's first stack
+            stack = bring_up(replace(aim, port=None), listen)
+        with stack, logs_kept(run, stack, redact, f"{suite}-"):
+            yield stack
 
     return start
 
 
-def rule_and_report(run: Path, policy: Policy, waivers: tuple[Waiver, ...], listen: Listener) -> GateResult:
-    """Judge the closed run, seal it, and write its reports."""
+def rule(run: Path, policy: Policy, waivers: tuple[Waiver, ...]) -> Verdict:
+    """Judge the closed run, and seal it with its verdict."""
     verdict = judge(policy, waivers, load_record(run))
     (run / "verdict.json").write_bytes(verdict_document(verdict))
     seal(run)
+    return verdict
+
+
+def report(run: Path, listen: Listener) -> ReportError | None:
+    """Write the run's reports; returns what went wrong, since it changes no verdict."""
     listen(Progress(phase="reports", text="begun"))
-    with Turns().shared():
-        write_reports(run)
-    return GateResult(run=run, verdict=verdict)
-
-
-def _startup_passed(info: StackInfo, seconds: float) -> Observation:
-    return Observation(
-        suite="gate",
-        check="startup",
-        subject=info.url,
-        outcome=Outcome.PASS,
-        value=round(seconds, 3),
-        unit="s",
-        detail={"parts": dict(info.timings)},
-    )
-
-
-def _startup_failed(aim: Aim, error: StartupError) -> Observation:
-    return Observation(
-        suite="gate",
-        check="startup",
-        subject=aim.target.name,
-        outcome=Outcome.FAIL,
-        detail={"message": error.message, "reason": error.message, "log": error.output},
-    )
+    try:
+        with shared_turn("reports", listen):
+            write_reports(run)
+    except ReportError as error:
+        return error
+    return None

@@ -1,4 +1,4 @@
-"""Criterion `startup` for a service that somebody else started: it passes once live and ready answer (DESIGN 4.7)."""
+"""Criterion `startup`: a service of ours came up or did not, one of somebody else answers or does not (DESIGN 4.7)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,48 @@ import time
 
 import httpx
 
+from harness.errors import StartupError
 from harness.model import Observation, Outcome, StackInfo, Target
 
 _PAUSE_S = 0.1
+_ERRORS_FROM = {True: 400, False: 500}
+"""The first status that is no answer, by whether the profile names a path: a bare `/` may well be unknown to an API."""
+
+
+def startup_passed(info: StackInfo, seconds: float) -> Observation:
+    """A service of ours was ready `seconds` after the order to start it."""
+    return Observation(
+        suite="gate",
+        check="startup",
+        subject=info.url,
+        outcome=Outcome.PASS,
+        value=round(seconds, 3),
+        unit="s",
+        detail={"parts": dict(info.timings)},
+    )
+
+
+def startup_failed(subject: str, error: StartupError) -> Observation:
+    """A service of ours exited or never got ready while its stack answered."""
+    return Observation(
+        suite="gate",
+        check="startup",
+        subject=subject,
+        outcome=Outcome.FAIL,
+        detail={"message": error.message, "reason": error.message, "log": error.output},
+    )
 
 
 def attached_startup(target: Target, info: StackInfo) -> Observation:
     """Ask live and ready until both answer, for as long as the profile gives a request."""
     begun = time.monotonic()
-    paths = [path for path in (target.health.live, target.health.ready) if path] or ["/"]
+    named = [path for path in (target.health.live, target.health.ready) if path]
+    paths, wrong_from = named or ["/"], _ERRORS_FROM[bool(named)]
     with httpx.Client(base_url=info.url, timeout=target.service.timeout_s) as client:
-        answers = {path: _ask(client, path) for path in paths}
+        answers = {path: _ask(client, path, wrong_from) for path in paths}
         while any(answers.values()) and time.monotonic() - begun < target.service.timeout_s:
             time.sleep(_PAUSE_S)
-            answers = {path: _ask(client, path) for path in paths}
+            answers = {path: _ask(client, path, wrong_from) for path in paths}
     wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
     return Observation(
         suite="gate",
@@ -32,10 +60,10 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
     )
 
 
-def _ask(client: httpx.Client, path: str) -> str:
+def _ask(client: httpx.Client, path: str, wrong_from: int) -> str:
     """What is wrong with the answer; "" if nothing is."""
     try:
         answer = client.get(path)
     except httpx.HTTPError as error:
         return f"no answer ({type(error).__name__})"
-    return "" if answer.status_code < 400 else f"status {answer.status_code}"
+    return "" if answer.status_code < wrong_from else f"status {answer.status_code}"

@@ -10,7 +10,6 @@ from pathlib import Path
 from harness.aim import Aim
 from harness.catalogue import Suite
 from harness.gate import closed_at_the_end, fresh_stack, stack_for
-from harness.keeping import keep_logs
 from harness.model import Evidence, Listener, Outcome
 from harness.places import root
 from harness.profile import target_document
@@ -56,8 +55,7 @@ def run_alone(
         redact=redact,
     )
     with closed_at_the_end(run, redact), stack_for(aim, run, redact, listen) as stack:
-        run_suites(run, suites, stack, fresh_stack(aim, redact, listen), options, listen)
-        keep_logs(run.path, stack.info, redact)
+        run_suites(run, suites, stack, fresh_stack(aim, run, redact, listen), options, listen)
     seal(run.path)
     write_reports(run.path)
     names = {suite.name for suite in suites}

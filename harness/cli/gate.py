@@ -10,8 +10,9 @@ import click
 from harness.cli import options
 from harness.cli.progress import showing
 from harness.cli.verdict_text import print_verdict
+from harness.model import Decision
 
-EXITS = {"GO": 0, "NO-GO": 1, "INCONCLUSIVE": 3}
+EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 
 
 def default_workers() -> int:
@@ -26,8 +27,8 @@ def default_workers() -> int:
 @click.option(
     "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: the cores, at most 4)."
 )
-@click.option("--only", metavar="SUITE,…", default="", help="Run these suites only; at best INCONCLUSIVE.")
-@click.option("--without", metavar="SUITE,…", default="", help="Leave these suites out; at best INCONCLUSIVE.")
+@click.option("--only", metavar="SUITE,…", default=None, help="Run these suites only; at best INCONCLUSIVE.")
+@click.option("--without", metavar="SUITE,…", default=None, help="Leave these suites out; at best INCONCLUSIVE.")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the service (default: a free one).")
 @options.active
 @options.traces
@@ -43,8 +44,8 @@ def command(
     policy: str,
     out: Path | None,
     workers: int | None,
-    only: str,
-    without: str,
+    only: str | None,
+    without: str | None,
     port: int | None,
     active: bool,
     traces: bool,
@@ -64,15 +65,19 @@ def command(
     plan = make_plan(
         aim,
         policy=policy,
-        only=options.words(only),
-        without=options.words(without),
+        only=options.words("--only", only),
+        without=options.words("--without", without),
         options=SuiteOptions(workers=workers or default_workers(), active=active, traces=traces),
         out=out or Path("reports"),
     )
     with showing() as listen:
         result = run_gate(plan, listen)
+    if result.service_log:
+        click.echo(f"the service did not start; the end of its log:\n{result.service_log.rstrip()}", err=True)
     if as_json:
         click.echo((result.run / "verdict.json").read_text(encoding="utf-8"), nl=False)
     else:
         print_verdict(result.verdict, result.run)
+    if result.unreported is not None:
+        raise result.unreported
     return EXITS[result.verdict.verdict]

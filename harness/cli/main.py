@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
+import io
+import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 import harness
 from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 COMMANDS = {
     "gate": "Start the target, test it, rule GO, NO-GO or INCONCLUSIVE, and stop it.",
@@ -28,6 +36,8 @@ COMMANDS = {
     "verify": "Has a run changed since its verdict?",
     "doctor": "What this machine has and lacks.",
 }
+_END_WITH_READER: tuple[list[str], ...] = (["logs"],)
+"""Commands whose only work is to print."""
 
 
 class Commands(click.Group):
@@ -82,46 +92,77 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     raise KeyboardInterrupt
 
 
+class _Output(io.FileIO):
+    """Standard output whose reader may leave: `harness gate | head -1` must still exit by its verdict."""
+
+    def write(self, data: Buffer, /) -> int:
+        """Write, or from the moment that nobody reads any more write to nowhere."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), self.fileno())
+            return super().write(data)
+
+
 def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
-    sys.exit(run_command(sys.argv[1:]))
+    words = sys.argv[1:]
+    if words[:1] not in _END_WITH_READER:
+        raw = _Output(sys.stdout.fileno(), "w", closefd=False)
+        encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=errors, write_through=True)
+    sys.exit(run_command(words))
 
 
 def run_command(words: list[str]) -> int:
     """Run one command line; returns the exit status."""
-    debug = "--debug" in words
     try:
         status = _root().main(args=words, prog_name="harness", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as shown:
         click.echo(shown.format_message())
         return 0
-    except click.ClickException as error:
-        name = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "harness"
-        click.echo(f"error: {_one_line(error.format_message())} (see `{name} --help`)", err=True)
-        return 2
-    except HarnessError as error:
-        click.echo(f"error: {_one_line(error.message)}", err=True)
-        if error.output:
-            click.echo(error.output.rstrip(), err=True)
-        if debug:
-            traceback.print_exc()
-        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        return 0
-    except Exception as error:  # noqa: BLE001 - the process's border: a crash of ours is exit 4, in one line
-        click.echo(
-            f"error: the harness failed: {type(error).__name__}: {_one_line(str(error))} (--debug shows where)",
-            err=True,
-        )
-        if debug:
+    except Exception as error:  # noqa: BLE001 - the process's border: whatever went wrong ends in one line and a status
+        if isinstance(error, BrokenPipeError) and words[:1] in _END_WITH_READER:
+            return _reader_left()
+        message, code = _told(error)
+        click.echo(f"error: {_one_line(message)}", err=True)
+        if isinstance(error, HarnessError) and error.output:
+            click.echo(error.output.rstrip(), err=True)
+        if "--debug" in words:
             traceback.print_exc()
-        return 4
+        return code
     return status if isinstance(status, int) else 0
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the status it leads to."""
+    where = " (--debug shows where)"
+    match error:
+        case HarnessError():
+            return error.message, error.exit_code
+        case click.ClickException():
+            context = error.ctx if isinstance(error, click.UsageError) else None
+            return f"{error.format_message()} (see `{context.command_path if context else 'harness'} --help`)", 2
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            place = f"{error.filename}: " if error.filename else ""
+            return f"{place}{error.strerror}; free some, or give another folder with --out", 4
+        case OSError(strerror=str(what), filename=str(place)):
+            return f"the harness failed: {place}: {what}{where}", 4
+        case _:
+            return f"the harness failed: {type(error).__name__}: {error}{where}", 4
+
+
+def _reader_left() -> int:
+    """Nobody reads any more: nothing is left to do, and the interpreter's own last flush must not fail."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return 0
 
 
 def _one_line(message: str) -> str:

@@ -63,6 +63,9 @@ aiming = together(target, stack, url, name, env)
 """The options of every command that takes a target."""
 
 
-def words(text: str) -> tuple[str, ...]:
-    """A comma-separated option as its words."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+def words(option: str, text: str | None) -> tuple[str, ...]:
+    """A comma-separated option as its words; none if it was not given. Raises `click.BadParameter` if it names none."""
+    found = tuple(word.strip() for word in (text or "").split(",") if word.strip())
+    if text is not None and not found:
+        raise click.BadParameter("it names nothing; write names with commas between them", param_hint=option)
+    return found

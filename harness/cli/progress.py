@@ -13,39 +13,70 @@ from rich.text import Text
 
 from harness.model import Listener, Progress
 
+_BEFORE_TESTS = frozenset({"stack up", "stack", "note"})
+"""Phases that end with the stack up. An error of theirs must be the first line (DESIGN 4.1)."""
+
 
 class Plain:
-    """A line for each phase that begins or ends; counts would only fill a log."""
+    """A line for each phase that begins or ends; counts would only fill a log.
+
+    What happens until the stack is up is held back until then: if it never is, the error says all that matters.
+    """
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
+        self._held: list[str] | None = []
 
     def __call__(self, happened: Progress) -> None:
         """Print what changed."""
         if happened.text == "running":
             return
-        elapsed = time.monotonic() - self._begun
-        sys.stderr.write(f"{elapsed:6.1f} s  {happened.phase}: {happened.text}\n")
+        if happened.phase not in _BEFORE_TESTS:
+            self.release()
+        line = f"{time.monotonic() - self._begun:6.1f} s  {happened.phase}: {happened.text}\n"
+        if self._held is not None:
+            self._held.append(line)
+            return
+        sys.stderr.write(line)
+        sys.stderr.flush()
+
+    def release(self) -> None:
+        """Print what was held back, and hold back no more."""
+        held, self._held = self._held, None
+        sys.stderr.writelines(held or ())
         sys.stderr.flush()
 
 
 class Terminal:
-    """The current phase with its counts, in place."""
+    """The current phase with its counts, in place; drawn anew several times a second, so that the time goes on."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self) -> None:
         self._begun = time.monotonic()
+        self._latest = Progress(phase="", text="")
 
     def __call__(self, happened: Progress) -> None:
-        """Show the event."""
-        parts = [f"{time.monotonic() - self._begun:5.1f} s", happened.phase]
-        if happened.text != "running":
-            parts.append(happened.text)
-        if happened.done is not None:
-            parts.append(f"{happened.done}/{happened.total}" if happened.total else f"{happened.done} observations")
-        if happened.rate is not None:
-            parts.append(f"{happened.rate:.0f} requests/s")
-        self._live.update(Text("  ".join(parts), overflow="ellipsis", no_wrap=True))
+        """Show the event from now on."""
+        self._latest = happened
+
+    def __rich__(self) -> Text:
+        """The line as it is now."""
+        return Text(
+            f"{time.monotonic() - self._begun:5.1f} s  {described(self._latest)}", overflow="ellipsis", no_wrap=True
+        )
+
+
+def described(happened: Progress) -> str:
+    """A phase, how far it is, and how fast."""
+    parts = [happened.phase]
+    if happened.text != "running":
+        parts.append(happened.text)
+    if happened.done is not None:
+        # what runs at a rate is counted in seconds
+        unit = "tests" if happened.rate is None else "s"
+        parts.append(f"{happened.done}/{happened.total} {unit}" if happened.total else f"{happened.done} {unit}")
+    if happened.rate is not None:
+        parts.append(f"{happened.rate:.0f} requests/s")
+    return "  ".join(part for part in parts if part)
 
 
 @contextmanager
@@ -53,7 +84,10 @@ def showing() -> Iterator[Listener]:
     """Something that shows progress for as long as the context lasts."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield Plain()
+        plain = Plain()
+        yield plain
+        plain.release()
         return
-    with Live(console=console, transient=True, refresh_per_second=8) as live:
-        yield Terminal(live)
+    terminal = Terminal()
+    with Live(terminal, console=console, transient=True, refresh_per_second=8):
+        yield terminal

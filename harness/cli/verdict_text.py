@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.model import Decision, Ruling, Status, Verdict
+from harness.model import Decision, Evidence, Outcome, Ruling, Status, Verdict
+from harness.run import read_evidence
 
 _COLOURS = {
     Decision.GO: "bold green",
@@ -21,20 +23,23 @@ _COLOURS = {
     Status.WAIVED: "magenta",
     Status.NOT_APPLICABLE: "dim",
 }
+_RED = (Outcome.FAIL, Outcome.ERROR)
+_WIDTH = 160
+"""Columns where nothing says how wide the reader's are."""
 
 
 def print_verdict(verdict: Verdict, run: Path) -> None:
     """Criteria, then what is not proven and why, then the verdict and where the page lies."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
     console.print(_table(verdict.criteria))
+    lines = {line.seq: line for line in read_evidence(run / "evidence.jsonl", verdict.run).lines}
     for ruling in verdict.criteria:
         if ruling.status not in (Status.PASS, Status.NOT_APPLICABLE):
-            needed = "" if ruling.required else " (not required)"
-            console.print(
-                Text.assemble((f"{ruling.status}", _COLOURS[ruling.status]), f" {ruling.id}{needed}: {ruling.reason}")
-            )
+            _print_open(console, ruling, lines)
     for reason in verdict.held_back:
-        console.print(Text(f"held back: {reason}"))
+        _print_whole(console, f"held back: {reason}")
     console.print()
     console.print(
         Text.assemble(
@@ -43,7 +48,23 @@ def print_verdict(verdict: Verdict, run: Path) -> None:
         )
     )
     page = run / "report" / "index.html"
-    console.print(Text(f"page: {page if page.is_file() else run}", overflow="fold"))
+    _print_whole(console, f"page: {page}" if page.is_file() else f"evidence: {run}")
+
+
+def _print_open(console: Console, ruling: Ruling, lines: Mapping[int, Evidence]) -> None:
+    """What is not proven: why, and how to see it again."""
+    needed = "" if ruling.required else " (not required)"
+    head = Text.assemble((f"{ruling.status}", _COLOURS[ruling.status]), f" {ruling.id}{needed}: {ruling.reason}")
+    console.print(head, soft_wrap=True)
+    red = [lines[seq] for seq in ruling.evidence if seq in lines and lines[seq].outcome in _RED]
+    repeat = next((line.detail["curl"][-1] for line in red if line.detail.get("curl")), None)
+    if repeat is not None:
+        _print_whole(console, f"    {repeat}")
+
+
+def _print_whole(console: Console, text: str) -> None:
+    """A line that people copy: the terminal may wrap it, we do not."""
+    console.print(Text(text), soft_wrap=True)
 
 
 def _table(rulings: tuple[Ruling, ...]) -> Table:
