@@ -231,7 +231,8 @@ class Verdict:
 class Service:
     """How the target is started. Exactly one of `command`, `image` and `url` says what it is.
 
-    Words may hold `{host} {port} {database_url} {redis_url} {smtp_url}` and `{secret.NAME}` (random, one a stack).
+    Words may hold `{host} {port} {proxy} {database_url} {redis_url} {smtp_url}` and `{secret.NAME}` (random, one a
+    stack).
     """
 
     command: tuple[str, ...] = ()
@@ -371,6 +372,8 @@ class StackInfo:
     redis_url: str | None = None
     smtp_url: str | None = None
     mailbox_url: str | None = None
+    untrusted_url: str | None = None
+    """Reaches the service through a peer that it trusts as no proxy; None where any other loopback address is one."""
     instances: tuple[Instance, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)

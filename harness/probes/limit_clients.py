@@ -18,6 +18,8 @@ class LimitClients:
     """Sends GETs of one path as any client; a context manager that closes its connections.
 
     With `address_mode` "none" all requests are one client's: the probe must then run alone (DESIGN 5).
+    `untrusted_url` reaches the same service through a peer that it does not trust; without one, a loopback address of
+    its own is such a peer.
     """
 
     def __init__(
@@ -27,12 +29,14 @@ class LimitClients:
         *,
         address_mode: AddressMode,
         timeout_s: float,
+        untrusted_url: str | None = None,
         connections: int = 16,
         permit: Permit | None = None,
         book: AddressBook = SHARED_ADDRESSES,
     ) -> None:
         self._base_url = base_url
         self._path = path
+        self._untrusted_url = untrusted_url
         self._mode = address_mode
         self._timeout_s = timeout_s
         self._connections = connections
@@ -51,20 +55,21 @@ class LimitClients:
         return self._client(self._mode, client).exchange("GET", self._path)
 
     def spoof(self, _number: int) -> Exchange:
-        """A request from one untrusted peer (a bound loopback address of its own) that claims to forward for a
-        different client each time. Only towards this machine."""
+        """A request from one untrusted peer that claims to forward for a different client each time. Only towards this
+        machine."""
+        mode: AddressMode = "none" if self._untrusted_url else "source"
         with self._lock:
-            self._liar = self._liar or self._book.fresh("source")
+            self._liar = self._liar or self._untrusted_url or self._book.fresh("source")
         claimed = self._book.fresh("x-forwarded-for")
         headers = {"X-Forwarded-For": claimed, "X-Real-IP": claimed, "Forwarded": f"for={claimed}"}
-        return self._client("source", self._liar).exchange("GET", self._path, headers=headers)
+        return self._client(mode, self._liar, self._untrusted_url).exchange("GET", self._path, headers=headers)
 
-    def _client(self, mode: AddressMode, address: str) -> RecordingClient:
+    def _client(self, mode: AddressMode, address: str, base_url: str | None = None) -> RecordingClient:
         with self._lock:
             client = self._clients.get((mode, address))
             if client is None:
                 client = RecordingClient(
-                    self._base_url,
+                    base_url or self._base_url,
                     timeout_s=self._timeout_s,
                     address_mode=mode,
                     address=address,

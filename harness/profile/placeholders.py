@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from harness.model import Target
 from harness.toml_file import TomlFile, Where, nearest
 
-FILLED = ("host", "port", "database_url", "redis_url", "smtp_url")
+FILLED = ("host", "port", "proxy", "database_url", "redis_url", "smtp_url")
+"""`{proxy}`: the network of the one proxy that the service may trust, from which simulated clients come (DESIGN 5)."""
 SERVER_OF = {"database_url": "postgres", "redis_url": "valkey", "smtp_url": "smtp"}
 """Placeholder -> the word of `needs` without which nothing fills it."""
 

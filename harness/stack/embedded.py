@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import StackError
+from harness.model import Build
 from harness.stack.binaries import Account, postgres_programs, servers_account, valkey_program
+from harness.stack.build import commit_of
 from harness.stack.ports import HOST, free_port, is_free, occupied
 from harness.stack.postgres import start_postgres
 from harness.stack.protocol import Place, Servers
@@ -40,6 +42,11 @@ class EmbeddedBackend:
         self._ports: set[int] = set()
         self._account = servers_account()
 
+    @property
+    def build(self) -> Build:
+        """The commit around the profile's folder."""
+        return commit_of(Path(self._cwd))
+
     def start_servers(self, needs: tuple[str, ...]) -> Servers:
         """Start all that is needed before waiting for any."""
         begun = time.monotonic()
@@ -55,7 +62,7 @@ class EmbeddedBackend:
             postgres = start_postgres(
                 postgres_programs(), self._data / "postgres", self.log("postgres"), account, supervision
             )
-        values, secrets, timings = {}, {}, {}
+        values, secrets, timings = {"proxy": f"{HOST}/32"}, {}, {}
         if postgres is not None:
             values["database_url"], secrets["postgres_superuser"] = postgres.finish()
             timings["postgres"] = time.monotonic() - begun

@@ -1,9 +1,9 @@
 """A mail server that keeps what it gets, and shows it over HTTP; a small program of its own.
 
-    python -I mailsink.py SMTP_PORT HTTP_PORT
+    python -I mailsink.py SMTP_PORT HTTP_PORT [HOST]
 
 `GET /messages` lists mails, oldest first: id, to, from, subject, text, html, headers, at (UTC). `DELETE /messages`
-empties the mailbox. Both ports are on 127.0.0.1; the HTTP port opens last, so whoever gets an answer there can send.
+empties the mailbox. Both ports are on HOST (127.0.0.1); the HTTP port opens last: who gets an answer there can send.
 """
 
 from __future__ import annotations
@@ -119,13 +119,14 @@ def _handler(mailbox: Mailbox) -> type[BaseHTTPRequestHandler]:
 def main() -> None:
     """Serve until a signal ends the process."""
     smtp_port, http_port = int(sys.argv[1]), int(sys.argv[2])
+    host = sys.argv[3] if len(sys.argv) > 3 else HOST
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     mailbox = Mailbox()
     # decode_data off keeps the bytes as sent
-    controller = Controller(mailbox, hostname=HOST, port=smtp_port, decode_data=False)
+    controller = Controller(mailbox, hostname=host, port=smtp_port, decode_data=False)
     controller.start()
     try:
-        ThreadingHTTPServer((HOST, http_port), _handler(mailbox)).serve_forever()
+        ThreadingHTTPServer((host, http_port), _handler(mailbox)).serve_forever()
     finally:
         controller.stop()
 

@@ -27,7 +27,7 @@ MAINTENANCE = "template1"
 _LAYOUT = "3"
 """Part of the cached folder's name; changes with what is done to it here."""
 _SECONDS = 15.0
-_OPTIONS = {
+OPTIONS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
     # throw-away data: nothing needs to survive a crash of the machine
@@ -112,7 +112,7 @@ def _order(name: str, argv: tuple[str, ...], log: Path, account: Account | None)
 
 
 def _options(port: int) -> list[str]:
-    return [word for key, value in {**_OPTIONS, "port": str(port)}.items() for word in ("-c", f"{key}={value}")]
+    return [word for key, value in {**OPTIONS, "port": str(port)}.items() for word in ("-c", f"{key}={value}")]
 
 
 def _template(program: Program, account: Account | None, supervision: Supervision) -> Template:

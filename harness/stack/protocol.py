@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
+from urllib.parse import urlsplit
 
-from harness.model import Instance, StackInfo
+from harness.errors import StackError
+from harness.model import Build, Instance, StackInfo
 
 
 class Stack(Protocol):
@@ -43,12 +45,21 @@ class Stack(Protocol):
     ) -> None: ...
 
 
+class GroundError(StackError):
+    """What a stack's processes run on (a container daemon) is gone: no fault of the service."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where one copy of the service listens: the port it is told, and the URL at which we reach it."""
 
     port: int
     url: str
+
+    @property
+    def outside(self) -> int:
+        """The port of this machine at which we reach it."""
+        return urlsplit(self.url).port or self.port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +71,8 @@ class Servers:
     redis_url: str | None = None
     smtp_url: str | None = None
     mailbox_url: str | None = None
+    untrusted_url: str | None = None
+    """Reaches the service through a peer that it trusts as no proxy, where there is one."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     pids: Mapping[str, int] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -76,6 +89,10 @@ class Backend(Protocol):
     def host(self) -> str:
         """The address that the service is told to listen on."""
 
+    @property
+    def build(self) -> Build:
+        """Which build of the service it starts; known once the servers are up."""
+
     def start_servers(self, needs: tuple[str, ...]) -> Servers:
         """Start what is needed, all at once, and wait until each answers. Raises StackError."""
 
@@ -85,7 +102,8 @@ class Backend(Protocol):
     def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> int | None:
         """Start a process of the service, with nothing in its environment but a minimal base and `settings`.
 
-        Returns its pid, where it has one here. Raises StackError if it cannot be executed.
+        Returns its pid, where it has one here. Raises StackError if it cannot be executed, GroundError if that is not
+        the service's fault. One whose port was taken meanwhile counts as ended.
         """
 
     def exit_status(self, name: str) -> int | None:

@@ -14,7 +14,7 @@ from typing import Self
 from harness.errors import StackError, StartupError
 from harness.model import Instance, StackInfo, Target
 from harness.stack.ports import held_by_another, is_free, occupied
-from harness.stack.protocol import Backend, Place
+from harness.stack.protocol import Backend, GroundError, Place
 from harness.stack.readiness import TAIL_LINES, how_it_ended, service_asker, tail, wait_until
 from harness.stack.settings import Words, service_settings
 from harness.stack.state import write_info
@@ -155,7 +155,7 @@ class RunningStack:
                 instance = self._start_at(name, place, overrides)
             except _PortLostError:
                 if wanted is not None:
-                    raise occupied(place.port) from None
+                    raise occupied(place.outside) from None
                 continue
             with self._lock:
                 self._copies[instance.url] = name
@@ -171,7 +171,7 @@ class RunningStack:
         wait = wait_until(ask, lambda: backend.exit_status(name), service.start_timeout_s)
         log = backend.log(name)
         if wait.status is not None:
-            if not is_free(place.port):
+            if not is_free(place.outside):
                 raise _PortLostError
             raise StartupError(
                 f"the service {how_it_ended(wait.status)} after {wait.seconds:.1f} s, before it was ready: "
@@ -185,7 +185,7 @@ class RunningStack:
                 f"the last {TAIL_LINES} lines of its log follow",
                 output=tail(log),
             )
-        if pid is not None and held_by_another(place.port, pid):
+        if pid is not None and held_by_another(place.outside, pid):
             # somebody else's answer; our process has not yet found out that its port is gone
             backend.stop(name)
             raise _PortLostError
@@ -195,6 +195,8 @@ class RunningStack:
     def _start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> int | None:
         try:
             return self._open()[1].start(name, argv, settings, place)
+        except GroundError:
+            raise
         except StackError as error:
             if not self._open()[0].alive:
                 raise

@@ -13,7 +13,7 @@ from harness.errors import ConfigError
 from harness.model import Target
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?:\.([A-Za-z0-9_-]+))?\}")
-_FIXED = ("host", "port", "database_url", "redis_url", "smtp_url")
+_FIXED = ("host", "port", "proxy", "database_url", "redis_url", "smtp_url")
 _SERVER = {"database_url": "postgres", "redis_url": "valkey", "smtp_url": "smtp"}
 """Which of `needs` gives a placeholder its value."""
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import StackError, UsageError
+from harness.errors import UsageError
 from harness.model import Listener, Progress, StackInfo, Target
-from harness.stack.build import commit_of, fingerprint, identify_build
-from harness.stack.protocol import Backend, Place, Servers
+from harness.stack.attach import AttachedStack
+from harness.stack.build import fingerprint
+from harness.stack.protocol import Backend, Place, Servers, Stack
 from harness.stack.running import RunningStack, marked, timed
 from harness.stack.settings import Words, service_settings
 from harness.stack.state import (
@@ -84,7 +85,7 @@ def launch(
             overrides=dict(overrides or {}),
             logs={part: str(ground.log(part)) for part in servers.timings},
             supervisor_pid=supervision.pid,
-            build=commit_of(Path(target.service.cwd)) if kind == "embedded" else identify_build(target),
+            build=ground.build,
         )
         stack = RunningStack(target, info, words, lambda: (supervision, ground))
         write_info(info)
@@ -105,10 +106,12 @@ def detach(stack: RunningStack) -> None:
     stack.supervision.detach()
 
 
-def open_stack(path: Path) -> RunningStack:
+def open_stack(path: Path) -> Stack:
     """Open the stack that a `stack.json` describes. Further copies of its service have a supervisor of their own, which
     ends with this process; the stack itself is never stopped by it. Raises StackError if the file is not one."""
     info = read_info(path)
+    if info.backend == "attach":
+        return AttachedStack(info, Supervision(secrets.token_hex(6)))
     recipe = read_recipe(path.parent)
     mark = secrets.token_hex(6)
 
@@ -151,6 +154,8 @@ def _checked(target: Target, backend: str, instances: int) -> Literal["embedded"
         raise UsageError(f"{where}: service.command is missing, and the embedded backend runs no image; add it")
     if backend == "embedded" and not Path(target.service.cwd).is_dir():
         raise UsageError(f"{where}: service.cwd: there is no folder {target.service.cwd}; correct it")
+    if backend == "docker" and not target.service.image and not target.service.dockerfile:
+        raise UsageError(f"{where}: the docker backend needs service.image or service.dockerfile; add one")
     if not 1 <= instances <= _MOST_INSTANCES:
         raise UsageError(f"--instances {instances}: from 1 to {_MOST_INSTANCES}")
     return "embedded" if backend == "embedded" else "docker"
@@ -163,7 +168,9 @@ def _backend(
         from harness.stack.embedded import EmbeddedBackend
 
         return EmbeddedBackend(supervision, folders, target.service.cwd)
-    raise StackError("the docker backend is not available in this version; use --stack embedded")
+    from harness.stack.docker import DockerBackend
+
+    return DockerBackend(supervision, folders, target)
 
 
 def _make_folders(supervision: Supervision, mark: str, folders: Folders, digest: str) -> None:
@@ -203,6 +210,7 @@ def _info(
         redis_url=servers.redis_url,
         smtp_url=servers.smtp_url,
         mailbox_url=servers.mailbox_url,
+        untrusted_url=servers.untrusted_url,
         state_dir=str(state),
         pids=dict(servers.pids),
         timings=dict(servers.timings),

@@ -15,7 +15,7 @@ from harness.stack.readiness import how_it_ended, tail, wait_until
 from harness.stack.supervision import Order, Supervision
 
 _SECONDS = 10.0
-_SETTINGS = {
+SETTINGS = {
     "bind": HOST,
     "save": '""',
     "appendonly": "no",
@@ -40,7 +40,7 @@ class Valkey:
     def finish(self) -> str:
         """Its URL, once it answers. Raises StackError with the log's tail if it exits or does not answer."""
         wait = wait_until(
-            lambda: _ping(self.port, self.password), lambda: self.supervision.exit_status("valkey"), _SECONDS
+            lambda: answers(self.port, self.password), lambda: self.supervision.exit_status("valkey"), _SECONDS
         )
         if not wait.ready:
             end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
@@ -56,7 +56,7 @@ def start_valkey(
     # in a file of its own: a command line can be read by every user of the machine
     settings = folder / "valkey.conf"
     settings.touch(mode=0o600)
-    words = {**_SETTINGS, "port": str(port), "requirepass": password, "dir": f'"{folder}"'}
+    words = {**SETTINGS, "port": str(port), "requirepass": password, "dir": f'"{folder}"'}
     settings.write_text("".join(f"{key} {value}\n" for key, value in words.items()), encoding="utf-8")
     if account is not None:
         os.chown(settings, account.uid, account.gid)
@@ -74,7 +74,8 @@ def start_valkey(
     return Valkey(port=port, password=password, log=log, supervision=supervision)
 
 
-def _ping(port: int, password: str) -> str:
+def answers(port: int, password: str) -> str:
+    """Why a Valkey at 127.0.0.1 does not answer PING; "" if it does."""
     try:
         with socket.create_connection((HOST, port), timeout=2.0) as connection:
             connection.sendall(b"AUTH %b\r\nPING\r\nQUIT\r\n" % password.encode())

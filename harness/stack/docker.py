@@ -1,0 +1,177 @@
+"""The docker backend: the service and its servers as containers in a network of their own, by docker-py.
+
+Nothing of it needs the docker client. The trusted proxy of simulated clients is the network's gateway: whatever comes
+through a published port reaches the service from there.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from harness.errors import StackError
+from harness.model import Build, Target
+from harness.stack.docker_containers import Container, Containers, PortTakenError, sweep_docker
+from harness.stack.docker_engine import connect_engine
+from harness.stack.docker_images import service_image
+from harness.stack.docker_servers import (
+    Started,
+    await_ready,
+    start_mail,
+    start_peer,
+    start_postgres,
+    start_valkey,
+)
+from harness.stack.ports import HOST, free_port, is_free, occupied
+from harness.stack.protocol import Place, Servers
+from harness.stack.state import Folders, keeper_of
+from harness.stack.supervision import Supervision
+
+FACTS = "docker.json"
+_DRAIN_SECONDS = 3
+_NOT_STARTED = 125
+"""Exit status of what the daemon did not start, as the docker client has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What it takes to start another copy of the service in a stack's network; kept beside the stack."""
+
+    network: str
+    image: str
+    image_id: str
+
+
+class DockerBackend:
+    """Runs one stack's containers, or further copies of the service of a stack that is up."""
+
+    kind: Literal["docker"] = "docker"
+    host = "0.0.0.0"  # noqa: S104 - inside a container; only 127.0.0.1 of this machine leads to it
+
+    def __init__(self, supervision: Supervision, folders: Folders, target: Target) -> None:
+        self._supervision = supervision
+        self._target = target
+        self._state = folders.state
+        self._logs = folders.state / "logs"
+        self._in_memory = folders.data != folders.home
+        self._ports: set[int] = set()
+        self._unstarted: set[str] = set()
+        self._engine = connect_engine()
+        sweep_docker(self._engine)
+        keeper = keeper_of(supervision.mark, supervision.pid, supervision.start, (), "")
+        self._containers = Containers(self._engine, supervision, keeper, target.name, self._logs)
+        self._facts: Facts | None = None
+        facts = self._state / FACTS
+        if facts.is_file():
+            self._facts = msgspec.json.decode(facts.read_bytes(), type=Facts)
+            self._containers.join_network(self._facts.network)
+
+    @property
+    def build(self) -> Build:
+        """The image that is started."""
+        return Build(kind="image", id=self._known().image_id)
+
+    def start_servers(self, needs: tuple[str, ...]) -> Servers:
+        """Find or build the service's image, then start all that is needed before waiting for any."""
+        image, image_id = service_image(self._engine, self._target)
+        begun = time.monotonic()
+        gateway = self._containers.make_network()
+        self._facts = Facts(network=self._containers.network, image=image, image_id=image_id)
+        (self._state / FACTS).write_bytes(msgspec.json.encode(self._facts))
+        started, timings = self._start_all(needs, begun)
+        found = {server.name: server for server in started}
+        values = {"proxy": f"{gateway}/32"}
+        words = {"postgres": "database_url", "valkey": "redis_url", "smtp": "smtp_url"}
+        values |= {word: found[name].inside for name, word in words.items() if name in found}
+        outside = {name: server.outside for name, server in found.items()}
+        return Servers(
+            values=values,
+            database_url=outside.get("postgres"),
+            redis_url=outside.get("valkey"),
+            smtp_url=outside.get("smtp"),
+            mailbox_url=found["smtp"].extra if "smtp" in found else None,
+            untrusted_url=outside.get("peer"),
+            secrets={"postgres_superuser": found["postgres"].extra} if "postgres" in found else {},
+            timings=timings,
+        )
+
+    def place(self, wanted: int | None) -> Place:
+        """Inside always the profile's port; here the wanted one if it is free, else one at random."""
+        if wanted is not None and not is_free(wanted):
+            raise occupied(wanted)
+        port = wanted if wanted is not None else free_port(frozenset(self._ports))
+        self._ports.add(port)
+        return Place(self._target.service.container_port, f"http://{HOST}:{port}")
+
+    def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> None:
+        """Start it from the service's image, whose own command runs where the profile has none."""
+        container = Container(
+            name=name,
+            image=self._known().image,
+            argv=argv,
+            environment=settings,
+            alias=re.sub(r"-try-\d+$", "", name),
+            grace=_DRAIN_SECONDS,
+            stage=2,
+        )
+        try:
+            self._containers.run(container, {place.port: place.outside} if place else {})
+        except PortTakenError as error:
+            self._unstarted.add(name)
+            self.log(name).write_text(f"{error}\n", encoding="utf-8")
+
+    def exit_status(self, name: str) -> int | None:
+        """How its container ended; None while it runs."""
+        return _NOT_STARTED if name in self._unstarted else self._supervision.exit_status(name)
+
+    def wait(self, name: str, seconds: float) -> int | None:
+        """The same, waiting up to `seconds`."""
+        return _NOT_STARTED if name in self._unstarted else self._supervision.wait(name, seconds)
+
+    def stop(self, name: str) -> None:
+        """Stop its container and remove it."""
+        if name not in self._unstarted:
+            self._containers.stop(name)
+
+    def log(self, name: str) -> Path:
+        """Its file under the state folder."""
+        return self._logs / f"{name}.log"
+
+    def _start_all(self, needs: tuple[str, ...], begun: float) -> tuple[list[Started], dict[str, float]]:
+        engine, containers = self._engine, self._containers
+        starts: list[Callable[[], Started]] = []
+        if "postgres" in needs:
+            starts.append(lambda: start_postgres(engine, containers, in_memory=self._in_memory))
+        if "valkey" in needs:
+            starts.append(lambda: start_valkey(engine, containers))
+        if "smtp" in needs:
+            starts.append(lambda: start_mail(engine, containers))
+        if self._target.client_address == "x-forwarded-for":
+            port = self._target.service.container_port
+            starts.append(lambda: start_peer(engine, containers, "service-1", port))
+        if not starts:
+            return [], {}
+        timings: dict[str, float] = {}
+
+        def start(do: Callable[[], Started]) -> Started:
+            server = do()
+            await_ready(server, self._supervision, self.log(server.name))
+            timings[server.name] = time.monotonic() - begun
+            return server
+
+        with ThreadPoolExecutor(len(starts)) as pool:
+            started = list(pool.map(start, starts))
+        timings.pop("peer", None)
+        return started, timings
+
+    def _known(self) -> Facts:
+        if self._facts is None:
+            raise StackError(f"{self._state / FACTS} is missing; start the stack again")
+        return self._facts

@@ -1,0 +1,173 @@
+"""Stands in for one container among a stack's processes, and removes what a stack left in Docker; a small program.
+
+    python -I -S docker_program.py follow SOCKET CONTAINER GRACE
+    python -I -S docker_program.py reap SOCKET LABEL [NETWORK]
+
+`follow` copies a started container's output to its own, ends with the container's exit status, and removes it. SIGTERM
+stops the container (GRACE seconds after its stop signal it is killed; 0 kills at once). SIGQUIT is what the kernel
+sends when the stack's supervisor was killed: then nobody else is left to remove the network, so the last one does.
+
+`reap` removes every container with the label `LABEL` (KEY=VALUE), and the network.
+
+The standard library alone, over the daemon's socket: it must work when the harness and its packages are gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.parse
+from typing import Any
+
+_REAP_SECONDS = 7.0
+_REQUEST_SECONDS = 20.0
+NETWORK_LABEL = "harness.network"
+DAEMON_LOST = 125
+"""Exit status where the daemon, not the container, ended the watch; as the docker client has it."""
+
+
+class RefusedError(Exception):
+    """The daemon answered with an error; its status is the first argument."""
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout: float | None) -> None:
+        super().__init__("docker")
+        self._path = path
+        self._seconds = timeout
+
+    def connect(self) -> None:
+        """Connect to the socket instead of a host."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self._seconds)
+        self.sock.connect(self._path)
+
+
+def _open(path: str, method: str, url: str, timeout: float | None) -> http.client.HTTPResponse:
+    connection = _Connection(path, timeout)
+    connection.request(method, url)
+    answer = connection.getresponse()
+    if answer.status >= 400:
+        raise RefusedError(answer.status, answer.read(2000).decode(errors="replace"))
+    return answer
+
+
+def _ask(path: str, method: str, url: str, timeout: float | None = _REQUEST_SECONDS) -> Any:  # noqa: ANN401 - JSON
+    body = _open(path, method, url, timeout).read()
+    return json.loads(body) if body else None
+
+
+def copy_output(stream: http.client.HTTPResponse, out: int) -> None:
+    """Copy a multiplexed log: frames of eight bytes (which stream, three unused, length) and a text."""
+    while len(head := stream.read(8)) == 8:
+        text = stream.read(int.from_bytes(head[4:], "big"))
+        while text:
+            text = text[os.write(out, text) :]
+
+
+class Follower:
+    """Watches one container until it ends."""
+
+    def __init__(self, path: str, container: str, grace: int) -> None:
+        self._path = path
+        self._url = f"/containers/{container}"
+        self._grace = grace
+        self._orphaned = False
+        self._stopping = False
+
+    def run(self) -> int:
+        """Copy the output, wait for the end, remove the container; returns its exit status."""
+        signal.signal(signal.SIGTERM, self._asked_to_stop)
+        signal.signal(signal.SIGQUIT, self._asked_to_stop)
+        network = self._network()
+        copy_output(_open(self._path, "GET", f"{self._url}/logs?follow=1&stdout=1&stderr=1", None), 1)
+        status = int(_ask(self._path, "POST", f"{self._url}/wait", None)["StatusCode"])
+        with contextlib.suppress(RefusedError):
+            _ask(self._path, "DELETE", f"{self._url}?v=1&force=1")
+        if self._orphaned and network:
+            # refused as long as another container is in it; the last one succeeds
+            with contextlib.suppress(RefusedError):
+                _ask(self._path, "DELETE", f"/networks/{network}")
+        return min(status, 255)
+
+    def _network(self) -> str:
+        labels = _ask(self._path, "GET", f"{self._url}/json")["Config"]["Labels"] or {}
+        return str(labels.get(NETWORK_LABEL, ""))
+
+    def _asked_to_stop(self, number: int, _frame: object) -> None:
+        self._orphaned = self._orphaned or number == signal.SIGQUIT
+        if not self._stopping:
+            self._stopping = True
+            # in a thread: the output that the container still has to say is copied meanwhile
+            threading.Thread(target=self._stop, daemon=True).start()
+
+    def _stop(self) -> None:
+        how = f"stop?t={self._grace}" if self._grace else "kill"
+        with contextlib.suppress(RefusedError, OSError):
+            _ask(self._path, "POST", f"{self._url}/{how}", self._grace + _REQUEST_SECONDS)
+
+
+def reap(path: str, label: str, network: str) -> bool:
+    """Remove all containers with that label, then the network; returns whether nothing is left."""
+    filters = urllib.parse.quote(json.dumps({"label": [label]}))
+    deadline = time.monotonic() + _REAP_SECONDS
+    pause = 0.02
+    while True:
+        found = _ask(path, "GET", f"/containers/json?all=1&filters={filters}")
+        removals = [threading.Thread(target=_remove, args=(path, entry["Id"])) for entry in found]
+        for removal in removals:
+            removal.start()
+        for removal in removals:
+            removal.join()
+        if not found and (not network or _network_gone(path, network)):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 2, 0.5)
+
+
+def _remove(path: str, container: str) -> None:
+    # gone, or being removed by another: the next look tells
+    with contextlib.suppress(RefusedError, OSError):
+        _ask(path, "DELETE", f"/containers/{container}?v=1&force=1")
+
+
+def _network_gone(path: str, network: str) -> bool:
+    try:
+        _ask(path, "DELETE", f"/networks/{urllib.parse.quote(network)}")
+    except RefusedError as error:
+        return bool(error.args[0] == http.client.NOT_FOUND)
+    return True
+
+
+def main() -> int:
+    """Do what the arguments say."""
+    match sys.argv[1:]:
+        case ["follow", path, container, grace]:
+            work = Follower(path, container, int(grace)).run
+        case ["reap", path, label, *network]:
+
+            def work() -> int:
+                return 0 if reap(path, label, "".join(network)) else 1
+
+        case _:
+            raise SystemExit(str(__doc__))
+    try:
+        return work()
+    except (RefusedError, OSError, http.client.HTTPException, ValueError) as error:
+        sys.stderr.write(f"the Docker daemon let go: {error}\n")
+        return DAEMON_LOST
+
+
+if __name__ == "__main__":
+    sys.exit(main())
