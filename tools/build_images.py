@@ -14,12 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from harness.stack.docker_images import CONTEXT_LABEL, context_digest
 from tools.setup.commands import SetupError, Words, run
 from tools.setup.python_packages import find_pip
 
@@ -41,6 +42,7 @@ class Image:
     dockerfile: Path
     fill: Callable[[Path], None]
     base: str = BASE
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def main() -> int:
@@ -48,7 +50,10 @@ def main() -> int:
     try:
         _docker("version", "--format", "{{.Server.Version}}", doing="asking Docker's daemon (is it started?)")
         base = _build_base()
-        python = _build(Image(PYTHON, (base,), ROOT / "images" / "python" / "Dockerfile", _nothing))
+        _build(Image(PYTHON, (base,), ROOT / "images" / "python" / "Dockerfile", _nothing))
+        python = _docker("image", "inspect", "--format", "{{.Id}}", PYTHON, doing=f"looking for {PYTHON}").strip()
+        # What the docker stack looks for before it builds: its own build would need a package index.
+        context = context_digest(ROOT / "service", "Dockerfile", python)
         for image in (
             Image(
                 "harness/postgres:local",
@@ -64,10 +69,11 @@ def main() -> int:
             ),
             Image(
                 "harness/dealradar:local",
-                (python, _digest(ROOT / "service")),
+                (context,),
                 ROOT / "service" / "Dockerfile",
                 _fill_service,
                 base=PYTHON,
+                labels={CONTEXT_LABEL: context},
             ),
         ):
             _build(image)
@@ -142,6 +148,7 @@ def _build(image: Image) -> str:
         context = Path(folder)
         image.fill(context)
         words = ["build", "--quiet", "--network=none", "--tag", image.tag, "--label", f"{LABEL}={wanted}"]
+        words += [word for key, value in image.labels.items() for word in ("--label", f"{key}={value}")]
         words += ["--build-arg", f"BASE={image.base}", "--file", str(image.dockerfile), str(context)]
         _docker(*words, doing=f"building {image.tag}")
     _say(f"{image.tag}: {time.monotonic() - began:.1f} s")
