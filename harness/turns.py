@@ -3,6 +3,10 @@
 Two files are locked: the turn itself, held shared or exclusively, and a gate in front of it, held only while a turn is
 asked for, so that a stream of short shared turns cannot starve one that wants the machine alone.
 The files' path does not depend on HOME or on the checkout: all runs of all users of a machine take part.
+The kernel lets go of a lock when its holder dies, however it dies.
+
+Within one thread turns nest: who holds one may ask to share it and gets it at once (asking in earnest would wait for
+whoever waits for us). Who shares it may not ask for it alone.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +24,18 @@ from pathlib import Path
 from harness.errors import HarnessError
 
 DEFAULT_FOLDER = Path("/tmp/harness-turns")  # noqa: S108 - one path for all users of the machine, on purpose
+_FOLLOWED = 100
+"""How often a lock file may be replaced under our hands before we give up."""
+
+
+class _Held(threading.local):
+    """Folders whose turn this thread holds, with how it holds them."""
+
+    def __init__(self) -> None:
+        self.how: dict[Path, int] = {}
+
+
+_HELD = _Held()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,44 +47,78 @@ class Turns:
     @contextmanager
     def shared(self) -> Iterator[float]:
         """Hold the machine together with others; yields the seconds spent waiting."""
-        with self._held(fcntl.LOCK_SH) as waited:
+        if self.folder in _HELD.how:
+            yield 0.0
+            return
+        with self._taken(fcntl.LOCK_SH) as waited:
             yield waited
 
     @contextmanager
     def alone(self) -> Iterator[float]:
-        """Hold the machine alone; yields the seconds spent waiting. Never ask for it while holding a shared turn."""
-        with self._held(fcntl.LOCK_EX) as waited:
+        """Hold the machine alone; yields the seconds spent waiting.
+
+        Raises `HarnessError` in a thread that holds a shared turn: it would wait for itself.
+        """
+        held = _HELD.how.get(self.folder)
+        if held == fcntl.LOCK_SH:
+            raise HarnessError("a turn alone was asked for within a shared one; let go of that first")
+        if held == fcntl.LOCK_EX:
+            yield 0.0
+            return
+        with self._taken(fcntl.LOCK_EX) as waited:
             yield waited
 
     @contextmanager
-    def _held(self, how: int) -> Iterator[float]:
+    def _taken(self, how: int) -> Iterator[float]:
         begun = time.monotonic()
-        turn = self._open("turn")
+        gate = self._locked("gate", fcntl.LOCK_EX)
         try:
-            gate = self._open("gate")
-            try:
-                fcntl.flock(gate, fcntl.LOCK_EX)
-                fcntl.flock(turn, how)
-            finally:
-                os.close(gate)
+            turn = self._locked("turn", how)
+        finally:
+            os.close(gate)
+        _HELD.how[self.folder] = how
+        try:
             yield time.monotonic() - begun
         finally:
+            del _HELD.how[self.folder]
             os.close(turn)
 
-    def _open(self, name: str) -> int:
+    def _locked(self, name: str, how: int) -> int:
+        """The locked file, as the path names it now: a cleaner of /tmp may have removed the one we waited for."""
+        path = self.folder / name
+        for _ in range(_FOLLOWED):
+            descriptor = self._open(path)
+            try:
+                fcntl.flock(descriptor, how)
+                if _is_named(descriptor, path):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+        raise HarnessError(f"{path}: is removed again and again; find out by whom")
+
+    def _open(self, path: Path) -> int:
         """Open a lock file that every user of the machine may lock (reading is enough for flock)."""
         try:
             if not self.folder.is_dir():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.folder.chmod(0o1777)
             try:
-                return os.open(self.folder / name, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
             except OSError as error:
                 # protected_regular: root may not open with O_CREAT what another user made in a sticky folder
                 if error.errno != errno.EACCES:
                     raise
-                return os.open(self.folder / name, os.O_RDONLY | os.O_CLOEXEC)
+                return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             raise HarnessError(
-                f"{self.folder / name}: cannot be opened ({error.strerror}); remove it and retry"
+                f"{path}: cannot be opened ({error.strerror}); remove {self.folder} and retry"
             ) from error
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,16 +1,9 @@
 """A run on disk: its folder, its evidence, its seal."""
 
+from harness.run.documents import read_document, write_document
 from harness.run.evidence import EvidenceLog, Reading, read_evidence, utc_now
-from harness.run.folder import (
-    Run,
-    create_run,
-    find_run,
-    load_record,
-    open_run,
-    read_document,
-    stack_facts,
-    write_document,
-)
+from harness.run.folder import Run, create_run, find_run, open_run, stack_facts
+from harness.run.record import load_record
 from harness.run.seal import changed_files, is_sealed, seal
 
 __all__ = [

@@ -9,28 +9,35 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from harness.errors import BrokenRunError, HarnessError
 from harness.model import Evidence, Observation
+from harness.redact import Redactor
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Evidence, strict=True)
 
 
-def utc_now() -> str:
-    """The wall clock for records: UTC, microseconds, `Z`. Durations are never taken from it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def utc_now(moment: datetime | None = None) -> str:
+    """The wall clock (or that moment of it) for records: UTC, microseconds, `Z`. No duration is taken from it."""
+    return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class EvidenceLog:
-    """The writing end. `redact` sees each line before it reaches the disk (DESIGN 4.2: secrets never do)."""
+    """The writing end. `redact` sees subject, test and detail before they reach the disk (DESIGN 4.2).
 
-    def __init__(self, path: Path, run: str, redact: Callable[[str], str] = str) -> None:
+    The ids that criteria select by are left as they are: they come from the sources, and a password `postgres` must
+    not make a check of that name vanish.
+    """
+
+    def __init__(self, path: Path, run: str, redact: Redactor) -> None:
         self._path = path
         self._run = run
         self._redact = redact
@@ -38,43 +45,68 @@ class EvidenceLog:
         self._size = 0
 
     def append(self, observations: Iterable[Observation]) -> tuple[int, ...]:
-        """Number, stamp and write the observations; returns their numbers."""
+        """Number, stamp and write the observations; returns their numbers.
+
+        Raises `HarnessError` if they cannot be written (nothing of them is in the file then), and `BrokenRunError` if
+        the file's last line is none of ours.
+        """
         batch = tuple(observations)
         if not batch:
             return ()
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._catch_up(descriptor)
+        with self._locked() as descriptor:
             first = self._seq + 1
-            lines = [self._line(first + offset, observation) for offset, observation in enumerate(batch)]
-            data = "".join(lines).encode()
-            written = 0
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
+            data = b"".join(self._line(first + offset, observation) for offset, observation in enumerate(batch))
+            self._write(descriptor, data)
             self._seq += len(batch)
             self._size += len(data)
             return tuple(range(first, first + len(batch)))
+
+    def cut_torn_tail(self) -> None:
+        """Take away half a line that a killed writer left."""
+        with self._locked():
+            pass
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise HarnessError(f"{self._path}: evidence cannot be written ({error.strerror})") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._catch_up(descriptor)
+            yield descriptor
         finally:
             os.close(descriptor)
 
-    def _line(self, seq: int, seen: Observation) -> str:
+    def _write(self, descriptor: int, data: bytes) -> None:
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(descriptor, data[written:])
+        except OSError as error:
+            os.ftruncate(descriptor, self._size)
+            raise HarnessError(
+                f"{self._path}: evidence cannot be written ({error.strerror}); make room there and run again"
+            ) from error
+
+    def _line(self, seq: int, seen: Observation) -> bytes:
         line = Evidence(
             run=self._run,
             seq=seq,
             at=utc_now(),
             suite=seen.suite,
             check=seen.check,
-            subject=seen.subject,
+            subject=self._redact(seen.subject),
             outcome=seen.outcome,
             value=seen.value,
             unit=seen.unit,
             n=seen.n,
-            detail=seen.detail,
-            test=seen.test,
+            detail=self._redact.data(seen.detail),
+            test=None if seen.test is None else self._redact(seen.test),
             artifacts=seen.artifacts,
         )
-        return self._redact(_ENCODER.encode(line).decode()) + "\n"
+        return _ENCODER.encode(line) + b"\n"
 
     def _catch_up(self, descriptor: int) -> None:
         """Learn what other processes wrote since; half a line, left by a killed writer, is cut off."""
@@ -87,7 +119,10 @@ class EvidenceLog:
             size -= len(tail) - whole
             os.ftruncate(descriptor, size)
         last = tail[:whole].rstrip(b"\n").rsplit(b"\n", 1)[-1]
-        self._seq = _DECODER.decode(last).seq if last else 0
+        try:
+            self._seq = _DECODER.decode(last).seq if last else 0
+        except msgspec.DecodeError as error:
+            raise BrokenRunError(f"{self._path}: its last line is no evidence ({error}); start a new run") from error
         self._size = size
 
 

@@ -7,25 +7,24 @@ import os
 import platform
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import psutil
 
-from harness.errors import BrokenRunError, UsageError
-from harness.model import Build, Integrity, Observation, Record, StackInfo, Target
+from harness.errors import UsageError
+from harness.model import Build, Observation, StackInfo, Target
+from harness.redact import Redactor
+from harness.run.documents import read_document, write_document
 from harness.run.evidence import EvidenceLog, read_evidence, utc_now
-from harness.run.seal import changed_files
+from harness.run.record import State
 
 _PACKAGES = ("harness", "httpx", "locust", "playwright", "psycopg", "pytest", "pytest-xdist", "redis")
-
-State = Literal["running", "finished", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -42,21 +41,24 @@ class Run:
 
     @contextmanager
     def editing(self) -> Iterator[dict[str, Any]]:
-        """Change `run.json` under a lock; the new text replaces the old one atomically."""
-        with (self.path / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        """Change `run.json` under a lock on the folder; the new text replaces the old one in one step."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             document = read_document(self.path / "run.json")
             yield document
             write_document(self.path / "run.json", document)
+        finally:
+            os.close(descriptor)
 
     def close(self, state: State) -> None:
         """Write end, state and the evidence's count and digest; after this no line may be added."""
+        self.log.cut_torn_tail()
         reading = read_evidence(self.path / "evidence.jsonl", self.id)
         with self.editing() as document:
             document["state"] = state
             document["end"] = utc_now()
             document["evidence"] = {"count": len(reading.lines), "sha256": reading.sha256}
-        (self.path / ".lock").unlink(missing_ok=True)
 
 
 def create_run(
@@ -67,21 +69,15 @@ def create_run(
     policy: str | None,
     commit: str | None,
     documents: Mapping[str, Any],
-    redact: Callable[[str], str] = str,
+    redact: Redactor | None = None,
 ) -> Run:
     """Make the folder, write `run.json` and the profile, policy and waivers as used, and switch `latest` to it.
 
     `documents` are those last three by name; each becomes `<name>.json`.
     """
-    start = utc_now()
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    name = f"{stamp}-{secrets.token_hex(3)}"
+    now = datetime.now(UTC)
+    name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     path = out / "runs" / name
-    try:
-        for folder in ("samples", "artifacts", "logs"):
-            (path / folder).mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written to ({error.strerror}); give another folder with --out") from error
     document = {
         "schema": 1,
         "run": name,
@@ -95,7 +91,7 @@ def create_run(
         "commit": commit,
         "machine": _machine(),
         "seeds": {},
-        "start": start,
+        "start": utc_now(now),
         "end": None,
         "narrowed": "",
         "absent": dict(target.absent) if target else {},
@@ -103,25 +99,42 @@ def create_run(
         "phases": [],
         "evidence": None,
     }
-    write_document(path / "run.json", document)
-    for title, content in documents.items():
-        write_document(path / f"{title}.json", content)
-    (path / "evidence.jsonl").touch()
-    switch_latest(out, name)
+    try:
+        path.mkdir(parents=True)
+        write_document(path / "run.json", document)
+        for folder in ("samples", "artifacts", "logs"):
+            (path / folder).mkdir()
+        for title, content in documents.items():
+            write_document(path / f"{title}.json", content)
+        (path / "evidence.jsonl").touch()
+        _switch_latest(out, name)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or out}: cannot be written ({error.strerror}); give another folder with --out"
+        ) from error
     return open_run(path, redact)
 
 
-def open_run(path: Path, redact: Callable[[str], str] = str) -> Run:
-    """Open a run that exists, to add to it."""
-    name = str(read_document(path / "run.json")["run"])
-    return Run(path=path, id=name, log=EvidenceLog(path / "evidence.jsonl", name, redact))
+def open_run(path: Path, redact: Redactor | None = None) -> Run:
+    """Open a run that exists, to add to it.
+
+    Raises `BrokenRunError` if it is none, `UsageError` if it has ended: its evidence is counted, a line more breaks it.
+    """
+    document = read_document(path / "run.json")
+    name, state = str(document.get("run")), document.get("state")
+    if state != "running":
+        raise UsageError(f"{path}: this run is {state}, nothing can be added to it; start a new one")
+    return Run(path=path, id=name, log=EvidenceLog(path / "evidence.jsonl", name, redact or Redactor()))
 
 
-def switch_latest(out: Path, name: str) -> None:
+def _switch_latest(out: Path, name: str) -> None:
     """Point `<out>/latest` at the run, in one step."""
     link = out / f".latest-{secrets.token_hex(4)}"
     link.symlink_to(Path("runs") / name)
-    link.replace(out / "latest")
+    try:
+        link.replace(out / "latest")
+    finally:
+        link.unlink(missing_ok=True)
 
 
 def stack_facts(info: StackInfo) -> dict[str, Any]:
@@ -137,72 +150,12 @@ def stack_facts(info: StackInfo) -> dict[str, Any]:
     }
 
 
-def load_record(path: Path) -> Record:
-    """Read a run back for the judge; what does not fit together is listed in `integrity`.
-
-    Raises `BrokenRunError` if there is no readable `run.json`.
-    """
-    document = read_document(path / "run.json")
-    try:
-        run = str(document["run"])
-        state: State = document["state"]
-        build = msgspec.convert(document["build"], Build)
-        counted = document["evidence"]
-        target = str(document["target"])
-        end, collected, narrowed = document["end"], tuple(document["collected"]), str(document["narrowed"])
-        absent = dict(document["absent"])
-    except (KeyError, TypeError, msgspec.ValidationError) as error:
-        raise BrokenRunError(f"{path / 'run.json'}: is not a run's record ({error!r})") from error
-    reading = read_evidence(path / "evidence.jsonl", run)
-    problems = list(reading.problems)
-    if state != "finished":
-        problems.append(f"the run is {state}, not finished")
-    if counted is None:
-        problems.append("the evidence was never counted")
-    else:
-        if counted["count"] != len(reading.lines):
-            problems.append(f"{counted['count']} lines of evidence were written, {len(reading.lines)} are there")
-        if counted["sha256"] != reading.sha256:
-            problems.append("evidence.jsonl has changed since the run ended (its digest differs)")
-    problems += [f"{name} has changed since the verdict" for name in changed_files(path) if name != "evidence.jsonl"]
-    return Record(
-        run=run,
-        target=target,
-        build=build,
-        end=end,
-        collected=collected,
-        narrowed=narrowed,
-        absent=absent,
-        integrity=Integrity(state=state, problems=tuple(problems), evidence_sha256=reading.sha256),
-        evidence=reading.lines,
-    )
-
-
 def find_run(given: str, out: Path) -> Path:
     """The folder of a run named by path, by id, or as `latest`. Raises `UsageError` naming what was looked at."""
     for candidate in (Path(given), out / "runs" / given, out / given):
         if (candidate / "run.json").is_file():
             return candidate.resolve()
     raise UsageError(f"{given}: no run there (no run.json); `ls {out}/runs` lists the runs")
-
-
-def read_document(path: Path) -> dict[str, Any]:
-    """A JSON object from disk. Raises `BrokenRunError` naming the file."""
-    try:
-        document = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
-        raise BrokenRunError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(document, dict):
-        raise BrokenRunError(f"{path}: an object was expected")
-    return document
-
-
-def write_document(path: Path, document: object) -> None:
-    """Write JSON so that a reader sees the old text or the new one, never a half."""
-    text = msgspec.json.format(msgspec.json.encode(document), indent=1)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    draft.write_bytes(text + b"\n")
-    draft.replace(path)
 
 
 def _versions() -> dict[str, str]:

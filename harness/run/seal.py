@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import BrokenRunError
+from harness.run.documents import encode_document, read_document, replace_file
 
 _SEALED_FILES = ("run.json", "evidence.jsonl", "profile.json", "policy.json", "waivers.json", "verdict.json")
 _SEALED_FOLDERS = ("samples", "artifacts", "logs")
@@ -16,8 +17,8 @@ _SEALED_FOLDERS = ("samples", "artifacts", "logs")
 def seal(path: Path) -> str:
     """Write the manifest of the run at `path`; returns the manifest's own digest."""
     digests = {name: _digest(path / name) for name in _sealed_names(path)}
-    text = msgspec.json.format(msgspec.json.encode({"schema": 1, "sha256": digests}), indent=1) + b"\n"
-    (path / "manifest.json").write_bytes(text)
+    text = encode_document({"schema": 1, "sha256": digests})
+    replace_file(path / "manifest.json", text)
     return hashlib.sha256(text).hexdigest()
 
 
@@ -34,10 +35,9 @@ def changed_files(path: Path) -> tuple[str, ...]:
     if not is_sealed(path):
         return ()
     try:
-        manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
-        sealed: dict[str, str] = dict(manifest["sha256"])
-    except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
-        raise BrokenRunError(f"{path / 'manifest.json'}: cannot be read ({error!r})") from error
+        sealed = msgspec.convert(read_document(path / "manifest.json").get("sha256"), dict[str, str])
+    except msgspec.ValidationError as error:
+        raise BrokenRunError(f"{path / 'manifest.json'}: is not a manifest ({error})") from error
     now = set(_sealed_names(path))
     changed = [name for name, digest in sealed.items() if name not in now or _digest(path / name) != digest]
     return tuple(sorted({*changed, *(now - set(sealed))}))

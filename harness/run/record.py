@@ -1,0 +1,80 @@
+"""A run read back for the judge: what does not fit together is listed, and never guessed around (DESIGN 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from harness.errors import BrokenRunError
+from harness.model import Build, Integrity, Record
+from harness.run.documents import read_document
+from harness.run.evidence import Reading, read_evidence
+from harness.run.seal import changed_files
+
+State = Literal["running", "finished", "interrupted"]
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What `run.json` says of the evidence, once no line may be added."""
+
+    count: int
+    sha256: str
+
+
+class _Facts(msgspec.Struct, frozen=True):
+    """The members of `run.json` that the judge needs."""
+
+    run: str
+    state: State
+    target: str | None
+    build: Build
+    end: str | None
+    collected: tuple[str, ...]
+    narrowed: str
+    absent: dict[str, str]
+    evidence: Counted | None
+
+
+def load_record(path: Path) -> Record:
+    """Read the run at `path` back; what does not fit together is listed in its `integrity`.
+
+    Raises `BrokenRunError` if there is no readable `run.json`.
+    """
+    document = read_document(path / "run.json")
+    try:
+        facts = msgspec.convert(document, _Facts)
+    except msgspec.ValidationError as error:
+        raise BrokenRunError(f"{path / 'run.json'}: is not a run's record ({error})") from error
+    reading = read_evidence(path / "evidence.jsonl", facts.run)
+    problems = (*reading.problems, *_contradictions(facts, reading), *_changes(path))
+    return Record(
+        run=facts.run,
+        target=str(facts.target),
+        build=facts.build,
+        end=facts.end,
+        collected=facts.collected,
+        narrowed=facts.narrowed,
+        absent=facts.absent,
+        integrity=Integrity(state=facts.state, problems=problems, evidence_sha256=reading.sha256),
+        evidence=reading.lines,
+    )
+
+
+def _contradictions(facts: _Facts, reading: Reading) -> Iterator[str]:
+    if facts.state != "finished":
+        yield f"the run is {facts.state}, not finished"
+    if facts.evidence is None:
+        yield "the evidence was never counted"
+        return
+    if facts.evidence.count != len(reading.lines):
+        yield f"{facts.evidence.count} lines of evidence were written, {len(reading.lines)} are there"
+    if facts.evidence.sha256 != reading.sha256:
+        yield "evidence.jsonl has changed since the run ended (its digest differs)"
+
+
+def _changes(path: Path) -> Iterator[str]:
+    """The evidence has its own digest in `run.json`, with a message of its own."""
+    yield from (f"{name} has changed since the verdict" for name in changed_files(path) if name != "evidence.jsonl")

@@ -1,0 +1,145 @@
+"""No secret reaches a file of a run, and what hides it breaks no document."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.redact import MASK, SHORTEST, Redactor
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+SECRETS = st.text(min_size=SHORTEST, max_size=30).filter(lambda text: text.strip())
+TEXTS = st.text(max_size=40)
+
+
+def knowing(*secrets: str | None) -> Redactor:
+    redact = Redactor()
+    redact.learn(secrets)
+    return redact
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("postgres://app:hunter2@db:5432/app", "postgres://app:***@db:5432/app"),
+        ("redis://:hunter2@cache/0", "redis://:***@cache/0"),
+        ("POSTGRESQL://app:p@ss@db/app", "POSTGRESQL://app:***@db/app"),
+        (f"got {JWT}, expected none", "got ***, expected none"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("authorization=Token abc", "authorization=Token ***"),
+        ("Proxy-Authorization: Basic YTpi", "Proxy-Authorization: Basic ***"),
+        ("Authorization: opaque", "Authorization: ***"),
+        ('{"Authorization": "Bearer abc"}', '{"Authorization": "Bearer ***"}'),
+        ('[["authorization", "Bearer abc"]]', '[["authorization", "Bearer ***"]]'),
+        ("X-Api-Key: abc", "X-Api-Key: ***"),
+        ("Cookie: sid=abc; csrf=def", "Cookie: sid=***; csrf=***"),
+        ("Set-Cookie: sid=abc; Path=/; HttpOnly", "Set-Cookie: sid=***; Path=/; HttpOnly"),
+        ('{"password": "hunter2", "n": 1}', '{"password": "***", "n": 1}'),
+        (r'{"password": "hun\"ter2", "n": 1}', '{"password": "***", "n": 1}'),
+        (r'"{\"api_key\": \"hun\\\"ter2\", \"n\": 1}"', r'"{\"api_key\": \"***\", \"n\": 1}"'),
+        ("{'access_token': 'it\\'s'}", "{'access_token': '***'}"),
+        ("user=a&password=hunter2&x=1", "user=a&password=***&x=1"),
+        ("GET /cb?access_token=abc&x=1", "GET /cb?access_token=***&x=1"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked(text, clean):
+    assert Redactor()(text) == clean
+    assert Redactor()(clean) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'curl -sS -i -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8000/',
+        """curl -sS -i --data-raw '{"password":"'"$PASSWORD"'"}' http://127.0.0.1:8000/login""",
+        """curl -sS -i --data-raw 'password='"$PASSWORD" http://127.0.0.1:8000/login""",
+        "http://127.0.0.1:8000/a:b@c",
+        "needs authorization, then answers 401",
+        "the cookie jar is empty: nothing to send",
+        "suites/security/test_cookies.py::test_secret_name[/api/deals]",
+    ],
+)
+def test_what_holds_no_secret_is_left_alone(text):
+    assert Redactor()(text) == text
+
+
+@pytest.mark.parametrize(
+    ("learned", "leak"),
+    [
+        ("postgres://app:p%40ssw0rd@db/app", "p@ssw0rd"),
+        ("postgres://app:p%40ssw0rd@db/app", "p%40ssw0rd"),
+        ("redis://cache/0?password=hunter22", "hunter22"),
+        ("host=db user=app password=hunter22", "hunter22"),
+        ("host=db password='hun ter22' user=app", "hun ter22"),
+        ("http://[broken", "http://[broken"),
+        ("s3cr/t+v&lue", quote("s3cr/t+v&lue", safe="")),
+        ('say "please"', r"say \"please\""),
+        ("päßwort", json.dumps("päßwort")[1:-1]),
+        ("<tag>secret", "&lt;tag&gt;secret"),
+    ],
+)
+def test_a_known_secret_is_masked_however_it_is_spelled(learned, leak):
+    assert knowing(learned)(f"before {leak} after") == "before *** after"
+
+
+def test_short_values_and_nothing_are_not_learned():
+    assert knowing("test", "", None, "redis://cache:6379/0")("a test of redis://cache:6379/0") == (
+        "a test of redis://cache:6379/0"
+    )
+
+
+def test_members_of_data_keep_their_names_and_numbers():
+    redact = knowing("detail", "31536000", "/login")
+    seen = {
+        "detail": {"value": 31536000, "password": "x", "headers": [["Cookie", "sid=1"], ["Age", "3"]]},
+        "curl": ["curl -H 'X: /login'", "$TOKEN"],
+        "token": "$TOKEN",
+        "none": None,
+        "yes": True,
+    }
+    assert redact.data(seen) == {
+        "detail": {"value": 31536000, "password": MASK, "headers": [["Cookie", MASK], ["Age", "3"]]},
+        "curl": ["curl -H 'X: ***'", "$TOKEN"],
+        "token": "$TOKEN",
+        "none": None,
+        "yes": True,
+    }
+
+
+@given(secret=SECRETS.filter(lambda text: "://" not in text and "password=" not in text), before=TEXTS, after=TEXTS)
+@settings(deadline=None)
+def test_no_known_secret_survives_in_text(secret, before, after):
+    redact = knowing(secret)
+    assert secret not in redact(f"{before}{secret}{after}")
+    cleaned = redact(json.dumps({"message": before + secret + after}, ensure_ascii=False))
+    assert secret not in json.loads(cleaned)["message"]
+
+
+@given(
+    secret=SECRETS,
+    names=st.lists(st.sampled_from(["detail", "message", "password", "cookie", "n"]), unique=True, max_size=4),
+    content=st.recursive(
+        st.none() | st.booleans() | st.integers() | TEXTS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+        max_leaves=8,
+    ),
+)
+@settings(deadline=None)
+def test_data_keeps_its_shape(secret, names, content):
+    cleaned = knowing(secret).data({name: [content, secret] for name in names})
+    assert list(cleaned) == names
+    for name in names:
+        assert len(cleaned[name]) == 2
+    assert json.loads(json.dumps(cleaned)) == cleaned
+
+
+@given(secret=st.text(min_size=SHORTEST, max_size=20, alphabet=st.characters(min_codepoint=32, max_codepoint=0x17F)))
+@settings(deadline=None)
+def test_a_line_of_json_stays_one(secret):
+    line = json.dumps({"message": f"got {secret}", "header": f"Authorization: Bearer {secret}", "password": secret})
+    cleaned = json.loads(Redactor()(line))
+    assert cleaned["password"] == MASK or cleaned["password"].startswith(("$", "'\"$"))
