@@ -38,6 +38,12 @@ def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:
     return known
 
 
+def waivers_beside(policy: str) -> Path:
+    """The waivers' file of a policy, given by name or path: it lies in the same folder."""
+    is_path = "/" in policy or policy.endswith(".toml")
+    return (Path(policy).parent if is_path else root() / "policies") / "waivers.toml"
+
+
 def make_plan(
     aim: Aim,
     *,
@@ -56,7 +62,7 @@ def make_plan(
     suites = suites_of(aim.target)
     rules = load_policy(policy, root())
     check_selects(rules, known_checks(suites), target=aim.target.name)
-    waivers = load_waivers(root() / "policies" / "waivers.toml", rules)
+    waivers = load_waivers(waivers_beside(policy), rules)
     chosen = choose(suites, only, without)
     narrowed = " ".join(
         f"{option} {','.join(names)}" for option, names in (("--only", only), ("--without", without)) if names
