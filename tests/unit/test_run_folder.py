@@ -181,6 +181,15 @@ def test_an_edit_that_fails_leaves_the_document_as_it_was(tmp_path):
     assert not [entry.name for entry in run.path.iterdir() if entry.name.startswith(".")]
 
 
+def test_who_reads_while_run_json_is_changed_sees_the_old_one_whole(tmp_path):
+    run = start(tmp_path)
+    with (run.path / "run.json").open() as old:
+        with run.editing() as document:
+            document["collected"] = ["a test"]
+        assert json.loads(old.read())["collected"] == []
+    assert described(run.path)["collected"] == ["a test"]
+
+
 # --- read back
 
 
