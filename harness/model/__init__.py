@@ -1,0 +1,56 @@
+"""The words of the project as types: what is measured, what is demanded, what is ruled, what runs.
+
+Imports nothing else of the project. All classes are frozen; collections are tuples or read-only mappings.
+"""
+
+from harness.model.evidence import Evidence, Observation, Outcome
+from harness.model.ruling import (
+    UNKNOWN_BUILD,
+    Build,
+    Criterion,
+    Decision,
+    Integrity,
+    Policy,
+    Record,
+    Ruling,
+    Select,
+    Status,
+    Threshold,
+    Verdict,
+    Waiver,
+)
+from harness.model.stack import Instance, Listener, Progress, StackInfo
+from harness.model.target import ABSENT_WORDS, NEEDS_WORDS, Auth, Cache, Health, Load, RateLimit, Role, Service, Target
+
+__all__ = [
+    "ABSENT_WORDS",
+    "NEEDS_WORDS",
+    "UNKNOWN_BUILD",
+    "Auth",
+    "Build",
+    "Cache",
+    "Criterion",
+    "Decision",
+    "Evidence",
+    "Health",
+    "Instance",
+    "Integrity",
+    "Listener",
+    "Load",
+    "Observation",
+    "Outcome",
+    "Policy",
+    "Progress",
+    "RateLimit",
+    "Record",
+    "Role",
+    "Ruling",
+    "Select",
+    "Service",
+    "StackInfo",
+    "Status",
+    "Target",
+    "Threshold",
+    "Verdict",
+    "Waiver",
+]

@@ -1,0 +1,171 @@
+"""What is demanded, what is ruled, and over which record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from harness.model.evidence import Evidence
+
+
+class Status(StrEnum):
+    """How one criterion was ruled."""
+
+    PASS = "pass"  # noqa: S105 - a status, not a password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    NOT_RUN = "not_run"
+    WAIVED = "waived"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class Decision(StrEnum):
+    """All rulings of a run in one word."""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Select:
+    """Which evidence a criterion looks at: glob patterns over check ids, a suite's name, a glob over the subject.
+
+    None for suite or subject means all of them.
+    """
+
+    checks: tuple[str, ...]
+    suite: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A demand over numbers: every interval of `stat` must wholly meet `op value` in the same `unit`."""
+
+    stat: str
+    op: Literal["<", "<=", ">", ">=", "=="]
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """A line of a policy. `demand` is a threshold, or None for "all pass"."""
+
+    id: str
+    area: str
+    select: Select
+    demand: Threshold | None = None
+    requires: str = ""
+    """What is demanded, in words for a release manager."""
+    required: bool = True
+    weight: float = 1.0
+    min_n: int = 1
+    needs: str | None = None
+    target: str | None = None
+    allow_skip: tuple[str, ...] = ()
+    waivable: bool = True
+    source: str = ""
+    """File and line where it is written, for messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """Somebody's signed word that a criterion need not hold until `expires` (an ISO date)."""
+
+    criterion: str
+    owner: str
+    reason: str
+    expires: str
+    target: str | None = None
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a release demands."""
+
+    name: str
+    criteria: tuple[Criterion, ...]
+    max_flaky: int = 0
+    retries: int = 0
+    clean_build: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """A criterion applied to the evidence of a run, with the value used beside the threshold."""
+
+    id: str
+    area: str
+    requires: str
+    status: Status
+    measured: str
+    threshold: str
+    interval: tuple[float, float] | None
+    n: int
+    evidence: tuple[int, ...]
+    reason: str
+    required: bool = True
+    weight: float = 1.0
+    waiver: Waiver | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """Which build of the target was judged."""
+
+    kind: Literal["commit", "image", "reported", "unknown"]
+    id: str
+    dirty: bool = False
+
+
+UNKNOWN_BUILD = Build(kind="unknown", id="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integrity:
+    """What a reader of the run's files found; `problems` is empty for a run that is whole (DESIGN 4.2)."""
+
+    state: Literal["running", "finished", "interrupted"]
+    problems: tuple[str, ...]
+    evidence_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All that the judge is told of a run beside policy and waivers."""
+
+    run: str
+    target: str
+    build: Build
+    end: str | None
+    """UTC time at which the run ended (ISO 8601); the judge's only clock."""
+    collected: tuple[str, ...]
+    """Node ids of all tests that were collected."""
+    narrowed: str = ""
+    """The words of `--only` or `--without` where they narrowed the run; at best INCONCLUSIVE then."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """What the sealed profile says the target does not have, with the reason."""
+    integrity: Integrity
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The ruling over a whole run, as in `verdict.json` (DESIGN 4.2)."""
+
+    schema: int
+    run: str
+    target: str
+    policy: str
+    verdict: Decision
+    score: float
+    build: Build
+    criteria: tuple[Ruling, ...]
+    held_back: tuple[str, ...]
+    """Why the run is no better than it is, beside the criteria: integrity, stray failures, a dirty build."""
+    evidence_sha256: str

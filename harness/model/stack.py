@@ -1,0 +1,68 @@
+"""What runs, and what is told of it while it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.model.ruling import UNKNOWN_BUILD, Build
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One running copy of the service."""
+
+    url: str
+    pid: int | None = None
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackInfo:
+    """Endpoints and facts of a running stack; JSON on disk, so that other processes can use the stack.
+
+    `settings` is the service's environment as started (secrets in it: the file is private to the user, and it never
+    becomes part of a run).
+    """
+
+    name: str
+    backend: Literal["embedded", "docker", "attach"]
+    target: str
+    url: str
+    owned: bool
+    """Started by us: writes, attacks and faults are allowed."""
+    database_url: str | None = None
+    redis_url: str | None = None
+    smtp_url: str | None = None
+    mailbox_url: str | None = None
+    untrusted_url: str | None = None
+    """Reaches the service through a peer that it trusts as no proxy; None where any other loopback address is one."""
+    instances: tuple[Instance, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """What `--env` changed."""
+    state_dir: str = ""
+    logs: Mapping[str, str] = field(default_factory=dict)
+    """Name of a process -> path of its log."""
+    pids: Mapping[str, int] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Seconds each part took to become ready."""
+    build: Build = UNKNOWN_BUILD
+    supervisor_pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Something that happened, for whoever shows progress. Renderers only listen."""
+
+    phase: str
+    text: str
+    done: int | None = None
+    total: int | None = None
+    rate: float | None = None
+    """Requests a second, while load runs."""
+
+
+Listener = Callable[[Progress], None]

@@ -1,0 +1,127 @@
+"""The service under test, as its profile describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+NEEDS_WORDS = ("postgres", "smtp", "valkey")
+"""Servers that a target's `needs` may name."""
+ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "ratelimit", "workers")
+"""What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (DESIGN 4.6)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """How the target is started. Exactly one of `command`, `image` and `url` says what it is.
+
+    Words may hold `{host} {port} {proxy} {database_url} {redis_url} {smtp_url}` and `{secret.NAME}` (random, one a
+    stack).
+    """
+
+    command: tuple[str, ...] = ()
+    image: str = ""
+    url: str = ""
+    cwd: str = "."
+    """Absolute once the profile is loaded."""
+    needs: tuple[str, ...] = ()
+    prepare: tuple[tuple[str, ...], ...] = ()
+    workers: tuple[tuple[str, ...], ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    required_env: tuple[str, ...] = ()
+    timeout_s: float = 10.0
+    """Seconds within which the service must answer a request, and the unit of the readiness deadline."""
+    start_timeout_s: float = 30.0
+    dockerfile: str = ""
+    """Path of the Dockerfile, relative to `cwd`, that the docker backend builds when `image` is not given."""
+    container_port: int = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Paths that say whether the service lives and whether it is ready; empty where the target has none."""
+
+    live: str = ""
+    ready: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """One account the harness may log in with. Values may hold `{secret.NAME}` and `{env.NAME}`."""
+
+    username: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """Login shape: POST `body` as JSON to `login`; the token stands at the dotted path `token` of the answer."""
+
+    login: str = ""
+    body: Mapping[str, str] = field(default_factory=dict)
+    token: str = "access_token"  # noqa: S105 - a field's name
+    roles: Mapping[str, Role] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """What the limiter must show: `limit` requests in `window_s` seconds for one client, tried on `path`."""
+
+    limit: int
+    window_s: float = 60.0
+    path: str = "/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """Paths whose answers are cached, the setting that turns the cache off, and the header that tells."""
+
+    paths: tuple[str, ...] = ()
+    off: Mapping[str, str] = field(default_factory=dict)
+    header: str = "X-Cache"
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Path -> role, for cached answers that need a login."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """The scenario of `harness load`: paths with weights, at an open arrival rate."""
+
+    paths: Mapping[str, float] = field(default_factory=dict)
+    rate: float = 50.0
+    """Requests a second of the profile `steady`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The service under test, as its profile describes it."""
+
+    name: str
+    source: str
+    """Where the profile was read from; "" for the generic profile of a bare URL."""
+    service: Service
+    health: Health = Health()
+    build_path: str = ""
+    client_address: Literal["source", "x-forwarded-for", "none"] = "none"
+    absent: Mapping[str, str] = field(default_factory=dict)
+    allow_hosts: tuple[str, ...] = ()
+    cache: Cache = Cache()
+    ratelimit: RateLimit | None = None
+    auth: Auth = Auth()
+    pages: tuple[str, ...] = ()
+    openapi: str = ""
+    cors_origins: tuple[str, ...] = ()
+    """Origins that the target must let in; every other one must stay out."""
+    cors_paths: tuple[str, ...] = ()
+    """Paths on which they are let in; all, if none is named."""
+    load: Load = Load()
+    tables: tuple[str, ...] = ()
+    """Tables that preflight expects in the database's schema `public`."""
+    writable: tuple[str, ...] = ()
+    """Folders that the service must be able to write to."""
+    preflight_weights: Mapping[str, float] = field(default_factory=dict)
+    suite_paths: tuple[str, ...] = ()
+    """Folders with more suites; absolute once the profile is loaded."""
+    escalation_accepted: tuple[str, ...] = ()
+    """`[escalation] accepted`, as written."""
