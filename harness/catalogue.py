@@ -7,7 +7,7 @@ usage error and not a silent pass (k6#1346).
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Suite:
 def find_suites(root: Path, target: str, more: Iterable[Path] = ()) -> tuple[Suite, ...]:
     """Every suite below `root/suites`: its generic tests and those of this target; then the target's own folders.
 
-    Raises `ConfigError` for a folder that is not there and for a test file that Python cannot parse.
+    Raises `ConfigError` for a folder that is not there.
     """
     found: list[Suite] = []
     for folder in sorted((root / "suites").iterdir()):
@@ -38,11 +38,12 @@ def find_suites(root: Path, target: str, more: Iterable[Path] = ()) -> tuple[Sui
             continue
         own = folder / target
         paths = (folder, own) if own.is_dir() else (folder,)
-        found.append(_read_suite(folder.name, paths))
+        files = [*_test_files(folder, ""), *(_test_files(own) if own.is_dir() else ())]
+        found.append(_read_suite(folder.name, files, paths))
     for folder in more:
         if not folder.is_dir():
             raise ConfigError("no folder there", path=folder, key="[suites] paths")
-        found.append(_read_suite(folder.name, (folder,)))
+        found.append(_read_suite(folder.name, _test_files(folder), (folder,)))
     return tuple(suite for suite in found if suite.turns)
 
 
@@ -56,63 +57,108 @@ def choose(suites: tuple[Suite, ...], only: Iterable[str], without: Iterable[str
     return tuple(suite for suite in suites if (not only or suite.name in only) and suite.name not in without)
 
 
-def _read_suite(name: str, paths: tuple[Path, ...]) -> Suite:
+def checks_in(file: Path, suite: str) -> frozenset[str]:
+    """Ids of the checks that the tests of one file prove or measure; none if Python cannot parse it."""
+    return _checks(_parse(file), suite)
+
+
+def _checks(tree: ast.Module | None, suite: str) -> frozenset[str]:
+    if tree is None:
+        return frozenset()
+    constants = _constants(tree)
+    proven = {check for test in _tests(tree) for check in test.checks(suite, constants)}
+    return frozenset(proven | set(_written(tree, constants)))
+
+
+def _read_suite(name: str, files: Iterable[Path], paths: tuple[Path, ...]) -> Suite:
     checks: set[str] = set()
     turns: set[str] = set()
-    for file in _test_files(paths):
+    for file in files:
         tree = _parse(file)
-        inherited = _marks(_module_marks(tree))
-        for function in _tests(tree):
-            marks = inherited | _marks(function.decorator_list)
-            turns.add(next((turn for turn in _TURNS if turn in marks), "shared"))
-            checks.add(_check_of(function.decorator_list) or f"{name}.{function.name.removeprefix('test_')}")
-        checks |= set(_written(tree))
+        checks |= _checks(tree, name)
+        turns |= {"shared"} if tree is None else {test.turn for test in _tests(tree)}
     return Suite(name=name, paths=paths, checks=frozenset(checks), turns=frozenset(turns))
 
 
-def _test_files(paths: tuple[Path, ...]) -> Iterator[Path]:
-    for path in paths:
-        yield from sorted(path.glob("test_*.py"))
+def _test_files(folder: Path, pattern: str = "**/") -> Iterator[Path]:
+    """What pytest collects there by its names; `pattern` "" leaves out the folders below."""
+    found = {file for name in ("test_*.py", "*_test.py") for file in folder.glob(pattern + name)}
+    yield from sorted(found)
 
 
-def _parse(file: Path) -> ast.Module:
+def _parse(file: Path) -> ast.Module | None:
+    """None for a file that is no Python: its suite is run all the same, and shows it as a collection error."""
     try:
         return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-    except (SyntaxError, UnicodeDecodeError):
-        # the suite's own run will show it as a collection error, with the place
-        return ast.Module(body=[], type_ignores=[])
+    except (SyntaxError, ValueError):
+        return None
 
 
-def _tests(tree: ast.Module) -> Iterator[ast.FunctionDef]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            yield node
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """A test function with its decorators and those of its classes and its module, nearest first."""
+
+    name: str
+    own: tuple[ast.expr, ...]
+    inherited: tuple[ast.expr, ...]
+
+    @property
+    def turn(self) -> str:
+        marks = {mark for decorator in (*self.own, *self.inherited) for mark in _mark(decorator)}
+        return next((turn for turn in _TURNS if turn in marks), "shared")
+
+    def checks(self, suite: str, constants: Mapping[str, str]) -> tuple[str, ...]:
+        """As pytest finds the nearest marker: the function's, a parameter's, an outer one; else the test's own name."""
+        direct = [id_ for decorator in self.own for id_ in _check_ids([decorator], constants)]
+        if direct:
+            return (direct[0],)
+        nested = _check_ids((node for decorator in self.own for node in ast.walk(decorator)), constants)
+        outer = [*_check_ids(self.inherited, constants), f"{suite}.{self.name.removeprefix('test_')}"]
+        return (*nested, outer[0])
 
 
-def _module_marks(tree: ast.Module) -> list[ast.expr]:
+def _tests(tree: ast.Module | ast.ClassDef, inherited: tuple[ast.expr, ...] = ()) -> Iterator[_Test]:
+    """Tests as pytest finds them: functions of the module and methods of `Test…` classes, none inside a function."""
+    inherited = (*_pytestmark(tree), *inherited)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
+            yield _Test(node.name, tuple(reversed(node.decorator_list)), inherited)
+        elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            yield from _tests(node, (*reversed(node.decorator_list), *inherited))
+
+
+def _pytestmark(tree: ast.Module | ast.ClassDef) -> list[ast.expr]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "pytestmark" for t in node.targets):
             return list(node.value.elts) if isinstance(node.value, ast.List | ast.Tuple) else [node.value]
     return []
 
 
-def _marks(decorators: Iterable[ast.expr]) -> set[str]:
-    names: set[str] = set()
-    for decorator in decorators:
-        node = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "mark":
-            names.add(node.attr)
-    return names
+def _mark(node: ast.AST) -> tuple[str, ...]:
+    """The name in `pytest.mark.NAME` or `mark.NAME`, called or not; empty for any other expression."""
+    function = node.func if isinstance(node, ast.Call) else node
+    if not isinstance(function, ast.Attribute):
+        return ()
+    owner = function.value
+    owner_name = owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
+    return (function.attr,) if owner_name == "mark" else ()
 
 
-def _check_of(decorators: Iterable[ast.expr]) -> str | None:
-    for decorator in decorators:
-        if isinstance(decorator, ast.Call) and "check" in _marks([decorator]) and decorator.args:
-            return _text(decorator.args[0])
-    return None
+def _check_ids(nodes: Iterable[ast.AST], constants: Mapping[str, str]) -> tuple[str, ...]:
+    calls = (node for node in nodes if isinstance(node, ast.Call) and _mark(node) == ("check",) and node.args)
+    return tuple(text for call in calls if (text := _text(call.args[0], constants)))
 
 
-def _written(tree: ast.AST) -> Iterator[str]:
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Texts that the module gives a name."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            found |= {target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _written(tree: ast.Module, constants: Mapping[str, str]) -> Iterator[str]:
     """Check ids in calls of `measure("…")` and `Observation(check="…")`; a computed part becomes `*`."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
@@ -121,14 +167,16 @@ def _written(tree: ast.AST) -> Iterator[str]:
         if name not in _WRITERS:
             continue
         given = [keyword.value for keyword in node.keywords if keyword.arg == "check"] or node.args[:1]
-        text = _text(given[0]) if given else None
+        text = _text(given[0], constants) if given else None
         if text:
             yield text
 
 
-def _text(node: ast.expr) -> str | None:
+def _text(node: ast.expr, constants: Mapping[str, str]) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
+    if isinstance(node, ast.Name):
+        return constants.get(node.id)
     if isinstance(node, ast.JoinedStr):
         return "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
     return None
@@ -138,5 +186,7 @@ def written_checks(folder: Path) -> frozenset[str]:
     """Check ids that a package of ours writes itself: preflight, load, the gate."""
     found: set[str] = set()
     for file in sorted(folder.rglob("*.py")) if folder.is_dir() else (folder,):
-        found |= set(_written(_parse(file)))
+        tree = _parse(file)
+        if tree is not None:
+            found |= set(_written(tree, _constants(tree)))
     return frozenset(found)
