@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
 import tarfile
 from collections.abc import Mapping
@@ -22,14 +23,17 @@ from harness.errors import StackError
 from harness.stack.docker_engine import Engine, engine_errors, is_port_conflict
 from harness.stack.docker_program import NETWORK_LABEL
 from harness.stack.ports import HOST, free_port
+from harness.stack.readiness import wait_until
 from harness.stack.state import Keeper
 from harness.stack.supervision import Order, Supervision
+from harness.stack.supervisor import SUPERVISOR_MARK
 
 STACK_LABEL, KEEPER_LABEL, TARGET_LABEL = "harness.stack", "harness.keeper", "harness.target"
 _PROGRAM = Path(__file__).with_name("docker_program.py")
 _PORT_TRIES = 3
 _WATCH_SECONDS = 6.0
 """Seconds that a watch gets to end its container beyond the container's own grace."""
+_HEED_SECONDS = 5.0
 
 
 class PortTakenError(Exception):
@@ -133,17 +137,19 @@ class Containers:
                 raise PortTakenError(error.message) from error
             raise
         self._ids[container.name] = str(created.id)
-        self._supervision.spawn(
+        pid = self._supervision.spawn(
             Order(
                 name=container.name,
                 argv=(*_python(), "follow", self._engine.socket, str(created.id), str(container.grace)),
-                env={"PATH": os.defpath},
+                # like a supervisor, it looks after itself: whoever clears up after a dead stack must not end it
+                env={"PATH": os.defpath, SUPERVISOR_MARK: self._supervision.mark},
                 log=self._logs / f"{container.name}.log",
                 stage=container.stage,
                 grace=container.grace + _WATCH_SECONDS,
                 death="QUIT",
             )
         )
+        _await_watch(pid)
 
     def stop(self, name: str) -> None:
         """End a container; returns when it is gone."""
@@ -216,6 +222,23 @@ def _is_dead(labels: Mapping[str, str]) -> bool:
     except (KeyError, msgspec.MsgspecError):
         return False
     return not keeper.alive
+
+
+def _await_watch(pid: int) -> None:
+    """Wait until a watch heeds its signals: one that is ended before that leaves its container behind.
+
+    A watch that ended already, or that does not come to it, is left to what removes containers by label.
+    """
+    sign = 1 << (signal.SIGQUIT - 1)
+
+    def ask() -> str:
+        with contextlib.suppress(OSError, StopIteration, IndexError, ValueError):
+            text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+            caught = next(line.split()[1] for line in text.splitlines() if line.startswith("SigCgt"))
+            return "" if int(caught, 16) & sign else "it heeds no signals yet"
+        return ""
+
+    wait_until(ask, lambda: None, _HEED_SECONDS)
 
 
 def _python() -> tuple[str, ...]:

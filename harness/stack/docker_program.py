@@ -87,6 +87,7 @@ class Follower:
     def run(self) -> int:
         """Copy the output, wait for the end, remove the container; returns its exit status."""
         signal.signal(signal.SIGTERM, self._asked_to_stop)
+        # the last thing that whoever started this waits for
         signal.signal(signal.SIGQUIT, self._asked_to_stop)
         network = self._network()
         copy_output(_open(self._path, "GET", f"{self._url}/logs?follow=1&stdout=1&stderr=1", None), 1)

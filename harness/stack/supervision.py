@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from harness.errors import StackError
 from harness.stack.supervisor import (
+    COMMAND_SECONDS,
     MARK,
     SUPERVISOR_MARK,
     end_tree,
@@ -81,6 +82,7 @@ class Supervision:
         self._closed = False
         self._folders: list[Path] = []
         self._owned: list[int] = []
+        self._commands: list[tuple[str, ...]] = []
 
     def spawn(self, order: Order) -> int:
         """Start a process; returns its pid. Raises StackError if it cannot be executed."""
@@ -132,6 +134,7 @@ class Supervision:
 
     def own_command(self, argv: Sequence[str]) -> None:
         """Run that command when the stack ends."""
+        self._commands.append(tuple(argv))
         self._ask("own_command", argv=list(argv))
 
     def detach(self) -> None:
@@ -161,6 +164,11 @@ class Supervision:
     def _clear_up(self) -> None:
         """What the supervisor would have done: it was killed, and the kernel ended only its own children."""
         end_tree(self.mark, self._owned)
+        for command in self._commands:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(
+                    command, timeout=COMMAND_SECONDS, stdin=subprocess.DEVNULL, capture_output=True, check=False
+                )
         for folder in reversed(self._folders):
             for place in (folder, folder / "postgres"):
                 remove_shared_memory(str(place))

@@ -33,7 +33,7 @@ SUPERVISOR_MARK = "HARNESS_SUPERVISOR"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _ORPHANED_GRACE = 1.0
 """Seconds a server gets to end by itself when nobody is left to wait for it."""
-_COMMAND_SECONDS = 8.0
+COMMAND_SECONDS = 8.0
 
 
 # --- /proc ---------------------------------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ class Supervisor:
         for command in self.commands:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(
-                    command, timeout=_COMMAND_SECONDS, stdin=subprocess.DEVNULL, capture_output=True, check=False
+                    command, timeout=COMMAND_SECONDS, stdin=subprocess.DEVNULL, capture_output=True, check=False
                 )
         for folder in reversed(self.folders):
             for place in (folder, f"{folder}/postgres"):
