@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from harness.aim import Aim, bring_up
 from harness.catalogue import Suite
 from harness.errors import ReportError, StartupError
 from harness.judge import judge, verdict_document
-from harness.keeping import keep_logs, redact_results
+from harness.keeping import full_disk_named, keep_logs, redact_results
 from harness.model import Listener, Observation, Policy, Progress, StackInfo, Target, Verdict, Waiver
 from harness.places import root
 from harness.policy import policy_document, waivers_document
@@ -55,7 +56,16 @@ class GateResult:
 
 
 def run_gate(plan: GatePlan, listen: Listener) -> GateResult:
-    """Rule on a release. Raises `StackError` where the stack, not the service, kept the gate from testing."""
+    """Rule on a release.
+
+    Raises `StackError` where the stack, not the service, kept the gate from testing, and `HarnessError` where the disk
+    is full: evidence that was not written is no evidence.
+    """
+    with full_disk_named(plan.out):
+        return _run_gate(plan, listen)
+
+
+def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
     redact = Redactor()
     run = open_gate_run(plan, redact)
     service_log = ""
@@ -99,13 +109,13 @@ def open_gate_run(plan: GatePlan, redact: Redactor) -> Run:
 @contextmanager
 def closed_at_the_end(run: Run, redact: Redactor) -> Iterator[None]:
     """Close the run's evidence whichever way it ends; what did not finish says so."""
-    state = "interrupted"
+    state: Literal["finished", "interrupted"] = "interrupted"
     try:
         yield
         state = "finished"
     finally:
         redact_results(run.path, redact)
-        run.close("finished" if state == "finished" else "interrupted")
+        run.close(state)
 
 
 @contextmanager

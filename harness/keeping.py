@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.model import StackInfo
 from harness.redact import Redactor
 
 _TEXTS = frozenset({".json", ".jsonl", ".txt", ".log", ".xml", ".csv", ".html"})
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """Raise `HarnessError` where nothing more can be written, naming the folder of the runs; the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise HarnessError(f"{folder}: {error.strerror}; free some, or give another folder with --out") from error
 
 
 def keep_logs(run: Path, info: StackInfo, redact: Redactor, prefix: str = "") -> None:

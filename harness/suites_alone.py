@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.aim import Aim
 from harness.catalogue import Suite
 from harness.gate import closed_at_the_end, fresh_stack, stack_for
+from harness.keeping import full_disk_named
 from harness.model import Evidence, Listener, Outcome
 from harness.places import root
 from harness.profile import target_document
@@ -44,6 +45,13 @@ def run_alone(
     aim: Aim, suites: Sequence[Suite], options: SuiteOptions, out: Path, listen: Listener
 ) -> tuple[Path, SuiteCounts]:
     """Run the suites on the target. Raises `StartupError` and `StackError` where it does not come up."""
+    with full_disk_named(out):
+        return _run_alone(aim, suites, options, out, listen)
+
+
+def _run_alone(
+    aim: Aim, suites: Sequence[Suite], options: SuiteOptions, out: Path, listen: Listener
+) -> tuple[Path, SuiteCounts]:
     redact = Redactor()
     run = create_run(
         out,
