@@ -6,7 +6,7 @@ import json
 
 import click
 
-from harness.model import StackInfo
+from harness.model import Instance, StackInfo
 
 
 def stack_document(name: str, info: StackInfo | None) -> dict[str, object]:
@@ -29,7 +29,7 @@ def print_stack(info: StackInfo, *, as_json: bool) -> None:
         click.echo(json.dumps(stack_document(info.name, info)))
         return
     lines = [("stack", f"{info.name} ({info.target}, {info.backend})"), ("url", info.url)]
-    lines += [("instance", f"{instance.url} (pid {instance.pid})") for instance in info.instances[1:]]
+    lines += [("instance", _shown(instance)) for instance in info.instances[1:]]
     servers = (
         ("database", info.database_url),
         ("cache", info.redis_url),
@@ -40,3 +40,8 @@ def print_stack(info: StackInfo, *, as_json: bool) -> None:
     lines.append(("logs", f"{info.state_dir}/logs"))
     for label, value in lines:
         click.echo(f"{label:<9} {value}")
+
+
+def _shown(instance: Instance) -> str:
+    """Its URL, with its pid where it runs as a process of this machine."""
+    return instance.url if instance.pid is None else f"{instance.url} (pid {instance.pid})"
