@@ -1,0 +1,122 @@
+"""The wheel outside of this repository: it brings its suites with it, and gates a stranger's service (DESIGN 4.3)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TRAVELS = ("suites", "fixtures", "policies", "profiles", "conftest.py", "pytest.ini")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    words = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    built = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    assert built.returncode == 0, built.stdout + built.stderr
+    [made] = folder.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel in it; what it depends on is borrowed from ours."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True, symlinks=True)
+    words = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(wheel)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    # a line of a .pth file is a folder to import from; the .pth files in there (of an editable harness) are not read
+    (site_packages(folder) / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    return folder
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """A stranger's folder: a service in Flask, and a profile of ten lines."""
+    return Path(shutil.copytree(ROOT / "examples" / "flask", tmp_path / "desk"))
+
+
+def site_packages(environment: Path) -> Path:
+    [found] = environment.glob("lib/python3*/site-packages")
+    return found
+
+
+def harness(environment: Path, desk: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "VIRTUAL"))}
+    return subprocess.run(
+        [environment / "bin" / "harness", *words],
+        cwd=desk,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+        env={**kept, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+def test_nothing_but_the_package_lies_at_the_top(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    [information] = {name.split("/")[0] for name in names} - {"harness"}
+    assert information.endswith(".dist-info")
+    bundle = {name.removeprefix("harness/_bundle/") for name in names if name.startswith("harness/_bundle/")}
+    for part in TRAVELS:
+        place = ROOT / part
+        files = [place] if place.is_file() else [path for path in place.rglob("*") if path.suffix in (".py", ".toml")]
+        assert files
+        missing = {str(path.relative_to(ROOT)) for path in files} - bundle
+        assert missing == set()
+    assert "harness/py.typed" in names
+    assert not [
+        name for name in names if "__pycache__" in name or name.startswith(("harness/_bundle/tests", "service"))
+    ]
+
+
+@pytest.mark.timeout(240)
+def test_it_gates_a_strangers_service_from_any_folder(environment: Path, desk: Path) -> None:
+    before = sorted(path.name for path in site_packages(environment).iterdir())
+    ran = harness(environment, desk, "gate", "--target", "profile.toml", "--only", "security", "-n", "2", "--json")
+    # a bare Flask sends none of the headers that the quick policy demands
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    verdict = json.loads(ran.stdout)
+    assert (verdict["target"], verdict["policy"], verdict["verdict"]) == ("hello-flask", "quick", "NO-GO")
+    ruled = {one["id"]: one["status"] for one in verdict["criteria"]}
+    assert (ruled["startup"], ruled["security.headers"], ruled["security.cors"]) == ("pass", "fail", "pass")
+    assert ruled["preflight.database"] == "not_applicable"
+    assert "e2e.api" not in ruled
+    run = desk / "reports" / "runs" / verdict["run"]
+    lines = [json.loads(line) for line in (run / "evidence.jsonl").read_text().splitlines()]
+    tests = {line["test"].split("::")[0] for line in lines if line["test"]}
+    assert "suites/security/test_headers.py" in tests
+    # from the bundle, not from a checkout; and none that knows another target
+    assert all((site_packages(environment) / "harness" / "_bundle" / test).is_file() for test in tests)
+    assert not [test for test in tests if "dealradar" in test]
+    assert not [line for line in lines if line["outcome"] == "error"]
+    assert (run / "report" / "index.html").is_file()
+    assert sorted(path.name for path in site_packages(environment).iterdir()) == before
+    judged = harness(environment, desk, "judge", "latest", "--json")
+    assert (judged.returncode, judged.stdout) == (1, ran.stdout)
+
+
+def test_without_a_target_it_says_what_to_give(environment: Path, desk: Path) -> None:
+    ran = harness(environment, desk, "gate")
+    assert ran.returncode == 2, ran.stderr
+    assert ran.stderr.startswith("error: no target: ")
+    assert "--url URL" in ran.stderr
+    assert not (desk / "reports").exists()
+
+
+def test_a_policy_of_ours_is_found_by_name(environment: Path, desk: Path) -> None:
+    ran = harness(environment, desk, "gate", "--target", "profile.toml", "--policy", "qiuck")
+    assert ran.returncode == 2
+    assert "did you mean 'quick'?" in ran.stderr
