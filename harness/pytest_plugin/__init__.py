@@ -6,14 +6,11 @@ stack and the run; xdist workers are told where both lie.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.errors import HarnessError
 from harness.places import root
 from harness.pytest_plugin.assertions import AssertionCounter
 from harness.pytest_plugin.fixtures import learn_secret, measure, record, turn
@@ -59,22 +56,16 @@ def pytest_configure(config: pytest.Config) -> None:
     counter.install()
     config.stash[_COUNTER] = counter
     config.pluginmanager.register(counter, "harness-assertions")
-    config.pluginmanager.register(ItemHooks(config, counter), "harness-items")
+    config.pluginmanager.register(ItemHooks(config), "harness-items")
+    if config.pluginmanager.has_plugin(_ALLURE):
+        from harness.pytest_plugin.allure_results import keep_secrets_out
+
+        config.add_cleanup(keep_secrets_out(config.stash[REDACT]))
     if hasattr(config, "workerinput"):
         config.stash[CONTEXT] = worker_context(config)
     else:
         config.stash[_SESSION] = Session(config)
         config.pluginmanager.register(config.stash[_SESSION], "harness-session")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_cmdline_main() -> Generator[None, Any, Any]:
-    """The harness's own errors end a session in one line."""
-    try:
-        return (yield)
-    except HarnessError as error:
-        sys.stderr.write(f"error: {error.message}\n{error.output}")
-        return pytest.ExitCode.USAGE_ERROR if error.exit_code == 2 else pytest.ExitCode.INTERNAL_ERROR
 
 
 @pytest.hookimpl(optionalhook=True)

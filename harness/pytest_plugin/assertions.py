@@ -1,9 +1,12 @@
-"""Counts the assertions that a test executed: one that executed none proved nothing (DESIGN 4.5)."""
+"""Counts the assertions that a test executed: one that executed none proved nothing (DESIGN 4.5).
+
+Only what runs in the test's own phase counts: a fixture that looks at its own work proves nothing for the test.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -23,19 +26,24 @@ class AssertionCounter:
         self._item: pytest.Item | None = None
         self._undo: list[Callable[[], None]] = []
 
-    def watch(self, item: pytest.Item | None) -> None:
-        """Count for this test from now on."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Count for this test while it runs."""
         self._item = item
+        try:
+            return (yield)
+        finally:
+            self._item = None
 
     def count(self) -> None:
         """One more assertion held."""
-        if self._item is not None and NOTES in self._item.stash:
+        if self._item is not None:
             self._item.stash[NOTES].assertions += 1
 
     def pytest_assertion_pass(self, item: pytest.Item) -> None:
         """Called for each rewritten `assert` that holds."""
-        if NOTES in item.stash:
-            item.stash[NOTES].assertions += 1
+        if item is self._item:
+            self.count()
 
     def install(self) -> None:
         """Count `pytest.raises` and `pytest.warns` too: they assert without the word."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,22 +18,27 @@ _OWN_TIMEOUT = re.compile(r"^Timeout \(>?\d")
 # a greeting that the server must answer, whatever the credentials
 _POSTGRES_SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 _PROBES = {"postgresql": (5432, _POSTGRES_SSL_REQUEST), "redis": (6379, b"PING\r\n"), "smtp": (25, b"")}
+_ALIASES = {"postgres": "postgresql", "valkey": "redis"}
 
 
 def outcome_of(error: BaseException, info: StackInfo) -> tuple[Outcome, str]:
-    """`fail` if the target is to blame, else `error`; and a reason where the message alone would not tell."""
+    """`fail` if the target is to blame, else `error`; and a reason where the message alone would not tell.
+
+    `info` names the parts that must answer for a failure to be the target's.
+    """
     if isinstance(error, HarnessError):
         return Outcome.ERROR, "the harness failed"
     if isinstance(error, pytest.fail.Exception) and _OWN_TIMEOUT.match(str(error)):
         return Outcome.ERROR, "the test's own time-out"
-    if isinstance(error, ServiceUnavailable) or _is_browser_error(error):
+    if isinstance(error, (ServiceUnavailable, AssertionError, pytest.fail.Exception)) or _is_browser_error(error):
         silent = silent_part(info)
-        if silent:
-            return Outcome.ERROR, f"{silent} of the stack does not answer"
-        return Outcome.FAIL, ""
-    if isinstance(error, (AssertionError, pytest.fail.Exception)):
-        return Outcome.FAIL, ""
+        return (Outcome.ERROR, f"{silent} of the stack does not answer") if silent else (Outcome.FAIL, "")
     return Outcome.ERROR, "the test itself crashed"
+
+
+def without_servers(info: StackInfo) -> StackInfo:
+    """The stack as a test that breaks it on purpose sees it: a dead server is what it is about, no excuse."""
+    return replace(info, database_url=None, redis_url=None, smtp_url=None)
 
 
 def silent_part(info: StackInfo, patience_s: float = 2.0) -> str | None:
@@ -44,11 +50,14 @@ def silent_part(info: StackInfo, patience_s: float = 2.0) -> str | None:
 
 
 def _answers(url: str, patience_s: float) -> bool:
+    """Whether the server answers; true as well where it cannot be asked (a socket's path, TLS, another protocol)."""
     parts = urlsplit(url)
-    kind = {"postgres": "postgresql", "rediss": "redis", "valkey": "redis"}.get(parts.scheme, parts.scheme)
-    port, greeting = _PROBES.get(kind, (0, b""))
+    known = _PROBES.get(_ALIASES.get(parts.scheme, parts.scheme))
+    if known is None or parts.hostname is None:
+        return True
+    port, greeting = known
     try:
-        with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or port), patience_s) as connection:
+        with socket.create_connection((parts.hostname, parts.port or port), patience_s) as connection:
             connection.settimeout(patience_s)
             if greeting:
                 connection.sendall(greeting)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from harness.catalogue import checks_in
+from harness.errors import HarnessError
 from harness.model import Observation, Outcome
-from harness.pytest_plugin.items import REPORT_KEY
-from harness.pytest_plugin.outcomes import suite_of
+from harness.pytest_plugin.items import REPORT_KEY, SKIPPED_KEY, USAGE_KEY
+from harness.pytest_plugin.keys import REDACT
+from harness.pytest_plugin.outcomes import skip_reason, suite_of
 from harness.run import Run
+
+_MESSAGE_LIMIT = 2000
 
 
 class Recorder:
@@ -22,6 +28,9 @@ class Recorder:
     def __init__(self, run: Run, config: pytest.Config) -> None:
         self._run = run
         self._config = config
+        self._redact = config.stash[REDACT]
+        self._skipped: set[str] = set()
+        self.written = 0
         self._collected: dict[str, None] = {}
         self._failed_before: set[str] = set()
         self._attempts: Counter[str] = Counter()
@@ -40,37 +49,60 @@ class Recorder:
             self._note_collected()
 
     def _note_collected(self) -> None:
+        """Under the names that evidence has: a test's parameter may hold what is a secret."""
         with self._run.editing() as document:
-            document["collected"] = sorted({*document["collected"], *self._collected})
+            document["collected"] = sorted({*document["collected"], *map(self._redact, self._collected)})
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A file that cannot be collected is an error of its suite, not fewer tests."""
+        """A file that cannot be collected is an error of its suite, one that skips itself is no fewer checks."""
         if report.failed:
-            path = self._config.rootpath / report.nodeid.split("::")[0]
-            self._run.record(
-                [
-                    Observation(
-                        suite=suite_of(path),
-                        check="collection",
-                        subject=report.nodeid,
-                        outcome=Outcome.ERROR,
-                        detail={"message": str(report.longrepr)[-2000:], "reason": "the file could not be collected"},
-                    )
-                ]
-            )
+            self._record([_uncollected(report, self._path(report.nodeid))])
+        elif report.skipped:
+            self._skip_file(report.nodeid, skip_reason(report))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ANN401, ARG002 - xdist's WorkerController
+        """What a worker leaves at its end; one that died leaves nothing."""
+        left = getattr(node, "workeroutput", {})
+        for nodeid, reason in left.get(SKIPPED_KEY, ()):
+            self._skip_file(nodeid, reason)
+        if USAGE_KEY in left:
+            raise pytest.UsageError(left[USAGE_KEY])
+
+    def _skip_file(self, nodeid: str, reason: str) -> None:
+        """Each check that the file would have proven is skipped, so that a criterion on it sees that it did not run."""
+        if nodeid in self._skipped:
+            return
+        self._skipped.add(nodeid)
+        path = self._path(nodeid)
+        suite = suite_of(path)
+        self._record(
+            Observation(suite=suite, check=check, subject=nodeid, outcome=Outcome.SKIP, detail={"reason": reason})
+            for check in sorted(checks_in(path, suite))
+        )
+
+    def _path(self, nodeid: str) -> Path:
+        return self._config.rootpath / nodeid.partition("::")[0]
+
+    def _record(self, observations: Iterable[Observation]) -> None:
+        """Write evidence. Where that fails the session ends in one line: what is not written never happened."""
+        try:
+            self.written += len(self._run.record(observations))
+        except HarnessError as error:
+            pytest.exit(error.message, returncode=pytest.ExitCode.INTERNAL_ERROR)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the observations of one phase; know an attempt that is followed by another."""
         raw: list[Any] | None = getattr(report, REPORT_KEY, None)
         if raw is None:
             if report.failed:
-                self._run.record([_crash(report, self._config)])
+                self._record([_crash(report, self._path(report.nodeid))])
             return
         if not raw:
             return
         attempt = int(getattr(report, "rerun", 0)) + 1
         superseded = report.outcome == "rerun"  # type: ignore[comparison-overlap]  # rerunfailures' fourth outcome
-        self._run.record(
+        self._record(
             self._attempted(observation, attempt=attempt, superseded=superseded)
             for observation in msgspec.convert(raw, list[Observation])
         )
@@ -88,14 +120,23 @@ class Recorder:
         return replace(seen, outcome=outcome, detail=detail)
 
 
-def _crash(report: pytest.TestReport, config: pytest.Config) -> Observation:
+def _uncollected(report: pytest.CollectReport, path: Path) -> Observation:
+    return Observation(
+        suite=suite_of(path),
+        check="collection",
+        subject=report.nodeid,
+        outcome=Outcome.ERROR,
+        detail={"message": str(report.longrepr)[-_MESSAGE_LIMIT:], "reason": "the file could not be collected"},
+    )
+
+
+def _crash(report: pytest.TestReport, path: Path) -> Observation:
     """A worker died while it ran this test."""
-    path = config.rootpath / report.nodeid.split("::")[0]
     return Observation(
         suite=suite_of(path),
         check="worker.crashed",
         subject=report.nodeid,
         outcome=Outcome.ERROR,
-        detail={"message": str(report.longrepr)[-2000:], "reason": "the process that ran the test died"},
+        detail={"message": str(report.longrepr)[-_MESSAGE_LIMIT:], "reason": "the process that ran the test died"},
         test=report.nodeid,
     )

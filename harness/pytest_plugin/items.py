@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,49 +14,81 @@ import pytest
 from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure_labels
-from harness.pytest_plugin.assertions import AssertionCounter
 from harness.pytest_plugin.keys import CONTEXT, NOTES, REDACT, TURNS, WAITED, ItemNotes
-from harness.pytest_plugin.outcomes import check_mark, observe
+from harness.pytest_plugin.outcomes import SHOWN_REQUESTS, check_mark, observe, skip_reason
+from harness.pytest_plugin.pace import Pace
+from harness.pytest_plugin.reports import clean_report
 from harness.stack.safety import Action, allowed
 
 ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
 _WORTH_NOTING_S = 0.01
 REPORT_KEY = "harness_observations"
 """Attribute of a TestReport; xdist carries it from the worker to the controller."""
+USAGE_KEY = "harness_usage"
+SKIPPED_KEY = "harness_skipped"
+"""Members of what a worker leaves to the controller at its end."""
 
 
 class ItemHooks:
     """Turns, permissions, notes and observations of each test."""
 
-    def __init__(self, config: pytest.Config, counter: AssertionCounter) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._counter = counter
+        self._tried: set[Path] = set()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Read every marker now, so that a malformed one stops the session; start first what waits longest."""
-        for item in items:
-            check_mark(item)
-        items.sort(key=lambda item: item.get_closest_marker("beside") is None)
+        """Read every marker now, so that a malformed one stops the session; start first what waits longest.
+
+        Where all requests are one client's, what would use up its limit comes last instead.
+        """
+        try:
+            for item in items:
+                check_mark(item)
+        except pytest.UsageError as error:
+            if not hasattr(self._config, "workeroutput"):
+                raise
+            # raised in a worker it would be shown as a crash of that worker: the controller raises it
+            self._config.workeroutput[USAGE_KEY] = str(error)
+            items.clear()
+        last = self._config.stash[CONTEXT].pace is not None
+        items.sort(key=lambda item: (item.get_closest_marker("beside") is not None) == last)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """In a worker: a file that skips itself as a whole. xdist does not pass that on."""
+        if report.skipped and hasattr(self._config, "workeroutput"):
+            self._config.workeroutput.setdefault(SKIPPED_KEY, []).append([report.nodeid, skip_reason(report)])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Take a turn on the machine: alone for what measures time, shared for all else."""
         turns = self._config.stash[TURNS]
-        if item.get_closest_marker("alone"):
-            with turns.alone() as waited:
-                item.stash[WAITED] = waited
-                return (yield)
-        if item.get_closest_marker("beside"):
+        pace = self._config.stash[CONTEXT].pace
+        beside = item.get_closest_marker("beside") is not None
+        if beside and pace is None:
             return (yield)
-        with turns.shared() as waited:
+        alone = beside or item.get_closest_marker("alone") is not None
+        with turns.alone() if alone else turns.shared() as waited:
             item.stash[WAITED] = waited
+            if beside and pace is not None:
+                with self._limit_unused(item.path, pace):
+                    return (yield)
             return (yield)
+
+    @contextmanager
+    def _limit_unused(self, file: Path, pace: Pace) -> Iterator[None]:
+        """The first test of a file that tries the limiter finds the limit unused, and leaves it used up."""
+        if file in self._tried:
+            yield
+            return
+        self._tried.add(file)
+        pace.wait_for_silence()
+        yield
+        pace.exhaust()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """A new attempt: fresh notes, and a refusal where nobody allowed what the test does."""
         item.stash[NOTES] = ItemNotes()
-        self._counter.watch(item)
         context = self._config.stash[CONTEXT]
         allure_labels.label(item, context.target)
         for marker, action in ACTIONS.items():
@@ -72,7 +106,7 @@ class ItemHooks:
         notes = item.stash.get(NOTES, ItemNotes())
         error = call.excinfo.value if call.excinfo is not None else None
         observed: list[Observation] = []
-        if report.when == "call" or (report.when == "setup" and not report.passed):
+        if report.when != "setup" or not report.passed:
             observed += notes.observations
             notes.observations = []
         context = self._config.stash[CONTEXT]
@@ -86,18 +120,16 @@ class ItemHooks:
             report.outcome = "failed"
             report.longrepr = str(outcome.detail["message"])
         if report.failed and notes.exchanges:
-            lines = self._config.stash[REDACT]("\n".join(curl_line(exchange) for exchange in notes.exchanges[-3:]))
+            lines = "\n".join(curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:])
             report.sections.append(("the last requests, to repeat", lines))
-            allure_labels.attach(item, lines)
+            allure_labels.attach(item, self._config.stash[REDACT](lines))
         setattr(report, REPORT_KEY, self._builtins(observed))
-        if report.when == "teardown":
-            self._counter.watch(None)
+        clean_report(report, self._config, self._config.stash[REDACT])
         return report
 
     def _builtins(self, observed: list[Observation]) -> list[Any]:
-        """Plain data that execnet can carry, without secrets."""
-        if not observed:
-            return []
-        text = self._config.stash[REDACT](msgspec.json.encode(observed).decode())
-        decoded: list[Any] = msgspec.json.decode(text)
-        return decoded
+        """Plain data that execnet can carry, without the secrets that only this process may have learned."""
+        redact = self._config.stash[REDACT]
+        seen = [replace(one, subject=redact(one.subject), detail=redact.data(one.detail)) for one in observed]
+        plain: list[Any] = msgspec.to_builtins(seen)
+        return plain

@@ -11,6 +11,7 @@ import pytest
 from harness.model import Observation, StackInfo, Target
 from harness.probes.exchange import Exchange
 from harness.probes.surface import Surface
+from harness.pytest_plugin.pace import Pace, pace_of
 from harness.redact import Redactor
 from harness.turns import Turns
 
@@ -27,6 +28,11 @@ class Context:
     active: bool
     traces: bool
 
+    @property
+    def pace(self) -> Pace | None:
+        """How requests are paced, where all of them are one client's to the target."""
+        return pace_of(self.target, self.info)
+
 
 @dataclass
 class ItemNotes:
@@ -38,6 +44,8 @@ class ItemNotes:
     observations: list[Observation] = field(default_factory=list)
     on_failure: list[Callable[[], tuple[str, ...]]] = field(default_factory=list)
     """Each returns the artifacts it made, relative to the run."""
+    unasked: list[str] = field(default_factory=list)
+    """What happened to the test that says nothing of the target, in words: whatever its outcome, it is an error."""
 
     @property
     def exchanges(self) -> list[Exchange]:

@@ -11,10 +11,11 @@ import pytest
 
 from harness.model import Observation, Outcome, StackInfo
 from harness.probes.exchange import curl_line
-from harness.pytest_plugin.blame import outcome_of
+from harness.pytest_plugin.blame import outcome_of, without_servers
 from harness.pytest_plugin.keys import ItemNotes
 
-_CURL_LINES = 3
+SHOWN_REQUESTS = 3
+"""How many of a failed test's requests are shown, the last ones."""
 _MESSAGE_LIMIT = 2000
 _SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
 
@@ -39,11 +40,20 @@ def suite_of(path: Path) -> str:
     return path.parent.name
 
 
+_MARK = pytest.StashKey[CheckMark]()
+
+
 def check_mark(item: pytest.Item) -> CheckMark:
-    """Read the marker; a test without one proves something under its own name.
+    """What the marker says; a test without one proves something under its own name.
 
     Raises `pytest.UsageError` for a marker that is malformed.
     """
+    if _MARK not in item.stash:
+        item.stash[_MARK] = _read_mark(item)
+    return item.stash[_MARK]
+
+
+def _read_mark(item: pytest.Item) -> CheckMark:
     suite = suite_of(item.path)
     name = getattr(item, "originalname", None) or item.name
     marker = item.get_closest_marker("check")
@@ -52,7 +62,7 @@ def check_mark(item: pytest.Item) -> CheckMark:
     if marker is None:
         return CheckMark(check=f"{suite}.{name.removeprefix('test_')}", subject=subject, severity="normal", source="")
     words: dict[str, Any] = dict(marker.kwargs)
-    if len(marker.args) != 1 or not isinstance(marker.args[0], str):
+    if len(marker.args) != 1 or not isinstance(marker.args[0], str) or not marker.args[0]:
         raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.check takes one check id, for example 'headers.hsts'")
     unknown = set(words) - {"severity", "source", "subject"}
     if unknown or words.get("severity", "normal") not in _SEVERITIES:
@@ -61,9 +71,16 @@ def check_mark(item: pytest.Item) -> CheckMark:
             f" not {sorted(unknown) or words['severity']!r}"
         )
     template = words.get("subject", "")
+    try:
+        said = template.format(**parameters)
+    except (LookupError, ValueError, AttributeError) as error:
+        raise pytest.UsageError(
+            f"{item.nodeid}: @pytest.mark.check: subject {template!r} does not fit the test's parameters"
+            f" ({', '.join(parameters) or 'it has none'}): {error!r}"
+        ) from error
     return CheckMark(
         check=marker.args[0],
-        subject=template.format(**parameters) if template else subject,
+        subject=said or subject,
         severity=words.get("severity", "normal"),
         source=words.get("source", ""),
     )
@@ -84,26 +101,37 @@ def observe(
     """What this phase of the attempt says; None where a later phase will say it."""
     mark = check_mark(item)
     if report.skipped:
-        return _observation(item, mark, Outcome.SKIP, {"reason": _skip_reason(report)})
+        return _observation(item, mark, Outcome.SKIP, {"reason": skip_reason(report)})
     if report.failed:
-        outcome, reason = outcome_of(error, info) if error is not None else (Outcome.ERROR, "no exception was kept")
-        if report.when == "teardown":
-            outcome, reason = Outcome.ERROR, "its teardown failed"
+        outcome, reason = _blame(item, report, error, notes, info)
         detail: dict[str, Any] = {"message": _message(report, error), "phase": report.when}
         if reason:
             detail["reason"] = reason
         if notes.exchanges:
-            detail["curl"] = [curl_line(exchange) for exchange in notes.exchanges[-_CURL_LINES:]]
+            detail["curl"] = [curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:]]
             last = notes.exchanges[-1]
             detail["observed"] = {"request": f"{last.method} {last.url}", "status": last.status}
-        artifacts = tuple(name for make in notes.on_failure for name in make())
-        return _observation(item, mark, outcome, detail, artifacts)
+        # in its teardown the page of a test is gone already, and its picture was taken when it failed
+        makers = notes.on_failure if report.when != "teardown" else []
+        return _observation(item, mark, outcome, detail, tuple(name for make in makers for name in make()))
     if report.when != "call":
         return None
-    if notes.assertions == 0:
-        message = "the test executed no assertion, so it proved nothing"
+    if notes.unasked or notes.assertions == 0:
+        message = " · ".join(notes.unasked) or "the test executed no assertion, so it proved nothing"
         return _observation(item, mark, Outcome.ERROR, {"message": message, "reason": message})
     return _observation(item, mark, Outcome.PASS, {"assertions": notes.assertions, "requests": len(notes.exchanges)})
+
+
+def _blame(
+    item: pytest.Item, report: pytest.TestReport, error: BaseException | None, notes: ItemNotes, info: StackInfo
+) -> tuple[Outcome, str]:
+    if report.when == "teardown":
+        return Outcome.ERROR, "its teardown failed"
+    if notes.unasked:
+        return Outcome.ERROR, " · ".join(notes.unasked)
+    if error is None:
+        return Outcome.ERROR, "it was expected to fail, and passed"
+    return outcome_of(error, without_servers(info) if item.get_closest_marker("breaks") else info)
 
 
 def _observation(
@@ -121,7 +149,8 @@ def _observation(
     )
 
 
-def _skip_reason(report: pytest.TestReport) -> str:
+def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why a test, or a whole file, was skipped."""
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
     return str(getattr(report, "wasxfail", "") or report.longrepr)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
 
+from harness.errors import HarnessError
 from harness.model import StackInfo, Target
 from harness.places import in_checkout, root
 from harness.probes.surface import Surface, find_surface
@@ -21,6 +23,9 @@ from harness.stack import Stack, attach_url, find_stack, launch, open_stack
 from harness.stack.build import commit_of, identify_build
 
 _STATE = "stack.json"
+_WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+_SECRET_SETTING = re.compile(r"SECRET|PASSWORD|(?:^|_)(?:TOKEN|PASSWD|(?:API|ACCESS|SIGNING|PRIVATE|ENCRYPTION)_?KEY)$")
+"""Names of settings whose values are secrets."""
 
 
 def is_suite_session(config: pytest.Config) -> bool:
@@ -29,7 +34,7 @@ def is_suite_session(config: pytest.Config) -> bool:
         return "harness" in config.workerinput
     if config.option.help or config.option.version or getattr(config.option, "showfixtures", False):
         return False
-    if config.getoption("--stack-file") or config.getoption("--run"):
+    if any(config.getoption(option) for option in ("--stack-file", "--run", "--target", "--url")):
         return True
     suites = root() / "suites"
     here = config.invocation_params.dir
@@ -44,38 +49,51 @@ class Session:
         self._config = config
         self._stack: Stack | None = None
         self._run: Run | None = None
+        self._recorder: Recorder | None = None
         self._owns_run = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:  # noqa: ARG002
         """Start or find the stack, open the run, tell everybody."""
+        try:
+            self._config.stash[CONTEXT] = self._dry_context() if self._config.option.collectonly else self._begin()
+        except HarnessError as error:
+            # pytest calls no sessionfinish for a session that did not start
+            self._end("interrupted")
+            raise pytest.UsageError(f"{error.message}\n{error.output}".rstrip()) from error
+
+    def _begin(self) -> Context:
         config = self._config
-        if config.option.collectonly:
-            config.stash[CONTEXT] = self._dry_context()
-            return
         target, stack = self._find_target_and_stack()
         self._stack = stack
         redact = config.stash[REDACT]
         teach(redact, stack.info)
         self._run = self._open_run(target, stack, redact)
-        surface = find_surface(target, stack.info.url)
-        config.stash[CONTEXT] = Context(
+        self._recorder = Recorder(self._run, config)
+        config.pluginmanager.register(self._recorder, "harness-recorder")
+        return Context(
             target=target,
             info=stack.info,
             stack_file=Path(stack.info.state_dir) / _STATE,
             run=self._run.path,
-            surface=surface,
+            surface=find_surface(target, stack.info.url),
             active=config.getoption("--active"),
             traces=config.getoption("--traces"),
         )
-        config.pluginmanager.register(Recorder(self._run, config), "harness-recorder")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:  # noqa: ARG002
         """Close what this session opened."""
+        self._end("finished" if exitstatus in _WHOLE else "interrupted")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say where the evidence lies."""
+        if self._run is not None and self._recorder is not None and self._owns_run:
+            terminalreporter.write_line(f"{self._recorder.written} lines of evidence in {self._run.path}")
+
+    def _end(self, state: Literal["finished", "interrupted"]) -> None:
         if self._run is not None and self._owns_run:
-            interrupted = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
-            self._run.close("interrupted" if interrupted else "finished")
+            self._run.close(state)
         if self._stack is not None:
             self._stack.stop()
 
@@ -135,7 +153,7 @@ def teach(redact: Redactor, info: StackInfo) -> None:
     """Tell the redactor the secrets of a stack."""
     redact.learn(info.secrets.values())
     redact.learn((info.database_url, info.redis_url, info.smtp_url))
-    redact.learn(value for name, value in info.settings.items() if "SECRET" in name or "PASSWORD" in name)
+    redact.learn(value for name, value in info.settings.items() if _SECRET_SETTING.search(name) or "://" in value)
 
 
 def serve_context(context: Context) -> bytes:

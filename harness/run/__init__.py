@@ -1,6 +1,6 @@
 """A run on disk: its folder, its evidence, its seal."""
 
-from harness.run.documents import read_document, write_document
+from harness.run.documents import read_document, replace_file, write_document
 from harness.run.evidence import EvidenceLog, Reading, read_evidence, utc_now
 from harness.run.folder import Run, create_run, find_run, open_run, stack_facts
 from harness.run.record import load_record
@@ -18,6 +18,7 @@ __all__ = [
     "open_run",
     "read_document",
     "read_evidence",
+    "replace_file",
     "seal",
     "stack_facts",
     "utc_now",
