@@ -9,7 +9,7 @@ from harness.errors import UsageError
 from harness.model import Listener, StackInfo, Target
 from harness.places import in_checkout, root
 from harness.profile import generic_target, load_target
-from harness.stack import Stack, attach_name, attach_url, checked_url, find_stack, launch
+from harness.stack import Stack, attach_name, attach_url, checked_url, find_stack, launch, target_of
 
 DEFAULT_TARGET = "dealradar"
 
@@ -88,7 +88,7 @@ def _aim_at_name(target: str | None, name: str, settings: Mapping[str, str]) -> 
         raise UsageError(f"no stack {name!r} is up; start it with `harness up --name {name}`, or give --url URL")
     if settings:
         raise UsageError(f"--env {next(iter(settings))}: settings of a stack that already runs cannot be changed")
-    found = load_target(target or info.target, root())
+    found = load_target(target, root()) if target else target_of(name)
     if found.name != info.target:
         raise UsageError(f"stack {name!r} runs {info.target}, not {found.name}")
     return Aim(target=found, backend="attach", name=name)

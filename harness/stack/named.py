@@ -49,6 +49,11 @@ def all_stacks() -> tuple[StackInfo, ...]:
     return tuple(info for info in found if info is not None)
 
 
+def target_of(name: str) -> Target:
+    """The target of a stack that `harness up` started, as its profile was then. Raises StackError if it is gone."""
+    return read_recipe(named_folder(name)).target
+
+
 def attach_name(name: str) -> Stack:
     """Open a stack that `harness up` started; it counts as started by us. Raises UsageError if there is none."""
     if find_stack(name) is None:

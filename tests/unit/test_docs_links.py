@@ -26,18 +26,8 @@ def inline_lines(page: Path) -> list[str]:
     return re.findall(r"`((?:harness|make) [^`]+)`", text)
 
 
-AHEAD = {
-    "make gate ARGS='--policy release --keep-up'": "the gate has no `--keep-up` yet",
-}
-"""What is written and not built: it turns red here once it is built, and its line is to be taken out."""
-
-
-def ahead(line: str) -> tuple[pytest.MarkDecorator, ...]:
-    return (pytest.mark.xfail(reason=AHEAD[line], strict=True),) if line in AHEAD else ()
-
-
 COMMAND_LINES = [
-    pytest.param(line, id=f"{page.relative_to(ROOT)}: {line[:60]}", marks=ahead(line))
+    pytest.param(line, id=f"{page.relative_to(ROOT)}: {line[:60]}")
     for page in PAGES
     for line in dict.fromkeys([*shell_lines(page), *inline_lines(page)])
 ]
