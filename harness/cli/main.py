@@ -40,6 +40,10 @@ _END_WITH_READER: tuple[list[str], ...] = (["logs"],)
 """Commands whose only work is to print."""
 
 
+class _PipeBrokenError(Exception):
+    """A pipe's other end is gone: standard output's, or that of a process of ours."""
+
+
 class Commands(click.Group):
     """Imports a command's module only when it is asked for: `harness status` must not pay for Locust."""
 
@@ -65,6 +69,13 @@ class Commands(click.Group):
             hint = f"; did you mean {near[0]!r}?" if near else f"; commands: {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command {name!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Like click's, but a broken pipe stays an error: click would exit with 1, which says NO-GO."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _PipeBrokenError(str(error)) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The table, without importing any command."""
@@ -128,7 +139,7 @@ def run_command(words: list[str]) -> int:
         click.echo("interrupted", err=True)
         return 130
     except Exception as error:  # noqa: BLE001 - the process's border: whatever went wrong ends in one line and a status
-        if isinstance(error, BrokenPipeError) and words[:1] in _END_WITH_READER:
+        if isinstance(error, _PipeBrokenError) and words[:1] in _END_WITH_READER:
             return _reader_left()
         message, code = _told(error)
         click.echo(f"error: {_one_line(message)}", err=True)
@@ -152,6 +163,8 @@ def _told(error: Exception) -> tuple[str, int]:
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             place = f"{error.filename}: " if error.filename else ""
             return f"{place}{error.strerror}; free some, or give another folder with --out", 4
+        case _PipeBrokenError():
+            return f"the harness failed: a process that it spoke to is gone ({error}){where}", 4
         case OSError(strerror=str(what), filename=str(place)):
             return f"the harness failed: {place}: {what}{where}", 4
         case _:
