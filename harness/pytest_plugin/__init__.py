@@ -6,6 +6,7 @@ stack and the run; xdist workers are told where both lie.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from harness.turns import Turns
 __all__ = ["CONTEXT", "NOTES", "Context", "ItemNotes", "learn_secret", "measure", "record", "turn"]
 
 _ALLURE = "allure_pytest.plugin"
+_FIXTURES = ("fixtures.http", "fixtures.stores", "fixtures.browser")
 _SESSION = pytest.StashKey[Session]()
 _COUNTER = pytest.StashKey[AssertionCounter]()
 
@@ -50,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Prepare a session that runs suites; others are left alone."""
     if not is_suite_session(config):
         return
+    _share_fixtures(config)
     config.stash[TURNS] = Turns()
     config.stash[REDACT] = Redactor()
     counter = AssertionCounter()
@@ -66,6 +69,14 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         config.stash[_SESSION] = Session(config)
         config.pluginmanager.register(config.stash[_SESSION], "harness-session")
+
+
+def _share_fixtures(config: pytest.Config) -> None:
+    """Fixtures for suites wherever they lie: a conftest serves only the folders below it."""
+    if str(root()) not in sys.path:
+        sys.path.append(str(root()))
+    for module in _FIXTURES:
+        config.pluginmanager.import_plugin(module)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -20,6 +20,7 @@ from harness.pytest_plugin.outcomes import skip_reason, suite_of
 from harness.run import Run
 
 _MESSAGE_LIMIT = 2000
+_COLLECTION = "collection"
 
 
 class Recorder:
@@ -76,13 +77,17 @@ class Recorder:
         self._skipped.add(nodeid)
         path = self._path(nodeid)
         suite = suite_of(path)
+        checks = checks_in(path, suite) if path.is_file() else frozenset()
         self._record(
             Observation(suite=suite, check=check, subject=nodeid, outcome=Outcome.SKIP, detail={"reason": reason})
-            for check in sorted(checks_in(path, suite))
+            for check in sorted(checks) or [_COLLECTION]
         )
 
     def _path(self, nodeid: str) -> Path:
-        return self._config.rootpath / nodeid.partition("::")[0]
+        """The file of a node. Outside of the root pytest names files from the argument under which it found them."""
+        config, name = self._config, nodeid.partition("::")[0]
+        given = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
+        return next((start / name for start in (config.rootpath, *given) if (start / name).is_file()), Path(name))
 
     def _record(self, observations: Iterable[Observation]) -> None:
         """Write evidence. Where that fails the session ends in one line: what is not written never happened."""
@@ -123,7 +128,7 @@ class Recorder:
 def _uncollected(report: pytest.CollectReport, path: Path) -> Observation:
     return Observation(
         suite=suite_of(path),
-        check="collection",
+        check=_COLLECTION,
         subject=report.nodeid,
         outcome=Outcome.ERROR,
         detail={"message": str(report.longrepr)[-_MESSAGE_LIMIT:], "reason": "the file could not be collected"},
