@@ -6,7 +6,6 @@ through a published port reaches the service from there.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -117,7 +116,6 @@ class DockerBackend:
             image=self._known().image,
             argv=argv,
             environment=settings,
-            alias=re.sub(r"-try-\d+$", "", name),
             grace=_DRAIN_SECONDS,
             stage=2,
         )

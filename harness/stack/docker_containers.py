@@ -42,7 +42,10 @@ class PortTakenError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """What to run. `argv` takes the place of the image's entrypoint and command, `command` of its command alone."""
+    """What to run; its name is also its name in the network.
+
+    `argv` takes the place of the image's entrypoint and command, `command` of its command alone.
+    """
 
     name: str
     image: str
@@ -54,8 +57,6 @@ class Container:
     memory_folder: str = ""
     """A folder that lies in memory."""
     user: str = ""
-    alias: str = ""
-    """Its name in the network."""
     grace: int = 0
     """Seconds between its stop signal and its kill; 0 kills at once (data that is thrown away)."""
     stage: int = 1
@@ -167,7 +168,7 @@ class Containers:
         from docker.types import LogConfig
 
         client = self._engine.client
-        endpoint = client.api.create_endpoint_config(aliases=[container.alias or container.name])
+        endpoint = client.api.create_endpoint_config(aliases=[container.name])
         return client.containers.create(
             container.image,
             list(container.command) or None,

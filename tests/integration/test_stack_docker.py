@@ -250,6 +250,14 @@ def test_nothing_is_left_after_a_kill(engine: Any, tmp_path: Path, who: str) -> 
         holder.stdout.close()
 
 
+def test_a_stop_after_the_supervisor_was_killed_removes_all(engine: Any, tmp_path: Path) -> None:
+    with launch(target_in(tmp_path, needs=("valkey",)), backend="docker") as stack:
+        mark = stack.info.settings[MARK]
+        os.kill(stack.info.supervisor_pid or 0, signal.SIGKILL)
+        assert eventually(lambda: not stack.supervision.alive)
+    assert left_of(engine, mark) == []
+
+
 def test_what_a_dead_keeper_left_is_swept_and_what_a_living_one_has_is_not(engine: Any) -> None:
     here = process_stat(os.getpid())
     assert here is not None
@@ -303,6 +311,17 @@ def test_a_taken_port_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(StackError, match=f"port {port} on 127.0.0.1 is in use") as caught:
             launch(target_in(tmp_path), backend="docker", port=port)
         assert not isinstance(caught.value, StartupError)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_further_instance_gives_up_a_lost_port_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with launch(target_in(tmp_path), backend="docker") as stack, socket.create_server(("127.0.0.1", 0)) as holder:
+        ports = [docker.free_port(), holder.getsockname()[1]]
+        free = ports[0]
+        monkeypatch.setattr(docker, "free_port", lambda _taken: ports.pop())
+        instance = stack.start_instance({})
+        assert instance.url == f"http://127.0.0.1:{free}"
+        assert get(instance.url)["peer"]
 
 
 def test_an_image_is_built_anew_only_if_its_files_changed(engine: Any, tmp_path: Path) -> None:
