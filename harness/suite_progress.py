@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from harness.model import Listener, Progress
+from harness.model import Evidence, Listener, Outcome, Progress
 from harness.run import Run, read_document
 from harness.turns import DEFAULT_FOLDER, Turns
 
 WAITING = "waiting for the machine: another run measures time, or is about to"
+_EVIDENCE = msgspec.json.Decoder(Evidence)
 _WORTH_SAYING_S = 1.0
 """Seconds of waiting for a turn from which on it is shown."""
 
@@ -66,15 +66,14 @@ class Heard:
         self._offset += len(whole)
         for line in whole.splitlines():
             with suppress(msgspec.DecodeError):
-                self._hear(msgspec.json.decode(line))
+                self._hear(_EVIDENCE.decode(line))
         self._count_collected()
 
-    def _hear(self, line: dict[str, Any]) -> None:
-        detail = line.get("detail", {})
-        self.waited_s += detail.get("waited_s", 0.0)
+    def _hear(self, line: Evidence) -> None:
+        self.waited_s += line.detail.get("waited_s", 0.0)
         # a measured line comes before its test's outcome, a superseded one before another attempt
-        if line.get("test") and line.get("outcome") != "measured" and not detail.get("superseded"):
-            self._done.add(line["test"])
+        if line.test and line.outcome != Outcome.MEASURED and not line.detail.get("superseded"):
+            self._done.add(line.test)
 
     def _count_collected(self) -> None:
         changed = (self.run.path / "run.json").stat().st_mtime_ns

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.run import changed_files, is_sealed
+from harness.stack.ports import free_port
 from tests.gate_target import Small, make_small
 from tests.stack_target import eventually
 
@@ -36,6 +37,15 @@ def test_b_second():
     pathlib.Path(r"{place}/reached").touch()
     time.sleep(90)
     assert True
+"""
+
+ALONE = """\
+import pytest
+
+@pytest.mark.alone
+@pytest.mark.check("own.x")
+def test_x(client):
+    assert client.get("/").status_code == 200
 """
 
 
@@ -113,16 +123,24 @@ def test_a_service_that_dies_half_way_is_for_the_verdict_to_decide(small: Small)
 
 
 def test_a_service_that_starts_only_once_is_no_go_by_startup(small: Small) -> None:
-    small.suite(
-        'import pytest\npytestmark = pytest.mark.alone\ndef test_x(client): assert client.get("/").status_code == 200\n'
-    )
-    small.policy.write_text(small.policy.read_text().replace("own.*", "own.x"))
+    small.suite(ALONE)
     ran = small.harness("gate", *small.aimed, "--env", "HOW=dies the second time")
     assert ran.returncode == 1, ran.stdout + ran.stderr
     startups = [line for line in small.evidence() if line["check"] == "startup"]
     assert [line["outcome"] for line in startups] == ["pass", "fail"]
     assert "exited with status 8" in startups[1]["detail"]["reason"]
     assert small.left() == []
+
+
+def test_a_port_that_was_asked_for_is_the_first_stacks(small: Small) -> None:
+    """A suite that runs alone has a stack of its own beside it, at a port of its own."""
+    small.suite(ALONE)
+    port = free_port()
+    ran = small.harness("gate", *small.aimed, "--port", str(port))
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    outcomes = {line["check"]: line["outcome"] for line in small.evidence()}
+    assert outcomes["own.x"] == "pass"
+    assert small.document("run.json")["stack"]["url"] == f"http://127.0.0.1:{port}"
 
 
 def test_suites_that_collect_nothing_are_inconclusive(small: Small) -> None:
