@@ -5,6 +5,7 @@
     │   ├── ConfigError       2   a profile, policy or waiver file is wrong
     │   └── SafetyError       2   load, writes or faults against an address nobody allowed
     ├── StackError            4   a server of the stack did not start, or died
+    │   ├── GroundError       4   what a stack's processes run on (a container daemon) is gone
     │   ├── StartupError      4   the service itself exits or never gets ready (in `gate`: criterion `startup`)
     │   └── UnreachableError  4   an attached URL does not answer
     ├── GeneratorError        3   the load generator failed or was late: nothing is known of the service
@@ -58,6 +59,10 @@ class SafetyError(UsageError):
 
 class StackError(HarnessError):
     """A server of the stack did not start, or died."""
+
+
+class GroundError(StackError):
+    """What a stack's processes run on (a container daemon) is gone: no fault of the service."""
 
 
 class StartupError(StackError):

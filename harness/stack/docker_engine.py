@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import StackError
-from harness.stack.protocol import GroundError
+from harness.errors import GroundError, StackError
 
 _SECONDS = 60.0
 """Within which the daemon must answer a request; removing and starting containers on a busy machine is slow."""

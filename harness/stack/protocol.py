@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
 
-from harness.errors import StackError
 from harness.model import Build, Instance, StackInfo
 
 
@@ -43,10 +42,6 @@ class Stack(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-
-
-class GroundError(StackError):
-    """What a stack's processes run on (a container daemon) is gone: no fault of the service."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.errors import StackError, StartupError
+from harness.errors import GroundError, StackError, StartupError
 from harness.model import Instance, StackInfo, Target
 from harness.stack.ports import held_by_another, is_free, occupied
-from harness.stack.protocol import Backend, GroundError, Place
+from harness.stack.protocol import Backend, Place
 from harness.stack.readiness import TAIL_LINES, how_it_ended, service_asker, tail, wait_until
 from harness.stack.settings import Words, service_settings
 from harness.stack.state import write_info

@@ -26,13 +26,12 @@ import psycopg
 import pytest
 import redis
 
-from harness.errors import StackError, StartupError, UsageError
+from harness.errors import GroundError, StackError, StartupError, UsageError
 from harness.model import Health, Service, Target
 from harness.stack import attach_name, bring_down, bring_up, docker, find_stack, launch
 from harness.stack.docker_containers import KEEPER_LABEL, NETWORK_LABEL, STACK_LABEL, sweep_docker
 from harness.stack.docker_engine import connect_engine
 from harness.stack.docker_images import find_image
-from harness.stack.protocol import GroundError
 from harness.stack.state import keeper_of, sweep
 from harness.stack.supervisor import MARK, process_stat
 from tests.stack_target import eventually, folders_of, listens
