@@ -9,7 +9,8 @@ from harness.errors import UsageError
 from harness.model import Listener, StackInfo, Target
 from harness.places import in_checkout, root
 from harness.profile import generic_target, load_target
-from harness.stack import Stack, attach_name, attach_url, checked_url, find_stack, launch, target_of
+from harness.stack import Stack, attach_name, attach_url, bring_down, checked_url, detach, find_stack, launch, target_of
+from harness.stack.running import RunningStack
 
 DEFAULT_TARGET = "dealradar"
 
@@ -24,6 +25,8 @@ class Aim:
     name: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
+    keep: str = ""
+    """The name under which a stack that is started stays up at the end; "" for one that ends."""
 
     @property
     def starts(self) -> bool:
@@ -39,9 +42,12 @@ def take_aim(
     name: str = "default",
     overrides: Mapping[str, str] | None = None,
     port: int | None = None,
+    keep_up: bool = False,
 ) -> Aim:
     """Make sense of the shared options. Raises `UsageError` where they contradict each other or aim at nothing."""
     settings = dict(overrides or {})
+    if keep_up and (url is not None or backend == "attach"):
+        raise UsageError("--keep-up: what already runs stays up anyway; leave it out")
     if port is not None and (url is not None or backend == "attach"):
         raise UsageError(f"--port {port}: the port of a service that already runs cannot be chosen; leave it out")
     if url is not None:
@@ -53,7 +59,12 @@ def take_aim(
     found = load_target(target or DEFAULT_TARGET, root())
     if found.service.url:
         return _aim_at_url(target, backend, found.service.url, settings)
-    return Aim(target=found, backend=backend or "embedded", overrides=settings, port=port)
+    if keep_up and find_stack(name) is not None:
+        raise UsageError(
+            f"--keep-up: a stack {name!r} is up; `harness down --name {name}` ends it, or give another --name"
+        )
+    keep = name if keep_up else ""
+    return Aim(target=found, backend=backend or "embedded", overrides=settings, port=port, keep=keep)
 
 
 def bring_up(aim: Aim, listen: Listener, before_service: Callable[[StackInfo], None] | None = None) -> Stack:
@@ -62,14 +73,24 @@ def bring_up(aim: Aim, listen: Listener, before_service: Callable[[StackInfo], N
         return attach_url(aim.target, aim.url)
     if aim.name:
         return attach_name(aim.name)
+    if aim.keep:
+        # clears up what a dead stack of that name left
+        bring_down(aim.keep)
     return launch(
         aim.target,
         backend=aim.backend,
         overrides=aim.overrides,
+        name=aim.keep or None,
         port=aim.port,
         before_service=before_service,
         listen=listen,
     )
+
+
+def let_stay(aim: Aim, stack: Stack) -> None:
+    """Let the stack live on after us, if that was asked for."""
+    if aim.keep and isinstance(stack, RunningStack):
+        detach(stack)
 
 
 def _aim_at_url(target: str | None, backend: str | None, url: str, settings: Mapping[str, str]) -> Aim:

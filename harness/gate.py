@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from harness.aim import Aim, bring_up
+from harness.aim import Aim, bring_up, let_stay
 from harness.catalogue import Suite
 from harness.errors import ReportError, StartupError
 from harness.judge import judge, verdict_document
@@ -151,6 +151,7 @@ def stack_for(
             before_service(stack.info)
             run.record([attached_startup(aim.target, stack.info)])
         yield stack
+        let_stay(aim, stack)
 
 
 @contextmanager
@@ -177,8 +178,8 @@ def fresh_stack(aim: Aim, run: Run, redact: Redactor, listen: Listener) -> Fresh
     @contextmanager
     def start(suite: str, waited: Callable[[float], None]) -> Iterator[Stack]:
         with shared_turn(f"{suite} (alone)", listen, waited):
-            # the port that was asked for belongs to the run's first stack
-            stack = bring_up(replace(aim, port=None), listen)
+            # port and name that were asked for belong to the run's first stack
+            stack = bring_up(replace(aim, port=None, keep=""), listen)
         with stack, logs_kept(run, stack, redact, f"{suite}-"):
             yield stack
 

@@ -30,6 +30,7 @@ def default_workers() -> int:
 @click.option("--only", metavar="SUITE,…", default=None, help="Run these suites only; at best INCONCLUSIVE.")
 @click.option("--without", metavar="SUITE,…", default=None, help="Leave these suites out; at best INCONCLUSIVE.")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the service (default: a free one).")
+@click.option("--keep-up", is_flag=True, help="Leave the stack up at the end, under --name.")
 @options.active
 @options.traces
 @options.json
@@ -47,6 +48,7 @@ def command(
     only: str | None,
     without: str | None,
     port: int | None,
+    keep_up: bool,
     active: bool,
     traces: bool,
     as_json: bool,
@@ -61,7 +63,15 @@ def command(
     from harness.gate_plan import make_plan
     from harness.suite_run import SuiteOptions
 
-    aim = take_aim(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env), port=port)
+    aim = take_aim(
+        target=target,
+        backend=backend,
+        url=url,
+        name=name,
+        overrides=options.overrides(env),
+        port=port,
+        keep_up=keep_up,
+    )
     plan = make_plan(
         aim,
         policy=policy,
@@ -78,6 +88,8 @@ def command(
         click.echo((result.run / "verdict.json").read_text(encoding="utf-8"), nl=False)
     else:
         print_verdict(result.verdict, result.run)
+    if aim.keep and not result.service_log:
+        click.echo(f"stack {aim.keep} stays up: `harness status --name {aim.keep}`, `harness down`", err=True)
     if result.unreported is not None:
         raise result.unreported
     return EXITS[result.verdict.verdict]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,24 @@ def test_breaks(client):
 @pytest.mark.check("own.writes_unmarked")
 def test_writes_without_the_marker(client):
     assert client.post("/").status_code == 405
+"""
+
+LATER_ALONE = """\
+import pathlib, time, pytest
+
+@pytest.mark.check("own.shared")
+def test_shared(client):
+    place = pathlib.Path(r"{place}")
+    (place / "reached").touch()
+    deadline = time.monotonic() + 60
+    while not (place / "killed").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert client.get("/").status_code == 200
+
+@pytest.mark.alone
+@pytest.mark.check("own.alone")
+def test_alone(client):
+    assert client.get("/").status_code == 200
 """
 
 
@@ -103,6 +122,55 @@ def test_a_stack_of_ours_counts_as_started_by_us(small: Small) -> None:
         down = small.harness("down", "--name", "mine")
     assert down.returncode == 0
     assert small.left() == []
+
+
+def test_a_stack_that_is_kept_up_serves_the_next_gate(small: Small) -> None:
+    ran = small.harness("gate", *small.aimed, "--keep-up", "--name", "kept", "-n", "1")
+    try:
+        assert ran.returncode == 3, ran.stdout + ran.stderr
+        assert "stack kept stays up" in ran.stderr.splitlines()[-1]
+        url = small.document("run.json")["stack"]["url"]
+        assert f'"url": "{url}"' in small.harness("status", "--name", "kept", "--json").stdout
+        assert listens(int(url.rpartition(":")[2]))
+        again = small.harness("gate", *small.aimed, "--keep-up", "--name", "kept")
+        assert (again.returncode, again.stdout) == (2, "")
+        assert "harness down --name kept" in again.stderr.splitlines()[0]
+        assert small.harness("gate", *small.aimed, "--stack", "attach", "--name", "kept").returncode == 3
+        assert small.document("run.json")["stack"]["url"] == url
+    finally:
+        down = small.harness("down", "--name", "kept", "--json")
+    assert json.loads(down.stdout) == {"name": "kept", "stopped": True}
+    assert small.left() == []
+
+
+def test_a_gate_that_is_stopped_keeps_nothing_up(small: Small) -> None:
+    small.suite("import time\ndef test_x():\n    time.sleep(90)\n")
+    process = small.start("gate", *small.aimed, "--keep-up", "--name", "kept")
+    assert eventually(small.pytest_pid, 60)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert small.left() == []
+    assert '"backend": null' in small.harness("status", "--name", "kept", "--json").stdout
+
+
+def test_a_stack_that_is_gone_costs_the_suites_that_need_it_and_not_the_verdict(small: Small, stranger: str) -> None:
+    """What we keep at an attached service is a supervisor for our own processes; here it is killed in mid-run."""
+    small.suite(LATER_ALONE.format(place=small.folder))
+    process = small.start("gate", *small.aimed, "--url", stranger, "-n", "1")
+    assert eventually((small.folder / "reached").exists, 60), process.poll()
+    mark = small.document("run.json")["stack"]["name"].removeprefix("attach-")
+    [supervisor] = [pid for pid, command in small.processes().items() if command.split()[-1] == mark]
+    os.kill(supervisor, signal.SIGKILL)
+    (small.folder / "killed").touch()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, out + err
+    assert outcomes(small, "own.") == {"own.shared": "pass"}
+    [said] = reasons(small, "suite.crashed")
+    assert "supervisor" in said
+    assert small.document("verdict.json")["verdict"] == "INCONCLUSIVE"
+    assert small.document("run.json")["state"] == "finished"
+    assert eventually(lambda: not small.left()), small.left()
 
 
 def test_a_strangers_loopback_service_is_read_and_nothing_else(small: Small, stranger: str) -> None:

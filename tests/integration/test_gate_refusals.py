@@ -153,6 +153,7 @@ def test_options_that_cannot_be(small: Small, refused: Refused, words: list[str]
         (["--url", "http://127.0.0.1:9", "--stack", "embedded"], "give one of them"),
         (["--url", "http://127.0.0.1:9", "--env", "A=b"], "--env A"),
         (["--url", "http://127.0.0.1:9", "--port", "9999"], "--port 9999"),
+        (["--url", "http://127.0.0.1:9", "--keep-up"], "--keep-up"),
     ],
 )
 def test_addresses_that_cannot_be(refused: Refused, words: list[str], said: str) -> None:
