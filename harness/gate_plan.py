@@ -58,7 +58,6 @@ def make_plan(
     Raises `ConfigError` and `UsageError`, both before anything starts.
     """
     preflight.validate_weights(aim.target)
-    preflight.validate_weights(aim.target)
     suites = suites_of(aim.target)
     rules = load_policy(policy, root())
     check_selects(rules, known_checks(suites), target=aim.target.name)
