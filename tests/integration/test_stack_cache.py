@@ -48,12 +48,17 @@ def launcher(cache: Path, folder: Path, *paths: Path) -> subprocess.Popen[str]:
     )
 
 
+def data_folders(cache: Path) -> list[Path]:
+    """Beside copies of programs, which are made where the servers' user cannot read the originals."""
+    return [path for path in (cache / "harness").iterdir() if path.is_dir() and path.name.startswith("data-")]
+
+
 def test_two_first_launches_at_once_make_one_data_folder(cache: Path, tmp_path: Path) -> None:
     launchers = [launcher(cache, tmp_path / str(number)) for number in range(2)]
     for process in launchers:
         process.communicate(timeout=60)
     assert [process.returncode for process in launchers] == [0, 0]
-    made = [path for path in (cache / "harness").iterdir() if path.is_dir()]
+    made = data_folders(cache)
     assert len(made) == 1
     assert {path.name for path in made[0].iterdir()} == {"data", "password"}
     assert stat.S_IMODE((made[0] / "password").stat().st_mode) == 0o600
@@ -63,7 +68,7 @@ def test_two_first_launches_at_once_make_one_data_folder(cache: Path, tmp_path: 
 def test_what_a_killed_maker_left_is_removed_by_the_next(cache: Path, tmp_path: Path) -> None:
     first = launcher(cache, tmp_path / "one")
     first.communicate(timeout=60)
-    made = next(path for path in (cache / "harness").iterdir() if path.is_dir())
+    made = data_folders(cache)[0]
     left = made.with_name(f"{made.name}.abc123")
     made.rename(left)
     second = launcher(cache, tmp_path / "two")
