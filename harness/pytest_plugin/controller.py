@@ -14,7 +14,7 @@ import pytest
 from harness.catalogue import checks_in
 from harness.errors import HarnessError
 from harness.model import Observation, Outcome
-from harness.pytest_plugin.items import REPORT_KEY, SKIPPED_KEY, USAGE_KEY
+from harness.pytest_plugin.items import REPORT_KEY, USAGE_KEY
 from harness.pytest_plugin.keys import REDACT
 from harness.pytest_plugin.outcomes import skip_reason, suite_of
 from harness.run import Run
@@ -65,13 +65,14 @@ class Recorder:
     def pytest_testnodedown(self, node: Any, error: object) -> None:  # noqa: ANN401, ARG002 - xdist's WorkerController
         """What a worker leaves at its end; one that died leaves nothing."""
         left = getattr(node, "workeroutput", {})
-        for nodeid, reason in left.get(SKIPPED_KEY, ()):
-            self._skip_file(nodeid, reason)
         if USAGE_KEY in left:
             raise pytest.UsageError(left[USAGE_KEY])
 
     def _skip_file(self, nodeid: str, reason: str) -> None:
-        """Each check that the file would have proven is skipped, so that a criterion on it sees that it did not run."""
+        """Each check that the file would have proven is skipped, so that a criterion on it sees that it did not run.
+
+        Every worker tells of the same file.
+        """
         if nodeid in self._skipped:
             return
         self._skipped.add(nodeid)

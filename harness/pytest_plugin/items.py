@@ -15,7 +15,7 @@ from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure_labels
 from harness.pytest_plugin.keys import CONTEXT, NOTES, REDACT, TURNS, WAITED, ItemNotes
-from harness.pytest_plugin.outcomes import SHOWN_REQUESTS, check_mark, observe, skip_reason
+from harness.pytest_plugin.outcomes import SHOWN_REQUESTS, check_mark, observe
 from harness.pytest_plugin.pace import Pace
 from harness.pytest_plugin.reports import clean_report
 from harness.stack.safety import Action, allowed
@@ -25,8 +25,7 @@ _WORTH_NOTING_S = 0.01
 REPORT_KEY = "harness_observations"
 """Attribute of a TestReport; xdist carries it from the worker to the controller."""
 USAGE_KEY = "harness_usage"
-SKIPPED_KEY = "harness_skipped"
-"""Members of what a worker leaves to the controller at its end."""
+"""Member of what a worker leaves to the controller at its end: why the session cannot be."""
 
 
 class ItemHooks:
@@ -52,11 +51,6 @@ class ItemHooks:
             items.clear()
         last = self._config.stash[CONTEXT].pace is not None
         items.sort(key=lambda item: (item.get_closest_marker("beside") is not None) == last)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """In a worker: a file that skips itself as a whole. xdist does not pass that on."""
-        if report.skipped and hasattr(self._config, "workeroutput"):
-            self._config.workeroutput.setdefault(SKIPPED_KEY, []).append([report.nodeid, skip_reason(report)])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:

@@ -48,10 +48,10 @@ class Pace:
         """Return once no request has been sent for a whole window: a limiter's probe must find it unused."""
         while True:
             with self._recent() as sent:
-                quiet = sent[-1] + self.window_s - self.clock() if sent else 0.0
-            if quiet <= 0:
-                return
-            self.sleep(quiet)
+                if not sent:
+                    return
+                quiet = sent[-1] + self.window_s - self.clock()
+            self.sleep(max(0.0, quiet))
 
     def exhaust(self) -> None:
         """Somebody used up the limit: nobody sends for a window."""
@@ -65,8 +65,9 @@ class Pace:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             known = array.array("d", os.pread(descriptor, os.fstat(descriptor).st_size, 0))
-            oldest = self.clock() - self.window_s
-            recent = array.array("d", (moment for moment in known if moment > oldest))
+            now = self.clock()
+            # the sum that `wait` sleeps until, so that rounding cannot keep it waiting for ever
+            recent = array.array("d", (moment for moment in known if moment + self.window_s > now))
             yield recent
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, recent.tobytes(), 0)
