@@ -116,10 +116,18 @@ class _Output(io.FileIO):
             return super().write(data)
 
 
+def _listen_to_signals() -> None:
+    """End in order when asked to. A shell's `&` has SIGINT ignored: what the harness starts must not inherit that, or
+    it could not be asked to stop. `nohup` is taken at its word."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
+
+
 def main() -> None:
     """Entry point of the console script."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    _listen_to_signals()
     words = sys.argv[1:]
     if words[:1] not in _END_WITH_READER:
         raw = _Output(sys.stdout.fileno(), "w", closefd=False)

@@ -35,10 +35,15 @@ def small(tmp_path: Path) -> Small:
     return make_small(tmp_path / "small")
 
 
-def begun(small: Small, *words: str, seconds: int = 90) -> subprocess.Popen[str]:
-    """A gate whose second test has begun."""
+def begun(small: Small, *words: str, seconds: int = 90, ignored: signal.Signals | None = None) -> subprocess.Popen[str]:
+    """A gate whose second test has begun; it was started with a signal ignored, as by `&` or `nohup`."""
     small.suite(BUSY.format(place=small.folder, seconds=seconds))
-    process = small.start("gate", *small.aimed, *words)
+    before = signal.signal(ignored, signal.SIG_IGN) if ignored else None
+    try:
+        process = small.start("gate", *small.aimed, *words)
+    finally:
+        if ignored:
+            signal.signal(ignored, before)
     written = small.folder / "scratch"
     assert eventually(lambda: written.exists() and written.read_text(), 60), process.poll()
     assert eventually(lambda: any(line["check"] == "own.first" for line in small.evidence())), small.evidence()
@@ -70,6 +75,26 @@ def test_a_signal_in_mid_run_is_130_and_leaves_evidence_and_nothing_else(
     assert judged.returncode == 3, judged.stderr
     assert '"verdict": "INCONCLUSIVE"' in judged.stdout
     assert "the run is interrupted, not finished" in judged.stdout
+
+
+def test_in_a_shells_background_it_is_stopped_all_the_same(small: Small) -> None:
+    process = begun(small, "-n", "1", ignored=signal.SIGINT)
+    pytest_pid = small.pytest_pid()
+    assert pytest_pid is not None
+    [ignored] = [line for line in Path(f"/proc/{pytest_pid}/status").read_text().splitlines() if "SigIgn" in line]
+    assert not int(ignored.split()[1], 16) & 1 << (signal.SIGINT - 1), "what it starts can be asked to stop"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert small.left() == []
+
+
+def test_under_nohup_it_outlives_the_terminal(small: Small) -> None:
+    process = begun(small, "-n", "1", seconds=1, ignored=signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert small.document("run.json")["state"] == "finished"
 
 
 def test_a_signal_while_the_service_starts_is_130_and_leaves_nothing(tmp_path: Path) -> None:
