@@ -90,6 +90,7 @@ class Small:
 
     folder: Path
     token: str = field(default_factory=lambda: secrets.token_hex(8))
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def profile(self) -> Path:
@@ -118,7 +119,7 @@ class Small:
     def start(self, *words: str, env: Mapping[str, str] | None = None, **how: Any) -> subprocess.Popen[str]:
         """`harness WORDS` in the folder, in a process group of its own."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "harness", *words],
             cwd=self.folder,
             text=True,
@@ -127,6 +128,15 @@ class Small:
             env={**os.environ, "SMALL_TOKEN": self.token, **(env or {})},
             **pipes,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a test that failed left running; its supervisors clear up the rest."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def harness(
         self, *words: str, env: Mapping[str, str] | None = None, **how: Any

@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -18,8 +19,10 @@ from tests.gate_target import Small, make_small
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Small:
-    return make_small(tmp_path / "small")
+def small(tmp_path: Path) -> Iterator[Small]:
+    made = make_small(tmp_path / "small")
+    yield made
+    made.end()
 
 
 class TestEveryCommand:

@@ -68,12 +68,13 @@ def test_alone(client):
 
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Small]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     made = make_small(tmp_path / "small")
     made.suite(ACTING)
-    return made
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,10 @@ def test_b_second():
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Small:
-    return make_small(tmp_path / "small")
+def small(tmp_path: Path) -> Iterator[Small]:
+    made = make_small(tmp_path / "small")
+    yield made
+    made.end()
 
 
 def begun(small: Small, *words: str, seconds: int = 90, ignored: signal.Signals | None = None) -> subprocess.Popen[str]:

@@ -16,9 +16,11 @@ Refused = Callable[..., str]
 
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Small]:
     monkeypatch.chdir(tmp_path)
-    return make_small(tmp_path / "small")
+    made = make_small(tmp_path / "small")
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,10 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Small:
-    return make_small(tmp_path / "small")
+def small(tmp_path: Path) -> Iterator[Small]:
+    made = make_small(tmp_path / "small")
+    yield made
+    made.end()
 
 
 def on_a_terminal(small: Small, *words: str, **env: str) -> tuple[int, str]:

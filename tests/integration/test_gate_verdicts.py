@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,10 @@ def test_x(client):
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Small:
-    return make_small(tmp_path / "small")
+def small(tmp_path: Path) -> Iterator[Small]:
+    made = make_small(tmp_path / "small")
+    yield made
+    made.end()
 
 
 def verdict_of(small: Small) -> dict:
