@@ -11,7 +11,6 @@ whoever waits for us). Who shares it may not ask for it alone.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import threading
@@ -24,6 +23,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 
 DEFAULT_FOLDER = Path("/tmp/harness-turns")  # noqa: S108 - one path for all users of the machine, on purpose
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _FOLLOWED = 100
 """How often a lock file may be replaced under our hands before we give up."""
 
@@ -101,20 +101,28 @@ class Turns:
     def _open(self, path: Path) -> int:
         """Open a lock file that every user of the machine may lock (reading is enough for flock)."""
         try:
-            if not self.folder.is_dir():
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self.folder.chmod(0o1777)
             try:
-                return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-            except OSError as error:
-                # protected_regular: root may not open with O_CREAT what another user made in a sticky folder
-                if error.errno != errno.EACCES:
-                    raise
-                return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                return os.open(path, _FLAGS)
+            except FileNotFoundError:
+                self._make_folder()
+                return _create(path)
         except OSError as error:
             raise HarnessError(
                 f"{path}: cannot be opened ({error.strerror}); remove {self.folder} and retry"
             ) from error
+
+    def _make_folder(self) -> None:
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o1777)
+
+
+def _create(path: Path) -> int:
+    """With O_EXCL: protected_regular keeps even root from opening with O_CREAT what another user made in /tmp."""
+    try:
+        return os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return os.open(path, _FLAGS)
 
 
 def _is_named(descriptor: int, path: Path) -> bool:

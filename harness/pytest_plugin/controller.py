@@ -30,7 +30,6 @@ class Recorder:
         self._run = run
         self._config = config
         self._redact = config.stash[REDACT]
-        self._skipped: set[str] = set()
         self.written = 0
         self._collected: dict[str, None] = {}
         self._failed_before: set[str] = set()
@@ -71,11 +70,8 @@ class Recorder:
     def _skip_file(self, nodeid: str, reason: str) -> None:
         """Each check that the file would have proven is skipped, so that a criterion on it sees that it did not run.
 
-        Every worker tells of the same file.
+        (Every worker tells of the same file; xdist passes it on once.)
         """
-        if nodeid in self._skipped:
-            return
-        self._skipped.add(nodeid)
         path = self._path(nodeid)
         suite = suite_of(path)
         checks = checks_in(path, suite) if path.is_file() else frozenset()

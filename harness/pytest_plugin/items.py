@@ -23,7 +23,7 @@ from harness.stack.safety import Action, allowed
 ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
 _WORTH_NOTING_S = 0.01
 REPORT_KEY = "harness_observations"
-"""Attribute of a TestReport; xdist carries it from the worker to the controller."""
+"""Attribute of a TestReport: observations; as plain data where xdist carries it from a worker to the controller."""
 USAGE_KEY = "harness_usage"
 """Member of what a worker leaves to the controller at its end: why the session cannot be."""
 
@@ -33,6 +33,7 @@ class ItemHooks:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._in_worker = hasattr(config, "workerinput")
         self._tried: set[Path] = set()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -117,7 +118,7 @@ class ItemHooks:
             lines = "\n".join(curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:])
             report.sections.append(("the last requests, to repeat", lines))
             allure_labels.attach(item, self._config.stash[REDACT](lines))
-        setattr(report, REPORT_KEY, self._builtins(observed))
+        setattr(report, REPORT_KEY, self._builtins(observed) if self._in_worker else observed)
         clean_report(report, self._config, self._config.stash[REDACT])
         return report
 

@@ -27,7 +27,7 @@ _DECODER = msgspec.json.Decoder(Evidence, strict=True)
 
 def utc_now(moment: datetime | None = None) -> str:
     """The wall clock (or that moment of it) for records: UTC, microseconds, `Z`. No duration is taken from it."""
-    return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (moment or datetime.now(UTC)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class EvidenceLog:
