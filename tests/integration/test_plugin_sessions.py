@@ -150,8 +150,9 @@ def test_a_service_killed_under_the_test_is_the_targets_fault(bench, how):
     assert "reason" not in line["detail"]
 
 
-def test_a_server_of_the_stack_killed_under_the_test_is_no_fault_of_the_target(bench):
-    bench.describe(needs='"valkey"')
+@pytest.mark.parametrize(("server", "part"), [("valkey", "cache"), ("postgres", "database")])
+def test_a_server_of_the_stack_killed_under_the_test_is_no_fault_of_the_target(bench, server, part):
+    bench.describe(needs=f'"{server}"')
     bench.suite(
         """
         import os, signal
@@ -163,19 +164,19 @@ def test_a_server_of_the_stack_killed_under_the_test_is_no_fault_of_the_target(b
             assert client.get("/").status_code == 500
 
         def test_killed(client, stack_info):
-            (pid,) = [pid for name, pid in stack_info.pids.items() if "valkey" in name]
+            (pid,) = [pid for name, pid in stack_info.pids.items() if name == "SERVER"]
             os.kill(pid, signal.SIGKILL)
             assert client.get("/").status_code == 500
 
         @pytest.mark.breaks
         def test_breaks(client):
             assert client.get("/").status_code == 500
-        """
+        """.replace("SERVER", server)
     )
     ended = bench.run_as("in the gate", 0)
     assert ended.the("probe.before")["outcome"] == "fail"
     line = ended.the("probe.killed")
-    assert (line["outcome"], line["detail"]["reason"]) == ("error", "cache of the stack does not answer")
+    assert (line["outcome"], line["detail"]["reason"]) == ("error", f"{part} of the stack does not answer")
     assert ended.the("probe.breaks")["outcome"] == "fail"
 
 
