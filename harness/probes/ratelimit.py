@@ -164,11 +164,7 @@ class _Course:
             status=exchange.status,
             retry_after_s=parse_retry_after(value),
             has_retry_after=value is not None,
-            limit_headers={
-                name.lower(): content
-                for name, content in exchange.headers
-                if "ratelimit" in name.lower().replace("-", "")
-            },
+            limit_headers={name.lower(): content for name, content in exchange.headers if _names_limit(name)},
         )
 
     def _now(self) -> float:
