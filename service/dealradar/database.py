@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 log = logging.getLogger("dealradar.database")
 T = TypeVar("T")
 Row = dict[str, Any]
+Connection = psycopg.AsyncConnection[DictRow]
 Params = Sequence[object] | Mapping[str, object]
 
 CONNECTIONS = 10
@@ -33,7 +34,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._checks: set[asyncio.Task[None]] = set()
         self._last_succeeded = True
-        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             kwargs={
                 "row_factory": dict_row,
@@ -74,6 +75,15 @@ class Database:
                 return await (await connection.execute(sql, params)).fetchone()
 
         return await self._bounded(query(), QUERY_SECONDS)
+
+    async def within(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """What `work` returns, done in one transaction, which is committed before this returns."""
+
+        async def transaction() -> T:
+            async with self._pool.connection(timeout=self._patience()) as connection:
+                return await work(connection)
+
+        return await self._bounded(transaction(), QUERY_SECONDS)
 
     async def ping(self, seconds: float) -> None:
         """Prove by a query that PostgreSQL answers."""

@@ -18,6 +18,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PACKAGE = Path(__file__).resolve().parent
 SERVICE_FOLDER = PACKAGE.parent
 ENVIRONMENTS = ("development", "test", "production")
+JOBS = ("alerts", "imports", "rollup", "cleanup", "warm")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SOURCE_SUFFIXES = {".py", ".sql", ".html", ".css", ".js", ".svg"}
 
@@ -39,12 +40,18 @@ class Settings:
     rate_limit_per_minute: int
     cache_enabled: bool
     cache_ttl_seconds: int
+    cache_stale_seconds: int
     cors_origins: tuple[str, ...]
     trusted_proxies: tuple[Network, ...]
+    metrics_networks: tuple[Network, ...]
+    request_timeout_seconds: float
+    mail_from: str
+    smtp_timeout_seconds: float
     notify_dedup_minutes: int
     notify_max_attempts: int
     notify_backoff_seconds: float
     lock_ttl_seconds: int
+    jobs: Mapping[str, float]
     log_level: str
     build_id: str
 
@@ -118,6 +125,28 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ValueError("a comma-separated list of networks such as 10.0.0.0/8") from None
 
 
+def _address(text: str) -> str:
+    if not re.fullmatch(r"[^\s@<>,]{1,64}@[A-Za-z0-9.\-]{1,190}", text):
+        raise ValueError("an address such as no-reply@example.com")
+    return text
+
+
+def _jobs(text: str) -> Mapping[str, float]:
+    """`name=seconds` for each job; one that is not named does not run."""
+    found: dict[str, float] = {}
+    for word in _words(text):
+        name, _, seconds = word.partition("=")
+        if (
+            name not in JOBS
+            or name in found
+            or not re.fullmatch(r"[0-9]{1,5}(\.[0-9])?", seconds)
+            or not float(seconds)
+        ):
+            raise ValueError(f"a comma-separated list such as {JOBS[0]}=30, of {', '.join(JOBS)}")
+        found[name] = float(seconds)
+    return found
+
+
 def _build(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._:+/@-]{1,128}", text):
         raise ValueError("up to 128 letters, digits and ._:+/@-")
@@ -141,12 +170,18 @@ _RULES: dict[str, _Rule] = {
     "RATE_LIMIT_PER_MINUTE": _Rule(_integer(1, 100_000_000), "300"),
     "CACHE_ENABLED": _Rule(_boolean, "true"),
     "CACHE_TTL_SECONDS": _Rule(_integer(1, 86_400), "60"),
+    "CACHE_STALE_SECONDS": _Rule(_integer(0, 86_400), "600"),
     "CORS_ORIGINS": _Rule(_origins, ""),
     "TRUSTED_PROXIES": _Rule(_networks, ""),
+    "METRICS_NETWORKS": _Rule(_networks, "127.0.0.0/8,::1/128"),
+    "REQUEST_TIMEOUT_SECONDS": _Rule(_seconds, "10"),
+    "MAIL_FROM": _Rule(_address, "no-reply@dealradar.test"),
+    "SMTP_TIMEOUT_SECONDS": _Rule(_seconds, "5"),
     "NOTIFY_DEDUP_MINUTES": _Rule(_integer(0, 10_080), "60"),
     "NOTIFY_MAX_ATTEMPTS": _Rule(_integer(1, 20), "3"),
     "NOTIFY_BACKOFF_SECONDS": _Rule(_seconds, "1"),
     "LOCK_TTL_SECONDS": _Rule(_integer(1, 3_600), "15"),
+    "JOBS": _Rule(_jobs, "alerts=30,imports=10,rollup=60,cleanup=300,warm=300"),
     "LOG_LEVEL": _Rule(_one_of(*LOG_LEVELS), "info"),
     "BUILD_ID": _Rule(_build),
 }

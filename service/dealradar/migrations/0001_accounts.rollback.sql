@@ -1,1 +1,2 @@
+DROP TABLE public.sessions;
 DROP TABLE public.users;

@@ -1,2 +1,3 @@
 DROP TABLE public.comments;
+DROP TABLE public.review_votes;
 DROP TABLE public.reviews;

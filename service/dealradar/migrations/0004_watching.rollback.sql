@@ -1,0 +1,2 @@
+DROP TABLE public.price_alerts;
+DROP TABLE public.watchlist_items;

@@ -1,0 +1,2 @@
+DROP TABLE public.delivery_attempts;
+DROP TABLE public.notifications;

@@ -1,0 +1,2 @@
+DROP TABLE public.feature_flags;
+DROP TABLE public.idempotency_keys;
