@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.model import Health, Service, Target
+from harness.model import Health, Service, Target, Workers
 
 PROGRAM = """\
 import http.server, json, os, signal, sys, time
@@ -51,7 +51,7 @@ def small_target(
     needs: tuple[str, ...] = (),
     env: Mapping[str, str] | None = None,
     prepare: tuple[tuple[str, ...], ...] = (),
-    workers: tuple[tuple[str, ...], ...] = (),
+    workers: Workers | None = None,
     command: tuple[str, ...] = ("python", "service.py"),
     start_timeout_s: float = 20.0,
     name: str = "small",
@@ -67,10 +67,10 @@ def small_target(
             needs=needs,
             env=dict(env or {}),
             prepare=prepare,
-            workers=workers,
             timeout_s=5.0,
             start_timeout_s=start_timeout_s,
         ),
+        workers=workers or Workers(),
         health=Health(live="/live", ready="/ready"),
     )
 

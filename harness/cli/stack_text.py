@@ -20,6 +20,7 @@ def stack_document(name: str, info: StackInfo | None) -> dict[str, object]:
         "smtp_url": info.smtp_url if info else None,
         "mailbox_url": info.mailbox_url if info else None,
         "instances": [{"url": instance.url, "pid": instance.pid} for instance in info.instances] if info else [],
+        "workers": [{"pid": worker.pid} for worker in info.workers] if info else [],
     }
 
 
@@ -30,6 +31,7 @@ def print_stack(info: StackInfo, *, as_json: bool) -> None:
         return
     lines = [("stack", f"{info.name} ({info.target}, {info.backend})"), ("url", info.url)]
     lines += [("instance", _shown(instance)) for instance in info.instances[1:]]
+    lines += [("worker", worker.name if worker.pid is None else f"pid {worker.pid}") for worker in info.workers]
     servers = (
         ("database", info.database_url),
         ("cache", info.redis_url),

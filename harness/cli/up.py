@@ -11,12 +11,13 @@ from harness.cli.stack_text import print_stack
 from harness.model import Listener, Progress
 
 
-@click.command(epilog="Example: harness up --instances 2 --env CACHE_ENABLED=false, then harness status")
+@click.command(epilog="Example: harness up --instances 3 --workers 2 --env CACHE_ENABLED=false, then harness status")
 @options.target
 @options.stack
 @options.name
 @options.env
 @click.option("--instances", type=click.IntRange(1, 64), default=1, show_default=True, help="Copies of the service.")
+@click.option("--workers", type=click.IntRange(0, 64), default=None, help="Workers (default: as the profile says).")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the service (default: a free one).")
 @options.json
 @options.debug
@@ -27,6 +28,7 @@ def command(
     name: str,
     env: tuple[str, ...],
     instances: int,
+    workers: int | None,
     port: int | None,
     as_json: bool,
     debug: bool,  # noqa: ARG001 - read by `main`
@@ -51,6 +53,7 @@ def command(
             backend=aim.backend,
             overrides=aim.overrides,
             instances=instances,
+            workers=workers,
             port=port,
             listen=_listener(notes),
         )

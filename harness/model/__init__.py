@@ -19,11 +19,25 @@ from harness.model.ruling import (
     Verdict,
     Waiver,
 )
-from harness.model.stack import Instance, Listener, Progress, StackInfo
-from harness.model.target import ABSENT_WORDS, NEEDS_WORDS, Auth, Cache, Health, Load, RateLimit, Role, Service, Target
+from harness.model.stack import Instance, Listener, Progress, StackInfo, Worker
+from harness.model.target import (
+    ABSENT_WORDS,
+    MOST_WORKERS,
+    NEEDS_WORDS,
+    Auth,
+    Cache,
+    Health,
+    Load,
+    RateLimit,
+    Role,
+    Service,
+    Target,
+    Workers,
+)
 
 __all__ = [
     "ABSENT_WORDS",
+    "MOST_WORKERS",
     "NEEDS_WORDS",
     "UNKNOWN_BUILD",
     "Auth",
@@ -53,4 +67,6 @@ __all__ = [
     "Threshold",
     "Verdict",
     "Waiver",
+    "Worker",
+    "Workers",
 ]

@@ -16,6 +16,17 @@ class Instance:
     url: str
     pid: int | None = None
     log: str = ""
+    name: str = ""
+    """What its process is called in the stack."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One running copy of the target's worker program; it listens nowhere."""
+
+    name: str
+    pid: int | None = None
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +50,7 @@ class StackInfo:
     untrusted_url: str | None = None
     """Reaches the service through a peer that it trusts as no proxy; None where any other loopback address is one."""
     instances: tuple[Instance, ...] = ()
+    workers: tuple[Worker, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,8 @@ from typing import Literal
 
 NEEDS_WORDS = ("postgres", "smtp", "valkey")
 """Servers that a target's `needs` may name."""
+MOST_WORKERS = 64
+"""As many workers as a stack may have."""
 ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "ratelimit", "workers")
 """What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (DESIGN 4.6)."""
 
@@ -16,8 +18,8 @@ ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "rateli
 class Service:
     """How the target is started. Exactly one of `command`, `image` and `url` says what it is.
 
-    Words may hold `{host} {port} {proxy} {database_url} {redis_url} {smtp_url}` and `{secret.NAME}` (random, one a
-    stack).
+    Words may hold `{host} {port} {url} {proxy} {database_url} {redis_url} {smtp_url}` and `{secret.NAME}` (random, one
+    a stack).
     """
 
     command: tuple[str, ...] = ()
@@ -27,7 +29,6 @@ class Service:
     """Absolute once the profile is loaded."""
     needs: tuple[str, ...] = ()
     prepare: tuple[tuple[str, ...], ...] = ()
-    workers: tuple[tuple[str, ...], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     required_env: tuple[str, ...] = ()
     timeout_s: float = 10.0
@@ -36,6 +37,17 @@ class Service:
     dockerfile: str = ""
     """Path of the Dockerfile, relative to `cwd`, that the docker backend builds when `image` is not given."""
     container_port: int = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """Programs that run beside the service, on the same data and with the same settings."""
+
+    command: tuple[str, ...] = ()
+    count: int = 1
+    """How many a stack starts."""
+    ready: str = ""
+    """Text that a worker's log holds once it works; without it, one that lives counts as started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +113,7 @@ class Target:
     source: str
     """Where the profile was read from; "" for the generic profile of a bare URL."""
     service: Service
+    workers: Workers = Workers()
     health: Health = Health()
     build_path: str = ""
     client_address: Literal["source", "x-forwarded-for", "none"] = "none"

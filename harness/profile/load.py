@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import ConfigError, UsageError
-from harness.model import Auth, Cache, Health, Load, RateLimit, Service, Target
+from harness.model import Auth, Cache, Health, Load, RateLimit, Service, Target, Workers
 from harness.profile.rules import check_target
 from harness.toml_file import TomlFile, nearest, read_toml
 
@@ -69,6 +69,7 @@ class _Profile:
     schema: int
     name: str
     service: Service
+    workers: Workers = field(default_factory=Workers)
     health: Health = field(default_factory=Health)
     build: _Build = field(default_factory=_Build)
     clients: _Clients = field(default_factory=_Clients)
@@ -142,6 +143,7 @@ def _target(file: TomlFile, written: _Profile) -> Target:
         name=written.name,
         source=str(file.path.resolve()),
         service=replace(written.service, cwd=str((home / written.service.cwd).resolve())),
+        workers=written.workers,
         health=written.health,
         build_path=written.build.path,
         client_address=written.clients.address,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from harness.model import Target
 from harness.toml_file import TomlFile, Where, nearest
 
-FILLED = ("host", "port", "proxy", "database_url", "redis_url", "smtp_url")
+FILLED = ("host", "port", "url", "proxy", "database_url", "redis_url", "smtp_url")
 """`{proxy}`: the network of the one proxy that the service may trust, from which simulated clients come (DESIGN 5)."""
 SERVER_OF = {"database_url": "postgres", "redis_url": "valkey", "smtp_url": "smtp"}
 """Placeholder -> the word of `needs` without which nothing fills it."""
@@ -53,10 +53,11 @@ def _service_texts(target: Target) -> Iterator[tuple[Where, str]]:
     service = target.service
     for index, word in enumerate(service.command):
         yield ("service", "command", index), word
-    for key, commands in (("prepare", service.prepare), ("workers", service.workers)):
-        for index, command in enumerate(commands):
-            for place, word in enumerate(command):
-                yield ("service", key, index, place), word
+    for index, command in enumerate(service.prepare):
+        for place, word in enumerate(command):
+            yield ("service", "prepare", index, place), word
+    for index, word in enumerate(target.workers.command):
+        yield ("workers", "command", index), word
     for name, text in service.env.items():
         yield ("service", "env", name), text
 

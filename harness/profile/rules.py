@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.model import ABSENT_WORDS, NEEDS_WORDS, Target
+from harness.model import ABSENT_WORDS, MOST_WORKERS, NEEDS_WORDS, Target
 from harness.profile.placeholders import check_placeholders, has_placeholder
 from harness.toml_file import TomlFile, Where, nearest
 
@@ -49,13 +49,24 @@ def _check_service(file: TomlFile, target: Target) -> None:
         raise file.error("is empty", ("service", kinds[0]))
     if service.url:
         _check_url(file, ("service", "url"), service.url)
-    for key, commands in (("prepare", service.prepare), ("workers", service.workers)):
-        for index, command in enumerate(commands):
-            if not command:
-                raise file.error("an empty command; a list of words was expected", ("service", key, index))
+    for index, command in enumerate(service.prepare):
+        if not command:
+            raise file.error("an empty command; a list of words was expected", ("service", "prepare", index))
+    _check_workers(file, target)
     for name in service.env:
         if not _SETTING.fullmatch(name):
             raise file.error(f"{name!r} cannot be the name of an environment variable", ("service", "env", name))
+
+
+def _check_workers(file: TomlFile, target: Target) -> None:
+    if not file.has(("workers",)):
+        return
+    if not target.workers.command:
+        raise file.error("the worker's program was expected, a list of words", ("workers", "command"))
+    if target.service.url:
+        raise file.error("what runs at [service] url has workers of its own; none can be started", ("workers",))
+    if not 0 <= target.workers.count <= MOST_WORKERS:
+        raise file.error(f"a number from 0 to {MOST_WORKERS} was expected", ("workers", "count"))
 
 
 def _check_folders(file: TomlFile, target: Target) -> None:
@@ -136,7 +147,7 @@ def _check_contradictions(file: TomlFile, target: Target) -> None:
         "openapi": ("[openapi] path", bool(target.openapi)),
         "pages": ("[pages] paths", bool(target.pages)),
         "ratelimit": ("[ratelimit]", target.ratelimit is not None),
-        "workers": ("[service] workers", bool(target.service.workers)),
+        "workers": ("[workers]", bool(target.workers.command)),
     }
     for word in target.absent:
         words, present = said[word]

@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from harness.errors import StackError, UnreachableError, UsageError
-from harness.model import Instance, StackInfo, Target
+from harness.model import Instance, StackInfo, Target, Worker
 from harness.stack.build import reported_build
 from harness.stack.state import make_private, write_info
 from harness.stack.supervision import Supervision
@@ -41,6 +41,14 @@ class AttachedStack:
     def stop_instance(self, instance: Instance) -> None:
         """Impossible: raises StackError."""
         raise StackError(f"{instance.url} was not started by this harness and is not stopped by it")
+
+    def start_worker(self, overrides: Mapping[str, str]) -> Worker:
+        """Impossible: raises StackError."""
+        raise StackError(f"{self._info.url} was not started by this harness: a worker with {dict(overrides)} cannot be")
+
+    def stop_worker(self, worker: Worker) -> None:
+        """Impossible: raises StackError."""
+        raise StackError(f"{worker.name} was not started by this harness and is not stopped by it")
 
     def own_process(self, pid: int) -> None:
         """End that process if this one dies."""

@@ -33,7 +33,7 @@ def commit_of(path: Path) -> Build:
 
 def fingerprint(target: Target) -> str:
     """Digest of what a stack is started from: the profile's way to start it, and the source as it stands on disk."""
-    digest = hashlib.sha256(msgspec.json.encode((target.name, target.service, target.health)))
+    digest = hashlib.sha256(msgspec.json.encode((target.name, target.service, target.workers, target.health)))
     path = Path(target.service.cwd)
     # the folder's own tree, not the commit: a commit that leaves the folder alone changes nothing that runs
     for words in (("rev-parse", "HEAD:./"), ("diff", "HEAD", "--", "."), ("status", "--porcelain", "-uall", "--", ".")):

@@ -17,8 +17,9 @@ from harness.model import Listener, Progress, StackInfo, Target
 from harness.stack.build import fingerprint, identify_build
 from harness.stack.protocol import Stack
 from harness.stack.readiness import service_asker
-from harness.stack.starting import launch, open_stack
+from harness.stack.starting import launch, open_stack, worker_count_of
 from harness.stack.state import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
+from harness.stack.supervisor import process_stat
 
 _DOWN_SECONDS = 20.0
 
@@ -69,6 +70,7 @@ def bring_up(
     overrides: Mapping[str, str],
     instances: int,
     listen: Listener,
+    workers: int | None = None,
     port: int | None = None,
 ) -> Brought:
     """The named stack, running: the one that is up if it is the same, else a new one.
@@ -79,6 +81,7 @@ def bring_up(
         info = find_stack(name)
         if info is not None:
             _refuse_another(info, target, backend, overrides, instances)
+            _refuse_other_workers(info, worker_count_of(target, workers))
             _refuse_other_port(info, port)
             sick = unhealthy(info)
             if not sick:
@@ -92,6 +95,7 @@ def bring_up(
             backend=backend,
             overrides=overrides,
             instances=instances,
+            workers=workers,
             name=name,
             port=port,
             listen=listen,
@@ -107,13 +111,22 @@ def bring_down(name: str) -> bool:
 
 
 def unhealthy(info: StackInfo) -> str:
-    """Why a stack's service is not ready now; "" if each of its instances is."""
+    """Why a stack's service is not ready now; "" if each of its instances is, and its workers live."""
     target = read_recipe(Path(info.state_dir)).target
     for instance in info.instances:
         said = service_asker(instance.url, target.health, min(target.service.timeout_s, 5.0))()
         if said:
             return f"{instance.url}: {said}"
+    ended = [worker.name for worker in info.workers if worker.pid is not None and not _is_child(worker.pid, info)]
+    if ended:
+        return f"{', '.join(ended)} has ended"
     return "" if info.instances else "it has no instance"
+
+
+def _is_child(pid: int, info: StackInfo) -> bool:
+    """Whether the process runs under the stack's supervisor (and is not another one with a recycled pid)."""
+    stat = process_stat(pid)
+    return stat is not None and stat[0] not in "ZX" and stat[1] == info.supervisor_pid
 
 
 @contextlib.contextmanager
@@ -149,6 +162,14 @@ def _refuse_another(
         raise UsageError(
             f"stack {info.name!r} is up, but {different}; end it first (harness down --name {info.name}), "
             "or choose another --name"
+        )
+
+
+def _refuse_other_workers(info: StackInfo, workers: int) -> None:
+    if len(info.workers) != workers:
+        raise UsageError(
+            f"stack {info.name!r} is up, but it has {len(info.workers)} workers, not {workers}; end it first (harness "
+            f"down --name {info.name}), or choose another --name"
         )
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
 
-from harness.model import Build, Instance, StackInfo
+from harness.model import Build, Instance, StackInfo, Worker
 
 
 class Stack(Protocol):
@@ -27,6 +27,12 @@ class Stack(Protocol):
 
     def stop_instance(self, instance: Instance) -> None:
         """End a copy that `start_instance` started."""
+
+    def start_worker(self, overrides: Mapping[str, str]) -> Worker:
+        """Start one more worker on the same data; raises as `start_instance` does."""
+
+    def stop_worker(self, worker: Worker) -> None:
+        """End a worker that `start_worker` started."""
 
     def own_process(self, pid: int) -> None:
         """End that process and its descendants, too, when the stack ends, however this process ends."""

@@ -70,6 +70,25 @@ def service_asker(url: str, health: Health, timeout: float) -> Callable[[], str]
     return ask
 
 
+def log_asker(log: Path, text: str) -> Callable[[], str]:
+    """Asks a log whether it holds a text; what was read is not read again."""
+    words = text.encode()
+    seen = 0
+
+    def ask() -> str:
+        nonlocal seen
+        with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+            file.seek(seen)
+            new = file.read()
+            if words in new:
+                return ""
+            # the text may lie across two reads
+            seen += max(0, len(new) - len(words))
+        return f"its log does not say {text!r}"
+
+    return ask
+
+
 def get_status(host: str, port: int, path: str, timeout: float) -> int:
     """Status of a GET over plain HTTP/1.1, without the 40 ms that importing a client takes.
 

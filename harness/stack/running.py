@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import GroundError, StackError, StartupError
-from harness.model import Instance, StackInfo, Target
+from harness.model import Instance, StackInfo, Target, Worker
 from harness.stack.ports import held_by_another, is_free, occupied
 from harness.stack.protocol import Backend, Place
-from harness.stack.readiness import TAIL_LINES, how_it_ended, service_asker, tail, wait_until
+from harness.stack.readiness import TAIL_LINES, how_it_ended, log_asker, service_asker, tail, wait_until
 from harness.stack.settings import Words, service_settings
 from harness.stack.state import write_info
 from harness.stack.supervision import Supervision
@@ -33,7 +33,8 @@ class RunningStack:
     """The `Stack` of a target whose processes are ours to start.
 
     `open_backend` is called when a process is first needed: what is only attached to another one's stack starts no
-    supervisor until then. The first copy of the service is `info.instances[0]`.
+    supervisor until then; `mark` parts the names of its processes from the other's. The first copy of the service is
+    `info.instances[0]`.
     """
 
     def __init__(
@@ -43,16 +44,16 @@ class RunningStack:
         words: Words,
         open_backend: Callable[[], tuple[Supervision, Backend]],
         *,
-        prefix: str = "service",
+        mark: str = "",
     ) -> None:
         self._target = target
         self._info = info
         self._words = words
         self._open_backend = open_backend
         self._opened: tuple[Supervision, Backend] | None = None
-        self._prefix = prefix
-        self._count = 0
-        self._copies: dict[str, str] = {}
+        self._mark = f"-{mark}" if mark else ""
+        self._counts = {"service": 0, "worker": 0}
+        self._started: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -71,11 +72,15 @@ class RunningStack:
 
     def stop_instance(self, instance: Instance) -> None:
         """End a copy that this object started."""
-        with self._lock:
-            name = self._copies.pop(instance.url, None)
-        if name is None:
-            raise StackError(f"{instance.url} is no instance that this process started; stop it where it was started")
-        self._open()[1].stop(name)
+        self._end(instance.name, f"{instance.url} is no instance")
+
+    def start_worker(self, overrides: Mapping[str, str]) -> Worker:
+        """One more worker on the same data."""
+        return self.await_worker(self.begin_worker(overrides))
+
+    def stop_worker(self, worker: Worker) -> None:
+        """End a worker that this object started."""
+        self._end(worker.name, f"{worker.name} is no worker")
 
     def own_process(self, pid: int) -> None:
         """Entrust a process to the supervisor."""
@@ -113,30 +118,40 @@ class RunningStack:
         backend = self._open()[1]
         for number, template in enumerate(self._target.service.prepare, 1):
             name = f"prepare-{number}"
-            argv = self._words.command(template, "prepare")
+            argv = self._words.command(template, "service.prepare")
             self._start(name, argv, settings, None)
             status = backend.wait(name, _PREPARE_SECONDS)
             if status != 0:
                 how = f"ran over {_PREPARE_SECONDS:.0f} s" if status is None else how_it_ended(status)
                 raise StartupError(f"prepare: `{shlex.join(argv)}` {how}", output=tail(backend.log(name)))
 
-    def start_workers(self, settings: Mapping[str, str]) -> None:
-        """Start the profile's `workers`."""
-        for number, template in enumerate(self._target.service.workers, 1):
-            argv = self._words.command(template, "workers")
-            pid = self._start(f"worker-{number}", argv, settings, None)
-            self._remember(f"worker-{number}", pid)
+    def begin_worker(self, overrides: Mapping[str, str]) -> Worker:
+        """Start a worker with the settings of the first copy of the service; `await_worker` says whether it works."""
+        name = self._next_name("worker")
+        settings = {key: value for key, value in self._info.settings.items() if key != MARK}
+        pid = self._start(name, self._worker_argv(), {**settings, **overrides}, None)
+        self._remember(name, pid)
+        with self._lock:
+            self._started.add(name)
+        return Worker(name=name, pid=pid, log=str(self._open()[1].log(name)))
 
-    def check_workers(self) -> None:
-        """Raise StartupError for a worker that ended already."""
-        backend = self._open()[1]
-        for number, template in enumerate(self._target.service.workers, 1):
-            status = backend.exit_status(f"worker-{number}")
-            if status is not None:
-                argv = self._words.command(template, "workers")
-                raise StartupError(
-                    f"worker `{shlex.join(argv)}` {how_it_ended(status)}", output=tail(backend.log(f"worker-{number}"))
-                )
+    def await_worker(self, worker: Worker) -> Worker:
+        """Wait until its log says that it works, if the profile names the text; it must live in any case.
+
+        Raises StartupError if it ended, or did not say so within the service's `start_timeout_s`.
+        """
+        backend, ready = self._open()[1], self._target.workers.ready
+        log = Path(worker.log)
+        asker = log_asker(log, ready) if ready else lambda: ""
+        wait = wait_until(asker, lambda: backend.exit_status(worker.name), self._target.service.start_timeout_s)
+        if wait.ready:
+            return worker
+        how = how_it_ended(wait.status) if wait.status is not None else f"is not ready: {wait.last}"
+        raise StartupError(
+            f"worker `{shlex.join(self._worker_argv())}` {how} after {wait.seconds:.1f} s; "
+            f"the last {TAIL_LINES} lines of its log follow",
+            output=tail(log),
+        )
 
     def start_copy(self, overrides: Mapping[str, str], wanted: Place | None) -> Instance:
         """Start a copy at the wanted place, or at one of its own choice; returns it ready.
@@ -145,11 +160,9 @@ class RunningStack:
         StackError, and no fault of the service.
         """
         backend = self._open()[1]
-        with self._lock:
-            self._count += 1
-            number = self._count
+        first = self._next_name("service")
         for attempt in range(_PORT_TRIES):
-            name = f"{self._prefix}-{number}" if attempt == 0 else f"{self._prefix}-{number}-try-{attempt + 1}"
+            name = first if attempt == 0 else f"{first}-try-{attempt + 1}"
             place = wanted or backend.place(None)
             try:
                 instance = self._start_at(name, place, overrides)
@@ -158,15 +171,14 @@ class RunningStack:
                     raise occupied(place.outside) from None
                 continue
             with self._lock:
-                self._copies[instance.url] = name
+                self._started.add(name)
             return instance
         raise StackError(f"no port stayed free in {_PORT_TRIES} tries; end what takes them")
 
     def _start_at(self, name: str, place: Place, overrides: Mapping[str, str]) -> Instance:
         backend, service = self._open()[1], self._target.service
-        words = self._words.at(place.port)
-        argv = words.command(service.command, "command")
-        pid = self._start(name, argv, service_settings(self._target, words, place.port, overrides), place)
+        argv = self._words.at(place).command(service.command, "service.command")
+        pid = self._start(name, argv, service_settings(self._target, self._words, place, overrides), place)
         ask = service_asker(place.url, self._target.health, service.timeout_s)
         wait = wait_until(ask, lambda: backend.exit_status(name), service.start_timeout_s)
         log = backend.log(name)
@@ -190,7 +202,23 @@ class RunningStack:
             backend.stop(name)
             raise _PortLostError
         self._remember(name, pid)
-        return Instance(url=place.url, pid=pid, log=str(log))
+        return Instance(url=place.url, pid=pid, log=str(log), name=name)
+
+    def _worker_argv(self) -> tuple[str, ...]:
+        words = self._words.at(Place(int(self._info.settings["PORT"]), self._info.url))
+        return words.command(self._target.workers.command, "workers.command")
+
+    def _next_name(self, kind: str) -> str:
+        with self._lock:
+            self._counts[kind] += 1
+            return f"{kind}{self._mark}-{self._counts[kind]}"
+
+    def _end(self, name: str, what: str) -> None:
+        with self._lock:
+            if name not in self._started:
+                raise StackError(f"{what} that this process started; stop it where it was started")
+            self._started.remove(name)
+        self._open()[1].stop(name)
 
     def _start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> int | None:
         try:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.model import Target
+from harness.stack.protocol import Place
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?:\.([A-Za-z0-9_-]+))?\}")
-_FIXED = ("host", "port", "proxy", "database_url", "redis_url", "smtp_url")
+_FIXED = ("host", "port", "url", "proxy", "database_url", "redis_url", "smtp_url")
 _SERVER = {"database_url": "postgres", "redis_url": "valkey", "smtp_url": "smtp"}
 """Which of `needs` gives a placeholder its value."""
 
@@ -26,12 +27,15 @@ class Words:
         self._values = values
         self.secrets = known_secrets
 
-    def at(self, port: int) -> Words:
+    def at(self, place: Place) -> Words:
         """The same words for another copy of the service."""
-        return Words(self._target, {**self._values, "port": str(port)}, self.secrets)
+        return Words(self._target, {**self._values, "port": str(place.port), "url": place.url}, self.secrets)
 
     def fill(self, text: str, where: str) -> str:
-        """`text` with its placeholders replaced; raises ConfigError naming one that is unknown or has no server."""
+        """`text` with its placeholders replaced; raises ConfigError naming one that is unknown or has no server.
+
+        `where` is the text's key in the profile.
+        """
 
         def value(match: re.Match[str]) -> str:
             word, name = match.groups()
@@ -53,13 +57,14 @@ class Words:
         else:
             known = " ".join(f"{{{name}}}" for name in _FIXED)
             what = f"{found} is no placeholder; known ones: {known} {{secret.NAME}}"
-        return ConfigError(what, path=self._target.source or None, key=f"service.{where}")
+        return ConfigError(what, path=self._target.source or None, key=where)
 
 
-def service_settings(target: Target, words: Words, port: int, overrides: Mapping[str, str]) -> dict[str, str]:
+def service_settings(target: Target, words: Words, place: Place, overrides: Mapping[str, str]) -> dict[str, str]:
     """The settings of one copy of the service: `PORT`, the profile's `env`, and last what `--env` overrides."""
-    filled = {key: words.at(port).fill(value, f"env.{key}") for key, value in target.service.env.items()}
-    return {"PORT": str(port), **filled, **overrides}
+    here = words.at(place)
+    filled = {key: here.fill(value, f"service.env.{key}") for key, value in target.service.env.items()}
+    return {"PORT": str(place.port), **filled, **overrides}
 
 
 def base_environment(scratch: Path) -> dict[str, str]:

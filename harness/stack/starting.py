@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import UsageError
-from harness.model import Listener, Progress, StackInfo, Target
+from harness.model import MOST_WORKERS, Listener, Progress, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
 from harness.stack.protocol import Backend, Place, Servers, Stack
@@ -44,6 +44,7 @@ def launch(
     backend: str = "embedded",
     overrides: Mapping[str, str] | None = None,
     instances: int = 1,
+    workers: int | None = None,
     name: str | None = None,
     port: int | None = None,
     before_service: Callable[[StackInfo], None] | None = None,
@@ -52,13 +53,16 @@ def launch(
 ) -> RunningStack:
     """Start a target with its servers; returns when all of it is ready.
 
+    `workers` is how many start beside it; None for as many as the profile says.
     Without a `name` the stack is private. It dies with this process, unless `keep` lets it live on once it is ready.
     `before_service` is called when the servers answer and the settings are known, before any process of the service.
 
-    Raises UsageError or ConfigError for what cannot be asked for, StartupError if the service exits or never gets
-    ready (its log's tail in `output`), StackError for everything that is the stack's fault. Nothing is left then.
+    Raises UsageError or ConfigError for what cannot be asked for, StartupError if the service or a worker exits or
+    never gets ready (its log's tail in `output`), StackError for everything that is the stack's fault. Nothing is left
+    then.
     """
     kind = _checked(target, backend, instances)
+    worker_count = worker_count_of(target, workers)
     begun = time.monotonic()
     for mark in sweep():
         listen(Progress(phase="note", text=f"cleared up what the dead stack {mark} left"))
@@ -74,8 +78,8 @@ def launch(
         secret = dict(servers.secrets)
         values = {**servers.values, "host": ground.host}
         write_recipe(folders.state, Recipe(target=target, values=values))
-        words = Words(target, values, secret).at(place.port)
-        settings = service_settings(target, words, place.port, overrides or {})
+        words = Words(target, values, secret).at(place)
+        settings = service_settings(target, words, place, overrides or {})
         _check_words(target, words)
         info = _info(target, kind, name or f"run-{mark}", place, servers, folders.state)
         info = replace(
@@ -91,7 +95,9 @@ def launch(
         write_info(info)
         if before_service is not None:
             before_service(info)
-        _start_service(stack, target, settings, place, instances, listen)
+        if target.service.prepare:
+            _prepare(stack, settings, listen)
+        _start_service(stack, place, instances, worker_count, listen)
         stack.update(timings={**stack.info.timings, "total": timed(begun)})
         if keep:
             supervision.detach()
@@ -122,28 +128,40 @@ def open_stack(path: Path) -> Stack:
 
     # their logs lie beside the stack's own: they are still there when the copy is gone
     words = Words(recipe.target, recipe.values, dict(info.secrets))
-    return RunningStack(recipe.target, info, words, open_backend, prefix=f"service-{mark}")
+    return RunningStack(recipe.target, info, words, open_backend, mark=mark)
 
 
-def _start_service(
-    stack: RunningStack,
-    target: Target,
-    settings: Mapping[str, str],
-    place: Place,
-    instances: int,
-    listen: Listener,
-) -> None:
+def worker_count_of(target: Target, asked: int | None) -> int:
+    """How many workers a stack starts. Raises UsageError for a number that cannot be."""
+    if not target.workers.command:
+        if asked:
+            raise UsageError(f"--workers {asked}: {target.source or target.name} has no [workers] command; add it")
+        return 0
+    count = target.workers.count if asked is None else asked
+    if not 0 <= count <= MOST_WORKERS:
+        raise UsageError(f"--workers {count}: from 0 to {MOST_WORKERS}")
+    return count
+
+
+def _prepare(stack: RunningStack, settings: Mapping[str, str], listen: Listener) -> None:
     begun = time.monotonic()
-    if target.service.prepare:
-        listen(Progress(phase="stack", text="preparing the service's data"))
-        stack.prepare(settings)
-        stack.update(timings={**stack.info.timings, "prepare": timed(begun)})
+    listen(Progress(phase="stack", text="preparing the service's data"))
+    stack.prepare(settings)
+    stack.update(timings={**stack.info.timings, "prepare": timed(begun)})
+
+
+def _start_service(stack: RunningStack, place: Place, instances: int, workers: int, listen: Listener) -> None:
+    """Workers begin while the service does; a service that fails is told first, since it says more."""
     begun = time.monotonic()
     listen(Progress(phase="stack", text="starting the service"))
-    started = [stack.start_copy(stack.info.overrides, place if number == 0 else None) for number in range(instances)]
-    stack.start_workers(settings)
+    overrides = stack.info.overrides
+    working = [stack.begin_worker({}) for _ in range(workers)]
+    started = [stack.start_copy(overrides, place if number == 0 else None) for number in range(instances)]
     stack.update(instances=tuple(started), timings={**stack.info.timings, "service": timed(begun)})
-    stack.check_workers()
+    for worker in working:
+        stack.await_worker(worker)
+    if working:
+        stack.update(workers=tuple(working), timings={**stack.info.timings, "workers": timed(begun)})
 
 
 def _checked(target: Target, backend: str, instances: int) -> Literal["embedded", "docker"]:
@@ -191,10 +209,10 @@ def _make_folders(supervision: Supervision, mark: str, folders: Folders, digest:
 
 def _check_words(target: Target, words: Words) -> None:
     """Find an unknown placeholder before anything of the service runs."""
-    words.command(target.service.command, "command")
-    for part in ("prepare", "workers"):
-        for command in getattr(target.service, part):
-            words.command(command, part)
+    words.command(target.service.command, "service.command")
+    for command in target.service.prepare:
+        words.command(command, "service.prepare")
+    words.command(target.workers.command, "workers.command")
 
 
 def _info(

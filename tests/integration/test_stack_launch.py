@@ -19,7 +19,7 @@ import pytest
 import redis
 
 from harness.errors import ConfigError, StackError, StartupError, UsageError
-from harness.model import StackInfo
+from harness.model import StackInfo, Workers
 from harness.stack import launch, open_stack
 from tests.stack_target import eventually, folders_of, listens, marked_processes, small_target
 
@@ -184,12 +184,77 @@ def test_a_failing_prepare_is_the_services_fault(tmp_path: Path) -> None:
     assert caught.value.output == "no table"
 
 
+WORKER = """\
+import json, os, signal, sys, time
+if "EXIT" in os.environ:
+    sys.exit(int(os.environ["EXIT"]))
+print(json.dumps(dict(os.environ)), flush=True)
+time.sleep(float(os.environ.get("DELAY", "0")))
+print("waiting for work", flush=True)
+signal.pause()
+"""
+
+
+def workers(*, count: int = 1, ready: str = "waiting for work") -> Workers:
+    return Workers(command=("python", "-c", WORKER), count=count, ready=ready)
+
+
 def test_workers_run_beside_the_service_and_end_with_it(tmp_path: Path) -> None:
-    worker = ("python", "-c", "import time; time.sleep(600)")
-    with launch(small_target(tmp_path, workers=(worker,))) as stack:
-        pid = stack.info.pids["worker-1"]
-        assert Path(f"/proc/{pid}").exists()
-    assert not Path(f"/proc/{pid}").exists()
+    with launch(small_target(tmp_path, workers=workers(count=2, ready=""))) as stack:
+        pids = [worker.pid for worker in stack.info.workers]
+        assert pids == [stack.info.pids["worker-1"], stack.info.pids["worker-2"]]
+        assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_a_worker_has_the_settings_of_the_first_instance_and_a_log_of_its_own(tmp_path: Path) -> None:
+    target = small_target(tmp_path, needs=("valkey",), env={"CACHE": "{redis_url}", "HERE": "{url}"}, workers=workers())
+    with launch(target, instances=2, overrides={"MODE": "x"}) as stack:
+        (worker,) = stack.info.workers
+        assert stack.info.logs["worker-1"] == worker.log
+        told = json.loads(Path(worker.log).read_text().splitlines()[0])
+        assert (told["CACHE"], told["MODE"]) == (stack.info.redis_url, "x")
+        assert told["HERE"] == stack.info.url
+        assert [environment_of(one.url)["HERE"] for one in stack.info.instances] == [
+            one.url for one in stack.info.instances
+        ]
+
+
+def test_a_stack_is_up_once_its_workers_say_that_they_work(tmp_path: Path) -> None:
+    target = small_target(tmp_path, env={"DELAY": "0.3"}, workers=workers(count=2))
+    with launch(target) as stack:
+        assert all("waiting for work" in Path(worker.log).read_text() for worker in stack.info.workers)
+
+
+def test_the_number_of_workers_can_be_asked_for(tmp_path: Path) -> None:
+    target = small_target(tmp_path, workers=workers(count=2))
+    with launch(target, workers=0) as stack:
+        assert stack.info.workers == ()
+        more = stack.start_worker({"MODE": "more"})
+        assert json.loads(Path(more.log).read_text().splitlines()[0])["MODE"] == "more"
+        stack.stop_worker(more)
+        assert not Path(f"/proc/{more.pid}").exists()
+        with pytest.raises(StackError, match="worker-1 is no worker that this process started"):
+            stack.stop_worker(more)
+    with pytest.raises(UsageError, match=r"--workers 65: from 0 to 64"):
+        launch(target, workers=65)
+    with pytest.raises(UsageError, match=r"--workers 1: .* has no \[workers\] command"):
+        launch(small_target(tmp_path), workers=1)
+
+
+def test_a_worker_that_exits_is_a_failed_start(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match=r"worker `python -c .* exited with status 3 after") as caught:
+        launch(
+            small_target(tmp_path, workers=Workers(command=("python", "-c", "print('no work'); exit(3)"), ready="x"))
+        )
+    assert caught.value.output == "no work"
+
+
+def test_a_worker_that_never_says_that_it_works_is_a_failed_start(tmp_path: Path) -> None:
+    target = small_target(tmp_path, workers=workers(ready="never said"), start_timeout_s=1.0)
+    with pytest.raises(StartupError, match="is not ready: its log does not say 'never said' after") as caught:
+        launch(target)
+    assert "waiting for work" in caught.value.output
 
 
 def test_a_service_that_exits_shows_status_and_last_lines(tmp_path: Path) -> None:

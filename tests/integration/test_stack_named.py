@@ -86,10 +86,27 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2].split("/")[0])
 
 
+def test_workers_are_counted_in_status_and_a_dead_one_is_noticed(desk: Desk) -> None:
+    _, err = desk.up("--workers", "1", status=2)
+    assert "has no [workers] command; add it" in err
+    with desk.profile.open("a") as profile:
+        profile.write('[workers]\ncommand = ["python", "-c", "import time; print(1, flush=True); time.sleep(600)"]\n')
+    desk.up("--workers", "2")
+    pids = [worker["pid"] for worker in desk.status()["workers"]]
+    assert len(set(pids)) == 2
+    assert "worker-2 | 1" in desk.run("logs")[0]
+    _, err = desk.up(status=2)
+    assert "it has 2 workers, not 1; end it first" in err
+    os.kill(pids[0], signal.SIGKILL)
+    assert eventually(lambda: "worker-1 has ended" in desk.run("status")[1])
+    _, err = desk.up("--workers", "2")
+    assert "was up but not well (worker-1 has ended); started anew" in err
+
+
 def test_up_stays_status_finds_it_and_down_leaves_nothing(desk: Desk) -> None:
     up = json.loads(desk.up("--json")[0])
     assert set(up) == {
-        "name", "backend", "url", "database_url", "redis_url", "smtp_url", "mailbox_url", "instances",
+        "name", "backend", "url", "database_url", "redis_url", "smtp_url", "mailbox_url", "instances", "workers",
     }  # fmt: skip
     assert (up["name"], up["backend"], up["database_url"]) == ("default", "embedded", None)
     assert [instance["url"] for instance in up["instances"]] == [up["url"]]

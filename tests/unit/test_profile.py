@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BrokenRunError, ConfigError, UsageError
-from harness.model import Cache, RateLimit, Role
+from harness.model import Cache, RateLimit, Role, Workers
 from harness.places import root
 from harness.profile import generic_target, load_target, profile_warnings, target_document, target_from_document
 
@@ -190,6 +190,34 @@ MISTAKES = [
         "FILE:41: preflight.weights.preflight.database: a number",
     ),
 ]
+
+
+WORKERS = """
+[workers]
+command = ["mail", "{smtp_url}"]
+"""
+WORKER_MISTAKES = [
+    ('["mail", "{smtp_url}"]', "[]", "FILE:44: workers.command: the worker's program was expected, a list of words"),
+    ('["mail", "{smtp_url}"]', '["mail"]\ncount = -1', "FILE:45: workers.count: a number from 0 to 64 was expected"),
+    ('["mail", "{smtp_url}"]', '["mail"]\ncount = 65', "FILE:45: workers.count: a number from 0 to 64 was expected"),
+    ('["mail", "{smtp_url}"]', '["mail"]\nredy = "x"', "FILE:45: workers.redy: unknown key; did you mean 'ready'?"),
+    ("{smtp_url}", "{smpt_url}", "FILE:44: workers.command[2]: unknown placeholder {smpt_url}; did you mean"),
+    ("{smtp_url}", "{smtp_url}", "FILE:44: workers.command[2]: {smtp_url} is filled in only where [service] needs has"),
+    ("[workers]", '[absent]\nworkers = "no"\n[workers]', "FILE:44: absent.workers: the profile says that it has none"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), WORKER_MISTAKES)
+def test_a_mistake_about_workers_is_told_too(write, old, new, said):
+    assert message_of(write(WHOLE + WORKERS.replace(old, new))).startswith(said)
+
+
+def test_workers_are_one_unless_the_profile_says_more(write):
+    target = load_target(write(WHOLE + '[workers]\ncommand = ["mail"]'), Path("nowhere"))
+    assert target.workers == Workers(command=("mail",), count=1, ready="")
+    assert load_target(write(WHOLE), Path("nowhere")).workers.command == ()
+    running = WHOLE.replace('command = ["serve", "--port", "{port}"]', 'url = "http://127.0.0.1:1"')
+    assert "none can be started" in message_of(write(running + '[workers]\ncommand = ["mail"]'))
 
 
 @pytest.mark.parametrize(("old", "new", "said"), MISTAKES, ids=[f"{new[:28]!r}" for _, new, _ in MISTAKES])
