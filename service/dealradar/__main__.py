@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate.set_defaults(run=_migrate)
     seed = commands.add_parser("seed", help="fill an empty database with made-up data, set the two logins' passwords")
     seed.add_argument("--seed", type=int, default=1, help="the number that the data is made from (default 1)")
+    seed.add_argument("--scale", type=_scale, default=1, help="times as many rows (default 1, at most 100)")
     seed.set_defaults(run=_seed)
     commands.add_parser("check-config", help="check the settings and stop").set_defaults(run=_check)
     return parser
@@ -51,6 +52,12 @@ def _parser() -> argparse.ArgumentParser:
 def _port(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 65_536:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: expected a number from 1 to 65535")
+    return int(text)
+
+
+def _scale(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no scale: expected a number from 1 to 100")
     return int(text)
 
 
@@ -89,7 +96,7 @@ def _seed(settings: Settings, options: argparse.Namespace) -> int:
     from dealradar.seed import seed_database
 
     try:
-        print(seed_database(settings.database_url, options.seed, *passwords.values()))
+        print(seed_database(settings.database_url, options.seed, options.scale, *passwords.values()))
     except psycopg.errors.UndefinedTable as error:
         raise CommandError(f"{_first_line(error)}: run migrate first") from None
     except psycopg.Error as error:
