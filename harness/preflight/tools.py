@@ -17,6 +17,7 @@ from harness.errors import HarnessError
 from harness.places import in_checkout
 from harness.preflight.machine import LEAST_FILES, LEAST_FREE_MIB, open_files_allowed
 from harness.probes.address import AddressBook
+from harness.probes.axe import PACKAGED, find_axe
 from harness.probes.chromium import USUAL_PLACES, Places, find_chromium
 from harness.report.allure import allure_available
 from harness.stack.binaries import postgres_programs, servers_account, valkey_program
@@ -75,6 +76,7 @@ def survey(chromium: str | None = None, places: Places = USUAL_PLACES) -> tuple[
         ("Docker daemon", "docker", _docker_daemon),
         ("Playwright", "browser", lambda: _package("playwright", "harness[browser]")),
         ("Chromium", "browser", lambda: _chromium(chromium, places)),
+        ("axe-core", "browser", _axe),
         ("Locust", "load", lambda: _package("locust", "harness[load]")),
         ("Node and Allure", "allure", _allure),
     )
@@ -225,6 +227,14 @@ def _chromium(named: str | None, places: Places) -> str:
     if found is None:
         raise _MissingError("no Chromium or Chrome", f"{_setup('harness[browser]')}, or playwright install chromium")
     return f"{found.executable} ({found.source})"
+
+
+def _axe() -> str:
+    found = find_axe(os.environ.get("HARNESS_AXE"))
+    if found is None:
+        mend = "make setup" if in_checkout() else f"npm install axe-core in {PACKAGED.parents[2]}"
+        raise _MissingError("not installed; pages are not tested for accessibility", mend)
+    return str(found)
 
 
 def _allure() -> str:

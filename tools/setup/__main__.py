@@ -71,7 +71,7 @@ def _set_up() -> None:
         said(f"{len(stamp.installed(VENV))} installed")
     node = node_packages.Node(VENV, uv.environment)
     with ThreadPoolExecutor() as pool:
-        waiting = [pool.submit(_get_allure, node), pool.submit(_get_browser, node)]
+        waiting = [pool.submit(get, node) for get in (_get_allure, _get_axe, _get_browser)]
         found = [path for each in waiting for path in each.result()]
     files = [VENV / "bin" / name for name in ("python", "harness", "pytest", "ruff", "mypy")]
     stamp.write(STAMP, stamp.take(ROOT, VENV, [*files, node.executable, *found]))
@@ -88,6 +88,14 @@ def _get_allure(node: node_packages.Node) -> list[Path]:
         with _step("Allure 3 from npm, by Node of the wheel"):
             node.install(package, NODE / "allure")
     return [NODE / "allure" / "node_modules" / "allure"]
+
+
+def _get_axe(node: node_packages.Node) -> list[Path]:
+    package = ROOT / "tools" / "node" / "axe"
+    if not node_packages.is_current(package, NODE / "axe"):
+        with _step("axe-core from npm"):
+            node.install(package, NODE / "axe")
+    return [NODE / "axe" / "node_modules" / "axe-core" / "axe.min.js"]
 
 
 def _get_browser(node: node_packages.Node) -> list[Path]:
