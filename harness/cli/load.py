@@ -160,7 +160,7 @@ def _stack(aim: Aim, listen: Listener) -> Iterator[Stack]:
 def _requests(aim: Aim, wish: _Wish, url: str) -> tuple[Request, ...]:
     """The scenario; what the service shows is asked for only where nobody said what to load."""
     target = aim.target
-    named = wish.paths or target.load.paths or target.cache.paths or target.pages
+    named = wish.paths or target.load.paths or target.cache.paths or target.open_pages
     found = () if named else find_surface(target, url).paths
     return scenario(target, paths=wish.paths, found=found)
 

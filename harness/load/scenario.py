@@ -16,12 +16,12 @@ def scenario(target: Target, *, paths: Iterable[str] = (), found: Iterable[str] 
     """GET requests with weights. The first of these that names any: `paths` (given by hand), the profile's [load]
     paths, its cached paths and pages, `found` (parameterless GETs of its OpenAPI document), its liveness path, `/`.
 
-    Cached paths that need a login are left out: load carries no credentials.
+    Cached paths and pages that need a login are left out: load carries no credentials.
     """
     weights: Mapping[str, float] = (
         dict.fromkeys(paths, 1.0)
         or dict(target.load.paths)
-        or dict.fromkeys([path for path in target.cache.paths if path not in target.cache.roles] + [*target.pages], 1.0)
+        or dict.fromkeys([path for path in target.cache.paths if path not in target.cache.roles] + [*target.open_pages], 1.0)
         or dict.fromkeys(found, 1.0)
         or {target.health.live or "/": 1.0}
     )

@@ -77,6 +77,17 @@ class Auth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageLogin:
+    """The form that a browser logs in with: its page, and CSS selectors of its parts."""
+
+    path: str
+    username: str
+    password: str
+    submit: str = ""
+    """What sends the form; without it, Enter in the password's field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
     """What the limiter must show: `limit` requests in `window_s` seconds for one client, tried on `path`."""
 
@@ -123,6 +134,9 @@ class Target:
     ratelimit: RateLimit | None = None
     auth: Auth = Auth()
     pages: tuple[str, ...] = ()
+    page_roles: Mapping[str, str] = field(default_factory=dict)
+    """Page -> role, for pages that need a login."""
+    page_login: PageLogin | None = None
     openapi: str = ""
     cors_origins: tuple[str, ...] = ()
     """Origins that the target must let in; every other one must stay out."""
@@ -138,3 +152,8 @@ class Target:
     """Folders with more suites; absolute once the profile is loaded."""
     escalation_accepted: tuple[str, ...] = ()
     """`[escalation] accepted`, as written."""
+
+    @property
+    def open_pages(self) -> tuple[str, ...]:
+        """Pages that need no login."""
+        return tuple(page for page in self.pages if page not in self.page_roles)

@@ -28,14 +28,15 @@ def find_surface(target: Target, url: str) -> Surface:
     """Look at profile, OpenAPI document and front page."""
     with httpx.Client(base_url=url, timeout=target.service.timeout_s) as client:
         place, document = _find_document(client, target)
-        pages = target.pages or (_front_page(client) if "pages" not in target.absent else ())
+        pages = target.open_pages or (_front_page(client) if not target.pages and "pages" not in target.absent else ())
         named = [
             *pages,
             *target.cache.paths,
             *(path for path in (target.health.live, target.health.ready, target.build_path) if path),
         ]
         described = sorted(_parameterless_gets(document))
-        open_to_all = [path for path in dict.fromkeys([*named, *described]) if path not in target.cache.roles]
+        closed = {*target.cache.roles, *target.page_roles}
+        open_to_all = [path for path in dict.fromkeys([*named, *described]) if path not in closed]
         paths = open_to_all[:_MOST_PATHS] or ["/"]
     return Surface(paths=tuple(paths), pages=tuple(pages), openapi=place)
 

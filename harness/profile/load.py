@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import ConfigError, UsageError
-from harness.model import Auth, Cache, Health, Load, RateLimit, Service, Target, Workers
+from harness.model import Auth, Cache, Health, Load, PageLogin, RateLimit, Service, Target, Workers
 from harness.profile.rules import check_target
 from harness.toml_file import TomlFile, nearest, read_toml
 
@@ -39,6 +39,8 @@ class _Preflight:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pages:
     paths: tuple[str, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+    login: PageLogin | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,8 @@ def _target(file: TomlFile, written: _Profile) -> Target:
         ratelimit=written.ratelimit,
         auth=written.auth,
         pages=written.pages.paths,
+        page_roles=written.pages.roles,
+        page_login=written.pages.login,
         openapi=written.openapi.path,
         cors_origins=written.cors.origins,
         cors_paths=written.cors.paths,

@@ -113,6 +113,10 @@ def _paths(target: Target) -> Iterator[tuple[Where, str]]:
             yield (table, key, index), path or "an empty path"
     for path in target.cache.roles:
         yield ("cache", "roles", path), path or "an empty path"
+    for path in target.page_roles:
+        yield ("pages", "roles", path), path or "an empty path"
+    if target.page_login is not None:
+        yield ("pages", "login", "path"), target.page_login.path or "an empty path"
     for path in target.load.paths:
         yield ("load", "paths", path), path or "an empty path"
 
@@ -157,16 +161,21 @@ def _check_contradictions(file: TomlFile, target: Target) -> None:
 
 def _check_roles(file: TomlFile, target: Target) -> None:
     auth = target.auth
-    if auth.roles and not auth.login:
-        raise file.error("roles need a path to log in at: [auth] login", ("auth", "roles"))
+    if auth.roles and not auth.login and target.page_login is None:
+        raise file.error("roles need a path to log in at: [auth] login, or [pages.login]", ("auth", "roles"))
+    if target.page_roles and target.page_login is None:
+        raise file.error("pages behind a login need its form: [pages.login]", ("pages", "roles"))
     if auth.login and not auth.token:
         raise file.error("the dotted path of the token in the login's answer was expected", ("auth", "token"))
-    for path, role in target.cache.roles.items():
-        if path not in target.cache.paths:
-            known = nearest(path, target.cache.paths)
-            raise file.error(f"is no path of [cache] paths; {known}", ("cache", "roles", path))
-        if role not in auth.roles:
-            raise file.error(f"unknown role {role!r}; {nearest(role, auth.roles)}", ("cache", "roles", path))
+    for table, paths, roles in (
+        ("cache", target.cache.paths, target.cache.roles),
+        ("pages", target.pages, target.page_roles),
+    ):
+        for path, role in roles.items():
+            if path not in paths:
+                raise file.error(f"is no path of [{table}] paths; {nearest(path, paths)}", (table, "roles", path))
+            if role not in auth.roles:
+                raise file.error(f"unknown role {role!r}; {nearest(role, auth.roles)}", (table, "roles", path))
 
 
 def _check_hosts(file: TomlFile, target: Target) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BrokenRunError, ConfigError, UsageError
-from harness.model import Cache, RateLimit, Role, Workers
+from harness.model import Cache, PageLogin, RateLimit, Role, Workers
 from harness.places import root
 from harness.profile import generic_target, load_target, profile_warnings, target_document, target_from_document
 
@@ -218,6 +218,43 @@ def test_workers_are_one_unless_the_profile_says_more(write):
     assert load_target(write(WHOLE), Path("nowhere")).workers.command == ()
     running = WHOLE.replace('command = ["serve", "--port", "{port}"]', 'url = "http://127.0.0.1:1"')
     assert "none can be started" in message_of(write(running + '[workers]\ncommand = ["mail"]'))
+
+
+PAGES = """
+[pages]
+paths = ["/", "/orders"]
+roles = { "/orders" = "admin" }
+[pages.login]
+path = "/login"
+username = "#user"
+password = "#password"
+"""
+PAGE_MISTAKES = [
+    ('{ "/orders"', '{ "/order"', "FILE:45: pages.roles./order: is no path of [pages] paths; did you mean '/orders'?"),
+    ('= "admin"', '= "admn"', "FILE:45: pages.roles./orders: unknown role 'admn'; did you mean 'admin'?"),
+    ('path = "/login"', 'path = "login"', "FILE:47: pages.login.path: a path that begins with '/' was expected"),
+    ('username = "#user"', "", "FILE:46: pages.login.username: is missing"),
+    ("[pages.login]", "[clents]", "FILE:46: clents: unknown key"),
+    (PAGES[PAGES.index("[pages.login]") :], "", "FILE:45: pages.roles: pages behind a login need its form"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), PAGE_MISTAKES)
+def test_a_mistake_about_pages_is_told_too(write, old, new, said):
+    assert message_of(write(WHOLE + PAGES.replace(old, new))).startswith(said)
+
+
+def test_a_page_with_a_role_is_not_open(write):
+    target = load_target(write(WHOLE + PAGES), Path("nowhere"))
+    assert target.pages == ("/", "/orders")
+    assert target.open_pages == ("/",)
+    assert target.page_roles == {"/orders": "admin"}
+    assert target.page_login == PageLogin(path="/login", username="#user", password="#password", submit="")
+
+
+def test_a_form_alone_is_a_login_for_roles(write):
+    form_only = WHOLE.replace('login = "/login"', "").replace('roles = { "/api/items" = "admin" }', "") + PAGES
+    assert load_target(write(form_only), Path("nowhere")).auth.login == ""
 
 
 @pytest.mark.parametrize(("old", "new", "said"), MISTAKES, ids=[f"{new[:28]!r}" for _, new, _ in MISTAKES])
