@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from dealradar.money import euro
 from dealradar.routes.deals import list_deals
 from dealradar.state import ServicesDep
 
@@ -19,11 +20,7 @@ _FILES = {path.name: path.read_bytes() for path in (PACKAGE / "static").iterdir(
 _TEMPLATES = Environment(loader=FileSystemLoader(PACKAGE / "templates"), autoescape=True, undefined=StrictUndefined)
 
 
-def _euro(cents: int) -> str:
-    return f"€{cents // 100:,}.{cents % 100:02}"
-
-
-_TEMPLATES.filters["euro"] = _euro
+_TEMPLATES.filters["euro"] = euro
 
 
 @router.get("/")
