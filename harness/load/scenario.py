@@ -21,7 +21,9 @@ def scenario(target: Target, *, paths: Iterable[str] = (), found: Iterable[str] 
     weights: Mapping[str, float] = (
         dict.fromkeys(paths, 1.0)
         or dict(target.load.paths)
-        or dict.fromkeys([path for path in target.cache.paths if path not in target.cache.roles] + [*target.open_pages], 1.0)
+        or dict.fromkeys(
+            [path for path in target.cache.paths if path not in target.cache.roles] + [*target.open_pages], 1.0
+        )
         or dict.fromkeys(found, 1.0)
         or {target.health.live or "/": 1.0}
     )
