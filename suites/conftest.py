@@ -6,11 +6,15 @@ from harness.pytest_plugin import CONTEXT
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`path`: whatever a plain GET answers; `page_path`: pages; `cached_path`: what the profile calls cached."""
+    """`path`: whatever a plain GET answers; `page_path`: pages, those behind a login only for a browser (`page`), which
+    logs in; `guarded_page`: these alone; `cached_path`: what the profile calls cached.
+    """
     context = metafunc.config.stash[CONTEXT]
+    shown = "page" in metafunc.fixturenames
     values = {
         "path": context.surface.paths,
-        "page_path": context.surface.pages,
+        "page_path": (*context.surface.pages, *(context.target.page_roles if shown else ())),
+        "guarded_page": tuple(context.target.page_roles),
         "cached_path": context.target.cache.paths,
         "friendly_path": context.target.cors_paths or context.surface.paths if context.target.cors_origins else (),
         "role": tuple(context.target.auth.roles),
@@ -24,6 +28,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _why(context, name: str) -> str:
     if name == "friendly_path":
         return "the profile lists no origin in [cors] origins"
+    if name == "guarded_page":
+        return "not applicable: the profile names no page behind a login in [pages.roles]"
     key = {"page_path": "pages", "cached_path": "cache", "role": "auth"}.get(name, "")
     absent = context.target.absent.get(key)
     return (

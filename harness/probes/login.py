@@ -1,23 +1,28 @@
-"""Logs in as one of the profile's roles."""
+"""Logs in as one of the profile's roles: for a token, or by a form in a browser."""
 
 from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from harness.errors import UsageError
-from harness.model import StackInfo, Target
+from harness.model import PageLogin, StackInfo, Target
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.exchange import Exchange
 from harness.probes.http import RecordingClient
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 _PLACEHOLDER = re.compile(r"\{(secret|env)\.([A-Za-z0-9_-]+)\}")
 
 
 def log_in(target: Target, info: StackInfo, role: str) -> str:
     """The bearer token of a role. Raises `AssertionError` where the service refuses the profile's account."""
-    account = target.auth.roles[role]
-    words = {"username": _resolve(account.username, info), "password": _resolve(account.password, info)}
+    username, password = account_of(target, info, role)
+    words = {"username": username, "password": password}
     body = {key: value.format(**words) for key, value in target.auth.body.items()}
     mode = target.client_address
     with RecordingClient(
@@ -31,6 +36,29 @@ def log_in(target: Target, info: StackInfo, role: str) -> str:
             f" got status {answer.status}"
         )
     return found
+
+
+def account_of(target: Target, info: StackInfo, role: str) -> tuple[str, str]:
+    """User name and password of a role. Raises `UsageError` naming the placeholder that has no value here."""
+    account = target.auth.roles[role]
+    return _resolve(account.username, info), _resolve(account.password, info)
+
+
+def log_in_by_form(page: Page, form: PageLogin, username: str, password: str) -> None:
+    """Fill in the form and send it. Raises `AssertionError` where the browser is not led away from its page."""
+    from playwright.sync_api import TimeoutError as NotInTime
+
+    page.goto(form.path)
+    page.fill(form.username, username)
+    page.fill(form.password, password)
+    try:
+        if form.submit:
+            page.click(form.submit)
+        else:
+            page.press(form.password, "Enter")
+        page.wait_for_url(lambda url: urlsplit(url).path != form.path, wait_until="domcontentloaded")
+    except NotInTime as error:
+        raise AssertionError(f"login by form: the browser is still at {form.path} after the form was sent") from error
 
 
 def _at(answer: Exchange, path: str) -> object:

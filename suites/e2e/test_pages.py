@@ -40,6 +40,12 @@ def test_everything_usable_has_a_name(page, page_path):
     assert nameless == []
 
 
+@pytest.mark.check("page.accessible", severity="high", source="WCAG 2.2, by axe-core", subject="{page_path}")
+def test_no_serious_violation_is_found(page, page_path, axe):
+    page.goto(page_path, wait_until="networkidle")
+    assert [found for found in axe(page) if found.impact in ("serious", "critical")] == []
+
+
 @pytest.mark.check("page.no_foreign_requests", source="GDPR, art. 25; CSP3", subject="{page_path}")
 def test_page_asks_no_other_machine(page, page_path, stack_info):
     asked = []
