@@ -19,6 +19,7 @@ from harness.model.ruling import (
     Verdict,
     Waiver,
 )
+from harness.model.schema import Index, Manifest, Table
 from harness.model.stack import Instance, Listener, Progress, StackInfo, Worker
 from harness.model.target import (
     ABSENT_WORDS,
@@ -48,10 +49,12 @@ __all__ = [
     "Decision",
     "Evidence",
     "Health",
+    "Index",
     "Instance",
     "Integrity",
     "Listener",
     "Load",
+    "Manifest",
     "Observation",
     "Outcome",
     "PageLogin",
@@ -65,6 +68,7 @@ __all__ = [
     "Service",
     "StackInfo",
     "Status",
+    "Table",
     "Target",
     "Threshold",
     "Verdict",

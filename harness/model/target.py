@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.model.schema import Manifest
+
 NEEDS_WORDS = ("postgres", "smtp", "valkey")
 """Servers that a target's `needs` may name."""
 MOST_WORKERS = 64
@@ -145,6 +147,8 @@ class Target:
     load: Load = Load()
     tables: tuple[str, ...] = ()
     """Tables that preflight expects in the database's schema `public`."""
+    manifest: Manifest | None = None
+    """All that the schema `public` must hold; None if the profile names no manifest."""
     writable: tuple[str, ...] = ()
     """Folders that the service must be able to write to."""
     preflight_weights: Mapping[str, float] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from harness.errors import ConfigError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.preflight.check import SUITE, Check, Scene, run_check
 from harness.preflight.machine import check_files, check_folders
+from harness.preflight.schema import check_schema
 from harness.preflight.score import PREFIX
 from harness.preflight.servers import check_cache_server, check_database, check_smtp
 from harness.preflight.service import check_cache_on, check_clock, check_service
@@ -57,6 +58,11 @@ LIVE = (
         Observation(suite=SUITE, check="preflight.database", subject="postgres", outcome=_ERROR),
         "database and tables",
         check_database,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.schema", subject="postgres", outcome=_ERROR),
+        "schema as declared",
+        check_schema,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.cache_server", subject="valkey", outcome=_ERROR),

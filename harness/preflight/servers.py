@@ -39,7 +39,9 @@ def check_database(scene: Scene) -> Finding:
         version = ".".join(str(connection.info.server_version // 10000**step % 10000) for step in (1, 0))
     missing = [name for name in expected if name not in found]
     told = {"version": version, "tables": len(found), "expected": len(expected), "missing": missing}
-    counted = f"{len(found)} of {len(expected)} tables" if expected else "no tables named by the profile"
+    counted = f"{len(found)} of {len(expected)} tables" if expected else "the profile names no tables"
+    if scene.target.manifest is not None and not expected:
+        counted = "its tables are asked for apart"
     if missing:
         return wrong(
             f"PostgreSQL {version} answers; {counted}, missing: {', '.join(missing)}",

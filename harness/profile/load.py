@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import ConfigError, UsageError
 from harness.model import Auth, Cache, Health, Load, PageLogin, RateLimit, Service, Target, Workers
+from harness.profile.manifest import read_manifest
 from harness.profile.rules import check_target
 from harness.toml_file import TomlFile, nearest, read_toml
 
@@ -33,6 +34,7 @@ class _Allow:
 class _Preflight:
     weights: Mapping[str, float] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
+    manifest: str = ""
     writable: tuple[str, ...] = ()
 
 
@@ -162,6 +164,7 @@ def _target(file: TomlFile, written: _Profile) -> Target:
         cors_paths=written.cors.paths,
         load=written.load,
         tables=written.preflight.tables,
+        manifest=read_manifest(home / written.preflight.manifest) if written.preflight.manifest else None,
         writable=written.preflight.writable,
         preflight_weights=written.preflight.weights,
         suite_paths=tuple(str((home / path).resolve()) for path in written.suites.paths),

@@ -16,6 +16,7 @@ from harness.policy.waivers import _Waivers
 from harness.preflight.checks import CHECKS
 from harness.profile import load_target
 from harness.profile.load import _Profile
+from harness.profile.manifest import read_manifest
 from harness.profile.placeholders import FILLED
 from harness.pytest_plugin.outcomes import _SEVERITIES
 from harness.run import create_run
@@ -160,6 +161,10 @@ def test_the_profiles_in_the_documentation_are_profiles(tmp_path):
         head = "" if "schema = 1" in example else 'schema = 1\nname = "shop"\n'
         head += "" if "[service]" in example else '[service]\ncommand = ["python", "app.py"]\n'
         path = tmp_path / "profiles" / "shop.toml"
+        if "serves =" in example:
+            (tmp_path / "manifest.toml").write_text(example, encoding="utf-8")
+            assert read_manifest(tmp_path / "manifest.toml").indexes
+            continue
         path.write_text(head + example, encoding="utf-8")
         assert isinstance(load_target(str(path), tmp_path), Target)
 
