@@ -1,6 +1,8 @@
 """How passwords are hashed: argon2id with the memory and time that OWASP gives as a minimum."""
 
 import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypedDict
 
@@ -17,6 +19,13 @@ class Parameters(TypedDict):
 
 
 PARAMETERS: Parameters = {"time_cost": 2, "memory_cost": 19_456, "parallelism": 1}
+# Threads of their own, fewer than processors: a burst of logins waits in line, while the loop answers everybody else.
+_threads = ThreadPoolExecutor(max(1, min(4, (os.cpu_count() or 1) - 1)), "argon2")
+
+
+async def hash_password(password: str) -> str:
+    """What to store of a password."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, PasswordHasher(**PARAMETERS).hash, password)
 
 
 async def verify_password(password: str, stored: str | None) -> bool:
@@ -24,7 +33,7 @@ async def verify_password(password: str, stored: str | None) -> bool:
 
     Without a stored hash one is made up and checked all the same: an unknown account takes as long as a known one.
     """
-    return await asyncio.to_thread(_verify, password, stored)
+    return await asyncio.get_running_loop().run_in_executor(_threads, _verify, password, stored)
 
 
 def _verify(password: str, stored: str | None) -> bool:

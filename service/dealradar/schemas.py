@@ -1,7 +1,7 @@
 """The shapes of the API: what is accepted, and what is promised."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -28,7 +28,9 @@ Limit = Annotated[int, Query(ge=1, le=100, description="How many items to return
 Offset = Annotated[int, Query(ge=0, le=100_000, description="How many items to skip")]
 
 
-class _Input(BaseModel):
+class Input(BaseModel):
+    """A body that is taken: no member that is not described, no value of another type."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
@@ -65,7 +67,7 @@ class Deal(Rated):
     created_at: datetime
 
 
-class NewDeal(_Input):
+class NewDeal(Input):
     """A deal to be created; merchant and category by their slugs."""
 
     title: Title
@@ -105,7 +107,7 @@ class ListedReview(Review):
     deal: RatedDeal
 
 
-class NewReview(_Input):
+class NewReview(Input):
     """A review to be created."""
 
     rating: Annotated[int, Field(ge=1, le=5), Whole]
@@ -133,7 +135,7 @@ class ListedComment(Comment):
     reply_count: int
 
 
-class NewComment(_Input):
+class NewComment(Input):
     """A comment to be created."""
 
     body: Prose
@@ -183,28 +185,3 @@ class ListedCommentPage(BaseModel):
     total: int
     limit: int
     offset: int
-
-
-class Login(_Input):
-    """Who wants in."""
-
-    email: Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=NO_NUL)]
-    password: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-
-
-class Token(BaseModel):
-    """A bearer token and how many seconds it is good for."""
-
-    access_token: str
-    token_type: Literal["bearer"]
-    expires_in: int
-    role: Literal["user", "operator"]
-
-
-class Me(BaseModel):
-    """The caller's own account."""
-
-    id: int
-    email: str
-    display_name: str
-    role: Literal["user", "operator"]
