@@ -92,7 +92,7 @@ Start = Callable[..., Running]
 
 
 @pytest.fixture
-def start(servers: StackInfo, database_url: str, cache: redis.Redis, tmp_path: Path) -> Iterator[Start]:
+def start(servers: StackInfo, database_url: str, cache: redis.Redis, tmp_path: Path) -> Iterator[Start]:  # noqa: ARG001
     """Starts `serve` or `worker` on this test's database with settings of its choice, and ends all of them.
 
     `start("serve", CACHE_ENABLED="false")` returns when the service is ready; `start("worker")` when its log says
