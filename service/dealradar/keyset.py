@@ -1,0 +1,104 @@
+"""Lists in parts that neither skip nor repeat a row, whatever is inserted between two requests (keyset pagination).
+
+A cursor is the place of the last row that was given: `<order>.<key>.<id>`, all whole numbers, so that each string of
+that form is a place in the list that it names. To clients it is opaque. It says where to go on, never what may be seen,
+so nothing is gained by making one up.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Literal, LiteralString, TypeVar
+
+from fastapi import HTTPException, Query
+from pydantic import BaseModel, Field
+
+from dealradar.database import Database, Row
+
+Item = TypeVar("Item", bound=BaseModel)
+
+Limit = Annotated[int, Query(ge=1, le=100, description="How many items to return")]
+Cursor = Annotated[
+    Annotated[str, Field(pattern=r"^[a-z]{1,20}\.[0-9]{1,15}\.[0-9]{1,15}$")] | None,
+    Query(description="Go on behind this place: `next` of the part before, with the same sort"),
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Page(BaseModel, Generic[Item]):
+    """A part of a list. `total` is the length of the whole; `next` is the cursor of the next part, null at the end."""
+
+    items: list[Item]
+    total: int
+    limit: int
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Key:
+    """How the values of a sort column are written as whole numbers from 0, and read back."""
+
+    write: Callable[[Any], int]
+    read: Callable[[int], object]
+
+
+WHOLE = Key(int, int)
+MOMENT = Key(lambda at: (at - _EPOCH) // _MICROSECOND, lambda number: _EPOCH + number * _MICROSECOND)
+HUNDREDTHS = Key(lambda value: int(value * 100), lambda number: Decimal(number) / 100)
+
+
+@dataclass(frozen=True)
+class Order:
+    """By `column`, then by `id`, both in one direction, so that one index serves the order and the place in it.
+
+    `name` stands in cursors and is that of no other order of the service.
+    """
+
+    name: str
+    column: LiteralString
+    id: LiteralString
+    key: Key = MOMENT
+    direction: Literal["ASC", "DESC"] = "DESC"
+
+    def place(self, cursor: str) -> dict[str, object]:
+        """What a cursor says, as parameters of the query. Raises HTTPException for one of another order.
+
+        It is a conflict (409), like all contradictions between things that are each well-formed.
+        """
+        name, key, number = cursor.split(".")
+        if name != self.name:
+            raise HTTPException(409, "The cursor belongs to another list or another sort.")
+        return {"place_key": self.key.read(int(key)), "place_id": int(number)}
+
+    def cursor(self, row: Row) -> str:
+        """The place of a row."""
+        return f"{self.name}.{self.key.write(row['place_key'])}.{row['id']}"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A query in pieces: what to select (an `id` is part of it), from which tables, under which conditions."""
+
+    columns: LiteralString
+    tables: LiteralString
+    conditions: Sequence[LiteralString] = ()
+
+    async def part(
+        self, database: Database, order: Order, params: Mapping[str, object], *, limit: int, cursor: str | None
+    ) -> tuple[list[Row], str | None]:
+        """At most `limit` rows behind the cursor, and the cursor of what follows them, if anything does."""
+        conditions, values = [*self.conditions], {**params, "part": limit + 1}
+        if cursor is not None:
+            values |= order.place(cursor)
+            sign = ">" if order.direction == "ASC" else "<"
+            conditions.append(f"({order.column}, {order.id}) {sign} (%(place_key)s, %(place_id)s)")
+        rows = await database.all(
+            f"SELECT {self.columns}, {order.column} AS place_key FROM {self.tables}"  # noqa: S608  pieces of our own
+            f" WHERE {' AND '.join(conditions) or 'true'}"
+            f" ORDER BY {order.column} {order.direction}, {order.id} {order.direction} LIMIT %(part)s",
+            values,
+        )
+        return rows[:limit], order.cursor(rows[limit - 1]) if len(rows) > limit else None
