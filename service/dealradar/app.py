@@ -12,10 +12,10 @@ from dealradar.cache_store import CacheStore
 from dealradar.cors import Cors
 from dealradar.database import Database
 from dealradar.limits import RequestLimits
-from dealradar.outermost import Outermost
+from dealradar.outermost import LastResort, Outermost
 from dealradar.ratelimit import RateLimit
 from dealradar.response_cache import ResponseCache
-from dealradar.routes import accounts, comments, deals, health, metrics, reviews
+from dealradar.routes import accounts, comments, deals, health, metrics, reviews, watching
 from dealradar.security_headers import SecurityHeaders
 from dealradar.settings import Settings
 from dealradar.state import Services
@@ -39,8 +39,8 @@ def build_app(settings: Settings) -> ASGIApp:
     app: ASGIApp = ResponseCache(framework, cache)
     app = RequestLimits(app)
     app = RateLimit(app, valkey, settings.rate_limit_per_minute)
-    app = Cors(app, settings.cors_origins)
-    app = SecurityHeaders(app, settings.trusted_proxies)
+    app = Cors(LastResort(app), settings.cors_origins)
+    app = SecurityHeaders(app, settings.trusted_proxies, settings.environment)
     return Outermost(app, services.traffic)
 
 
@@ -65,7 +65,7 @@ def _framework(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.services = services
-    for module in (health, accounts, deals, reviews, comments, metrics, pages):
+    for module in (health, accounts, watching, deals, reviews, comments, metrics, pages):
         # Not include_router: the routes would be hidden from whoever lists them (the Allow header, the traffic report).
         app.router.routes.extend(module.router.routes)
 

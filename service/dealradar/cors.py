@@ -6,9 +6,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dealradar.problems import problem
 
-ALLOWED_METHODS = "GET, HEAD, POST"
-ALLOWED_HEADERS = "Authorization, Content-Type, X-Request-ID"
-EXPOSED_HEADERS = "Location, RateLimit, RateLimit-Policy, Retry-After, X-Cache, X-Request-ID"
+ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
+EXPOSED_HEADERS = "ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Cache, X-Request-ID"
 PREFLIGHT_SECONDS = "600"
 
 

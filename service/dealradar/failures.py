@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from dealradar.database import DatabaseDownError
-from dealradar.problems import problem
+from dealradar.problems import problem, unexpected
 
 log = logging.getLogger("dealradar.failures")
 MOST_ERRORS = 20
@@ -23,6 +23,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(DatabaseDownError, _database_down)
     app.add_exception_handler(psycopg.IntegrityError, _conflict)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -63,6 +64,11 @@ async def _database_down(request: Request, error: Exception) -> Response:
 async def _conflict(request: Request, error: Exception) -> Response:
     log.warning("conflict", extra={"reason": type(error).__name__, "request_id": request.state.request_id})
     return problem(request.scope, 409, "The request contradicts what is stored.")
+
+
+async def _unexpected(request: Request, _: Exception) -> Response:
+    # The framework raises the exception again after this answer, and LastResort logs it.
+    return unexpected(request.scope)
 
 
 def _allowed_methods(request: Request) -> list[str]:

@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: gives each request its id, times it, answers HEAD by GET, catches what nobody caught."""
+"""The outermost ASGI layer, which gives each request its id, times it and answers HEAD by GET; and the last resort."""
 
 import logging
 import re
@@ -8,7 +8,7 @@ import uuid
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dealradar.problems import problem
+from dealradar.problems import unexpected
 from dealradar.traffic import Traffic
 
 log = logging.getLogger("dealradar.request")
@@ -22,7 +22,7 @@ class Outermost:
         self.traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; an exception becomes one log line and a 500 that tells nothing."""
+        """Serve one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -43,13 +43,7 @@ class Outermost:
                 x_cache = headers.get("x-cache")
             await send(message)
 
-        try:
-            await self.app(inner, receive, send_with_id)
-        except Exception:
-            log.exception("unexpected error", extra={"request_id": request_id, "path": scope["path"]})
-            if status:
-                return
-            await problem(inner, 500, "The request could not be completed.")(inner, receive, send_with_id)
+        await self.app(inner, receive, send_with_id)
         seconds = time.perf_counter() - begun
         self.traffic.record(inner["method"], scope["path"], status, seconds, x_cache)
         log.debug(
@@ -58,6 +52,33 @@ class Outermost:
             scope["path"],
             extra={"status": status, "ms": round(seconds * 1_000, 2), "request_id": request_id, "cache": x_cache},
         )
+
+
+class LastResort:
+    """Catches what nobody caught. Lies inside of CORS and the security headers: even these answers are dressed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An exception becomes one log line, and a 500 that tells nothing unless an answer has begun."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noting)
+        except Exception:
+            request_id = scope["state"]["request_id"]
+            log.exception("unexpected error", extra={"request_id": request_id, "path": scope["path"]})
+            if not has_begun:
+                await unexpected(scope)(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:

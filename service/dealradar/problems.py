@@ -29,3 +29,8 @@ def problem(
     return Response(
         json.dumps(document), status, {"Cache-Control": "no-store", **(headers or {})}, media_type=MEDIA_TYPE
     )
+
+
+def unexpected(scope: Scope) -> Response:
+    """The answer where the service itself failed: it tells nothing."""
+    return problem(scope, 500, "The request could not be completed.")

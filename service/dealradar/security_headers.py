@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dealradar.clients import identify
 from dealradar.settings import Network
 
-CONTENT_SECURITY_POLICY = "; ".join(
+_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -22,25 +22,50 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "object-src 'none'",
     )
 )
-HEADERS = (
-    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-    ("Referrer-Policy", "strict-origin-when-cross-origin"),
-    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
+_OFF = (
+    "accelerometer",
+    "camera",
+    "display-capture",
+    "geolocation",
+    "gyroscope",
+    "microphone",
+    "midi",
+    "payment",
+    "usb",
 )
-RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS]
-STRICT_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _OFF),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# Over plain HTTP, as in development and test, there is nothing to upgrade to.
+_CHANGES = {"production": {"Content-Security-Policy": f"{_POLICY}; upgrade-insecure-requests"}}
+# In development none: a browser would keep it for everything else that is served from the same host name.
+_HSTS = {"test": "max-age=31536000; includeSubDomains", "production": "max-age=63072000; includeSubDomains"}
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+def raw_headers(environment: str) -> RawHeaders:
+    """The headers of every answer; those of secure ones alone are added by SecurityHeaders."""
+    headers = _HEADERS | _CHANGES.get(environment, {})
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 class SecurityHeaders:
     """Adds the headers after everything inside has spoken."""
 
-    def __init__(self, app: ASGIApp, trusted: tuple[Network, ...]) -> None:
+    def __init__(self, app: ASGIApp, trusted: tuple[Network, ...], environment: str) -> None:
         self.app = app
         self.trusted = trusted
+        self.plain = raw_headers(environment)
+        hsts = _HSTS.get(environment)
+        self.secure = [*self.plain, *([(b"strict-transport-security", hsts.encode())] if hsts else [])]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with the client recorded, and dress its answer."""
@@ -49,12 +74,11 @@ class SecurityHeaders:
             return
         client = identify(scope, self.trusted)
         scope["state"]["client"] = client
+        guards = self.secure if client.is_secure else self.plain
 
         async def send_dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *RAW_HEADERS]
-                if client.is_secure:
-                    message["headers"].append(STRICT_TRANSPORT_SECURITY)
+                message["headers"] = [*message["headers"], *guards]
                 # What nobody decided about is not to be kept by anyone.
                 MutableHeaders(raw=message["headers"]).setdefault("Cache-Control", "no-store")
             await send(message)
