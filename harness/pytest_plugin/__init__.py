@@ -24,7 +24,7 @@ from harness.turns import Turns
 __all__ = ["CONTEXT", "NOTES", "Context", "ItemNotes", "learn_secret", "measure", "record", "turn"]
 
 _ALLURE = "allure_pytest.plugin"
-_FIXTURES = ("fixtures.http", "fixtures.stores", "fixtures.browser")
+_FIXTURES = ("fixtures.http", "fixtures.stores", "fixtures.browser", "fixtures.faults")
 _SESSION = pytest.StashKey[Session]()
 _COUNTER = pytest.StashKey[AssertionCounter]()
 

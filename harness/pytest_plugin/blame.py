@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StartupError
 from harness.model import Outcome, StackInfo
 from harness.probes.http import ServiceUnavailable
 
@@ -26,6 +26,10 @@ def outcome_of(error: BaseException, info: StackInfo) -> tuple[Outcome, str]:
 
     `info` names the parts that must answer for a failure to be the target's.
     """
+    if isinstance(error, StartupError):
+        silent = silent_part(info)
+        why = "a copy of the service, or a worker, did not start"
+        return (Outcome.ERROR, f"{silent} of the stack does not answer") if silent else (Outcome.FAIL, why)
     if isinstance(error, HarnessError):
         return Outcome.ERROR, "the harness failed"
     if isinstance(error, pytest.fail.Exception) and _OWN_TIMEOUT.match(str(error)):

@@ -56,7 +56,7 @@ class Recorder:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be collected is an error of its suite, one that skips itself is no fewer checks."""
         if report.failed:
-            self._record([_uncollected(report, self._path(report.nodeid))])
+            self._record([_uncollected(report, self.path_of(report.nodeid))])
         elif report.skipped:
             self._skip_file(report.nodeid, skip_reason(report))
 
@@ -72,7 +72,7 @@ class Recorder:
 
         (Every worker tells of the same file; xdist passes it on once.)
         """
-        path = self._path(nodeid)
+        path = self.path_of(nodeid)
         suite = suite_of(path)
         checks = checks_in(path, suite) if path.is_file() else frozenset()
         self._record(
@@ -80,7 +80,7 @@ class Recorder:
             for check in sorted(checks) or [_COLLECTION]
         )
 
-    def _path(self, nodeid: str) -> Path:
+    def path_of(self, nodeid: str) -> Path:
         """The file of a node. Outside of the root pytest names files from the argument under which it found them."""
         config, name = self._config, nodeid.partition("::")[0]
         given = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
@@ -98,7 +98,7 @@ class Recorder:
         raw: list[Any] | None = getattr(report, REPORT_KEY, None)
         if raw is None:
             if report.failed:
-                self._record([_crash(report, self._path(report.nodeid))])
+                self._record([_crash(report, self.path_of(report.nodeid))])
             return
         if not raw:
             return

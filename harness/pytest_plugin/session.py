@@ -71,6 +71,10 @@ class Session:
         self._run = self._open_run(target, stack, redact)
         self._recorder = Recorder(self._run, config)
         config.pluginmanager.register(self._recorder, "harness-recorder")
+        if config.getoption("dist", "no") == "load":
+            from harness.pytest_plugin.spreading import Spreading
+
+            config.pluginmanager.register(Spreading(self._recorder.path_of), "harness-spreading")
         return Context(
             target=target,
             info=stack.info,

@@ -70,10 +70,10 @@ def service_asker(url: str, health: Health, timeout: float) -> Callable[[], str]
     return ask
 
 
-def log_asker(log: Path, text: str) -> Callable[[], str]:
-    """Asks a log whether it holds a text; what was read is not read again."""
+def log_asker(log: Path, text: str, since: int = 0) -> Callable[[], str]:
+    """Asks a log whether it holds a text beyond its first `since` bytes; what was read is not read again."""
     words = text.encode()
-    seen = 0
+    seen = since
 
     def ask() -> str:
         nonlocal seen

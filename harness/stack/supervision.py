@@ -79,6 +79,7 @@ class Supervision:
         self._replies: dict[int, dict[str, Any]] = {}
         self._exits: dict[int, int] = {}
         self._pids: dict[str, int] = {}
+        self._orders: dict[str, Order] = {}
         self._closed = False
         self._folders: list[Path] = []
         self._owned: list[int] = []
@@ -102,7 +103,21 @@ class Supervision:
         )
         pid: int = answer["pid"]
         self._pids[order.name] = pid
+        self._orders[order.name] = order
         return pid
+
+    def again(self, name: str) -> int:
+        """Start a process that has ended once more, as it was started before; returns its new pid."""
+        if self.exit_status(name) is None:
+            raise StackError(f"{name} runs: what has not ended cannot be started again")
+        return self.spawn(self._orders[name])
+
+    def signal(self, name: str, signal: Literal["KILL", "TERM", "STOP", "CONT"]) -> None:
+        """Send a signal to a process of the stack; KILL, STOP and CONT reach all below it too.
+
+        Raises StackError if it has ended.
+        """
+        self._ask("signal", name=name, signal=signal)
 
     def exit_status(self, name: str) -> int | None:
         """How the process of that name ended (negative: by that signal); None while it runs."""

@@ -107,6 +107,24 @@ def end_tree(mark: str, roots: Iterable[int]) -> None:
         _signal(pid, signal.SIGKILL)
 
 
+def signal_tree(root: int, number: int) -> None:
+    """Signal a process and all that descend from it, until nothing new appears."""
+    reached: set[int] = set()
+    for _ in range(50):
+        parents = {
+            int(entry): stat[1]
+            for entry in os.listdir("/proc")  # noqa: PTH208
+            if entry.isdecimal() and (stat := process_stat(int(entry))) is not None and stat[0] not in "ZX"
+        }
+        new = {pid for pid in parents if _descends(pid, parents, reached | {root}, set())} - reached
+        if not new:
+            return
+        # the root first: it is the one that makes others
+        for pid in sorted(new, key=lambda each: each != root):
+            _signal(pid, number)
+        reached |= new
+
+
 def _signal(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
@@ -244,6 +262,20 @@ class Supervisor:
         """End one process of ours and its group; returns when it is gone."""
         child = self.children[order["name"]]
         self._stop([child], child.grace)
+
+    def do_signal(self, order: dict[str, Any]) -> None:
+        """Send a signal to one process of ours, and to all below it if it is one that cannot be passed on."""
+        child = self.children[order["name"]]
+        if child.status is not None:
+            raise ValueError(f"it has ended with {child.status}")
+        number = signal.Signals[f"SIG{order['signal']}"]
+        if number == signal.SIGKILL:
+            # frozen first, so that nothing forks away meanwhile
+            signal_tree(child.pid, signal.SIGSTOP)
+        if number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT):
+            signal_tree(child.pid, number)
+        else:
+            _signal(child.pid, number)
 
     def do_own_process(self, order: dict[str, Any]) -> None:
         """Answer for a process that somebody else started."""

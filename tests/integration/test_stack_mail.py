@@ -80,3 +80,69 @@ def test_another_path_is_not_found(stack: StackInfo) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404") as caught:
         urllib.request.urlopen(f"{stack.mailbox_url}/", timeout=5)  # noqa: S310
     caught.value.close()
+
+
+def set_mode(info: StackInfo, **mode: Any) -> None:
+    body = json.dumps(mode).encode()
+    request = urllib.request.Request(f"{info.mailbox_url}/mode", data=body, method="PUT")  # noqa: S310
+    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+        assert answer.status == 204
+
+
+def attempts(info: StackInfo) -> list[tuple[list[str], str]]:
+    with urllib.request.urlopen(f"{info.mailbox_url}/attempts", timeout=5) as answer:  # noqa: S310
+        return [(attempt["to"], attempt["answer"]) for attempt in json.load(answer)]
+
+
+def test_it_refuses_as_often_as_it_was_told(stack: StackInfo) -> None:
+    set_mode(stack, mode="refuse", at="data", code=451, text="later", times=1)
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        send(stack, a_mail())
+    assert (refused.value.smtp_code, refused.value.smtp_error) == (451, b"later")
+    assert messages(stack) == []
+    send(stack, a_mail())
+    everybody = ["b@example.org", "c@example.org"]
+    assert attempts(stack) == [(everybody, "451 later"), (everybody, "250 kept")]
+
+
+def test_it_refuses_one_recipient_and_takes_the_other(stack: StackInfo) -> None:
+    set_mode(stack, mode="refuse", code=550, text="no such user", to="b@example.org")
+    send(stack, a_mail())
+    assert [mail["to"] for mail in messages(stack)] == [["c@example.org"]]
+    assert attempts(stack) == [(["b@example.org"], "550 no such user"), (["c@example.org"], "250 kept")]
+    set_mode(stack, mode="normal")
+    send(stack, a_mail())
+    assert messages(stack)[1]["to"] == ["b@example.org", "c@example.org"]
+
+
+def test_it_keeps_a_mail_and_cuts_the_connection_before_it_says_so(stack: StackInfo) -> None:
+    set_mode(stack, mode="drop")
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        send(stack, a_mail())
+    assert [mail["subject"] for mail in messages(stack)] == ["Grüße"]
+    assert [answer for _, answer in attempts(stack)] == [""]
+
+
+def test_it_hangs_until_it_is_told_otherwise(stack: StackInfo) -> None:
+    set_mode(stack, mode="hang")
+    address = urlsplit(stack.smtp_url or "")
+    with smtplib.SMTP(str(address.hostname), address.port or 0, timeout=0.3) as client:
+        with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
+            client.send_message(a_mail())
+    set_mode(stack, mode="normal")
+    send(stack, a_mail())
+    assert len(messages(stack)) == 1
+
+
+def test_a_mail_is_shown_as_it_came_over_the_wire(stack: StackInfo) -> None:
+    send(stack, a_mail())
+    (kept,) = messages(stack)
+    with urllib.request.urlopen(f"{stack.mailbox_url}/messages/{kept['id']}", timeout=5) as answer:  # noqa: S310
+        assert b"X-Key: 7\r\n" in answer.read()
+
+
+@pytest.mark.parametrize("mode", [{"mode": "odd"}, {"mode": "refuse", "code": 250}, {"mood": "x"}])
+def test_an_unknown_mode_is_refused(stack: StackInfo, mode: dict[str, Any]) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="400") as caught:
+        set_mode(stack, **mode)
+    caught.value.close()

@@ -91,6 +91,7 @@ def test_workers_are_counted_in_status_and_a_dead_one_is_noticed(desk: Desk) -> 
     assert "has no [workers] command; add it" in err
     with desk.profile.open("a") as profile:
         profile.write('[workers]\ncommand = ["python", "-c", "import time; print(1, flush=True); time.sleep(600)"]\n')
+        profile.write('ready = "1"\n')
     desk.up("--workers", "2")
     pids = [worker["pid"] for worker in desk.status()["workers"]]
     assert len(set(pids)) == 2

@@ -1,0 +1,63 @@
+"""Processes of a stack killed, ended, frozen, thawed and started again; all through the supervisor, their parent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import StackError, StartupError
+from harness.model import Instance, Target, Worker
+from harness.stack.readiness import TAIL_LINES, how_it_ended, log_asker, service_asker, tail, wait_until
+from harness.stack.supervision import Supervision
+
+Process = Instance | Worker
+_GONE_SECONDS = 5.0
+"""Longer than the kernel takes to end what got SIGKILL."""
+
+
+def kill(supervision: Supervision, name: str) -> None:
+    """SIGKILL to a process and all below it; returns when it is gone. Raises StackError if it has ended before."""
+    supervision.signal(name, "KILL")
+    if supervision.wait(name, _GONE_SECONDS) is None:
+        raise StackError(f"{name} was killed, and is still there after {_GONE_SECONDS:g} s")
+
+
+def terminate(supervision: Supervision, name: str, seconds: float) -> int | None:
+    """SIGTERM to a process alone; its exit status (negative: ended by that signal), None if it runs on after `seconds`.
+
+    What drains ends by itself, with 0; -15 is what a program gets that leaves the signal to the system.
+    """
+    supervision.signal(name, "TERM")
+    return supervision.wait(name, seconds)
+
+
+def freeze(supervision: Supervision, name: str) -> None:
+    """SIGSTOP to a process and all below it: the kernel still accepts connections, and nobody answers."""
+    supervision.signal(name, "STOP")
+
+
+def thaw(supervision: Supervision, name: str) -> None:
+    """SIGCONT to a process and all below it; nothing if it has ended."""
+    if supervision.exit_status(name) is None:
+        supervision.signal(name, "CONT")
+
+
+def start_again(supervision: Supervision, process: Process, target: Target) -> int:
+    """Start an instance or worker that has ended once more, at its place; returns its new pid once it is ready.
+
+    Raises StartupError with its log's tail if it exits, or is not ready within the profile's `start_timeout_s`.
+    """
+    name, log = process.name, Path(process.log)
+    before = log.stat().st_size if log.is_file() else 0
+    pid = supervision.again(name)
+    if isinstance(process, Instance):
+        asker = service_asker(process.url, target.health, target.service.timeout_s)
+    else:
+        asker = log_asker(log, target.workers.ready, before)
+    wait = wait_until(asker, lambda: supervision.exit_status(name), target.service.start_timeout_s)
+    if wait.ready:
+        return pid
+    how = how_it_ended(wait.status) if wait.status is not None else f"was not ready ({wait.last})"
+    raise StartupError(
+        f"{name} {how} {wait.seconds:.1f} s after it was started again; the last {TAIL_LINES} lines of its log follow",
+        output=tail(log),
+    )

@@ -1,0 +1,52 @@
+"""The servers of a stack stopped, and started again at the same port on the same data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness.errors import StackError
+from harness.model import StackInfo
+from harness.stack.pgwire import DatabaseError, run_statements
+from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
+from harness.stack.supervision import Supervision
+from harness.stack.valkey import answers
+
+SERVERS = ("postgres", "valkey", "smtp")
+_SECONDS = 15.0
+
+
+def stop_server(supervision: Supervision, name: str) -> None:
+    """End a server in its own orderly way; connections to it are cut, its port refuses. Valkey forgets its keys."""
+    supervision.stop(name)
+
+
+def start_server(supervision: Supervision, info: StackInfo, name: str) -> int:
+    """Start a server that has ended once more; returns its new pid once it answers.
+
+    Raises StackError with its log's tail if it does not.
+    """
+    pid = supervision.again(name)
+    wait = wait_until(lambda: silence(info, name), lambda: supervision.exit_status(name), _SECONDS)
+    if wait.ready:
+        return pid
+    how = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
+    log = info.logs.get(name, "")
+    raise StackError(f"{name} {how} {wait.seconds:.1f} s after it was started again", output=tail(Path(log)))
+
+
+def silence(info: StackInfo, name: str) -> str:
+    """Why a server of the stack does not answer; "" if it does."""
+    parts = urlsplit({"postgres": info.database_url, "valkey": info.redis_url, "smtp": info.mailbox_url}[name] or "")
+    port, user, password = parts.port or 0, parts.username or "", parts.password or ""
+    try:
+        match name:
+            case "postgres":
+                run_statements(port, user, password, parts.path.removeprefix("/"), ("SELECT 1",), 5.0)
+            case "valkey":
+                return answers(port, password)
+            case _:
+                get_status(parts.hostname or "", port, "/messages", 2.0)
+    except (OSError, ValueError, DatabaseError) as error:
+        return str(error) or type(error).__name__
+    return ""
