@@ -31,7 +31,11 @@ class DatabaseDownError(Exception):
 class Database:
     """Every method raises DatabaseDownError when there is no answer; other psycopg errors pass through."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, transaction_seconds: float | None = None) -> None:
+        """`transaction_seconds` is after how long the server ends a transaction, whatever became of this process."""
+        options = f"-c timezone=UTC -c statement_timeout={int(QUERY_SECONDS * 1000)}"
+        if transaction_seconds is not None:
+            options += f" -c transaction_timeout={int(transaction_seconds * 1000)}"
         self._checks: set[asyncio.Task[None]] = set()
         self._last_succeeded = True
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
@@ -40,7 +44,7 @@ class Database:
                 "row_factory": dict_row,
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "dealradar",
-                "options": f"-c timezone=UTC -c statement_timeout={int(QUERY_SECONDS * 1000)}",
+                "options": options,
             },
             min_size=2,
             max_size=CONNECTIONS,
@@ -94,6 +98,11 @@ class Database:
 
         await self._bounded(query(), seconds)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the last query got an answer."""
+        return self._last_succeeded
+
     def pool_report(self) -> dict[str, int]:
         """Sizes of the pool, for the performance endpoint."""
         stats = self._pool.get_stats()
@@ -120,7 +129,7 @@ class Database:
         except PoolTimeout as error:
             self._last_succeeded = False
             raise DatabaseDownError("no connection") from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.TransactionTimeout) as error:
             self._check_pool()
             raise DatabaseDownError(type(error).__name__) from error
         self._last_succeeded = True
@@ -144,9 +153,9 @@ class Database:
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
+async def opened(url: str, transaction_seconds: float | None = None) -> AsyncIterator[Database]:
     """A database that is closed again."""
-    database = Database(url)
+    database = Database(url, transaction_seconds)
     await database.open()
     try:
         yield database

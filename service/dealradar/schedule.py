@@ -1,0 +1,183 @@
+"""Which worker runs which job, and when: each tick of each job once, over all workers.
+
+A job has ticks at the multiples of its interval since the epoch. Whoever holds the job's lock runs them, and keeps the
+lock from tick to tick; a worker that holds more than its share hands over. A tick is a row that only one run can
+insert. Ticks that nobody ran are not caught up with, but for the newest.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from prometheus_client import Counter
+
+from dealradar.cache_store import CacheStore
+from dealradar.database import Connection, Database, DatabaseDownError, Row
+from dealradar.heartbeat import Heartbeat
+from dealradar.jobs import WORK
+from dealradar.jobs.run import Run
+from dealradar.locks import LockLostError, SharedLock
+from dealradar.settings import Settings
+from dealradar.valkey import Valkey, ValkeyDownError
+
+log = logging.getLogger("dealradar.schedule")
+
+# A worker asks the more seldom for free locks the more it holds: the idle ones come first.
+ASK_SECONDS = 0.15
+RETRY_SECONDS = 0.25
+LOOK_SECONDS = 1.0
+LONGEST_DETAIL = 500
+
+TICKS = Counter("dealradar_job_ticks", "Ticks; skipped is one that another holder had begun", ["job", "outcome"])
+LOST = Counter("dealradar_job_locks_lost", "Times that a job was lost while it was held", ["job"])
+TAKEN_OVER = Counter("dealradar_job_takeovers", "Times that a job came from a holder that had not let it go", ["job"])
+
+_CLAIM = """
+    WITH before AS (SELECT holder FROM jobs WHERE name = %(job)s)
+    INSERT INTO jobs (name, fence, holder, held_since) VALUES (%(job)s, 1, %(worker)s, now())
+    ON CONFLICT (name) DO UPDATE
+       SET fence = jobs.fence + 1, holder = excluded.holder, held_since = excluded.held_since
+    RETURNING fence, (SELECT holder FROM before) AS holder_before
+"""
+_HAND_OVER = "UPDATE jobs SET holder = NULL, held_since = NULL WHERE name = %s"
+# A holder may begin again what it does not know it has begun, as the answer was lost with the connection.
+_BEGIN = """
+    INSERT INTO job_runs AS r (job, tick, worker, fence) VALUES (%(job)s, %(tick)s, %(worker)s, %(fence)s)
+    ON CONFLICT (job, tick) DO UPDATE SET worker = excluded.worker
+     WHERE r.worker = excluded.worker AND r.fence = excluded.fence AND r.ended_at IS NULL
+    RETURNING id
+"""
+_END = "UPDATE job_runs SET ended_at = clock_timestamp(), outcome = %s, detail = %s, fence = %s WHERE id = %s"
+
+
+def newest_tick(now: float, interval: float) -> float:
+    """The last multiple of the interval, which has one decimal at most, in seconds since the epoch."""
+    return round(math.floor(now / interval) * interval, 1)
+
+
+@dataclass
+class Scheduler:
+    """One worker's part in it. `heartbeat.jobs` is what it holds."""
+
+    settings: Settings
+    database: Database
+    valkey: Valkey
+    cache: CacheStore
+    heartbeat: Heartbeat
+    database_answers: bool = True
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Attend to every job of the settings until stopped; a tick that is under way is brought to its end."""
+        async with asyncio.TaskGroup() as group:
+            for job, interval in self.settings.jobs.items():
+                group.create_task(self._attend(job, interval, stop))
+
+    async def _attend(self, job: str, interval: float, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            lock = SharedLock(self.valkey, f"job:{job}", self.settings.lock_ttl_seconds, self.heartbeat.worker)
+            try:
+                taken = await lock.take()
+            except ValkeyDownError:
+                taken = False
+            if taken:
+                await self._serve(job, interval, lock, stop)
+            await _pause(stop, ASK_SECONDS * (1 + len(self.heartbeat.jobs)))
+
+    async def _serve(self, job: str, interval: float, lock: SharedLock, stop: asyncio.Event) -> None:
+        """Hold the job until it is handed over, or lost: then whatever is under way is broken off."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(lock.keep())
+                run = await self._claim(job, lock)
+                await self._tick(run, interval, stop)
+                await run.within(lambda connection: connection.execute(_HAND_OVER, [job]))
+                keeping.cancel()
+        except* LockLostError as lost:
+            LOST.labels(job).inc()
+            log.warning("job lost", extra={"job": job, "reason": str(lost.exceptions[0])})
+        except* DatabaseDownError:
+            self._note_database(answers=False)
+        finally:
+            self.heartbeat.jobs.pop(job, None)
+            await lock.release()
+
+    async def _claim(self, job: str, lock: SharedLock) -> Run:
+        """Get a new fence, which shuts out all who held the job before; waits for their transactions to end."""
+        row = await self.database.one(_CLAIM, {"job": job, "worker": self.heartbeat.worker})
+        if row is None:
+            raise LockLostError("the database gave no fence")
+        if row["holder_before"] is not None:
+            TAKEN_OVER.labels(job).inc()
+            log.info("job taken over", extra={"job": job, "fence": row["fence"], "from": row["holder_before"]})
+        self.heartbeat.jobs[job] = row["fence"]
+        return Run(job, self.heartbeat.worker, row["fence"], lock, self.settings, self.database, self.cache)
+
+    async def _tick(self, run: Run, interval: float, stop: asyncio.Event) -> None:
+        """Run the newest tick whenever there is a new one, until stopped, or until another worker should do it."""
+        last = None
+        while not stop.is_set() and not self._has_too_many():
+            tick = newest_tick(time.time(), interval)
+            if tick != last:
+                try:
+                    await self._once(run, tick)
+                    last = tick
+                    self._note_database(answers=True)
+                except DatabaseDownError:
+                    self._note_database(answers=False)
+                    await _pause(stop, RETRY_SECONDS)
+                    continue
+            await _pause(stop, min(LOOK_SECONDS, tick + interval - time.time()))
+        self.heartbeat.jobs.pop(run.job)
+
+    def _has_too_many(self) -> bool:
+        return len(self.heartbeat.jobs) > math.ceil(len(self.settings.jobs) / self.heartbeat.live)
+
+    async def _once(self, run: Run, tick: float) -> None:
+        """Do the work of a tick unless it was begun before. What the work raises ends the run, not the worker."""
+
+        async def begin(connection: Connection) -> Row | None:
+            row = {"job": run.job, "tick": datetime.fromtimestamp(tick, UTC), "worker": run.worker, "fence": run.fence}
+            return await (await connection.execute(_BEGIN, row)).fetchone()
+
+        begun = await run.within(begin)
+        if begun is None:
+            TICKS.labels(run.job, "skipped").inc()
+            return
+        try:
+            outcome, detail = "done", await WORK[run.job](run)
+        except LockLostError:
+            raise
+        except Exception as error:  # whatever a job does wrong is its own; the others go on
+            outcome, detail = "failed", f"{type(error).__name__}: {error}"[:LONGEST_DETAIL]
+            log.exception("job failed", extra={"job": run.job, "tick": tick})
+        TICKS.labels(run.job, outcome).inc()
+        await self._end(run, [outcome, detail, run.fence, begun["id"]])
+
+    async def _end(self, run: Run, values: list[object]) -> None:
+        """Note how a run ended, as soon as the database answers."""
+        while True:
+            try:
+                await run.within(lambda connection: connection.execute(_END, values))
+            except DatabaseDownError:
+                self._note_database(answers=False)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    def _note_database(self, *, answers: bool) -> None:
+        if answers != self.database_answers:
+            self.database_answers = answers
+            if answers:
+                log.info("the database answers again")
+            else:
+                log.warning("the database does not answer")
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but not beyond the stop."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), max(0.0, seconds))
