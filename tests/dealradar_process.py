@@ -20,6 +20,7 @@ from harness.model import StackInfo
 SERVICE = Path(__file__).resolve().parents[1] / "service"
 USER, OPERATOR = "user@dealradar.test", "operator@dealradar.test"
 PASSWORD = "a password of the tests"
+KEY = "a key that only the tests of this project use"
 DEADLINE_SECONDS = 20.0
 _clients = itertools.count(1)
 
@@ -74,7 +75,7 @@ def environment(servers: StackInfo, database_url: str, settings: Mapping[str, st
         "DATABASE_URL": database_url,
         "REDIS_URL": servers.redis_url or "",
         "SMTP_URL": servers.smtp_url or "",
-        "SECRET_KEY": "a key that only the tests of this project use",
+        "SECRET_KEY": KEY,
         "PUBLIC_URL": "http://127.0.0.1:8000",
         "TRUSTED_PROXIES": "127.0.0.1/32",
         **settings,

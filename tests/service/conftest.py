@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -86,6 +88,22 @@ def mailbox(servers: StackInfo) -> str:
     url = servers.mailbox_url or ""
     httpx.delete(url + "/messages").raise_for_status()
     return url
+
+
+@pytest.fixture
+def browser_cookie(db: psycopg.Connection) -> Callable[[str], dict[str, str]]:
+    """`browser_cookie(email)`: the header of a browser in which that user is logged in."""
+
+    def open_session(email: str) -> dict[str, str]:
+        secret = secrets.token_urlsafe(32)
+        db.execute(
+            "INSERT INTO sessions (user_id, kind, token_hash, family, expires_at)"
+            " SELECT id, 'browser', %s, gen_random_uuid(), now() + interval '1 hour' FROM users WHERE email = %s",
+            [hashlib.sha256(secret.encode()).digest(), email],
+        )
+        return {"Cookie": f"__Host-session={secret}"}
+
+    return open_session
 
 
 Start = Callable[..., Running]
