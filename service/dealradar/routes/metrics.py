@@ -86,6 +86,7 @@ class KindFigures(BaseModel):
     kind: str
     sent: int
     pending: int
+    sending: int
     failed: int
     dead: int
     attempts: int
@@ -129,7 +130,8 @@ _TABLES = """
       FROM pg_stat_user_tables WHERE schemaname = 'public' ORDER BY relname
 """
 _BY_KIND = """
-    SELECT kind, count(*) FILTER (WHERE state = 'sent') AS sent, count(*) FILTER (WHERE state = 'pending') AS pending,
+    SELECT kind, count(*) AS total, count(*) FILTER (WHERE state = 'sent') AS sent,
+           count(*) FILTER (WHERE state = 'pending') AS pending, count(*) FILTER (WHERE state = 'sending') AS sending,
            count(*) FILTER (WHERE state = 'failed') AS failed, count(*) FILTER (WHERE state = 'dead') AS dead,
            sum(attempts) AS attempts,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM sent_at - created_at)::float8) AS delay_p50_s,
@@ -186,7 +188,7 @@ async def notifications(services: ServicesDep, _: OperatorDep) -> Response:
         ended = sent + sum(kind["dead"] for kind in kinds)
         return Notifications.model_validate(
             {
-                "total": sum(kind[state] for kind in kinds for state in ("sent", "pending", "failed", "dead")),
+                "total": sum(kind["total"] for kind in kinds),
                 "delivered_share": round(sent / ended, 4) if ended else None,
                 "recipients": people["recipients"] if people else 0,
                 "kinds": kinds,
