@@ -19,7 +19,7 @@ from dealradar.state import Services, ServicesDep
 
 KEPT_HOURS = 24
 
-# A row that is over is taken as if it were not there; one that is not stays locked, so the clean-up cannot take it away.
+# A row that is over is taken as if it were not there. One that is not stays locked: the clean-up cannot take it away.
 _TAKE = """
     INSERT INTO idempotency_keys (user_id, key, request_hash, status, body, expires_at)
     VALUES (%(user)s, %(key)s, %(hash)s, 201, '', now() + make_interval(hours => %(hours)s))

@@ -24,6 +24,16 @@ Cursor = Annotated[
     Query(description="Go on behind this place: `next` of the part before, with the same sort"),
 ]
 
+
+class Part(BaseModel):
+    """Which part of a list is wanted: the query of a list."""
+
+    limit: Limit = 20
+    cursor: Cursor = None
+
+
+PartQuery = Annotated[Part, Query()]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -102,3 +112,17 @@ class Listing:
             values,
         )
         return rows[:limit], order.cursor(rows[limit - 1]) if len(rows) > limit else None
+
+    async def page(
+        self,
+        database: Database,
+        order: Order,
+        shape: type[Page[Item]],
+        part: Part,
+        *,
+        total: int,
+        **params: object,
+    ) -> Page[Item]:
+        """The part as it is answered. The total is counted by the caller, who knows a cheap way."""
+        rows, following = await self.part(database, order, params, limit=part.limit, cursor=part.cursor)
+        return shape.model_validate({"items": rows, "total": total, "limit": part.limit, "next": following})

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dealradar.money import euro
-from dealradar.routes.deals import list_deals
+from dealradar.routes.deals import DealQuery, list_deals
 from dealradar.state import ServicesDep
 
 PACKAGE = Path(__file__).resolve().parent
@@ -26,10 +26,8 @@ _TEMPLATES.filters["euro"] = euro
 @router.get("/")
 async def home(services: ServicesDep) -> Response:
     """The newest deals."""
-    deals, total = await list_deals(
-        services.database, category=None, q=None, sort="newest", limit=DEALS_ON_PAGE, offset=0
-    )
-    page = _TEMPLATES.get_template("deals.html").render(deals=deals, total=total)
+    found = await list_deals(services.database, DealQuery(limit=DEALS_ON_PAGE))
+    page = _TEMPLATES.get_template("deals.html").render(deals=found.items, total=found.total)
     return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
 
 

@@ -1,84 +1,145 @@
-"""Comments: on one deal, on all deals, and new ones."""
+"""Comments: on one deal, on all deals, as threads, and new ones."""
 
+from datetime import datetime
+from typing import Annotated
+
+import psycopg
 from fastapi import APIRouter, HTTPException, Response
+from pydantic import BaseModel, Field
 
-from dealradar.auth import CallerDep
-from dealradar.cache_store import COMMENTS
-from dealradar.schemas import Comment, CommentPage, Id, Limit, ListedComment, ListedCommentPage, NewComment, Offset
+from dealradar.cache_store import COMMENTS, NOTIFICATIONS
+from dealradar.database import Connection
+from dealradar.idempotency import Created, CreationDep
+from dealradar.keyset import Listing, Order, Page, PartQuery
+from dealradar.outbox import replied
+from dealradar.routes.deals import FOREIGN_CURSOR, MISSING, NO_DEAL
+from dealradar.schemas import LARGEST_ID, Id, Input, Prose, Whole
 from dealradar.state import ServicesDep
+
+DEEPEST_REPLY = 20
+MOST_IN_THREAD = 200
 
 router = APIRouter(prefix="/api", tags=["comments"])
 
-_OF_DEAL = """
-    SELECT k.id, k.deal_id, k.parent_id, u.display_name AS author, k.body, k.created_at
-      FROM comments k JOIN users u ON u.id = k.author_id
-     WHERE k.deal_id = %s ORDER BY k.created_at DESC, k.id DESC LIMIT %s OFFSET %s
-"""
-_COUNT_OF_DEAL = """
-    SELECT (SELECT count(*) FROM comments k WHERE k.deal_id = d.id) AS total FROM deals d WHERE d.id = %s
-"""
-_NEWEST = """
-    WITH by_deal AS (SELECT deal_id, count(*) AS n FROM comments GROUP BY deal_id),
-         by_author AS (SELECT author_id, count(*) AS n FROM comments GROUP BY author_id)
-    SELECT k.id, k.deal_id, k.parent_id, u.display_name AS author, k.body, k.created_at, d.title AS deal_title,
-           by_deal.n AS deal_comment_count, by_author.n AS author_comment_count,
-           (SELECT count(*) FROM comments WHERE parent_id = k.id) AS reply_count
-      FROM comments k
-      JOIN users u ON u.id = k.author_id
-      JOIN deals d ON d.id = k.deal_id
-      JOIN by_deal ON by_deal.deal_id = k.deal_id
-      JOIN by_author ON by_author.author_id = k.author_id
-     ORDER BY k.created_at DESC, k.id DESC LIMIT %s OFFSET %s
-"""
-_CREATE = """
-    WITH created AS (
+
+class Comment(BaseModel):
+    """One comment; parent_id is that of the comment that it answers."""
+
+    id: int
+    deal_id: int
+    parent_id: int | None
+    author: str
+    body: str
+    created_at: datetime
+
+
+class ListedComment(Comment):
+    """A comment in the list of all, with how lively its deal and its author are."""
+
+    deal_title: str
+    deal_comment_count: int
+    author_comment_count: int
+    reply_count: int
+
+
+class Thread(Comment):
+    """A comment with its replies, oldest first. Where reply_count is more than they are, the rest was left out."""
+
+    reply_count: int
+    replies: list["Thread"] = []
+
+
+class NewComment(Input):
+    """A comment to be created."""
+
+    body: Prose
+    parent_id: Annotated[int, Field(ge=1, le=LARGEST_ID), Whole] | None = None
+
+
+_COLUMNS = "k.id, k.deal_id, k.parent_id, u.display_name AS author, k.body, k.created_at"
+_REPLY_COUNT = "(SELECT count(*) FROM comments o WHERE o.parent_id = k.id) AS reply_count"
+_TABLES = "comments k JOIN users u ON u.id = k.author_id"
+_OF_DEAL = Listing(_COLUMNS, _TABLES, ("k.deal_id = %(deal)s",))
+_OF_ALL = Listing(
+    f"""{_COLUMNS}, d.title AS deal_title, d.comment_count AS deal_comment_count,
+    (SELECT count(*) FROM comments o WHERE o.author_id = k.author_id) AS author_comment_count, {_REPLY_COUNT}""",  # noqa: S608  constants
+    f"{_TABLES} JOIN deals d ON d.id = k.deal_id",
+)
+_NEWEST = Order("comments", "k.created_at", "k.id")
+_COUNT_OF_DEAL = "SELECT comment_count AS total FROM deals WHERE id = %s"
+_COUNT_OF_ALL = "SELECT coalesce(sum(comment_count), 0)::bigint AS total FROM deals"
+# Level by level, so that what the bound leaves out are the deepest replies, and no reply comes without its parent.
+_THREAD = f"""
+    WITH RECURSIVE thread (id, depth) AS (
+        SELECT id, 0 FROM comments WHERE id = %(comment)s
+        UNION ALL
+        SELECT k.id, t.depth + 1 FROM thread t JOIN comments k ON k.parent_id = t.id WHERE t.depth < %(depth)s),
+    kept AS MATERIALIZED (SELECT id, depth FROM thread LIMIT %(most)s)
+    SELECT {_COLUMNS}, {_REPLY_COUNT} FROM kept JOIN {_TABLES.replace("JOIN", "ON k.id = kept.id JOIN", 1)}
+     ORDER BY kept.depth, k.created_at, k.id
+"""  # noqa: S608
+_CREATE = f"""
+    WITH counted AS (UPDATE deals SET comment_count = comment_count + 1 WHERE id = %(deal)s RETURNING id),
+    k AS (
         INSERT INTO comments (deal_id, parent_id, author_id, body)
-        SELECT d.id, p.id, %(author)s, %(body)s
-          FROM deals d LEFT JOIN comments p ON p.id = %(parent_id)s AND p.deal_id = d.id
-         WHERE d.id = %(deal)s AND (%(parent_id)s::bigint IS NULL OR p.id IS NOT NULL)
-        RETURNING *)
-    SELECT k.id, k.deal_id, k.parent_id, u.display_name AS author, k.body, k.created_at
-      FROM created k JOIN users u ON u.id = k.author_id
-"""
+        SELECT id, %(parent_id)s, %(author)s, %(body)s FROM counted RETURNING *)
+    SELECT {_COLUMNS} FROM k JOIN users u ON u.id = k.author_id
+"""  # noqa: S608
 
 
-@router.get("/comments")
-async def index(services: ServicesDep, limit: Limit = 20, offset: Offset = 0) -> ListedCommentPage:
+@router.get("/comments", responses=FOREIGN_CURSOR)
+async def index(services: ServicesDep, part: PartQuery) -> Page[ListedComment]:
     """List the newest comments on all deals, each with how lively its deal, its author and its thread are."""
-    rows = await services.database.all(_NEWEST, [limit, offset])
-    counted = await services.database.one("SELECT count(*) AS total FROM comments")
-    items = [ListedComment(**row) for row in rows]
-    return ListedCommentPage(items=items, total=counted["total"] if counted else 0, limit=limit, offset=offset)
+    counted = await services.database.one(_COUNT_OF_ALL)
+    total = counted["total"] if counted else 0
+    return await _OF_ALL.page(services.database, _NEWEST, Page[ListedComment], part, total=total)
 
 
-@router.get("/deals/{deal_id}/comments", responses={404: {"description": "There is no such deal"}})
-async def of_deal(services: ServicesDep, deal_id: Id, limit: Limit = 20, offset: Offset = 0) -> CommentPage:
+@router.get("/deals/{deal_id}/comments", responses={**MISSING, **FOREIGN_CURSOR})
+async def of_deal(services: ServicesDep, deal_id: Id, part: PartQuery) -> Page[Comment]:
     """List the comments on one deal, newest first."""
     counted = await services.database.one(_COUNT_OF_DEAL, [deal_id])
     if counted is None:
-        raise HTTPException(404, "There is no such deal.")
-    rows = await services.database.all(_OF_DEAL, [deal_id, limit, offset])
-    return CommentPage(items=[Comment(**row) for row in rows], total=counted["total"], limit=limit, offset=offset)
+        raise HTTPException(404, NO_DEAL)
+    return await _OF_DEAL.page(services.database, _NEWEST, Page[Comment], part, total=counted["total"], deal=deal_id)
+
+
+@router.get("/comments/{comment_id}/thread", responses={404: {"description": "There is no such comment"}})
+async def thread(services: ServicesDep, comment_id: Id) -> Thread:
+    """Read a comment with the replies to it, and theirs: at most 200 comments, 20 levels deep."""
+    rows = await services.database.all(_THREAD, {"comment": comment_id, "depth": DEEPEST_REPLY, "most": MOST_IN_THREAD})
+    if not rows:
+        raise HTTPException(404, "There is no such comment.")
+    root, *replies = (Thread(**row) for row in rows)
+    known = {root.id: root}
+    for reply in replies:
+        known[reply.id] = reply
+        known[reply.parent_id or 0].replies.append(reply)
+    return root
 
 
 @router.post(
     "/deals/{deal_id}/comments",
     status_code=201,
-    responses={
-        401: {"description": "No valid token"},
-        404: {"description": "There is no such deal"},
-        409: {"description": "parent_id is no comment on this deal"},
-    },
+    response_model=Comment,
+    responses={**MISSING, 409: {"description": "parent_id is no comment on this deal"}},
 )
-async def create(
-    services: ServicesDep, caller: CallerDep, deal_id: Id, given: NewComment, response: Response
-) -> Comment:
-    """Comment on a deal, or answer another comment on it."""
-    created = await services.database.one(_CREATE, {**given.model_dump(), "author": caller.user_id, "deal": deal_id})
-    if created is None:
-        if await services.database.one(_COUNT_OF_DEAL, [deal_id]):
-            raise HTTPException(409, "The comment to answer is not one on this deal.")
-        raise HTTPException(404, "There is no such deal.")
-    await services.cache.invalidate(COMMENTS)
-    response.headers["Location"] = f"/api/deals/{deal_id}/comments"
-    return Comment(**created)
+async def create(creation: CreationDep, deal_id: Id, given: NewComment) -> Response:
+    """Comment on a deal, or answer another comment on it; the author of that one is told.
+
+    Repeated with its `Idempotency-Key` it creates nothing more; a key of another request is refused (422).
+    """
+
+    async def work(connection: Connection) -> Created:
+        params = {**given.model_dump(), "author": creation.user_id, "deal": deal_id}
+        try:
+            created = await (await connection.execute(_CREATE, params)).fetchone()
+        except psycopg.errors.ForeignKeyViolation:
+            raise HTTPException(409, "The comment to answer is not one on this deal.") from None
+        if created is None:
+            raise HTTPException(404, NO_DEAL)
+        minutes = creation.services.settings.notify_dedup_minutes
+        await replied(connection, created["id"], dedup_minutes=minutes)
+        return Created(f"/api/deals/{deal_id}/comments", Comment(**created))
+
+    return await creation.answer(work, COMMENTS, NOTIFICATIONS)

@@ -1,113 +1,255 @@
-"""Deals: list, read, create."""
+"""Deals: list, read, create, change, delete, and how their prices went."""
 
+import re
+from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Response
-from pydantic import StringConstraints
+from fastapi import APIRouter, Body, Header, HTTPException, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from typing_extensions import TypedDict
 
-from dealradar.auth import CallerDep
-from dealradar.cache_store import DEALS
-from dealradar.database import Database, Row
-from dealradar.schemas import NO_NUL, Deal, DealPage, Id, Limit, NewDeal, Offset, Slug
+from dealradar.auth import CallerDep, OperatorDep
+from dealradar.cache_store import COMMENTS, DEALS, NOTIFICATIONS, REVIEWS
+from dealradar.conditional import entity_tag
+from dealradar.database import Connection, Database
+from dealradar.idempotency import Created, CreationDep
+from dealradar.keyset import HUNDREDTHS, WHOLE, Listing, Order, Page, Part, PartQuery
+from dealradar.pricing import change_price
+from dealradar.schemas import NO_NUL, Cents, Id, Input, Prose, Slug, Title
 from dealradar.state import ServicesDep
+
+NO_DEAL = "There is no such deal."
+MISSING: dict[int | str, dict[str, object]] = {404: {"description": NO_DEAL}}
+FOREIGN_CURSOR: dict[int | str, dict[str, object]] = {409: {"description": "The cursor is of another list or sort"}}
 
 router = APIRouter(prefix="/api/deals", tags=["deals"])
 
-Sort = Literal["newest", "price", "-price", "rating", "discount"]
 
-# lower() knows only ASCII under the C locale; pg_c_utf8 is built into PostgreSQL 17 and later and knows Unicode.
-_SELECT = """
-    SELECT d.id, d.title, d.description, m.name AS merchant, c.slug AS category, d.price_cents, d.list_price_cents,
-           d.created_at, coalesce(r.review_count, 0) AS review_count, r.average_rating,
-           (SELECT count(*) FROM comments WHERE deal_id = d.id) AS comment_count
-      FROM deals d
-      JOIN merchants m ON m.id = d.merchant_id
-      JOIN categories c ON c.id = d.category_id
-      LEFT JOIN (SELECT deal_id, count(*) AS review_count, round(avg(rating), 2)::float8 AS average_rating
-                   FROM reviews GROUP BY deal_id) r ON r.deal_id = d.id
-"""
-_MATCHING = """
-     WHERE (%(category)s::text IS NULL OR c.slug = %(category)s)
-       AND (%(pattern)s::text IS NULL
-            OR lower(d.title || ' ' || d.description COLLATE pg_c_utf8) LIKE lower(%(pattern)s COLLATE pg_c_utf8))
-"""
-_ORDER = {
-    "newest": "d.created_at DESC, d.id DESC",
-    "price": "d.price_cents, d.id",
-    "-price": "d.price_cents DESC, d.id DESC",
-    "rating": "r.average_rating DESC NULLS LAST, r.review_count DESC, d.id",
-    "discount": "(d.list_price_cents - d.price_cents)::float8 / greatest(d.list_price_cents, 1) DESC, d.id",
-}
-_LISTS = {
-    name: f"{_SELECT}{_MATCHING} ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s" for name, order in _ORDER.items()
-}
-_COUNT = f"SELECT count(*) AS total FROM deals d JOIN categories c ON c.id = d.category_id {_MATCHING}"  # noqa: S608
-_READ = f"{_SELECT} WHERE d.id = %s"
-_CREATE = """
-    INSERT INTO deals (title, description, merchant_id, category_id, author_id, price_cents, list_price_cents)
-    SELECT %(title)s, %(description)s, m.id, c.id, %(author)s, %(price_cents)s, %(list_price_cents)s
-      FROM merchants m, categories c WHERE m.slug = %(merchant)s AND c.slug = %(category)s
-    RETURNING id
-"""
+class Deal(BaseModel):
+    """A deal as it is listed and read. Prices are in cents of euro; average_rating is null without reviews."""
+
+    id: int
+    title: str
+    description: str
+    merchant: str
+    merchant_slug: str
+    category: str
+    price_cents: int
+    list_price_cents: int
+    review_count: int
+    average_rating: float | None
+    comment_count: int
+    created_at: datetime
 
 
-async def list_deals(
-    database: Database, *, category: str | None, q: str | None, sort: str, limit: int, offset: int
-) -> tuple[list[Row], int]:
-    """A part of the deals that match, and how many match. `q` is looked for in title and description, whatever the
-    case.
-    """
-    escaped = q and q.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
-    params = {"category": category, "pattern": f"%{escaped}%" if escaped else None, "limit": limit, "offset": offset}
-    rows = await database.all(_LISTS[sort], params)
-    if offset == 0 and len(rows) < limit:
-        return rows, len(rows)
-    counted = await database.one(_COUNT, params)
-    return rows, counted["total"] if counted else 0
+class NewDeal(Input):
+    """A deal to be created; merchant and category by their slugs."""
+
+    title: Title
+    description: Prose
+    merchant: Slug
+    category: Slug
+    price_cents: Cents
+    list_price_cents: Cents
 
 
-@router.get("")
-async def index(
-    services: ServicesDep,
-    *,
-    category: Annotated[Slug | None, Query(description="Only deals of the category with this slug")] = None,
+class DealChange(TypedDict, total=False):
+    """What is to be another; what is not named stays."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]  # pydantic's way with these
+
+    title: Title
+    description: Prose
+    price_cents: Cents
+    list_price_cents: Cents
+
+
+class Price(BaseModel):
+    """One price that a deal has had since `changed_at`; old_cents is null for its first."""
+
+    id: int
+    old_cents: int | None
+    price_cents: int
+    source: Literal["created", "edited", "imported"]
+    changed_at: datetime
+
+
+class DealQuery(Part):
+    """Which deals, in which order, and which part of them."""
+
+    category: Annotated[Slug | None, Field(description="Only deals of the category with this slug")] = None
+    merchant: Annotated[Slug | None, Field(description="Only deals of the merchant with this slug")] = None
+    min_price: Annotated[Cents | None, Field(description="Only deals that cost at least as many cents")] = None
+    max_price: Annotated[Cents | None, Field(description="Only deals that cost at most as many cents")] = None
     q: Annotated[
         Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_NUL)] | None,
-        Query(description="Only deals whose title or description contains this"),
-    ] = None,
-    sort: Sort = "newest",
-    limit: Limit = 20,
-    offset: Offset = 0,
-) -> DealPage:
-    """List deals."""
-    rows, total = await list_deals(services.database, category=category, q=q, sort=sort, limit=limit, offset=offset)
-    return DealPage(items=[Deal(**row) for row in rows], total=total, limit=limit, offset=offset)
+        Field(description='Only deals with these words in title or description; "a phrase", or, -without'),
+    ] = None
+    sort: Literal["newest", "price", "-price", "rating", "discount"] = "newest"
 
 
-@router.get("/{deal_id}", responses={404: {"description": "There is no such deal"}})
+_COLUMNS = """d.id, d.title, d.description, m.name AS merchant, m.slug AS merchant_slug, c.slug AS category,
+    d.price_cents, d.list_price_cents, d.review_count, CASE WHEN d.review_count > 0 THEN d.rating END AS average_rating,
+    d.comment_count, d.created_at"""
+_TABLES = "deals d JOIN merchants m ON m.id = d.merchant_id JOIN categories c ON c.id = d.category_id"
+_ORDERS = {
+    "newest": Order("deals", "d.created_at", "d.id"),
+    "price": Order("cheapest", "d.price_cents", "d.id", WHOLE, "ASC"),
+    "-price": Order("dearest", "d.price_cents", "d.id", WHOLE),
+    "rating": Order("best", "d.rating", "d.id", HUNDREDTHS),
+    "discount": Order("discount", "d.discount_bp", "d.id", WHOLE),
+}
+# Only what is asked for stands in the query, so that the planner sees which index serves it. The words are lower-cased
+# as those of the column are.
+_FILTERS = {
+    "category": "d.category_id = (SELECT id FROM categories WHERE slug = %(category)s)",
+    "merchant": "d.merchant_id = (SELECT id FROM merchants WHERE slug = %(merchant)s)",
+    "min_price": "d.price_cents >= %(min_price)s",
+    "max_price": "d.price_cents <= %(max_price)s",
+    "q": "d.search @@ websearch_to_tsquery('simple', lower(%(q)s::text COLLATE pg_c_utf8))",
+}
+_READ = f"SELECT {_COLUMNS} FROM {_TABLES} WHERE d.id = %s"  # noqa: S608  constants
+_CREATE = """
+    WITH created AS (
+        INSERT INTO deals (title, description, merchant_id, category_id, author_id, price_cents, list_price_cents)
+        SELECT %(title)s, %(description)s, m.id, c.id, %(author)s, %(price_cents)s, %(list_price_cents)s
+          FROM merchants m, categories c WHERE m.slug = %(merchant)s AND c.slug = %(category)s
+        RETURNING id, price_cents)
+    INSERT INTO price_history (deal_id, price_cents, source) SELECT id, price_cents, 'created' FROM created
+    RETURNING deal_id AS id
+"""
+_HOLD = "SELECT author_id, title, description, price_cents, list_price_cents FROM deals WHERE id = %s FOR UPDATE"
+_EDIT = """
+    UPDATE deals SET title = %(title)s, description = %(description)s,
+           list_price_cents = greatest(%(list_price_cents)s, price_cents)
+     WHERE id = %(id)s
+"""
+_DELETE = "DELETE FROM deals WHERE id = %s RETURNING id"
+_PRICES = Listing("id, old_cents, price_cents, source, changed_at", "price_history", ("deal_id = %(deal)s",))
+_COUNT_PRICES = """
+    SELECT (SELECT count(*) FROM price_history WHERE deal_id = d.id) AS total FROM deals d WHERE d.id = %s
+"""
+_NEWEST_PRICE = Order("prices", "changed_at", "id")
+
+
+async def list_deals(database: Database, query: DealQuery) -> Page[Deal]:
+    """The part of the deals that is asked for. Raises HTTPException for a cursor of another sort."""
+    params = {name: value for name in _FILTERS if (value := getattr(query, name)) is not None}
+    listing = Listing(_COLUMNS, _TABLES, [_FILTERS[name] for name in params])
+    count = f"SELECT count(*) AS total FROM deals d WHERE {' AND '.join(listing.conditions) or 'true'}"  # noqa: S608
+    counted = await database.one(count, params)
+    total = counted["total"] if counted else 0
+    return await listing.page(database, _ORDERS[query.sort], Page[Deal], query, total=total, **params)
+
+
+@router.get("", responses=FOREIGN_CURSOR)
+async def index(services: ServicesDep, query: Annotated[DealQuery, Query()]) -> Page[Deal]:
+    """List deals. A cursor goes on with the list of its own sort and no other."""
+    return await list_deals(services.database, query)
+
+
+@router.get("/{deal_id}", responses=MISSING)
 async def read(services: ServicesDep, deal_id: Id) -> Deal:
     """Read one deal."""
     row = await services.database.one(_READ, [deal_id])
     if row is None:
-        raise HTTPException(404, "There is no such deal.")
+        raise HTTPException(404, NO_DEAL)
     return Deal(**row)
+
+
+@router.get("/{deal_id}/prices", responses={**MISSING, **FOREIGN_CURSOR})
+async def prices(services: ServicesDep, deal_id: Id, part: PartQuery) -> Page[Price]:
+    """List the prices that a deal has had, newest first."""
+    counted = await services.database.one(_COUNT_PRICES, [deal_id])
+    if counted is None:
+        raise HTTPException(404, NO_DEAL)
+    return await _PRICES.page(services.database, _NEWEST_PRICE, Page[Price], part, total=counted["total"], deal=deal_id)
 
 
 @router.post(
     "",
     status_code=201,
+    response_model=Deal,
+    responses={409: {"description": "No such merchant or category, or a price above the list price"}},
+)
+async def create(creation: CreationDep, given: NewDeal) -> Response:
+    """Create a deal; the Location header names it.
+
+    Repeated with its `Idempotency-Key` it creates nothing more; a key of another request is refused (422).
+    """
+
+    async def work(connection: Connection) -> Created:
+        if given.price_cents > given.list_price_cents:
+            raise HTTPException(409, "The price is above the list price.")
+        params = {**given.model_dump(), "author": creation.user_id}
+        created = await (await connection.execute(_CREATE, params)).fetchone()
+        if created is None:
+            raise HTTPException(409, "There is no such merchant or no such category.")
+        return Created(f"/api/deals/{created['id']}", await _present(connection, created["id"]))
+
+    return await creation.answer(work, DEALS)
+
+
+@router.patch(
+    "/{deal_id}",
     responses={
-        401: {"description": "No valid token"},
-        409: {"description": "No such merchant or category, or a price above the list price"},
+        **MISSING,
+        403: {"description": "Neither the author nor an operator"},
+        409: {"description": "The price would be above the list price"},
+        412: {"description": "The deal is no longer the one that If-Match names"},
     },
 )
-async def create(services: ServicesDep, caller: CallerDep, given: NewDeal, response: Response) -> Deal:
-    """Create a deal; the Location header names it."""
-    if given.price_cents > given.list_price_cents:
-        raise HTTPException(409, "The price is above the list price.")
-    created = await services.database.one(_CREATE, {**given.model_dump(), "author": caller.user_id})
-    if created is None:
-        raise HTTPException(409, "There is no such merchant or no such category.")
-    await services.cache.invalidate(DEALS)
-    response.headers["Location"] = f"/api/deals/{created['id']}"
-    return await read(services, created["id"])
+async def change(
+    services: ServicesDep,
+    caller: CallerDep,
+    deal_id: Id,
+    given: Annotated[DealChange, Body()],
+    # Documented in words: no schema can say which tags are current.
+    if_match: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> Deal:
+    """Change a deal: its author may, and operators. Another price goes into its history, and to those who watch it.
+
+    With `If-Match`, only if the deal still has that ETag.
+    """
+
+    async def work(connection: Connection) -> Deal:
+        held = await (await connection.execute(_HOLD, [deal_id])).fetchone()
+        if held is None:
+            raise HTTPException(404, NO_DEAL)
+        if caller.user_id != held["author_id"] and caller.role != "operator":
+            raise HTTPException(403, "Only its author and operators may change a deal.")
+        if if_match is not None and not _is_named(await _present(connection, deal_id), if_match):
+            raise HTTPException(412, "The deal has changed since.")
+        wanted = {**held, **given, "id": deal_id}
+        if wanted["price_cents"] > wanted["list_price_cents"]:
+            raise HTTPException(409, "The price would be above the list price.")
+        # Twice: the list price makes room before the price rises, and comes down only after it.
+        await connection.execute(_EDIT, wanted)
+        minutes = services.settings.notify_dedup_minutes
+        await change_price(connection, deal_id, wanted["price_cents"], "edited", dedup_minutes=minutes)
+        await connection.execute(_EDIT, wanted)
+        return await _present(connection, deal_id)
+
+    changed = await services.database.within(work)
+    await services.cache.invalidate(DEALS, NOTIFICATIONS)
+    return changed
+
+
+@router.delete("/{deal_id}", status_code=204, responses={**MISSING, 403: {"description": "Not an operator"}})
+async def delete(services: ServicesDep, _: OperatorDep, deal_id: Id) -> None:
+    """Delete a deal with all that was said about it. Operators only."""
+    if await services.database.one(_DELETE, [deal_id]) is None:
+        raise HTTPException(404, NO_DEAL)
+    await services.cache.invalidate(DEALS, REVIEWS, COMMENTS, NOTIFICATIONS)
+
+
+def _is_named(deal: Deal, if_match: str) -> bool:
+    """Compared strongly (RFC 9110, 13.1.1): a tag that was weakened on its way names nothing."""
+    tag = entity_tag(deal.model_dump_json().encode())
+    return if_match.strip() == "*" or tag in re.findall(r'(?:W/)?"[^"]*"', if_match)
+
+
+async def _present(connection: Connection, deal_id: int) -> Deal:
+    """A deal that the transaction knows to be there."""
+    row = await (await connection.execute(_READ, [deal_id])).fetchone()
+    return Deal.model_validate(row)
