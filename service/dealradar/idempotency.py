@@ -18,6 +18,15 @@ from dealradar.database import Connection
 from dealradar.state import Services, ServicesDep
 
 KEPT_HOURS = 24
+CREATED: dict[int | str, dict[str, object]] = {
+    201: {
+        "description": "Created, now or by an earlier request with the same Idempotency-Key",
+        "headers": {
+            "Location": {"required": True, "schema": {"type": "string", "format": "uri-reference"}},
+            "Idempotent-Replayed": {"schema": {"type": "string", "const": "true"}},
+        },
+    }
+}
 
 # A row that is over is taken as if it were not there. One that is not stays locked: the clean-up cannot take it away.
 _TAKE = """

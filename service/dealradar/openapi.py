@@ -32,7 +32,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             version=__version__,
             openapi_version="3.1.0",
             routes=app.routes,
-            description="Deals, reviews, comments.",
+            description="Deals with their prices, reviews, comments, and who wants to hear of them.",
         )
         schemas = schema["components"]["schemas"]
         for name in ("HTTPValidationError", "ValidationError"):
@@ -40,20 +40,19 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         for path, operations in schema["paths"].items():
             for operation in operations.values():
-                _correct(
-                    operation["responses"],
-                    is_limited=not path.startswith("/health/"),
-                    has_body="requestBody" in operation,
-                )
+                _correct(operation, is_limited=not path.startswith("/health/"))
         app.openapi_schema = schema
     return app.openapi_schema
 
 
-def _correct(responses: dict[str, Any], *, is_limited: bool, has_body: bool) -> None:
+def _correct(operation: dict[str, Any], *, is_limited: bool) -> None:
+    responses = operation["responses"]
     wanted = {
-        **(_WITH_BODY if has_body else {}),
+        **(_WITH_BODY if "requestBody" in operation else {}),
         **(_ALWAYS if is_limited else {"414": _ALWAYS["414"], "431": _ALWAYS["431"]}),
     }
+    if "security" in operation:
+        wanted["401"] = "No valid token"
     for status, description in wanted.items():
         responses[status] = {"description": description}
     for status, response in responses.items():

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from dealradar.cache_store import COMMENTS, NOTIFICATIONS
 from dealradar.database import Connection
-from dealradar.idempotency import Created, CreationDep
+from dealradar.idempotency import CREATED, Created, CreationDep
 from dealradar.keyset import Listing, Order, Page, PartQuery
 from dealradar.outbox import replied
 from dealradar.routes.deals import FOREIGN_CURSOR, MISSING, NO_DEAL
@@ -122,7 +122,7 @@ async def thread(services: ServicesDep, comment_id: Id) -> Thread:
     "/deals/{deal_id}/comments",
     status_code=201,
     response_model=Comment,
-    responses={**MISSING, 409: {"description": "parent_id is no comment on this deal"}},
+    responses={**CREATED, **MISSING, 409: {"description": "parent_id is no comment on this deal"}},
 )
 async def create(creation: CreationDep, deal_id: Id, given: NewComment) -> Response:
     """Comment on a deal, or answer another comment on it; the author of that one is told.

@@ -12,7 +12,7 @@ from dealradar.auth import CallerDep, OperatorDep
 from dealradar.cache_store import COMMENTS, DEALS, NOTIFICATIONS, REVIEWS
 from dealradar.conditional import entity_tag
 from dealradar.database import Connection, Database
-from dealradar.idempotency import Created, CreationDep
+from dealradar.idempotency import CREATED, Created, CreationDep
 from dealradar.keyset import HUNDREDTHS, WHOLE, Listing, Order, Page, Part, PartQuery
 from dealradar.pricing import change_price
 from dealradar.schemas import NO_NUL, Cents, Id, Input, Prose, Slug, Title
@@ -170,7 +170,7 @@ async def prices(services: ServicesDep, deal_id: Id, part: PartQuery) -> Page[Pr
     "",
     status_code=201,
     response_model=Deal,
-    responses={409: {"description": "No such merchant or category, or a price above the list price"}},
+    responses={**CREATED, 409: {"description": "No such merchant or category, or a price above the list price"}},
 )
 async def create(creation: CreationDep, given: NewDeal) -> Response:
     """Create a deal; the Location header names it.

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from dealradar.auth import CallerDep
 from dealradar.cache_store import NOTIFICATIONS, REVIEWS
 from dealradar.database import Connection
-from dealradar.idempotency import Created, CreationDep
+from dealradar.idempotency import CREATED, Created, CreationDep
 from dealradar.keyset import WHOLE, Listing, Order, Page, Part, PartQuery
 from dealradar.outbox import reviewed
 from dealradar.routes.deals import FOREIGN_CURSOR, MISSING, NO_DEAL
@@ -134,7 +134,7 @@ async def of_deal(services: ServicesDep, deal_id: Id, query: Annotated[ReviewQue
     return await _OF_DEAL.page(services.database, order, Page[Review], query, total=counted["total"], deal=deal_id)
 
 
-@router.post("/deals/{deal_id}/reviews", status_code=201, response_model=Review, responses=MISSING)
+@router.post("/deals/{deal_id}/reviews", status_code=201, response_model=Review, responses={**CREATED, **MISSING})
 async def create(creation: CreationDep, deal_id: Id, given: NewReview) -> Response:
     """Review a deal; its author is told.
 
