@@ -1,4 +1,4 @@
-"""The command line: `python -m dealradar serve | migrate | seed | check-config`.
+"""The command line: `python -m dealradar serve | worker | migrate | seed | check-config`.
 
 Exit codes: 0 done, 1 the command could not do its work (database unreachable, port in use), 2 a setting or an
 argument is wrong. Each command imports what it needs when it runs, so that migrate and seed never load the web
@@ -38,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=_port, default=os.environ.get("PORT", "8000"), help="default: PORT, else 8000")
     serve.set_defaults(run=_serve)
+    worker = commands.add_parser("worker", help="send notifications and run jobs until SIGTERM")
+    worker.add_argument("--metrics-port", type=_port, help="answer /metrics here, to this machine (default: nowhere)")
+    worker.set_defaults(run=_work)
     migrate = commands.add_parser("migrate", help="bring the database schema up to date")
     migrate.add_argument("--down", type=int, default=0, metavar="N", help="instead, take back the last N migrations")
     migrate.set_defaults(run=_migrate)
@@ -68,6 +71,20 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
         serve(settings, options.host, options.port)
     except PortUnavailableError as error:
         raise CommandError(f"{error}; choose another with --port") from None
+    return 0
+
+
+def _work(settings: Settings, options: argparse.Namespace) -> int:
+    import psycopg
+
+    from dealradar.worker import work
+
+    try:
+        work(settings, options.metrics_port)
+    except OSError as error:
+        raise CommandError(f"cannot listen on port {options.metrics_port}: {error.strerror}") from None
+    except psycopg.errors.UndefinedTable as error:
+        raise CommandError(f"{_first_line(error)}: run migrate first") from None
     return 0
 
 
