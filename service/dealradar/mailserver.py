@@ -22,6 +22,10 @@ class ServerTroubleError(Exception):
     """The mail server takes no mail at present. The text names neither addresses nor the password."""
 
 
+class ReadablePasswordError(smtplib.SMTPException):
+    """The server of another machine offers no encryption, so the password stays here."""
+
+
 @dataclass(frozen=True)
 class Delivery:
     """What became of one attempt; `trouble` says why the session is over, if it is."""
@@ -60,7 +64,7 @@ class MailServer:
                 is_tls = True
             if parts.username:
                 if not is_tls and not _is_this_machine(host):
-                    raise ServerTroubleError("no encryption is offered, so the password stays here")
+                    raise ReadablePasswordError
                 client.login(unquote(parts.username), unquote(parts.password or ""))
         except (smtplib.SMTPException, OSError) as error:
             if client is not None:
