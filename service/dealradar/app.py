@@ -1,5 +1,6 @@
 """Puts the service together: the framework with its routes inside, the layers around it."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,48 +10,59 @@ from starlette.types import ASGIApp
 
 from dealradar import __version__, failures, openapi, pages, traffic
 from dealradar.cache_store import CacheStore
+from dealradar.conditional import Conditional
 from dealradar.cors import Cors
 from dealradar.database import Database
-from dealradar.limits import RequestLimits
+from dealradar.flags import Flags
+from dealradar.limits import RequestLimits, TimeLimit
 from dealradar.outermost import LastResort, Outermost
 from dealradar.ratelimit import RateLimit
 from dealradar.response_cache import ResponseCache
-from dealradar.routes import accounts, comments, deals, health, metrics, reviews, watching
+from dealradar.routes import accounts, catalogue, comments, deals, health, metrics, operations, reviews, watching
 from dealradar.security_headers import SecurityHeaders
 from dealradar.settings import Settings
-from dealradar.state import Services
+from dealradar.state import Lifecycle, Services
 from dealradar.traffic import Traffic
 from dealradar.valkey import Valkey
+from dealradar.warmer import keep_warm
 
 
-def build_app(settings: Settings) -> ASGIApp:
+def build_app(settings: Settings, lifecycle: Lifecycle) -> ASGIApp:
     """The whole service as one ASGI application. Nothing is connected before its lifespan begins.
 
-    From the outside in: request id and timing, security headers, CORS, rate limit, size limits, cache, framework. So
-    every answer is dressed and counted, and what the cache stores is the framework's answer alone.
+    From the outside in: request id and timing, security headers, CORS, rate limit, size limits, entity tags, cache,
+    time limit, framework. So every answer is dressed and counted, and what the cache stores is the framework's answer
+    alone.
     """
     valkey = Valkey(settings.redis_url)
-    cache = CacheStore(
-        valkey, enabled=settings.cache_enabled, build_id=settings.build_id, ttl_seconds=settings.cache_ttl_seconds
-    )
-    services = Services(settings, Database(settings.database_url), valkey, cache, Traffic())
-    framework = _framework(services)
-    services.traffic.known = traffic.labels(_methods_and_paths(framework.routes))
-    app: ASGIApp = ResponseCache(framework, cache)
-    app = RequestLimits(app)
-    app = RateLimit(app, valkey, settings.rate_limit_per_minute)
+    cache = CacheStore(valkey, settings)
+    database = Database(settings.database_url)
+    services = Services(settings, database, valkey, cache, Traffic(), Flags(database), lifecycle)
+    cached = build_cached(services)
+    app: ASGIApp = RequestLimits(Conditional(cached))
+    app = RateLimit(app, valkey, settings.rate_limit_per_minute, cached.foresee)
     app = Cors(LastResort(app), settings.cors_origins)
     app = SecurityHeaders(app, settings.trusted_proxies, settings.environment)
     return Outermost(app, services.traffic)
 
 
+def build_cached(services: Services) -> ResponseCache:
+    """The framework behind the cache, without the layers that are about clients: what the warmer asks."""
+    framework = _framework(services)
+    services.traffic.known = traffic.labels(_methods_and_paths(framework.routes))
+    return ResponseCache(TimeLimit(framework, services.settings.request_timeout_seconds), services.cache)
+
+
 def _framework(services: Services) -> FastAPI:
     @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(framework: FastAPI) -> AsyncIterator[None]:
         await services.database.open()
+        warming = asyncio.create_task(keep_warm(ResponseCache(framework, services.cache), services.cache))
         try:
             yield
         finally:
+            warming.cancel()
+            await services.cache.hot.flush()
             await services.database.close()
             await services.valkey.close()
 
@@ -65,7 +77,7 @@ def _framework(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.services = services
-    for module in (health, accounts, watching, deals, reviews, comments, metrics, pages):
+    for module in (health, accounts, watching, catalogue, deals, reviews, comments, metrics, operations, pages):
         # Not include_router: the routes would be hidden from whoever lists them (the Allow header, the traffic report).
         app.router.routes.extend(module.router.routes)
 

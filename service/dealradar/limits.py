@@ -1,10 +1,15 @@
 """Bounds on what a request may bring along, enforced before anything parses it."""
 
+import asyncio
+import logging
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dealradar.problems import problem
 
+log = logging.getLogger("dealradar.limits")
 BODY_BYTES = 65_536
+BODY_SECONDS = 10.0
 HEADER_BYTES = 16_384
 TARGET_BYTES = 8_192
 
@@ -32,7 +37,12 @@ class RequestLimits:
         received = 0
         has_more = any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
         while has_more and max(size, received) <= BODY_BYTES:
-            message = await receive()
+            try:
+                message = await asyncio.wait_for(receive(), BODY_SECONDS)
+            except TimeoutError:
+                late = problem(scope, 408, "The body did not arrive in time.", headers={"Connection": "close"})
+                await late(scope, receive, send)
+                return
             messages.append(message)
             received += len(message.get("body", b""))
             has_more = message["type"] == "http.request" and message.get("more_body", False)
@@ -48,3 +58,32 @@ class RequestLimits:
             return messages.pop(0) if messages else await receive()
 
         await self.app(scope, replay, send)
+
+
+class TimeLimit:
+    """Ends a computation that takes too long with 503, so that a request that hangs does not hold what it holds."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self.app = app
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, for so long."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self.seconds) as limit:
+                await self.app(scope, receive, send_noting)
+        except TimeoutError:
+            if not limit.expired() or has_begun:
+                raise
+            log.warning("a request took too long", extra={"request_id": scope["state"]["request_id"]})
+            await problem(scope, 503, "The answer took too long.", headers={"Retry-After": "1"})(scope, receive, send)

@@ -7,21 +7,28 @@ itself.
 Headers: RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers; Retry-After of RFC 9110.
 """
 
+import hashlib
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
+from prometheus_client import Counter
 from redis.asyncio import Redis
-from starlette.datastructures import MutableHeaders
+from redis.exceptions import NoScriptError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dealradar.problems import problem
 from dealradar.valkey import Valkey, ValkeyDownError
 
 WINDOW_MS = 60_000
+# Health checks, and the scrape of the figures, which has its own list of who may.
+EXEMPT = ("/health/", "/metrics")
 CLIENTS_IN_MEMORY = 10_000
-# Reply: how many are left, or -1; milliseconds until the oldest counted request leaves the window.
+# Reply: how many are left, or -1; milliseconds until the oldest counted request leaves the window; the values of the
+# other keys, which are read for whoever is served.
 SCRIPT = """
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -37,16 +44,27 @@ if count >= limit then
 end
 redis.call('LPUSH', KEYS[1], now)
 redis.call('PEXPIRE', KEYS[1], window)
-return {limit - count - 1, (oldest or now) + window - now}
+return {limit - count - 1, (oldest or now) + window - now, #KEYS > 1 and redis.call('MGET', unpack(KEYS, 2))}
 """
+SCRIPT_DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()  # as EVALSHA names it
+
+
+_decisions = Counter(
+    "dealradar_ratelimit_decisions_total", "Requests counted: over all instances, or by this process alone.", ["by"]
+)
+_shared = _decisions.labels("valkey")
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`remaining` is -1 for a refusal; `reset_seconds` says when the next place in the window gets free, at least 1."""
+    """`remaining` is -1 for a refusal; `reset_seconds` says when the next place in the window gets free, at least 1.
+
+    `fetched` are the values of the keys that were foreseen, if Valkey was asked.
+    """
 
     remaining: int
     reset_seconds: int
+    fetched: list[bytes | None] | None = None
 
 
 class LocalWindow:
@@ -71,52 +89,67 @@ class LocalWindow:
 
 
 class RateLimit:
-    """Lies outside of the cache: an answer from the cache counts like any other. Health checks do not."""
+    """Lies outside of the cache: an answer from the cache counts like any other. Health checks do not.
 
-    def __init__(self, app: ASGIApp, valkey: Valkey, limit: int) -> None:
+    `foresee` names the keys that layers inside will read for a request: they come along in the same round trip, and are
+    left in the state of the request as `fetched`.
+    """
+
+    def __init__(self, app: ASGIApp, valkey: Valkey, limit: int, foresee: Callable[[Scope], list[str]]) -> None:
         self.app = app
         self.valkey = valkey
         self.limit = limit
+        self.foresee = foresee
         self.local = LocalWindow(limit)
         self.policy = f'"default";q={limit};w={WINDOW_MS // 1000}'
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request within the limit, refuse one beyond it with 429 and the time to wait."""
-        if scope["type"] != "http" or scope["path"].startswith("/health/"):
+        if scope["type"] != "http" or scope["path"].startswith(EXEMPT):
             await self.app(scope, receive, send)
             return
-        decision = await self._decide(scope["state"]["client"].address)
-        told = {
-            "RateLimit-Policy": self.policy,
-            "RateLimit": f'"default";r={max(decision.remaining, 0)};t={decision.reset_seconds}',
-        }
+        decision = await self._decide(scope["state"]["client"].address, self.foresee(scope))
+        left = f'"default";r={max(decision.remaining, 0)};t={decision.reset_seconds}'
         if decision.remaining < 0:
             refusal = problem(
                 scope,
                 429,
                 f"More than {self.limit} requests within a minute.",
-                headers={**told, "Retry-After": str(decision.reset_seconds)},
+                headers={
+                    "RateLimit-Policy": self.policy,
+                    "RateLimit": left,
+                    "Retry-After": str(decision.reset_seconds),
+                },
             )
             await refusal(scope, receive, send)
             return
+        scope["state"]["fetched"] = decision.fetched
+        told = [(b"ratelimit-policy", self.policy.encode()), (b"ratelimit", left.encode())]
 
         async def send_with_limit(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(raw=message["headers"]).update(told)
+                message["headers"].extend(told)
             await send(message)
 
         await self.app(scope, receive, send_with_limit)
 
-    async def _decide(self, client: str) -> Decision:
-        async def ask(connection: Redis) -> list[int]:
-            reply: list[int] = await connection.eval(SCRIPT, 1, f"dr:limit:{client}", WINDOW_MS, self.limit)
+    async def _decide(self, client: str, foreseen: list[str]) -> Decision:
+        keys = [f"dr:limit:{client}", *foreseen]
+
+        async def ask(connection: Redis) -> list[Any]:
+            try:
+                reply: list[Any] = await connection.evalsha(SCRIPT_DIGEST, len(keys), *keys, WINDOW_MS, self.limit)
+            except NoScriptError:  # a server that was just started
+                reply = await connection.eval(SCRIPT, len(keys), *keys, WINDOW_MS, self.limit)
             return reply
 
         try:
-            remaining, reset_ms = await self.valkey.run(ask)
+            remaining, reset_ms, *fetched = await self.valkey.run(ask)
         except ValkeyDownError:
+            _decisions.labels("process").inc()
             return self.local.take(client, time.monotonic() * 1_000)
-        return Decision(remaining, _seconds(reset_ms))
+        _shared.inc()
+        return Decision(remaining, _seconds(reset_ms), fetched[0] if fetched else None)
 
 
 def _seconds(milliseconds: float) -> int:

@@ -3,6 +3,7 @@
 import signal
 import socket
 import sys
+import time
 from types import FrameType
 
 import uvicorn
@@ -11,8 +12,9 @@ from dealradar.app import build_app
 from dealradar.logs import configure_logs
 from dealradar.protocol import ProblemProtocol
 from dealradar.settings import Settings
+from dealradar.state import Lifecycle
 
-DRAIN_SECONDS = 2
+FINISH_SECONDS = 2
 # Longer than the idle time of usual clients and balancers, so that they do not send into a connection that is being
 # closed.
 KEEP_ALIVE_SECONDS = 75
@@ -23,12 +25,41 @@ class PortUnavailableError(Exception):
     """The address cannot be listened on."""
 
 
+class DrainingServer(uvicorn.Server):
+    """Goes on for a moment after SIGTERM, so that nobody's request is lost: /health/ready says no, each answer closes
+    its connection, new ones are still taken. Then uvicorn finishes what is under way. A second signal cuts this short.
+    """
+
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._lifecycle = lifecycle
+        self._drain_seconds = drain_seconds
+        self._ends_at = float("inf")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain."""
+        if self._lifecycle.is_draining:
+            super().handle_exit(sig, frame)
+            return
+        self._lifecycle.is_draining = True
+        self._ends_at = time.monotonic() + self._drain_seconds
+        self.config.encoded_headers.append((b"connection", b"close"))
+        self.server_state.default_headers.append((b"connection", b"close"))
+
+    async def on_tick(self, counter: int) -> bool:
+        """End when the moment is over."""
+        if time.monotonic() >= self._ends_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
 def serve(settings: Settings, host: str, port: int) -> None:
     """Listen, answer, drain. Returns when a signal has ended the service. Raises PortUnavailableError."""
     configure_logs(settings.log_level)
     listener = _listen(host, port)
+    lifecycle = Lifecycle()
     config = uvicorn.Config(
-        build_app(settings),
+        build_app(settings, lifecycle),
         log_config=None,
         access_log=False,
         proxy_headers=False,  # which proxies are believed is our own setting
@@ -37,12 +68,12 @@ def serve(settings: Settings, host: str, port: int) -> None:
         ws="none",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_graceful_shutdown=FINISH_SECONDS,
     )
     # uvicorn raises the signal again when it has drained; without this the process would end as if it had been killed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
-    uvicorn.Server(config).run(sockets=[listener])
+    DrainingServer(config, lifecycle, settings.drain_seconds).run(sockets=[listener])
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -45,6 +45,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...]
     metrics_networks: tuple[Network, ...]
     request_timeout_seconds: float
+    drain_seconds: float
     mail_from: str
     smtp_timeout_seconds: float
     notify_dedup_minutes: int
@@ -175,6 +176,7 @@ _RULES: dict[str, _Rule] = {
     "TRUSTED_PROXIES": _Rule(_networks, ""),
     "METRICS_NETWORKS": _Rule(_networks, "127.0.0.0/8,::1/128"),
     "REQUEST_TIMEOUT_SECONDS": _Rule(_seconds, "10"),
+    "DRAIN_SECONDS": _Rule(_seconds, "1"),
     "MAIL_FROM": _Rule(_address, "no-reply@dealradar.test"),
     "SMTP_TIMEOUT_SECONDS": _Rule(_seconds, "5"),
     "NOTIFY_DEDUP_MINUTES": _Rule(_integer(0, 10_080), "60"),

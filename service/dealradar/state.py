@@ -1,15 +1,24 @@
 """What every request shares, built once at the start and handed to the routes by dependency."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 
 from dealradar.cache_store import CacheStore
 from dealradar.database import Database
+from dealradar.flags import Flags
 from dealradar.settings import Settings
 from dealradar.traffic import Traffic
 from dealradar.valkey import Valkey
+
+
+@dataclass
+class Lifecycle:
+    """`is_draining`: the process was asked to end, and still answers for a moment."""
+
+    is_draining: bool = False
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,8 @@ class Services:
     valkey: Valkey
     cache: CacheStore
     traffic: Traffic
+    flags: Flags
+    lifecycle: Lifecycle
 
 
 def _services(request: Request) -> Services:
@@ -29,3 +40,13 @@ def _services(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
+
+
+def needs_flag(name: str) -> Callable[[ServicesDep], Awaitable[None]]:
+    """A dependency of routes that are there only while a switch is on."""
+
+    async def check(services: ServicesDep) -> None:
+        if not await services.flags.is_on(name):
+            raise HTTPException(503, "This is switched off at the moment.", {"Retry-After": "60"})
+
+    return check

@@ -3,12 +3,14 @@
 import os
 import re
 import time
+from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 SAMPLES_PER_ROUTE = 2_048
 OTHER = "other"
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 @dataclass
@@ -22,6 +24,8 @@ class Traffic:
     durations: dict[str, deque[float]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=SAMPLES_PER_ROUTE))
     )
+    buckets: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * (len(BOUNDS) + 1)))
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     cache: Counter[str] = field(default_factory=Counter)
 
     def record(self, method: str, path: str, status: int, seconds: float, x_cache: str | None) -> None:
@@ -31,6 +35,8 @@ class Traffic:
             label = OTHER
         self.statuses[label, status] += 1
         self.durations[label].append(seconds)
+        self.buckets[label][bisect_left(BOUNDS, seconds)] += 1
+        self.seconds[label] += seconds
         if x_cache:
             self.cache[x_cache.lower()] += 1
 

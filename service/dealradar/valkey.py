@@ -69,6 +69,11 @@ class Valkey:
             log.info("valkey answers again")
         return result
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the last call got an answer."""
+        return not self._is_down
+
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.aclose()

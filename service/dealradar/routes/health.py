@@ -63,6 +63,9 @@ async def ready(request: Request, services: ServicesDep) -> Ready:
     names = ("postgres", "valkey")
     found = await asyncio.gather(postgres(), valkey())
     checks: dict[str, Literal["up", "down"]] = {n: "up" if ok else "down" for n, ok in zip(names, found, strict=True)}
+    if services.lifecycle.is_draining:
+        leaving: Response = problem(request.scope, 503, "Not ready: this instance is about to end.", checks=checks)
+        return leaving  # type: ignore[return-value]
     if not all(found):
         down = " and ".join(name for name in names if checks[name] == "down")
         answer: Response = problem(request.scope, 503, f"Not ready: no answer from {down}.", checks=checks)
