@@ -1,71 +1,123 @@
 """Public reads are answered from Valkey before the framework sees them.
 
-X-Cache says what happened: HIT (from the cache), MISS (computed, and stored if it was a success), BYPASS (the cache
-had no part in it: switched off, away, or the request carries credentials). Paths that are never cached carry no
-X-Cache.
+X-Cache says what happened: HIT (from the cache), MISS (computed, and stored if it was a success), STALE (the database
+does not answer; this is what it said before), BYPASS (the cache had no part in it: switched off, away, or the request
+carries credentials). HIT and STALE carry an Age. Paths that are never cached carry no X-Cache.
 """
 
-import json
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dealradar.cache_store import COMMENTS, DEALS, REVIEWS, CacheStore, Lookup
+from dealradar import single_flight
+from dealradar.cache_store import COMMENTS, DEALS, REVIEWS, Answer, CacheStore, Lookup, RawHeaders
+from dealradar.conditional import entity_tag
 from dealradar.valkey import ValkeyDownError
 
-Rule = tuple[re.Pattern[str], tuple[str, ...]]
-
-RULES: tuple[Rule, ...] = (
-    (re.compile(r"/|/api/deals(/[0-9]{1,19})?"), (DEALS, REVIEWS, COMMENTS)),
-    (re.compile(r"/api/reviews|/api/deals/[0-9]{1,19}/reviews"), (DEALS, REVIEWS)),
-    (re.compile(r"/api/comments|/api/deals/[0-9]{1,19}/comments"), (DEALS, COMMENTS)),
-)
 LONGEST_QUERY = 512
 LARGEST_BODY = 1_048_576
-KEPT_HEADERS = {b"content-type", b"content-length", b"cache-control"}
 CREDENTIALS = {b"authorization", b"cookie"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Answers to paths of this pattern may be cached.
+
+    `tags` are the kinds of content that they are made of, `vary` the request headers on which they may depend, in small
+    letters: an answer whose Vary names another one is not stored.
+    """
+
+    path: re.Pattern[str]
+    tags: tuple[str, ...]
+    vary: tuple[str, ...] = ()
+
+
+RULES = (
+    Rule(re.compile(r"/|/deals/[0-9]{1,19}|/api/deals(/[0-9]{1,19})?"), (DEALS, REVIEWS, COMMENTS)),
+    Rule(re.compile(r"/api/(merchants|categories)|/api/deals/[0-9]{1,19}/prices"), (DEALS,)),
+    Rule(re.compile(r"/api/reviews|/api/deals/[0-9]{1,19}/reviews"), (DEALS, REVIEWS)),
+    Rule(
+        re.compile(r"/api/comments(/[0-9]{1,19}/thread)?|/api/deals/[0-9]{1,19}/comments"),
+        (DEALS, COMMENTS),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request asks of the cache. `name` is None for a read that may be cached, but not for this client."""
+
+    rule: Rule
+    name: str | None
 
 
 class ResponseCache:
     """Lies inside of the limiter, CORS and the security headers, so none of theirs is ever stored."""
 
-    def __init__(self, app: ASGIApp, store: CacheStore) -> None:
+    def __init__(self, app: ASGIApp, store: CacheStore, rules: tuple[Rule, ...] = RULES) -> None:
         self.app = app
         self.store = store
+        self.rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from the cache, or compute and store, or stay out of it."""
-        tags = tags_of(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
-        if tags is None:
+        wanted = self._wanted(scope)
+        if wanted is None:
             await self.app(scope, receive, send)
             return
-        lookup = await self._look_up(scope, tags)
-        if lookup is None:
-            await self.app(scope, receive, _marking(send, "BYPASS"))
-        elif lookup.body is None:
-            await self._compute(scope, receive, send, lookup)
-        else:
-            head, _, body = lookup.body.partition(b"\n")
-            headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in json.loads(head)]
-            await send({"type": "http.response.start", "status": 200, "headers": [*headers, (b"x-cache", b"HIT")]})
-            await send({"type": "http.response.body", "body": body})
+        lookup = await self._look_up(scope, wanted)
+        word, answer = await single_flight.answer(
+            self.store, lookup, lambda: self._compute(scope, receive, wanted.rule)
+        )
+        headers = [*answer.headers, (b"x-cache", word.encode())]
+        if word in {"HIT", "STALE"}:
+            headers.append((b"age", b"%d" % answer.age))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
 
-    async def _look_up(self, scope: Scope, tags: tuple[str, ...]) -> Lookup | None:
-        query = scope["query_string"]
-        if (
-            not self.store.enabled
-            or len(query) > LONGEST_QUERY
-            or any(name in CREDENTIALS for name, _ in scope["headers"])
-        ):
+    def foresee(self, scope: Scope) -> list[str]:
+        """The keys that this request will make the cache read; for a layer outside that asks Valkey anyway.
+
+        It may leave their values in the state of the request as `fetched`.
+        """
+        wanted = self._wanted(scope)
+        if wanted is None or wanted.name is None:
+            return []
+        return self.store.keys(wanted.name, wanted.rule.tags)
+
+    def _wanted(self, scope: Scope) -> Wanted | None:
+        if scope["type"] != "http" or scope["method"] != "GET":
             return None
+        if "wanted" not in scope["state"]:
+            rule = next((rule for rule in self.rules if rule.path.fullmatch(scope["path"])), None)
+            scope["state"]["wanted"] = None if rule is None else Wanted(rule, self._name(scope, rule))
+        wanted: Wanted | None = scope["state"]["wanted"]
+        return wanted
+
+    def _name(self, scope: Scope, rule: Rule) -> str | None:
+        query = scope["query_string"]
+        is_public = not any(name in CREDENTIALS for name, _ in scope["headers"])
+        if not self.store.enabled or not is_public or len(query) > LONGEST_QUERY:
+            return None
+        target = f"{scope['path']}?{normal_query(query)}" if query else scope["path"]
+        sent = dict(scope["headers"]) if rule.vary else {}
+        varied = [f"{name}:{sent.get(name.encode(), b'').decode('latin-1')}" for name in rule.vary]
+        return "\n".join([target, *varied])
+
+    async def _look_up(self, scope: Scope, wanted: Wanted) -> Lookup | None:
+        if wanted.name is None:
+            return None
+        if "is_warming" not in scope["state"]:
+            self.store.hot.note(wanted.name)
         try:
-            return await self.store.look_up(f"{scope['path']}?{normal_query(query)}", tags)
+            return await self.store.look_up(wanted.name, wanted.rule.tags, scope["state"].get("fetched"))
         except ValkeyDownError:
             return None
 
-    async def _compute(self, scope: Scope, receive: Receive, send: Send, lookup: Lookup) -> None:
+    async def _compute(self, scope: Scope, receive: Receive, rule: Rule) -> Answer:
         start: Message = {}
         chunks: list[bytes] = []
 
@@ -77,44 +129,32 @@ class ResponseCache:
 
         await self.app(scope, receive, collect)
         body = b"".join(chunks)
+        headers: RawHeaders = list(start["headers"])
         if start["status"] == 200:
-            # Others may keep it, but have to ask before they use it: invalidation reaches only our own cache.
-            MutableHeaders(raw=start["headers"]).setdefault("Cache-Control", "no-cache")
-        if _may_be_stored(start, body):
-            kept = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in start["headers"] if n in KEPT_HEADERS]
-            await self.store.store(lookup, json.dumps(kept).encode() + b"\n" + body)
-        await _marking(send, "MISS")(start)
-        await send({"type": "http.response.body", "body": body})
+            present = {name for name, _ in headers}
+            if b"cache-control" not in present:
+                # Others may keep it, but have to ask before they use it: invalidation reaches only our own cache.
+                headers.append((b"cache-control", b"no-cache"))
+            if b"etag" not in present:
+                headers.append((b"etag", entity_tag(body).encode()))
+        may_be_stored = start["status"] == 200 and len(body) <= LARGEST_BODY and _is_for_everybody(headers, rule)
+        return Answer(start["status"], headers, body, may_be_stored)
 
 
-def tags_of(path: str) -> tuple[str, ...] | None:
-    """The kinds of content that an answer to this path is made of, or None if it is not to be cached."""
-    for pattern, tags in RULES:
-        if pattern.fullmatch(path):
-            return tags
-    return None
-
-
+@lru_cache(maxsize=1_024)
 def normal_query(query: bytes) -> str:
     """One spelling for queries that mean the same: parameters by name, in one way of escaping."""
-    if not query:
-        return ""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     return urlencode(sorted(pairs, key=lambda pair: pair[0]))
 
 
-def _may_be_stored(start: Message, body: bytes) -> bool:
-    if start["status"] != 200 or len(body) > LARGEST_BODY:
-        return False
-    return not any(
-        name == b"set-cookie" or (name == b"cache-control" and b"no-store" in value) for name, value in start["headers"]
-    )
-
-
-def _marking(send: Send, word: str) -> Send:
-    async def send_marked(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(raw=message["headers"])["X-Cache"] = word
-        await send(message)
-
-    return send_marked
+def _is_for_everybody(headers: RawHeaders, rule: Rule) -> bool:
+    """May these headers be given to whoever asks for the same name?"""
+    for name, value in headers:
+        if name == b"set-cookie" or (name == b"cache-control" and re.search(rb"no-store|private", value)):
+            return False
+        if name == b"vary" and not {word.strip() for word in value.decode("latin-1").lower().split(",")} <= {
+            *rule.vary
+        }:
+            return False
+    return True

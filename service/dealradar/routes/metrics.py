@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from dealradar import single_flight
 from dealradar.auth import OperatorDep
-from dealradar.cache_store import COMMENTS, DEALS, NOTIFICATIONS, REVIEWS, Lookup
+from dealradar.cache_store import COMMENTS, DEALS, NOTIFICATIONS, REVIEWS, Answer, Lookup
 from dealradar.state import Services, ServicesDep
 from dealradar.valkey import ValkeyDownError
 
@@ -208,13 +209,9 @@ async def _kept(
     if cache.enabled:
         with contextlib.suppress(ValkeyDownError):
             lookup = await cache.look_up(f"metrics:{name}", tags)
-    word = "BYPASS"
-    body = None
-    if lookup is not None:
-        body = lookup.body
-        word = "MISS" if body is None else "HIT"
-    if body is None:
-        body = (await compute()).model_dump_json().encode()
-        if lookup is not None:
-            await cache.store(lookup, body)
-    return Response(body, media_type="application/json", headers={"X-Cache": word, "Cache-Control": "no-store"})
+
+    async def answer() -> Answer:
+        return Answer(200, [], (await compute()).model_dump_json().encode(), may_be_stored=True)
+
+    word, found = await single_flight.answer(cache, lookup, answer)
+    return Response(found.body, media_type="application/json", headers={"X-Cache": word, "Cache-Control": "no-store"})
