@@ -18,18 +18,15 @@ from dealradar.database import Database, Row
 
 Item = TypeVar("Item", bound=BaseModel)
 
-Limit = Annotated[int, Query(ge=1, le=100, description="How many items to return")]
-Cursor = Annotated[
-    Annotated[str, Field(pattern=r"^[a-z]{1,20}\.[0-9]{1,15}\.[0-9]{1,15}$")] | None,
-    Query(description="Go on behind this place: `next` of the part before, with the same sort"),
-]
-
 
 class Part(BaseModel):
     """Which part of a list is wanted: the query of a list."""
 
-    limit: Limit = 20
-    cursor: Cursor = None
+    limit: Annotated[int, Field(ge=1, le=100, description="How many items to return")] = 20
+    cursor: Annotated[
+        Annotated[str, Field(pattern=r"^[a-z]{1,20}\.[0-9]{1,16}\.[0-9]{1,16}$")] | None,
+        Field(description="Go on behind this place: `next` of the part before, with the same sort"),
+    ] = None
 
 
 PartQuery = Annotated[Part, Query()]
@@ -96,23 +93,6 @@ class Listing:
     tables: LiteralString
     conditions: Sequence[LiteralString] = ()
 
-    async def part(
-        self, database: Database, order: Order, params: Mapping[str, object], *, limit: int, cursor: str | None
-    ) -> tuple[list[Row], str | None]:
-        """At most `limit` rows behind the cursor, and the cursor of what follows them, if anything does."""
-        conditions, values = [*self.conditions], {**params, "part": limit + 1}
-        if cursor is not None:
-            values |= order.place(cursor)
-            sign = ">" if order.direction == "ASC" else "<"
-            conditions.append(f"({order.column}, {order.id}) {sign} (%(place_key)s, %(place_id)s)")
-        rows = await database.all(
-            f"SELECT {self.columns}, {order.column} AS place_key FROM {self.tables}"  # noqa: S608  pieces of our own
-            f" WHERE {' AND '.join(conditions) or 'true'}"
-            f" ORDER BY {order.column} {order.direction}, {order.id} {order.direction} LIMIT %(part)s",
-            values,
-        )
-        return rows[:limit], order.cursor(rows[limit - 1]) if len(rows) > limit else None
-
     async def page(
         self,
         database: Database,
@@ -121,8 +101,20 @@ class Listing:
         part: Part,
         *,
         total: int,
-        **params: object,
+        params: Mapping[str, object],
     ) -> Page[Item]:
-        """The part as it is answered. The total is counted by the caller, who knows a cheap way."""
-        rows, following = await self.part(database, order, params, limit=part.limit, cursor=part.cursor)
-        return shape.model_validate({"items": rows, "total": total, "limit": part.limit, "next": following})
+        """At most `part.limit` rows behind `part.cursor`. The total is counted by the caller, who knows a cheap way."""
+        conditions, values = [*self.conditions], {**params, "rows": part.limit + 1}
+        if part.cursor is not None:
+            values |= order.place(part.cursor)
+            sign = ">" if order.direction == "ASC" else "<"
+            conditions.append(f"({order.column}, {order.id}) {sign} (%(place_key)s, %(place_id)s)")
+        rows = await database.all(
+            f"SELECT {self.columns}, {order.column} AS place_key FROM {self.tables}"  # noqa: S608  pieces of our own
+            f" WHERE {' AND '.join(conditions) or 'true'}"
+            f" ORDER BY {order.column} {order.direction}, {order.id} {order.direction} LIMIT %(rows)s",
+            values,
+        )
+        items = rows[: part.limit]
+        following = order.cursor(items[-1]) if len(rows) > len(items) else None
+        return shape.model_validate({"items": items, "total": total, "limit": part.limit, "next": following})

@@ -34,5 +34,5 @@ async def _all(database: Database, table: str, part: Part) -> Page[Entry]:
     counted = await database.one(f"SELECT count(*) AS total FROM {table}")  # noqa: S608  one of two literals
     total = counted["total"] if counted else 0
     return await Listing("id, slug, name", table).page(
-        database, Order(table, "id", "id", WHOLE, "ASC"), Page[Entry], part, total=total
+        database, Order(table, "id", "id", WHOLE, "ASC"), Page[Entry], part, total=total, params={}
     )

@@ -92,7 +92,7 @@ async def index(services: ServicesDep, part: PartQuery) -> Page[ListedComment]:
     """List the newest comments on all deals, each with how lively its deal, its author and its thread are."""
     counted = await services.database.one(_COUNT_OF_ALL)
     total = counted["total"] if counted else 0
-    return await _OF_ALL.page(services.database, _NEWEST, Page[ListedComment], part, total=total)
+    return await _OF_ALL.page(services.database, _NEWEST, Page[ListedComment], part, total=total, params={})
 
 
 @router.get("/deals/{deal_id}/comments", responses={**MISSING, **FOREIGN_CURSOR})
@@ -101,7 +101,9 @@ async def of_deal(services: ServicesDep, deal_id: Id, part: PartQuery) -> Page[C
     counted = await services.database.one(_COUNT_OF_DEAL, [deal_id])
     if counted is None:
         raise HTTPException(404, NO_DEAL)
-    return await _OF_DEAL.page(services.database, _NEWEST, Page[Comment], part, total=counted["total"], deal=deal_id)
+    return await _OF_DEAL.page(
+        services.database, _NEWEST, Page[Comment], part, total=counted["total"], params={"deal": deal_id}
+    )
 
 
 @router.get("/comments/{comment_id}/thread", responses={404: {"description": "There is no such comment"}})

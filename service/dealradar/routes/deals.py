@@ -139,7 +139,7 @@ async def list_deals(database: Database, query: DealQuery) -> Page[Deal]:
     count = f"SELECT count(*) AS total FROM deals d WHERE {' AND '.join(listing.conditions) or 'true'}"  # noqa: S608
     counted = await database.one(count, params)
     total = counted["total"] if counted else 0
-    return await listing.page(database, _ORDERS[query.sort], Page[Deal], query, total=total, **params)
+    return await listing.page(database, _ORDERS[query.sort], Page[Deal], query, total=total, params=params)
 
 
 @router.get("", responses=FOREIGN_CURSOR)
@@ -163,7 +163,9 @@ async def prices(services: ServicesDep, deal_id: Id, part: PartQuery) -> Page[Pr
     counted = await services.database.one(_COUNT_PRICES, [deal_id])
     if counted is None:
         raise HTTPException(404, NO_DEAL)
-    return await _PRICES.page(services.database, _NEWEST_PRICE, Page[Price], part, total=counted["total"], deal=deal_id)
+    return await _PRICES.page(
+        services.database, _NEWEST_PRICE, Page[Price], part, total=counted["total"], params={"deal": deal_id}
+    )
 
 
 @router.post(

@@ -121,7 +121,7 @@ async def index(services: ServicesDep, part: PartQuery) -> Page[ListedReview]:
     """List the newest reviews of all deals, each with how its deal is rated."""
     counted = await services.database.one(_COUNT_OF_ALL)
     total = counted["total"] if counted else 0
-    return await _OF_ALL.page(services.database, _ORDERS["newest"], Page[ListedReview], part, total=total)
+    return await _OF_ALL.page(services.database, _ORDERS["newest"], Page[ListedReview], part, total=total, params={})
 
 
 @router.get("/deals/{deal_id}/reviews", responses={**MISSING, **FOREIGN_CURSOR})
@@ -131,7 +131,9 @@ async def of_deal(services: ServicesDep, deal_id: Id, query: Annotated[ReviewQue
     if counted is None:
         raise HTTPException(404, NO_DEAL)
     order = _ORDERS[query.sort]
-    return await _OF_DEAL.page(services.database, order, Page[Review], query, total=counted["total"], deal=deal_id)
+    return await _OF_DEAL.page(
+        services.database, order, Page[Review], query, total=counted["total"], params={"deal": deal_id}
+    )
 
 
 @router.post("/deals/{deal_id}/reviews", status_code=201, response_model=Review, responses={**CREATED, **MISSING})
