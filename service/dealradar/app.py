@@ -18,7 +18,7 @@ from dealradar.limits import RequestLimits, TimeLimit
 from dealradar.outermost import LastResort, Outermost
 from dealradar.ratelimit import RateLimit
 from dealradar.response_cache import ResponseCache
-from dealradar.routes import accounts, catalogue, comments, deals, health, metrics, operations, reviews, watching
+from dealradar.routes import accounts, admin, catalogue, comments, deals, health, metrics, operations, reviews, watching
 from dealradar.security_headers import SecurityHeaders
 from dealradar.settings import Settings
 from dealradar.state import Lifecycle, Services
@@ -77,7 +77,7 @@ def _framework(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.services = services
-    for module in (health, accounts, watching, catalogue, deals, reviews, comments, metrics, operations, pages):
+    for module in (health, accounts, watching, catalogue, deals, reviews, comments, metrics, operations, admin, pages):
         # Not include_router: the routes would be hidden from whoever lists them (the Allow header, the traffic report).
         app.router.routes.extend(module.router.routes)
 

@@ -15,14 +15,13 @@ from datetime import UTC, datetime
 
 from prometheus_client import Counter
 
-from dealradar.cache_store import CacheStore
-from dealradar.database import Connection, Database, DatabaseDownError, Row
+from dealradar.database import Connection, DatabaseDownError, Row
 from dealradar.heartbeat import Heartbeat
 from dealradar.jobs import WORK
 from dealradar.jobs.run import Run
 from dealradar.locks import LockLostError, SharedLock
-from dealradar.settings import Settings
-from dealradar.valkey import Valkey, ValkeyDownError
+from dealradar.state import Services
+from dealradar.valkey import ValkeyDownError
 
 log = logging.getLogger("dealradar.schedule")
 
@@ -63,22 +62,21 @@ def newest_tick(now: float, interval: float) -> float:
 class Scheduler:
     """One worker's part in it. `heartbeat.jobs` is what it holds."""
 
-    settings: Settings
-    database: Database
-    valkey: Valkey
-    cache: CacheStore
+    services: Services
     heartbeat: Heartbeat
     database_answers: bool = True
 
     async def run(self, stop: asyncio.Event) -> None:
         """Attend to every job of the settings until stopped; a tick that is under way is brought to its end."""
         async with asyncio.TaskGroup() as group:
-            for job, interval in self.settings.jobs.items():
+            for job, interval in self.services.settings.jobs.items():
                 group.create_task(self._attend(job, interval, stop))
 
     async def _attend(self, job: str, interval: float, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            lock = SharedLock(self.valkey, f"job:{job}", self.settings.lock_ttl_seconds, self.heartbeat.worker)
+            lock = SharedLock(
+                self.services.valkey, f"job:{job}", self.services.settings.lock_ttl_seconds, self.heartbeat.worker
+            )
             try:
                 taken = await lock.take()
             except ValkeyDownError:
@@ -107,14 +105,14 @@ class Scheduler:
 
     async def _claim(self, job: str, lock: SharedLock) -> Run:
         """Get a new fence, which shuts out all who held the job before; waits for their transactions to end."""
-        row = await self.database.one(_CLAIM, {"job": job, "worker": self.heartbeat.worker})
+        row = await self.services.database.one(_CLAIM, {"job": job, "worker": self.heartbeat.worker})
         if row is None:
             raise LockLostError("the database gave no fence")
         if row["holder_before"] is not None:
             TAKEN_OVER.labels(job).inc()
             log.info("job taken over", extra={"job": job, "fence": row["fence"], "from": row["holder_before"]})
         self.heartbeat.jobs[job] = row["fence"]
-        return Run(job, self.heartbeat.worker, row["fence"], lock, self.settings, self.database, self.cache)
+        return Run(job, self.heartbeat.worker, row["fence"], lock, self.services)
 
     async def _tick(self, run: Run, interval: float, stop: asyncio.Event) -> None:
         """Run the newest tick whenever there is a new one, until stopped, or until another worker should do it."""
@@ -134,7 +132,7 @@ class Scheduler:
         self.heartbeat.jobs.pop(run.job)
 
     def _has_too_many(self) -> bool:
-        return len(self.heartbeat.jobs) > math.ceil(len(self.settings.jobs) / self.heartbeat.live)
+        return len(self.heartbeat.jobs) > math.ceil(len(self.services.settings.jobs) / self.heartbeat.live)
 
     async def _once(self, run: Run, tick: float) -> None:
         """Do the work of a tick unless it was begun before. What the work raises ends the run, not the worker."""

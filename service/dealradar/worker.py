@@ -10,11 +10,14 @@ import prometheus_client
 
 from dealradar.cache_store import CacheStore
 from dealradar.database import opened
+from dealradar.flags import Flags
 from dealradar.heartbeat import Heartbeat
 from dealradar.logs import configure_logs
 from dealradar.schedule import Scheduler
 from dealradar.sender import Sender
 from dealradar.settings import Settings
+from dealradar.state import Lifecycle, Services
+from dealradar.traffic import Traffic
 from dealradar.valkey import Valkey
 
 log = logging.getLogger("dealradar.worker")
@@ -46,7 +49,8 @@ async def _work(settings: Settings) -> None:
     heartbeat = Heartbeat(valkey, worker, settings.build_id, settings.lock_ttl_seconds, {})
     # A worker that is frozen in a transaction holds its rows no longer than its locks.
     async with opened(settings.database_url, transaction_seconds=settings.lock_ttl_seconds) as database:
-        scheduler = Scheduler(settings, database, valkey, cache, heartbeat)
+        services = Services(settings, database, valkey, cache, Traffic(), Flags(database), Lifecycle())
+        scheduler = Scheduler(services, heartbeat)
         sender = Sender(settings, database, worker, cache)
         try:
             async with asyncio.timeout(None) as patience, asyncio.TaskGroup() as group:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from dealradar.jobs import alerts, cleanup, imports, rollup
+from dealradar.jobs import alerts, cleanup, imports, rollup, warm
 from dealradar.jobs.run import Run
 
 WORK: Mapping[str, Callable[[Run], Awaitable[str]]] = {
@@ -10,4 +10,5 @@ WORK: Mapping[str, Callable[[Run], Awaitable[str]]] = {
     "imports": imports.work,
     "rollup": rollup.work,
     "cleanup": cleanup.work,
+    "warm": warm.work,
 }

@@ -13,14 +13,14 @@ async def work(run: Run) -> str:
     """Fire in batches, so that no transaction is long. What is too much for one tick is left to the next."""
 
     async def batch(connection: Connection) -> int:
-        return await alerts_reached(connection, dedup_minutes=run.settings.notify_dedup_minutes, limit=BATCH)
+        return await alerts_reached(connection, dedup_minutes=run.services.settings.notify_dedup_minutes, limit=BATCH)
 
     total = 0
     for _ in range(MOST_BATCHES):
         fired = await run.within(batch)
         total += fired
         if fired:
-            await run.cache.invalidate(NOTIFICATIONS)
+            await run.services.cache.invalidate(NOTIFICATIONS)
         if fired < BATCH:
             break
     return f"{total} alerts fired"

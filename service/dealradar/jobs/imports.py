@@ -28,7 +28,7 @@ async def work(run: Run) -> str:
                 row["deal_id"],
                 row["price_cents"],
                 "imported",
-                dedup_minutes=run.settings.notify_dedup_minutes,
+                dedup_minutes=run.services.settings.notify_dedup_minutes,
             )
             await connection.execute(_APPLIED, [outcome, row["id"]])
             done[outcome] += 1
@@ -37,7 +37,7 @@ async def work(run: Run) -> str:
     for _ in range(MOST_BATCHES):
         done = await run.within(batch)
         if done["changed"]:
-            await run.cache.invalidate(DEALS, NOTIFICATIONS)
+            await run.services.cache.invalidate(DEALS, NOTIFICATIONS)
         outcomes += done
         if done.total() < BATCH:
             break

@@ -6,10 +6,9 @@ from typing import TypeVar
 
 import psycopg
 
-from dealradar.cache_store import CacheStore
-from dealradar.database import Connection, Database
+from dealradar.database import Connection
 from dealradar.locks import LockLostError, SharedLock
-from dealradar.settings import Settings
+from dealradar.state import Services
 
 T = TypeVar("T")
 FENCED_OFF = "DR001"  # what hold_fence and the triggers of migration 0006 raise
@@ -23,9 +22,7 @@ class Run:
     worker: str
     fence: int
     lock: SharedLock
-    settings: Settings
-    database: Database
-    cache: CacheStore
+    services: Services
 
     async def within(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """What `work` returns, done in one transaction of the job. All that a job writes, it writes in here.
@@ -39,7 +36,7 @@ class Run:
             return await work(connection)
 
         try:
-            return await self.database.within(fenced)
+            return await self.services.database.within(fenced)
         except psycopg.DatabaseError as error:
             if error.sqlstate == FENCED_OFF:
                 raise LockLostError("the database gave the job to another holder") from error
