@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -32,6 +32,7 @@ class Running:
     process: subprocess.Popen[bytes]
     url: str
     log_file: Path
+    clients: list[httpx.Client] = field(default_factory=list)
 
     def log(self) -> str:
         """All that it has written so far."""
@@ -43,12 +44,13 @@ class Running:
         return self.process.wait(DEADLINE_SECONDS)
 
     def client(self, email: str = "", **settings) -> httpx.Client:
-        """A client of its own address, logged in if there is an e-mail address."""
+        """A client of its own address, logged in if there is an e-mail address; closed when the process is ended."""
         number = next(_clients)
         address = f"10.7.{number // 250 % 250}.{number % 250}"
         client = httpx.Client(
             base_url=self.url, headers={"X-Forwarded-For": address}, trust_env=False, timeout=15, **settings
         )
+        self.clients.append(client)
         if email:
             answer = client.post("/api/auth/login", json={"email": email, "password": PASSWORD})
             client.headers["Authorization"] = f"Bearer {answer.raise_for_status().json()['access_token']}"

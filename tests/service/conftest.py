@@ -136,6 +136,8 @@ def start(servers: StackInfo, database_url: str, cache: redis.Redis, tmp_path: P
 
     yield run
     for running in started:
+        for client in running.clients:
+            client.close()
         running.process.kill()
         running.process.wait(DEADLINE_SECONDS)
 
