@@ -52,16 +52,18 @@ def check_rules(rules: object, *, positive: Iterable[float], other: Iterable[flo
         raise ValueError(f"tolerances and allowances must be 0 or more: {rules}")
 
 
-def overlaps(spans: Iterable[Span[Row]], tolerance: float) -> Iterator[tuple[Span[Row], Span[Row]]]:
-    """Each span that overlaps an earlier one, after the earlier one that lasted longest.
+def overlap(first: Span[Row], second: Span[Row], tolerance: float) -> bool:
+    """Do they overlap, and still do with one of them shifted by the clock's tolerance, either way?"""
+    return first.ended - second.begun > tolerance and second.ended - first.begun > tolerance
 
-    Two overlap if they still would with one of them shifted by the clock's tolerance, either way.
-    """
+
+def overlaps(spans: Iterable[Span[Row]], tolerance: float) -> Iterator[tuple[Span[Row], Span[Row]]]:
+    """Each span that overlaps an earlier one, after the earlier one that lasted longest."""
     lasting: list[Span[Row]] = []
     # the last word of the order only makes it the same for equal histories
     for span in sorted(spans, key=lambda one: (one.begun, one.ended, repr(one.row))):
         lasting = [one for one in lasting if one.ended - span.begun > tolerance]
-        beside = [one for one in lasting if span.ended - one.begun > tolerance]
+        beside = [one for one in lasting if overlap(one, span, tolerance)]
         if beside:
             yield max(beside, key=lambda one: one.ended), span
         lasting.append(span)

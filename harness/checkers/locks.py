@@ -40,14 +40,12 @@ def _two_holders(history: LockHistory, rules: LockRules) -> Finding:
 def _claimed_until(hold: Hold, history: LockHistory, rules: LockRules) -> float:
     """A living owner claims the lock until it lets go; that of a dead one lasts as long as its time to live."""
     ended = history.until if hold.ended is None else hold.ended
-    dead = _death(history, hold.owner, hold.begun, ended, rules)
+    dead = _deaths(history, hold.owner, hold.begun - rules.tolerance, ended)
     return min(ended, hold.last_proof + rules.ttl) if dead else ended
 
 
-def _death(history: LockHistory, owner: str, begun: float, ended: float, rules: LockRules) -> Death | None:
-    """The owner's first death in this time."""
-    dead = [one for one in history.deaths if one.worker == owner and begun - rules.tolerance <= one.at <= ended]
-    return min(dead, key=lambda one: one.at, default=None)
+def _deaths(history: LockHistory, owner: str, begun: float, ended: float) -> tuple[Death, ...]:
+    return tuple(one for one in history.deaths if one.worker == owner and begun <= one.at <= ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +55,8 @@ class _Pause:
     hold: Hold
     begun: float
     ended: float
-    death: Death | None
     last: bool
+    deaths: tuple[Death, ...]
 
     @property
     def length(self) -> float:
@@ -66,13 +64,14 @@ class _Pause:
 
     def past_ttl(self, rules: LockRules) -> bool:
         limit = self.begun + rules.ttl
-        if self.death and self.last:
+        if self.last:
             # the dead know of no expiry; one that comes back has to find out by its next renewal
-            limit = math.inf if self.death.back is None else max(limit, self.death.back + rules.renewal)
+            excused = [math.inf if one.back is None else one.back + rules.renewal for one in self.deaths]
+            limit = max([limit, *excused])
         return self.ended > limit + rules.tolerance
 
     def late(self, rules: LockRules) -> bool:
-        return not self.death and not self.past_ttl(rules) and self.length > rules.renewal + rules.tolerance
+        return not self.deaths and not self.past_ttl(rules) and self.length > rules.renewal + rules.tolerance
 
 
 def _pauses(history: LockHistory, rules: LockRules) -> Iterator[_Pause]:
@@ -80,8 +79,8 @@ def _pauses(history: LockHistory, rules: LockRules) -> Iterator[_Pause]:
         proofs = sorted((hold.begun, *hold.renewed))
         ends = [*proofs[1:], history.until if hold.ended is None else hold.ended]
         for begun, ended in zip(proofs, ends, strict=True):
-            death = _death(history, hold.owner, begun, ended, rules)
-            yield _Pause(hold, begun, ended, death, last=begun == proofs[-1])
+            deaths = _deaths(history, hold.owner, begun - rules.tolerance, ended)
+            yield _Pause(hold, begun, ended, begun == proofs[-1], deaths)
 
 
 def _held_past_ttl(history: LockHistory, rules: LockRules) -> Finding:
@@ -101,7 +100,7 @@ def _held_past_ttl(history: LockHistory, rules: LockRules) -> Finding:
 
 
 def _late_renewal(history: LockHistory, rules: LockRules) -> Finding:
-    pauses = [one for one in _pauses(history, rules) if not one.death]
+    pauses = [one for one in _pauses(history, rules) if not one.deaths]
     found = [
         Anomaly(
             LockKind.LATE_RENEWAL,
@@ -119,10 +118,7 @@ def _late_renewal(history: LockHistory, rules: LockRules) -> Finding:
 def _late_takeover(history: LockHistory, rules: LockRules) -> Finding:
     cases = 0
     found = []
-    for hold in history.holds:
-        death = _death(history, hold.owner, hold.begun, _claimed_until(hold, history, rules), rules)
-        if death is None or death.at >= (math.inf if hold.ended is None else hold.ended):
-            continue
+    for hold, death in _died_holding(history, rules):
         due = death.at + rules.ttl + rules.takeover + rules.tolerance
         later = [one for one in history.holds if one.lock == hold.lock and one.begun > hold.begun]
         taken = min(later, key=lambda one: (one.begun, repr(one)), default=None)
@@ -132,10 +128,18 @@ def _late_takeover(history: LockHistory, rules: LockRules) -> Finding:
             continue  # nobody had to take over, or not yet
         cases += 1
         if not in_time:
-            when = f"{seconds(taken.begun - death.at)} after" if taken else "never after"
-            what = f"{hold.lock} was taken over {when} the death of {hold.owner}"
+            taken_over = f"taken over {seconds(taken.begun - death.at)}" if taken else "not taken over"
+            what = f"{hold.lock} was {taken_over} after the death of {hold.owner}"
             found.append(Anomaly(LockKind.LATE_TAKEOVER, due, what, (hold, death, *([taken] if taken else []))))
     return Finding(LockKind.LATE_TAKEOVER, cases, tuple(found))
+
+
+def _died_holding(history: LockHistory, rules: LockRules) -> Iterator[tuple[Hold, Death]]:
+    for hold in history.holds:
+        ended = hold.last_proof + rules.ttl if hold.ended is None else hold.ended
+        for death in _deaths(history, hold.owner, hold.begun, ended):
+            if death.at < ended:
+                yield hold, death
 
 
 def _no_expiry(history: LockHistory, _: LockRules) -> Finding:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checkers.history import Span, overlaps, seconds
+from harness.checkers.history import overlaps, seconds
 from harness.checkers.kinds import NotificationKind
-from harness.checkers.notice_mails import death_of
-from harness.checkers.notice_story import Stories, Story
+from harness.checkers.notice_story import Stories, Story, span_of
 from harness.checkers.notification_history import (
-    Attempt,
     NotificationHistory,
     NotificationRules,
     Sending,
@@ -68,19 +66,10 @@ def _overlapping(stories: Stories, history: NotificationHistory, rules: Notifica
             (first.row, second.row),
         )
         for story in stories
-        for first, second in overlaps([_span(one, history) for one in story.attempts], rules.tolerance)
+        for first, second in overlaps([span_of(one, history) for one in story.attempts], rules.tolerance)
     ]
     pairs = sum(max(0, len(story.attempts) - 1) for story in stories)
     return Finding(NotificationKind.OVERLAPPING_ATTEMPTS, pairs, tuple(found))
-
-
-def _span(attempt: Attempt, history: NotificationHistory) -> Span[Attempt]:
-    """Without an end it lasts until its worker dies; a living worker is still at it."""
-    ended = attempt.ended
-    if ended is None:
-        death = death_of(attempt, history.deaths)
-        ended = max(history.until, attempt.begun) if death is None else death
-    return Span(attempt.begun, ended, attempt)
 
 
 def _numbers(stories: Stories, _: NotificationHistory, __: NotificationRules) -> Finding:

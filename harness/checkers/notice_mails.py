@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from harness.checkers.history import Death
 from harness.checkers.kinds import NoteKind, NotificationKind
 from harness.checkers.notice_dedup import is_due, noticed, told_before
-from harness.checkers.notice_story import Stories, Story
+from harness.checkers.notice_story import Stories, Story, death_of
 from harness.checkers.notification_history import (
     Attempt,
     Mail,
@@ -58,11 +57,6 @@ def _due(story: Story, history: NotificationHistory, rules: NotificationRules) -
     if last.outcome is not Sending.TEMPORARY or last.ended is None or len(story.attempts) >= rules.attempts:
         return None  # nothing more was to come; that the state is not final is a contradiction
     return last.ended + longest + rules.tolerance
-
-
-def death_of(attempt: Attempt, deaths: Sequence[Death]) -> float | None:
-    """When the worker died that was at this attempt."""
-    return min((one.at for one in deaths if one.worker == attempt.worker and one.at >= attempt.begun), default=None)
 
 
 def _duplicate_mail(stories: Stories, _: NotificationHistory, rules: NotificationRules) -> Finding:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.checkers.history import seconds
+from harness.checkers.history import overlap, seconds
 from harness.checkers.kinds import NotificationKind
-from harness.checkers.notice_story import Stories
+from harness.checkers.notice_story import Stories, span_of
 from harness.checkers.notification_history import (
     Attempt,
     NotificationHistory,
@@ -37,20 +37,21 @@ class _Pause:
         return Anomaly(kind, self.after.begun, what, (self.before, self.after))
 
 
-def _pauses(stories: Stories, rules: NotificationRules) -> Iterator[_Pause]:
+def _pauses(stories: Stories, history: NotificationHistory, rules: NotificationRules) -> Iterator[_Pause]:
     """The pauses that backoff rules: after a temporary failure, between attempts that do not overlap."""
     for story in stories:
         for number, (before, after) in enumerate(pairwise(story.attempts), start=1):
             if before.outcome is not Sending.TEMPORARY or before.ended is None:
                 continue
+            if overlap(span_of(before, history), span_of(after, history), rules.tolerance):
+                continue
             shortest, longest = rules.pause(number)
             length = after.begun - before.ended
-            if length >= -rules.tolerance:
-                yield _Pause(before, after, length, shortest - rules.tolerance, longest + rules.tolerance)
+            yield _Pause(before, after, length, shortest - rules.tolerance, longest + rules.tolerance)
 
 
-def _early_retry(stories: Stories, _: NotificationHistory, rules: NotificationRules) -> Finding:
-    pauses = list(_pauses(stories, rules))
+def _early_retry(stories: Stories, history: NotificationHistory, rules: NotificationRules) -> Finding:
+    pauses = list(_pauses(stories, history, rules))
     found = [
         one.anomaly(NotificationKind.EARLY_RETRY, f"at least {seconds(one.shortest)} are due")
         for one in pauses
@@ -59,8 +60,8 @@ def _early_retry(stories: Stories, _: NotificationHistory, rules: NotificationRu
     return Finding(NotificationKind.EARLY_RETRY, len(pauses), tuple(found))
 
 
-def _late_retry(stories: Stories, _: NotificationHistory, rules: NotificationRules) -> Finding:
-    pauses = list(_pauses(stories, rules))
+def _late_retry(stories: Stories, history: NotificationHistory, rules: NotificationRules) -> Finding:
+    pauses = list(_pauses(stories, history, rules))
     found = [
         one.anomaly(NotificationKind.LATE_RETRY, f"at most {seconds(one.longest)} are allowed")
         for one in pauses

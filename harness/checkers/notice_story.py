@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.checkers.history import Death, Span
 from harness.checkers.notification_history import Attempt, Mail, Notice, NotificationHistory, Sending
 
 
@@ -37,3 +38,17 @@ def stories(history: NotificationHistory) -> tuple[Story, ...]:
 
 
 Stories = Sequence[Story]
+
+
+def death_of(attempt: Attempt, deaths: Sequence[Death]) -> float | None:
+    """When the worker died that was at this attempt."""
+    return min((one.at for one in deaths if one.worker == attempt.worker and one.at >= attempt.begun), default=None)
+
+
+def span_of(attempt: Attempt, history: NotificationHistory) -> Span[Attempt]:
+    """Without an end it lasts until its worker dies; a living worker is still at it."""
+    ended = attempt.ended
+    if ended is None:
+        death = death_of(attempt, history.deaths)
+        ended = max(history.until, attempt.begun) if death is None else death
+    return Span(attempt.begun, ended, attempt)

@@ -35,7 +35,7 @@ def course_of(job: Job, history: ScheduleHistory, rules: ScheduleRules) -> Cours
     runs = sorted((run for run in history.runs if run.job == job.name), key=lambda run: (run.begun, repr(run)))
     told = []
     for run in runs:
-        life = _life(run, history, rules)
+        life = _life(run, history)
         cut = None
         if life.ended is not None and (run.ended is None or run.ended > life.ended):
             cut = max(life.ended, run.begun)
@@ -44,8 +44,11 @@ def course_of(job: Job, history: ScheduleHistory, rules: ScheduleRules) -> Cours
     return Course(job, tuple(told), tuple(outages))
 
 
-def _life(run: Run, history: ScheduleHistory, rules: ScheduleRules) -> Life:
-    """The life in which the run began; the worker's first one if the clocks are that far apart."""
-    lives = sorted((life for life in history.lives if life.worker == run.worker), key=lambda life: life.begun)
-    begun = [life for life in lives if life.begun <= run.begun + rules.tolerance]
-    return begun[-1] if begun else lives[0]
+def _life(run: Run, history: ScheduleHistory) -> Life:
+    """The life in which the run began; where clocks disagree, the nearest one."""
+
+    def distance(life: Life) -> float:
+        ended = history.until if life.ended is None else life.ended
+        return max(life.begun - run.begun, run.begun - ended, 0.0)
+
+    return min((one for one in history.lives if one.worker == run.worker), key=lambda one: (distance(one), -one.begun))
