@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from redis.asyncio import Redis
 
@@ -20,7 +21,7 @@ from dealradar.settings import Settings
 from dealradar.valkey import Valkey, ValkeyDownError
 
 DEALS, REVIEWS, COMMENTS, NOTIFICATIONS = "deals", "reviews", "comments", "notifications"
-RawHeaders = list[tuple[bytes, bytes]]
+RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 JITTER = 0.1
 
@@ -141,13 +142,19 @@ def _pack(stamp: bytes, answer: Answer, fresh_until: float) -> bytes:
 
 def _unpack(entry: bytes) -> tuple[float, Answer]:
     head, _, body = entry.partition(b"\n\n")
+    at, fresh_until, headers = _unpack_head(head)
+    return fresh_until, Answer(200, headers, body, at=at)
+
+
+@lru_cache(maxsize=1_024)
+def _unpack_head(head: bytes) -> tuple[float, float, RawHeaders]:
     about, *lines = head.split(b"\n")
     _, at, fresh_until = about.split(b" ")
-    headers: RawHeaders = []
+    headers = []
     for line in lines:
         name, _, value = line.partition(b":")
         headers.append((name, value))
-    return float(fresh_until), Answer(200, headers, body, at=float(at))
+    return float(at), float(fresh_until), tuple(headers)
 
 
 def _fresh(entry: bytes | None, stamp: bytes) -> Answer | None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.types import Scope
 
@@ -42,6 +43,7 @@ def identify(scope: Scope, trusted: tuple[Network, ...]) -> Client:
     return Client(address, is_secure)
 
 
+@lru_cache(maxsize=4_096)
 def _normal(text: str) -> str | None:
     try:
         address = ipaddress.ip_address(text)
@@ -52,6 +54,7 @@ def _normal(text: str) -> str | None:
     return str(address)
 
 
+@lru_cache(maxsize=4_096)
 def _is_trusted(text: str, trusted: tuple[Network, ...]) -> bool:
     normal = _normal(text)
     if normal is None:

@@ -1,6 +1,6 @@
 """Cross-origin access to the API for the origins on the list, compared exactly. No cookies: no credentials header."""
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -8,7 +8,9 @@ from dealradar.problems import problem
 
 ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
-EXPOSED_HEADERS = "ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Cache, X-Request-ID"
+EXPOSED_HEADERS = (
+    b"ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Cache, X-Request-ID"
+)
 PREFLIGHT_SECONDS = "600"
 
 
@@ -24,19 +26,18 @@ class Cors:
         if scope["type"] != "http" or not (scope["path"].startswith("/api/") or scope["path"] == "/openapi.json"):
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
-        if scope["method"] == "OPTIONS" and origin and "access-control-request-method" in headers:
+        origin = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"), "")
+        if scope["method"] == "OPTIONS" and origin and "access-control-request-method" in Headers(scope=scope):
             await self._preflight(scope, origin)(scope, receive, send)
             return
 
         async def send_with_origin(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answer = MutableHeaders(raw=message["headers"])
-                answer.add_vary_header("Origin")
+                headers = message["headers"]
+                headers.append((b"vary", b"Origin"))
                 if origin in self.origins:
-                    answer["Access-Control-Allow-Origin"] = str(origin)
-                    answer["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+                    headers.append((b"access-control-allow-origin", origin.encode()))
+                    headers.append((b"access-control-expose-headers", EXPOSED_HEADERS))
             await send(message)
 
         await self.app(scope, receive, send_with_origin)

@@ -28,7 +28,7 @@ class RequestLimits:
         if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > TARGET_BYTES:
             await problem(scope, 414, f"The target is longer than {TARGET_BYTES} bytes.")(scope, receive, send)
             return
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+        if sum([len(name) + len(value) for name, value in scope["headers"]]) > HEADER_BYTES:
             await problem(scope, 431, f"The headers are longer than {HEADER_BYTES} bytes.")(scope, receive, send)
             return
         declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")

@@ -5,7 +5,6 @@ import re
 import time
 import uuid
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dealradar.problems import unexpected
@@ -38,20 +37,16 @@ class Outermost:
             nonlocal status, x_cache
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(raw=message["headers"])
-                headers["X-Request-ID"] = request_id
-                x_cache = headers.get("x-cache")
+                x_cache = next((str(value, "ascii") for name, value in message["headers"] if name == b"x-cache"), None)
+                message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
         await self.app(inner, receive, send_with_id)
         seconds = time.perf_counter() - begun
         self.traffic.record(inner["method"], scope["path"], status, seconds, x_cache)
-        log.debug(
-            "%s %s",
-            method,
-            scope["path"],
-            extra={"status": status, "ms": round(seconds * 1_000, 2), "request_id": request_id, "cache": x_cache},
-        )
+        if log.isEnabledFor(logging.DEBUG):
+            told = {"status": status, "ms": round(seconds * 1_000, 2), "request_id": request_id, "cache": x_cache}
+            log.debug("%s %s", method, scope["path"], extra=told)
 
 
 class LastResort:

@@ -6,6 +6,7 @@ carries credentials). HIT and STALE carry an Age. Paths that are never cached ca
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
@@ -13,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dealradar import single_flight
-from dealradar.cache_store import COMMENTS, DEALS, REVIEWS, Answer, CacheStore, Lookup, RawHeaders
+from dealradar.cache_store import COMMENTS, DEALS, REVIEWS, Answer, CacheStore, Lookup
 from dealradar.conditional import entity_tag
 from dealradar.valkey import ValkeyDownError
 
@@ -129,7 +130,7 @@ class ResponseCache:
 
         await self.app(scope, receive, collect)
         body = b"".join(chunks)
-        headers: RawHeaders = list(start["headers"])
+        headers = list(start["headers"])
         if start["status"] == 200:
             present = {name for name, _ in headers}
             if b"cache-control" not in present:
@@ -138,7 +139,7 @@ class ResponseCache:
             if b"etag" not in present:
                 headers.append((b"etag", entity_tag(body).encode()))
         may_be_stored = start["status"] == 200 and len(body) <= LARGEST_BODY and _is_for_everybody(headers, rule)
-        return Answer(start["status"], headers, body, may_be_stored)
+        return Answer(start["status"], tuple(headers), body, may_be_stored)
 
 
 @lru_cache(maxsize=1_024)
@@ -148,7 +149,7 @@ def normal_query(query: bytes) -> str:
     return urlencode(sorted(pairs, key=lambda pair: pair[0]))
 
 
-def _is_for_everybody(headers: RawHeaders, rule: Rule) -> bool:
+def _is_for_everybody(headers: Iterable[tuple[bytes, bytes]], rule: Rule) -> bool:
     """May these headers be given to whoever asks for the same name?"""
     for name, value in headers:
         if name == b"set-cookie" or (name == b"cache-control" and re.search(rb"no-store|private", value)):

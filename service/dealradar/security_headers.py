@@ -3,7 +3,6 @@
 The set follows the OWASP HTTP Headers Cheat Sheet; HSTS is RFC 6797, which forbids it on answers over plain HTTP.
 """
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dealradar.clients import identify
@@ -78,9 +77,10 @@ class SecurityHeaders:
 
         async def send_dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *guards]
-                # What nobody decided about is not to be kept by anyone.
-                MutableHeaders(raw=message["headers"]).setdefault("Cache-Control", "no-store")
+                headers = message["headers"] = [*message["headers"], *guards]
+                if not any(name == b"cache-control" for name, _ in headers):
+                    # What nobody decided about is not to be kept by anyone.
+                    headers.append((b"cache-control", b"no-store"))
             await send(message)
 
         await self.app(scope, receive, send_dressed)

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 SAMPLES_PER_ROUTE = 2_048
 OTHER = "other"
@@ -62,6 +63,7 @@ class Traffic:
         return sorted(lines, key=lambda line: -int(str(line["requests"])))
 
 
+@lru_cache(maxsize=4_096)
 def route_label(path: str) -> str:
     """Fold the numbers of a path, and the parameters of a template, into one name."""
     return re.sub(r"/(?:[0-9]+|\{[^}]*\})(?=/|$)", "/{id}", path)

@@ -211,7 +211,7 @@ async def _kept(
             lookup = await cache.look_up(f"metrics:{name}", tags)
 
     async def answer() -> Answer:
-        return Answer(200, [], (await compute()).model_dump_json().encode(), may_be_stored=True)
+        return Answer(200, (), (await compute()).model_dump_json().encode(), may_be_stored=True)
 
     word, found = await single_flight.answer(cache, lookup, answer)
     return Response(found.body, media_type="application/json", headers={"X-Cache": word, "Cache-Control": "no-store"})
