@@ -36,7 +36,7 @@ function legend(list, series) {
 }
 
 function bars(picture, series, rows, { largest, stacked, write, size }) {
-  const [left, right] = [190, 60];
+  const [left, right] = [225, 60];
   const pitch = 26;
   picture.setAttribute("viewBox", `0 0 ${WIDTH} ${Math.max(1, rows.length) * pitch}`);
   rows.forEach((row, at) => {
