@@ -65,7 +65,8 @@ def _scale(text: str) -> int:
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
-    from dealradar.server import PortUnavailableError, serve
+    from dealradar.listener import PortUnavailableError
+    from dealradar.server import serve
 
     try:
         serve(settings, options.host, options.port)
