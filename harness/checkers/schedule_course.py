@@ -51,4 +51,7 @@ def _life(run: Run, history: ScheduleHistory) -> Life:
         ended = history.until if life.ended is None else life.ended
         return max(life.begun - run.begun, run.begun - ended, 0.0)
 
-    return min((one for one in history.lives if one.worker == run.worker), key=lambda one: (distance(one), -one.begun))
+    return min(
+        (one for one in history.lives if one.worker == run.worker),
+        key=lambda one: (distance(one), -one.begun, repr(one)),
+    )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.checkers import (
@@ -238,6 +238,7 @@ def test_a_history_as_it_should_be_has_no_anomaly(seen):
 
 
 @pytest.mark.parametrize("kind", ScheduleKind)
+@settings(max_examples=25)
 @given(seen=valid_histories())
 def test_one_mistake_is_found_as_what_it_is(kind, seen):
     found = check_schedules(plant(kind, seen), RULES)
