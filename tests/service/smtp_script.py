@@ -23,14 +23,16 @@ ANSWERS = {
 
 @dataclass
 class Script:
-    """`answers` replaces the usual ones; `heard` is what clients said."""
+    """`answers` replaces the usual ones, also during the block; `heard` is what clients said."""
 
     answers: Mapping[str, str]
     url: str
     heard: list[str] = field(default_factory=list)
+    conversations: int = 0
 
     def serve(self, connection: socket.socket) -> None:
         """One conversation."""
+        self.conversations += 1
         with connection, connection.makefile("rwb") as lines:
             in_text, word = False, "CONNECT"
             while True:

@@ -247,8 +247,11 @@ def test_one_review_is_told_once_even_without_a_window(desk):
     assert desk.told("new_review") == [MARA]
 
 
-def test_an_answer_is_told_to_whom_it_answers(desk):
+def test_an_answer_is_told_to_whom_it_answers_and_not_to_oneself(desk):
     question = desk.comment(NOOR)
-    answers = [desk.comment(author, question) for author in (NOOR, PAU, LIA, PAU)]
-    desk.at_once(*(partial(outbox.replied, comment_id=one, dedup_minutes=60) for one in (question, *answers)))
+    for comment in (question, desk.comment(NOOR, question)):
+        desk.at_once(partial(outbox.replied, comment_id=comment, dedup_minutes=60))
+    assert desk.told("new_reply") == []
+    answers = [desk.comment(author, question) for author in (PAU, LIA, PAU)]
+    desk.at_once(*(partial(outbox.replied, comment_id=answer, dedup_minutes=60) for answer in answers))
     assert desk.told("new_reply") == [NOOR]
