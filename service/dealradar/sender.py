@@ -19,6 +19,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from dealradar.cache_store import NOTIFICATIONS, CacheStore
 from dealradar.database import Database, DatabaseDownError, Row
 from dealradar.deliveries import JITTER, Deliveries
+from dealradar.flags import Flags
 from dealradar.mail import Letterhead, UnwritableError, compose
 from dealradar.mailserver import Delivery, MailServer, ServerTroubleError, Session
 from dealradar.settings import Settings
@@ -58,6 +59,7 @@ class Sender:
         self._longest_attempt = ANSWERS_PER_ATTEMPT * settings.smtp_timeout_seconds
         lease = self._longest_attempt + LEASE_MARGIN_SECONDS
         self._deliveries = Deliveries(database, settings, worker, lease_seconds=lease)
+        self._flags = Flags(database)
         self._troubles = 0
         self._database_is_down = False
 
@@ -79,6 +81,8 @@ class Sender:
 
     async def _round(self, stop: asyncio.Event) -> float:
         """Send all that is due over one session; how many seconds to rest then."""
+        if not await self._flags.is_on("mail"):
+            return POLL_SECONDS
         queue = await self._deliveries.look()
         _QUEUED.set(queue["queued"])
         _OLDEST.set(queue["oldest"])

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 import psycopg
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Depends, HTTPException, Response
 from pydantic import BaseModel, Field
 
 from dealradar.cache_store import COMMENTS, NOTIFICATIONS
@@ -14,7 +14,7 @@ from dealradar.keyset import Listing, Order, Page, PartQuery
 from dealradar.outbox import replied
 from dealradar.routes.deals import FOREIGN_CURSOR, MISSING, NO_DEAL
 from dealradar.schemas import LARGEST_ID, Id, Input, Prose, Whole
-from dealradar.state import ServicesDep
+from dealradar.state import ServicesDep, needs_flag
 
 DEEPEST_REPLY = 20
 MOST_IN_THREAD = 200
@@ -125,6 +125,7 @@ async def thread(services: ServicesDep, comment_id: Id) -> Thread:
     status_code=201,
     response_model=Comment,
     responses={**CREATED, **MISSING, 409: {"description": "parent_id is no comment on this deal"}},
+    dependencies=[Depends(needs_flag("feedback"))],
 )
 async def create(creation: CreationDep, deal_id: Id, given: NewComment) -> Response:
     """Comment on a deal, or answer another comment on it; the author of that one is told.

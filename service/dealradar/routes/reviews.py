@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from pydantic import BaseModel, Field
 
 from dealradar.auth import CallerDep
@@ -14,7 +14,7 @@ from dealradar.keyset import WHOLE, Listing, Order, Page, Part, PartQuery
 from dealradar.outbox import reviewed
 from dealradar.routes.deals import FOREIGN_CURSOR, MISSING, NO_DEAL
 from dealradar.schemas import Id, Input, Prose, Title, Whole
-from dealradar.state import ServicesDep
+from dealradar.state import ServicesDep, needs_flag
 
 router = APIRouter(prefix="/api", tags=["reviews"])
 
@@ -136,7 +136,13 @@ async def of_deal(services: ServicesDep, deal_id: Id, query: Annotated[ReviewQue
     )
 
 
-@router.post("/deals/{deal_id}/reviews", status_code=201, response_model=Review, responses={**CREATED, **MISSING})
+@router.post(
+    "/deals/{deal_id}/reviews",
+    status_code=201,
+    response_model=Review,
+    responses={**CREATED, **MISSING},
+    dependencies=[Depends(needs_flag("feedback"))],
+)
 async def create(creation: CreationDep, deal_id: Id, given: NewReview) -> Response:
     """Review a deal; its author is told.
 
