@@ -19,7 +19,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "friendly_path": context.target.cors_paths or context.surface.paths if context.target.cors_origins else (),
         "role": tuple(context.target.auth.roles),
     }
-    taken = {name for mark in metafunc.definition.iter_markers("parametrize") for name in mark.args[0].split(",")}
+    given = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    taken = {name.strip() for names in given for name in (names.split(",") if isinstance(names, str) else names)}
     for name, found in values.items():
         if name in metafunc.fixturenames and name not in taken:
             metafunc.parametrize(name, found or [pytest.param("", marks=pytest.mark.skip(reason=_why(context, name)))])

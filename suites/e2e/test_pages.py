@@ -1,13 +1,17 @@
 """Pages in a real browser."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 
 @pytest.mark.check("page.loads", severity="critical", source="the profile's [pages]", subject="{page_path}")
-def test_page_loads_without_a_problem(page, page_problems, page_path):
+def test_page_loads_without_a_problem(page, page_problems, page_path, target):
     answer = page.goto(page_path, wait_until="networkidle")
     assert answer is not None
     assert answer.status == 200
+    if page_path in target.page_roles:
+        assert urlsplit(page.url).path != target.page_login.path, "logged in, and asked to log in"
     assert page_problems.all == []
 
 
