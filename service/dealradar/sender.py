@@ -81,12 +81,10 @@ class Sender:
 
     async def _round(self, stop: asyncio.Event) -> float:
         """Send all that is due over one session; how many seconds to rest then."""
-        if not await self._flags.is_on("mail"):
-            return POLL_SECONDS
         queue = await self._deliveries.look()
         _QUEUED.set(queue["queued"])
         _OLDEST.set(queue["oldest"])
-        if not queue["due"]:
+        if not queue["due"] or not await self._flags.is_on("mail"):
             return POLL_SECONDS
         try:
             session = await self._bounded(_in_thread(self._server.open), stop)
@@ -99,7 +97,7 @@ class Sender:
         return POLL_SECONDS
 
     async def _send_due(self, session: Session, stop: asyncio.Event) -> None:
-        while batch := await self._deliveries.claim():
+        while await self._flags.is_on("mail") and (batch := await self._deliveries.claim()):
             waiting = [notice for notice in batch if notice["state"] == "sending"]
             _OUTCOMES.labels("dead").inc(len(batch) - len(waiting))
             try:
