@@ -7,8 +7,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -18,7 +18,7 @@ from harness.places import root
 from harness.profile import load_target, target_document
 from harness.run import create_run, open_run
 from harness.stack import launch
-from tests.stack_target import PROGRAM
+from tests.stack_target import PROGRAM, eventually, listens
 
 PROFILE = """\
 schema = 1
@@ -123,6 +123,18 @@ class Bench:
             ended = self._pytest(*given, *words)
         open_run(run.path).close("finished")
         return Ended(*ended, run=run.path, words=words)
+
+    @contextmanager
+    def stranger(self) -> Iterator[str]:
+        """The URL of a service that this harness did not start."""
+        environment = {**os.environ, "PORT": str(port := free_port())}
+        service = subprocess.Popen([sys.executable, str(self.folder / "service.py")], env=environment)
+        try:
+            assert eventually(lambda: listens(port))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            service.kill()
+            service.wait(30)
 
     def run_as(self, how: str, workers: int, *words: str) -> Ended:
         """In one of both ways ("by hand", "in the gate"), with xdist's workers or none."""

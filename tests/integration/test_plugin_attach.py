@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.stack_target import eventually, listens
 from tests.suite_session import Bench, free_port
 
 
@@ -21,13 +17,8 @@ def bench(tmp_path) -> Bench:
 @pytest.fixture
 def foreign(bench) -> Iterator[str]:
     """The URL of a service that this harness did not start."""
-    service = subprocess.Popen(
-        [sys.executable, str(bench.folder / "service.py")], env={**os.environ, "PORT": str(port := free_port())}
-    )
-    assert eventually(lambda: listens(port))
-    yield f"http://127.0.0.1:{port}"
-    service.kill()
-    service.wait(30)
+    with bench.stranger() as url:
+        yield url
 
 
 ACTIONS = """

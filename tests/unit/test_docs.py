@@ -7,7 +7,7 @@ import pytest
 from msgspec import inspect as schema
 
 import harness.pytest_plugin.fixtures as plugin_fixtures
-from fixtures import browser, http, stores
+from fixtures import browser, faults, http, stores
 from harness.errors import HarnessError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Outcome, Target, Threshold
 from harness.policy import load_policy, load_waivers
@@ -239,10 +239,10 @@ def test_of_two_rows_the_upper_one_decides(words, rule, cases):
 def test_markers_and_fixtures_of_suites_are_documented(pytestconfig):
     told = {row[0].strip("`") for row in rows(read("docs/suites.md"), columns=2)}
     markers = {text.partition(":")[0].partition("(")[0] for text in pytestconfig.getini("markers")}
-    ours = {"check", "alone", "beside", "writes", "attacks", "breaks"}
+    ours = {"check", "alone", "beside", "writes", "attacks", "breaks", "rig"}
     assert ours <= markers
     assert ours <= told
-    modules = (http, stores, browser, plugin_fixtures)
+    modules = (http, stores, browser, faults, plugin_fixtures)
     defined = {
         name
         for module in modules
