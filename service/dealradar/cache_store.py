@@ -85,15 +85,14 @@ class CacheStore:
             await self.invalidate(*self._owed)
             if self._owed:
                 raise ValkeyDownError
-        key, *generations = keys = self.keys(name, tags)
         if fetched is None:
-            fetched = await self.valkey.run(lambda client: _fetch(client, keys))
+            fetched = await self.valkey.run(lambda client: _fetch(client, self.keys(name, tags)))
         entry, *words = fetched
         stamps = [word for word in words if word is not None]
         if len(stamps) < len(words):  # some were never set, or evicted
-            stamps = await self.valkey.run(lambda client: _begin(client, generations))
+            stamps = await self.valkey.run(lambda client: _begin(client, [_generation(tag) for tag in tags]))
         stamp = b"|".join(stamps)
-        return Lookup(key, stamp, _fresh(entry, stamp), entry)
+        return Lookup(self._prefix + name, stamp, _fresh(entry, stamp), entry)
 
     async def look_again(self, lookup: Lookup) -> Answer | None:
         """What somebody else has stored meanwhile under the very stamp of this look-up. Raises ValkeyDownError."""

@@ -31,11 +31,12 @@ class RequestLimits:
         if sum([len(name) + len(value) for name, value in scope["headers"]]) > HEADER_BYTES:
             await problem(scope, 431, f"The headers are longer than {HEADER_BYTES} bytes.")(scope, receive, send)
             return
-        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        sent = dict(scope["headers"])
+        declared = sent.get(b"content-length", b"0")
         messages: list[Message] = []
         size = int(declared) if declared.isdigit() else 0
         received = 0
-        has_more = any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+        has_more = b"content-length" in sent or b"transfer-encoding" in sent
         while has_more and max(size, received) <= BODY_BYTES:
             try:
                 message = await asyncio.wait_for(receive(), BODY_SECONDS)

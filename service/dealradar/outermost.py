@@ -1,9 +1,9 @@
 """The outermost ASGI layer, which gives each request its id, times it and answers HEAD by GET; and the last resort."""
 
 import logging
+import random
 import re
 import time
-import uuid
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,21 +31,22 @@ class Outermost:
         # The server leaves the body away when it answers a HEAD, so the layers below need not know of HEAD at all.
         inner = {**scope, "method": "GET" if method == "HEAD" else method, "state": {**scope.get("state", {})}}
         inner["state"]["request_id"] = request_id
-        status, x_cache = 0, None
+        status = 0
+        x_cache: bytes | None = None
 
         async def send_with_id(message: Message) -> None:
             nonlocal status, x_cache
             if message["type"] == "http.response.start":
                 status = message["status"]
-                x_cache = next((str(value, "ascii") for name, value in message["headers"] if name == b"x-cache"), None)
+                x_cache = dict(message["headers"]).get(b"x-cache")
                 message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
         await self.app(inner, receive, send_with_id)
         seconds = time.perf_counter() - begun
-        self.traffic.record(inner["method"], scope["path"], status, seconds, x_cache)
+        self.traffic.record(inner["method"], scope["path"], status, seconds, x_cache.decode() if x_cache else None)
         if log.isEnabledFor(logging.DEBUG):
-            told = {"status": status, "ms": round(seconds * 1_000, 2), "request_id": request_id, "cache": x_cache}
+            told = {"status": status, "ms": round(seconds * 1_000, 2), "request_id": request_id, "cache": str(x_cache)}
             log.debug("%s %s", method, scope["path"], extra=told)
 
 
@@ -81,4 +82,4 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and re.fullmatch(rb"[A-Za-z0-9._-]{1,64}", value):
             return str(value, "ascii")
-    return uuid.uuid4().hex
+    return f"{random.getrandbits(128):032x}"

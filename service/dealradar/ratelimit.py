@@ -13,10 +13,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 from prometheus_client import Counter
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -134,21 +132,17 @@ class RateLimit:
         await self.app(scope, receive, send_with_limit)
 
     async def _decide(self, client: str, foreseen: list[str]) -> Decision:
-        keys = [f"dr:limit:{client}", *foreseen]
-
-        async def ask(connection: Redis) -> list[Any]:
-            try:
-                reply: list[Any] = await connection.evalsha(SCRIPT_DIGEST, len(keys), *keys, WINDOW_MS, self.limit)
-            except NoScriptError:  # a server that was just started
-                reply = await connection.eval(SCRIPT, len(keys), *keys, WINDOW_MS, self.limit)
-            return reply
-
+        words: list[str | int] = [1 + len(foreseen), f"dr:limit:{client}", *foreseen, WINDOW_MS, self.limit]
         try:
-            remaining, reset_ms, *fetched = await self.valkey.run(ask)
+            try:
+                reply = await self.valkey.command("EVALSHA", SCRIPT_DIGEST, *words)
+            except NoScriptError:  # a server that was just started
+                reply = await self.valkey.command("EVAL", SCRIPT, *words)
         except ValkeyDownError:
             _decisions.labels("process").inc()
             return self.local.take(client, time.monotonic() * 1_000)
         _shared.inc()
+        remaining, reset_ms, *fetched = reply
         return Decision(remaining, _seconds(reset_ms), fetched[0] if fetched else None)
 
 

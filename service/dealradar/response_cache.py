@@ -100,11 +100,10 @@ class ResponseCache:
 
     def _name(self, scope: Scope, rule: Rule) -> str | None:
         query = scope["query_string"]
-        is_public = not any(name in CREDENTIALS for name, _ in scope["headers"])
-        if not self.store.enabled or not is_public or len(query) > LONGEST_QUERY:
+        sent = dict(scope["headers"])
+        if not self.store.enabled or len(query) > LONGEST_QUERY or not CREDENTIALS.isdisjoint(sent):
             return None
         target = f"{scope['path']}?{normal_query(query)}" if query else scope["path"]
-        sent = dict(scope["headers"]) if rule.vary else {}
         varied = [f"{name}:{sent.get(name.encode(), b'').decode('latin-1')}" for name in rule.vary]
         return "\n".join([target, *varied])
 

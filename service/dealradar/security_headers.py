@@ -78,7 +78,7 @@ class SecurityHeaders:
         async def send_dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message["headers"] = [*message["headers"], *guards]
-                if not any(name == b"cache-control" for name, _ in headers):
+                if b"cache-control" not in dict(headers):
                     # What nobody decided about is not to be kept by anyone.
                     headers.append((b"cache-control", b"no-store"))
             await send(message)

@@ -5,15 +5,18 @@ fast, and for a moment after a failure none is tried: a frozen server costs one 
 request.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import redis.exceptions
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 log = logging.getLogger("dealradar.valkey")
 T = TypeVar("T")
@@ -28,11 +31,11 @@ class ValkeyDownError(Exception):
 
 
 class Valkey:
-    """One pool of connections; every call goes through `run`."""
+    """One pool of connections; every call goes through `run`, or through `command` where each microsecond counts."""
 
     def __init__(self, url: str) -> None:
         # The client's own default is ten retries: 4.6 s until a refused connection is reported.
-        pool = BlockingConnectionPool.from_url(
+        self._pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
             timeout=TIMEOUT_SECONDS,
@@ -40,7 +43,9 @@ class Valkey:
             socket_connect_timeout=TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
-        self._client = Redis.from_pool(pool)
+        self._client = Redis.from_pool(self._pool)
+        self._idle: list[AbstractConnection] = []
+        self._places = asyncio.Semaphore(CONNECTIONS)
         self._paused_until = 0.0
         self._is_down = False
 
@@ -50,6 +55,44 @@ class Valkey:
             raise ValkeyDownError
         return await self._try(call)
 
+    async def command(self, *words: str | int) -> Any:  # noqa: ANN401  # whatever the command replies
+        """Send one command, at less than half of what the client's own way costs.
+
+        Raises ValkeyDownError; NoScriptError where a script is not known.
+        """
+        return await self.run(lambda _: self._send(words))
+
+    async def _send(self, words: tuple[str | int, ...]) -> Any:  # noqa: ANN401
+        async with self._places:
+            if not self._idle:
+                return await self._exchange(self._new_connection(), words)
+            try:
+                return await self._exchange(self._idle.pop(), words)
+            except redis.exceptions.ConnectionError:
+                # A server that was restarted has closed all that were idle.
+                await self._close_idle()
+                return await self._exchange(self._new_connection(), words)
+
+    async def _exchange(self, connection: AbstractConnection, words: tuple[str | int, ...]) -> Any:  # noqa: ANN401
+        """Leaves the connection among the idle ones, unless it broke: then it has disconnected itself."""
+        await connection.send_command(*words)
+        try:
+            reply = await connection.read_response()
+        except NoScriptError:
+            self._idle.append(connection)
+            raise
+        self._idle.append(connection)
+        return reply
+
+    def _new_connection(self) -> AbstractConnection:
+        made: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        return made
+
+    async def _close_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.disconnect(nowait=True)
+
     async def ping(self) -> None:
         """Ask whether Valkey answers, even in the pause after a failure. Raises ValkeyDownError."""
         await self._try(lambda client: client.ping())
@@ -58,6 +101,8 @@ class Valkey:
     async def _try(self, call: Callable[[Redis], Awaitable[T]]) -> T:
         try:
             result = await call(self._client)
+        except NoScriptError:
+            raise
         except (RedisError, OSError, TimeoutError) as error:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             if not self._is_down:
@@ -76,4 +121,5 @@ class Valkey:
 
     async def close(self) -> None:
         """Give the connections back."""
+        await self._close_idle()
         await self._client.aclose()
