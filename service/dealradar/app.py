@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Iterator
 
 from fastapi import FastAPI
@@ -57,6 +58,7 @@ def _framework(services: Services) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(framework: FastAPI) -> AsyncIterator[None]:
         await services.database.open()
+        gc.freeze()  # what was loaded until now is never garbage: no collection need look at it again
         warming = asyncio.create_task(keep_warm(ResponseCache(framework, services.cache), services.cache))
         try:
             yield
