@@ -151,7 +151,7 @@ def test_what_a_killed_worker_had_sent_is_sent_again_under_the_same_id(new_case,
         (attempt,) = case.attempts()
         pid = int(attempt.worker.split("-")[-2])
         rig.kill(next(worker for worker in rig.workers if worker.pid == pid))
-        death = Death(attempt.worker, time.time())
+        death = Death(worker=attempt.worker, at=time.time())
     until(lambda: case.ended(1), case.states)
     first, second = case.attempts()
     assert (first.outcome, second.outcome) == (Sending.UNKNOWN, Sending.SENT)
