@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import pytest
@@ -115,3 +116,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def superuser_url(servers: StackInfo) -> str:
+    """Of the role that may make databases."""
+    parts = urlsplit(servers.database_url or "")
+    return urlunsplit(
+        parts._replace(netloc=f"postgres:{servers.secrets['postgres_superuser']}@{parts.netloc.split('@')[1]}")
+    )
+
+
+def on_database(url: str, name: str) -> str:
+    """The same server and role, another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import psycopg
@@ -27,7 +26,9 @@ from tests.dealradar_process import (
     eventually,
     free_port,
     is_up,
+    on_database,
     run_command,
+    superuser_url,
 )
 from tests.stack_target import small_target
 
@@ -45,9 +46,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
 @pytest.fixture(scope="session")
 def template(servers: StackInfo) -> str:
     """The URL of a migrated and seeded database that nobody uses but to copy it."""
-    url = _on_database(_superuser(servers), TEMPLATE)
-    with psycopg.connect(_superuser(servers), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {TEMPLATE}")
+    url = on_database(servers.database_url or "", TEMPLATE)
+    with psycopg.connect(superuser_url(servers), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {TEMPLATE} OWNER app")
     environ = environment(servers, url, {"SEED_USER_PASSWORD": PASSWORD, "SEED_OPERATOR_PASSWORD": PASSWORD})
     for command in ("migrate", "seed"):
         run_command(command, environ)
@@ -61,9 +62,9 @@ _numbers = itertools.count(1)
 def database_url(servers: StackInfo, template: str) -> Iterator[str]:
     """A database of this test's own, migrated and seeded."""
     name = f"test_{next(_numbers)}"
-    with psycopg.connect(_superuser(servers), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
-        yield _on_database(template, name)
+    with psycopg.connect(superuser_url(servers), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER app".encode())
+        yield on_database(template, name)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
@@ -146,14 +147,3 @@ def start(servers: StackInfo, database_url: str, cache: redis.Redis, tmp_path: P
 def service(start: Start) -> Running:
     """One instance with the settings of a test stack."""
     return start()
-
-
-def _superuser(servers: StackInfo) -> str:
-    parts = urlsplit(servers.database_url or "")
-    return urlunsplit(
-        parts._replace(netloc=f"postgres:{servers.secrets['postgres_superuser']}@{parts.netloc.split('@')[1]}")
-    )
-
-
-def _on_database(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
