@@ -3,6 +3,8 @@
 import pytest
 from psycopg import sql
 
+from fixtures.accounts import sign_up
+
 METRICS = ("/api/metrics/overview", "/api/metrics/performance", "/api/metrics/notifications")
 
 
@@ -20,6 +22,46 @@ def test_a_wrong_password_is_401_and_says_nothing_more(client, email):
     assert answer.status == 401
     assert "password" in answer.json()["detail"]
     assert "e-mail" in answer.json()["detail"], "an unknown account must look like a wrong password"
+
+
+@pytest.fixture
+def account(client, learn_secret):
+    """A new account of this test's own."""
+    return sign_up(client, learn_secret)
+
+
+@pytest.mark.check("auth.register", severity="critical")
+@pytest.mark.writes
+def test_who_registers_can_log_in(account):
+    me = account.ask("GET", "/api/auth/me", account.log_in()["access_token"]).json()
+    assert (me["email"], me["role"]) == (account.email, "user")
+
+
+@pytest.mark.check("auth.one_address", severity="high", subject="POST /api/auth/register")
+@pytest.mark.writes
+def test_an_address_has_one_account_whatever_its_case(account):
+    body = {"email": account.email.upper(), "display_name": "Somebody else", "password": "another password"}
+    assert account.client.exchange("POST", "/api/auth/register", json=body).status == 409
+
+
+@pytest.mark.check("auth.refresh", severity="critical", source="RFC 6749, 6")
+@pytest.mark.writes
+def test_a_refresh_token_gets_new_tokens(account):
+    first = account.log_in()
+    second = account.tokens("/api/auth/refresh", {"refresh_token": first["refresh_token"]})
+    assert second["refresh_token"] != first["refresh_token"]
+    assert account.ask("GET", "/api/auth/me", second["access_token"]).status == 200
+
+
+@pytest.mark.check("auth.logout", severity="critical", source="OWASP ASVS 5.0, 7.4.1")
+@pytest.mark.writes
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_logout_ends_the_login_and_everywhere_ends_all(account, everywhere):
+    here, elsewhere = account.log_in(), account.log_in()
+    answer = account.ask("POST", "/api/auth/logout", here["access_token"], json={"everywhere": everywhere})
+    assert answer.status == 204
+    assert account.refresh(here["refresh_token"]) == 401
+    assert account.refresh(elsewhere["refresh_token"]) == (401 if everywhere else 200)
 
 
 @pytest.mark.check("auth.required", severity="critical")

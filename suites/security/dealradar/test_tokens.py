@@ -26,6 +26,24 @@ def test_a_token_without_a_signature_is_refused(new_client, token):
     assert _status(new_client, f"{_part({**_read(head), 'alg': 'none'})}.{body}.") == 401
 
 
+@pytest.mark.check("auth.other_algorithm", severity="critical", source="RFC 8725, 2.1", subject="alg {algorithm}")
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "HS512", "None", ["HS256"], 7], ids=str)
+def test_a_token_that_names_another_algorithm_is_refused(new_client, token, algorithm):
+    head, body, signature = token("operator").split(".")
+    assert _status(new_client, f"{_part({**_read(head), 'alg': algorithm})}.{body}.{signature}") == 401
+
+
+@pytest.mark.check("auth.deep_token", severity="high", source="CWE-674", subject="a head of nested lists")
+def test_a_token_that_is_hard_to_read_is_401(new_client, token):
+    _, body, signature = token("operator").split(".")
+    assert _status(new_client, f"{base64.urlsafe_b64encode(b'[' * 6_000).decode()}.{body}.{signature}") == 401
+
+
+@pytest.mark.check("auth.huge_token", severity="high", source="RFC 6585, 5", subject="20,000 characters")
+def test_a_huge_token_is_refused(new_client):
+    assert _status(new_client, "a" * 20_000) in (401, 431)
+
+
 @pytest.mark.check("auth.tampered_token", severity="critical", source="RFC 7515, 5.2", subject="role changed")
 def test_a_changed_role_is_refused(new_client, token):
     head, body, signature = token("user").split(".")
