@@ -71,7 +71,7 @@ class _Pause:
         return self.ended > limit + rules.tolerance
 
     def late(self, rules: LockRules) -> bool:
-        return not self.deaths and not self.past_ttl(rules) and self.length > rules.renewal + rules.tolerance
+        return not self.past_ttl(rules) and self.length > rules.renewal + rules.tolerance
 
 
 def _pauses(history: LockHistory, rules: LockRules) -> Iterator[_Pause]:

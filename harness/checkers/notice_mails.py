@@ -23,12 +23,13 @@ def _lost(stories: Stories, history: NotificationHistory, rules: NotificationRul
     cases = 0
     found = []
     for story in stories:
-        due = _due(story, history, rules)
+        sent = _said_sent(story)
+        due = _overdue(story, history, rules) if sent is None else sent
         if due is None or due > history.until:
             continue
         cases += 1
         if not story.mails:
-            said = "was sent, it is said" if story.notice.state is State.SENT else "is overdue"
+            said = "is overdue" if sent is None else "was sent, it is said"
             what = f"notice {story.notice.id} to {story.notice.recipient} {said}, and no mail arrived"
             found.append(Anomaly(NotificationKind.LOST, due, what, (story.notice, *story.attempts)))
     for event in history.expected:
@@ -40,11 +41,18 @@ def _lost(stories: Stories, history: NotificationHistory, rules: NotificationRul
     return Finding(NotificationKind.LOST, cases, tuple(found))
 
 
-def _due(story: Story, history: NotificationHistory, rules: NotificationRules) -> float | None:
-    """By when a mail had to be there; None if none had to."""
+def _said_sent(story: Story) -> float | None:
+    """When the notice was sent, as an attempt or the outbox says."""
     notice = story.notice
-    if notice.state is State.SENT:
-        return notice.created if notice.sent_at is None else notice.sent_at
+    ended = [one.ended for one in story.attempts if one.outcome is Sending.SENT and one.ended is not None]
+    if ended or notice.state is not State.SENT:
+        return min(ended, default=None)
+    return notice.created if notice.sent_at is None else notice.sent_at
+
+
+def _overdue(story: Story, history: NotificationHistory, rules: NotificationRules) -> float | None:
+    """From when on the next attempt is overdue; None if none is to come."""
+    notice = story.notice
     if notice.state is State.DEAD:
         return None
     if not story.attempts:
@@ -55,7 +63,7 @@ def _due(story: Story, history: NotificationHistory, rules: NotificationRules) -
         stopped = death_of(last, history.deaths) if last.ended is None else last.ended
         return (last.begun if stopped is None else stopped) + longest + rules.takeover + rules.tolerance
     if last.outcome is not Sending.TEMPORARY or last.ended is None or len(story.attempts) >= rules.attempts:
-        return None  # nothing more was to come; that the state is not final is a contradiction
+        return None  # that the state is not final then is a contradiction
     return last.ended + longest + rules.tolerance
 
 

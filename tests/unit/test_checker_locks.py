@@ -110,6 +110,15 @@ VIOLATIONS = {
             (RENEWED_EXPIRED,),
         ),
     ),
+    "an expired lock renewed by an owner that was frozen": (
+        [RENEWED_EXPIRED, Death(worker="a", at=1.0, back=6.25)],
+        Anomaly(
+            LockKind.HELD_PAST_TTL,
+            6.0,
+            "a held alerts for 6.5 s without renewal; its time to live is 6 s",
+            (RENEWED_EXPIRED,),
+        ),
+    ),
     "never let go by the living": (
         [OPEN],
         Anomaly(

@@ -42,6 +42,7 @@ EARLY = run(110.0, 109.5, 112.0)
 LATE = run(110.0, 122.5, 123.0)
 OPEN = run(110.0, 110.0, None)
 DIED = (Life(worker="a", begun=95.0, ended=111.0), UP[1])
+DIED_LATER = (Life(worker="a", begun=95.0, ended=119.0), UP[1])
 RESUMED = run(110.0, 120.0, 121.0, "b")
 TOO_SOON = run(110.0, 110.5, 110.625, "b")
 
@@ -111,7 +112,7 @@ NEAR_MISSES = {
     "a run at the last moment": (ScheduleKind.LATE_RUN, history(run(110.0, 122.25, 123.0))),
     "a late run after a death": (
         ScheduleKind.LATE_RUN,
-        history(OPEN, run(120.0, 128.0, 129.0, "b"), run(130.0, 130.0, 131.0, "b"), lives=DIED, until=135.0),
+        history(OPEN, run(120.0, 133.0, 134.0, "b"), run(130.0, 135.0, 136.0, "b"), lives=DIED_LATER, until=138.0),
     ),
     "a run that ended late": (ScheduleKind.NEVER_ENDED, history(run(110.0, 110.0, 125.0), until=125.0)),
 }
