@@ -39,7 +39,7 @@ _CLAIM = """
     WITH before AS (SELECT holder FROM jobs WHERE name = %(job)s)
     INSERT INTO jobs (name, fence, holder, held_since) VALUES (%(job)s, 1, %(worker)s, now())
     ON CONFLICT (name) DO UPDATE
-       SET fence = jobs.fence + 1, holder = excluded.holder, held_since = excluded.held_since
+       SET fence = jobs.fence + 1, holder = excluded.holder, held_since = clock_timestamp()
     RETURNING fence, (SELECT holder FROM before) AS holder_before
 """
 _HAND_OVER = "UPDATE jobs SET holder = NULL, held_since = NULL WHERE name = %s"
