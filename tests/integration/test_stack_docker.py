@@ -16,6 +16,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ import pytest
 import redis
 
 from harness.errors import GroundError, StackError, StartupError, UsageError
-from harness.model import Health, Service, Target
+from harness.model import Health, Service, Target, Workers
 from harness.stack import attach_name, bring_down, bring_up, docker, find_stack, launch
 from harness.stack.docker_containers import KEEPER_LABEL, NETWORK_LABEL, STACK_LABEL, sweep_docker
 from harness.stack.docker_engine import connect_engine
@@ -197,6 +198,22 @@ def test_logs_lie_in_files_and_the_build_is_the_image(engine: Any, whole: Any) -
     assert Path(whole.info.state_dir, "logs", "prepare-1.log").read_text() == "prepared\n"
     assert whole.info.build.kind == "image"
     assert engine.client.images.get(whole.info.build.id).id == whole.info.build.id
+
+
+def test_workers_run_in_containers_of_the_same_image_and_end_with_the_stack(engine: Any, tmp_path: Path) -> None:
+    program = "import os, signal; print('at work for', os.environ['MODE'], flush=True); signal.pause()"
+    worker = Workers(command=("python3", "-c", program), count=2, ready="at work for x")
+    target = replace(target_in(tmp_path, env={"MODE": "x"}), workers=worker)
+    with launch(target, backend="docker") as stack:
+        mark = stack.info.settings[MARK]
+        assert [one.pid for one in stack.info.workers] == [None, None]
+        assert Path(stack.info.logs["worker-2"]).read_text() == "at work for x\n"
+        more = stack.start_worker({"MODE": "x"})
+        stack.stop_worker(more)
+    assert left_of(engine, mark) == []
+    exits = replace(target, workers=replace(worker, command=("python3", "-c", "exit(3)")))
+    with pytest.raises(StartupError, match="exited with status 3"):
+        launch(exits, backend="docker")
 
 
 def test_a_further_instance_has_settings_of_its_own_and_can_be_stopped(engine: Any, whole: Any) -> None:
