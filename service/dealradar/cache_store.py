@@ -12,7 +12,8 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 from redis.asyncio import Redis
 
@@ -42,8 +43,7 @@ class Answer:
         return max(0, int(time.time() - self.at))
 
 
-@dataclass(frozen=True)
-class Lookup:
+class Lookup(NamedTuple):
     """`fresh` is None for a miss. `stamp` is what a result computed from now on has to be stored with.
 
     `old` is the entry that is there, fresh or not, of whatever generation: better than no answer, and never to be taken
@@ -76,7 +76,7 @@ class CacheStore:
 
     def keys(self, name: str, tags: tuple[str, ...]) -> list[str]:
         """What a look-up reads; somebody who is about to ask Valkey anyway may fetch it for `look_up`."""
-        return [self._prefix + name, *map(_generation, tags)]
+        return [self._prefix + name, *_generations(tags)]
 
     async def look_up(self, name: str, tags: tuple[str, ...], fetched: Sequence[bytes | None] | None = None) -> Lookup:
         """Fetch an entry and the stamp. Raises ValkeyDownError."""
@@ -90,7 +90,7 @@ class CacheStore:
         entry, *words = fetched
         stamps = [word for word in words if word is not None]
         if len(stamps) < len(words):  # some were never set, or evicted
-            stamps = await self.valkey.run(lambda client: _begin(client, [_generation(tag) for tag in tags]))
+            stamps = await self.valkey.run(lambda client: _begin(client, _generations(tags)))
         stamp = b"|".join(stamps)
         return Lookup(self._prefix + name, stamp, _fresh(entry, stamp), entry)
 
@@ -117,7 +117,7 @@ class CacheStore:
         While Valkey is away the tags are owed, and this process serves nothing from the cache until they are paid.
         """
         owed_before = dict(self._owed)
-        words = {_generation(tag): secrets.token_hex(8) for tag in tags}
+        words = {key: secrets.token_hex(8) for key in _generations(tags)}
         try:
             await self.valkey.run(lambda client: client.mset(words))
         except ValkeyDownError:
@@ -129,8 +129,9 @@ class CacheStore:
                 self._owed.pop(tag, None)
 
 
-def _generation(tag: str) -> str:
-    return f"dr:generation:{tag}"
+@cache
+def _generations(tags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"dr:generation:{tag}" for tag in tags)
 
 
 def _pack(stamp: bytes, answer: Answer, fresh_until: float) -> bytes:
@@ -168,7 +169,7 @@ async def _fetch(client: Redis, keys: list[str]) -> list[bytes | None]:
     return values
 
 
-async def _begin(client: Redis, generations: list[str]) -> list[bytes]:
+async def _begin(client: Redis, generations: tuple[str, ...]) -> list[bytes]:
     """Give generations that were never set, or were evicted, a first word. Whoever comes first wins."""
     async with client.pipeline(transaction=False) as pipeline:
         for key in generations:

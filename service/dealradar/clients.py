@@ -17,7 +17,7 @@ class Client:
     is_secure: bool
 
 
-def identify(scope: Scope, trusted: tuple[Network, ...]) -> Client:
+def identify(scope: Scope, trusted: frozenset[Network]) -> Client:
     """Believe X-Forwarded-For and X-Forwarded-Proto only from a trusted peer.
 
     The address is the rightmost one that no trusted proxy has; what stands left of it was written by the client itself.
@@ -55,7 +55,7 @@ def _normal(text: str) -> str | None:
 
 
 @lru_cache(maxsize=4_096)
-def _is_trusted(text: str, trusted: tuple[Network, ...]) -> bool:
+def _is_trusted(text: str, trusted: frozenset[Network]) -> bool:
     normal = _normal(text)
     if normal is None:
         return False

@@ -35,15 +35,16 @@ class Conditional:
             await self.app(scope, receive, send)
             return
         known = b",".join([value for name, value in scope["headers"] if name == b"if-none-match"])
-        start: Message | None = None
+        start: Message = {}
         chunks: list[bytes] = []
 
         async def send_tagged(message: Message) -> None:
-            nonlocal start
             if message["type"] == "http.response.start" and message["status"] == 200:
-                start = message
-                return
-            if start is None:
+                start.update(message)
+                if known or b"etag" not in dict(message["headers"]):
+                    return
+                start.clear()
+            if not start:
                 await send(message)
                 return
             chunks.append(message.get("body", b""))
@@ -51,13 +52,14 @@ class Conditional:
                 return
             body = b"".join(chunks)
             headers = start["headers"]
-            tag = next((value for name, value in headers if name == b"etag"), b"")
-            if not tag:
+            tag = dict(headers).get(b"etag")
+            if tag is None:
                 tag = entity_tag(body).encode()
                 headers.append((b"etag", tag))
-            if known and names(known, tag):
+            if names(known, tag):
                 kept = [header for header in headers if header[0] not in OF_THE_BODY]
-                start, body = {**start, "status": 304, "headers": kept}, b""
+                start.update(status=304, headers=kept)
+                body = b""
             await send(start)
             await send({"type": "http.response.body", "body": body})
 

@@ -11,8 +11,8 @@ import hashlib
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from prometheus_client import Counter
 from redis.exceptions import NoScriptError
@@ -53,8 +53,7 @@ _decisions = Counter(
 _shared = _decisions.labels("valkey")
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """`remaining` is -1 for a refusal; `reset_seconds` says when the next place in the window gets free, at least 1.
 
     `fetched` are the values of the keys that were foreseen, if Valkey was asked.

@@ -61,7 +61,7 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, trusted: tuple[Network, ...], environment: str) -> None:
         self.app = app
-        self.trusted = trusted
+        self.trusted = frozenset(trusted)
         self.plain = raw_headers(environment)
         hsts = _HSTS.get(environment)
         self.secure = [*self.plain, *([(b"strict-transport-security", hsts.encode())] if hsts else [])]

@@ -39,7 +39,10 @@ async def answer(store: CacheStore, lookup: Lookup | None, compute: Compute) -> 
     them, except failures: they are shared, so that nobody storms what has just failed. A 503 becomes STALE where an old
     answer is left.
     """
-    word, found = await _find(store, lookup, compute)
+    word: Word = "HIT"
+    found = lookup.fresh if lookup is not None else None
+    if found is None:
+        word, found = await _find(store, lookup, compute)
     _counted[word].inc()
     if word in {"HIT", "STALE"}:
         _ages.observe(found.age)
@@ -49,8 +52,6 @@ async def answer(store: CacheStore, lookup: Lookup | None, compute: Compute) -> 
 async def _find(store: CacheStore, lookup: Lookup | None, compute: Compute) -> tuple[Word, Answer]:
     if lookup is None:
         return "BYPASS", await compute()
-    if lookup.fresh is not None:
-        return "HIT", lookup.fresh
     name = (lookup.key, lookup.stamp)
     flight = store.flights.get(name)
     is_first = flight is None
