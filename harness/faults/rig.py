@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import StackError, UsageError
 from harness.faults import process as processes
+from harness.faults.clients import Clients
 from harness.faults.events import FaultLog
 from harness.faults.mail import MAIL, Mailbox
 from harness.faults.process import Process
 from harness.faults.servers import SERVERS, start_server, stop_server
 from harness.model import Instance, StackInfo, Target, Worker
-from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.http import Permit, RecordingClient
-from harness.probes.login import log_in
 from harness.stack.readiness import service_asker, wait_until
 from harness.stack.running import RunningStack
 from harness.stack.supervision import Supervision
@@ -49,14 +48,11 @@ class Rig:
         self.faults = FaultLog()
         self.begun = self.faults.clock()
         """The monotonic moment at which the rig was up."""
-        self.clients: list[RecordingClient] = []
+        self.clients = Clients(target, lambda: self.info, permit, learn)
         self._stack = stack
-        self._permit = permit
-        self._learn = learn
         self._own: list[Process] = [*stack.info.instances, *stack.info.workers]
         self._more: list[Process] = []
         self._pids: dict[str, int] = {}
-        self._tokens: dict[str, str] = {}
         self._mailbox: Mailbox | None = None
 
     @property
@@ -83,21 +79,7 @@ class Rig:
 
         One login a role: ask before the fault where the login itself would not work during it.
         """
-        instance = instance or self.instances[0]
-        sent = dict(headers or {})
-        if role is not None:
-            sent["Authorization"] = f"Bearer {self._token(role, instance)}"
-        mode = self.target.client_address
-        made = RecordingClient(
-            instance.url,
-            timeout_s=self.target.service.timeout_s,
-            address_mode=mode,
-            address=SHARED_ADDRESSES.fresh(mode),
-            permit=self._permit,
-            headers=sent,
-        )
-        self.clients.append(made)
-        return made
+        return self.clients.make(instance or self.instances[0], role, headers or {})
 
     def database(self) -> psycopg.Connection[Any]:
         """A new connection in autocommit, with the service's own rights; close it."""
@@ -218,8 +200,7 @@ class Rig:
         self._thaw_all()
         for part in self.faults.open:
             self.faults.end(part, "the stack ends")
-        for client in self.clients:
-            client.close()
+        self.clients.close()
         if self._mailbox is not None:
             self._mailbox.close()
 
@@ -242,14 +223,6 @@ class Rig:
 
     def _now(self, one: Any) -> Any:  # noqa: ANN401 - an Instance gives an Instance, a Worker a Worker
         return replace(one, pid=self._pids[one.name]) if one.name in self._pids else one
-
-    def _token(self, role: str, instance: Instance) -> str:
-        if role not in self.target.auth.roles:
-            raise UsageError(f"the profile has no [auth.roles.{role}]")
-        if role not in self._tokens:
-            self._tokens[role] = log_in(self.target, replace(self.info, url=instance.url), role)
-            self._learn([self._tokens[role]])
-        return self._tokens[role]
 
     def _known(self, server: str, url: str | None) -> str:
         if url is None:
