@@ -1,3 +1,3 @@
 """Fixtures of all suites, for `pytest suites/…` and for the gate alike."""
 
-pytest_plugins = ["fixtures.http", "fixtures.stores", "fixtures.browser", "fixtures.faults"]
+pytest_plugins = ["fixtures.http", "fixtures.stores", "fixtures.browser", "fixtures.faults", "fixtures.deals"]

@@ -1,23 +1,8 @@
 """A write is seen by the next read, from the cache or not."""
 
-import uuid
-
 import pytest
 
 pytestmark = [pytest.mark.writes]
-
-
-@pytest.fixture
-def deal(new_client, db):
-    """A deal of this test's own."""
-    merchant = db.execute("SELECT slug FROM merchants ORDER BY id LIMIT 1").fetchone()[0]
-    category = db.execute("SELECT slug FROM categories ORDER BY id LIMIT 1").fetchone()[0]
-    body = {"title": f"Lamp {uuid.uuid4().hex}", "description": "x", "merchant": merchant, "category": category}
-    created = new_client(role="user").exchange(
-        "POST", "/api/deals", json={**body, "price_cents": 1, "list_price_cents": 2}
-    )
-    assert created.status == 201
-    return created.json()["id"]
 
 
 @pytest.mark.check("cache.invalidation", severity="critical", subject="reviews")
@@ -38,6 +23,32 @@ def test_a_comment_is_seen_at_once(client, new_client, deal):
     assert client.exchange("GET", path).json()["total"] == 1
     newest = client.exchange("GET", "/api/comments", params={"limit": 100}).json()["items"]
     assert "Warm light?" in {item["body"] for item in newest if item["deal_id"] == deal}
+
+
+@pytest.mark.check("cache.invalidation", severity="critical", subject="votes")
+def test_a_vote_is_seen_at_once(client, new_client, author, deal):
+    path = f"/api/deals/{deal}/reviews"
+    review = author.exchange("POST", path, json={"rating": 5, "title": "Bright", "body": "Very"}).json()["id"]
+    assert [client.exchange("GET", path).json()["items"][0]["helpful_count"] for _ in range(2)] == [0, 0]
+    vote = new_client(role="operator").exchange("PUT", f"/api/reviews/{review}/vote", json={"is_helpful": True})
+    assert vote.status == 204
+    assert client.exchange("GET", path).json()["items"][0]["helpful_count"] == 1
+
+
+@pytest.mark.check("cache.invalidation", severity="critical", subject="prices")
+def test_a_price_is_seen_at_once(client, author, deal):
+    path = f"/api/deals/{deal}"
+    assert [client.exchange("GET", path).json()["price_cents"] for _ in range(2)] == [7_999, 7_999]
+    assert author.exchange("PATCH", path, json={"price_cents": 4_999}).status == 200
+    assert client.exchange("GET", path).json()["price_cents"] == 4_999
+
+
+@pytest.mark.check("cache.invalidation", severity="critical", subject="a deleted deal")
+def test_a_deleted_deal_is_gone_at_once(client, new_client, deal):
+    paths = [f"/api/deals/{deal}{part}" for part in ("", "/reviews", "/comments", "/prices")]
+    assert {client.exchange("GET", path).status for path in paths for _ in range(2)} == {200}
+    assert new_client(role="operator").exchange("DELETE", paths[0]).status == 204
+    assert {client.exchange("GET", path).status for path in paths} == {404}
 
 
 @pytest.mark.check("cache.invalidation", severity="critical", subject="the page")

@@ -95,12 +95,8 @@ def test_a_missing_page_is_told_as_a_page_with_a_way_on(page, path):
 
 @pytest.mark.check("page.escaped", severity="critical", source="CWE-79", subject="deal, review and comment")
 @pytest.mark.writes
-def test_markup_stays_text(page, new_client, db):
-    merchant = db.execute("SELECT slug FROM merchants ORDER BY id LIMIT 1").fetchone()[0]
-    category = db.execute("SELECT slug FROM categories ORDER BY id LIMIT 1").fetchone()[0]
-    author = new_client(role="user")
-    body = {"title": MARKUP, "description": MARKUP, "merchant": merchant, "category": category}
-    created = author.exchange("POST", "/api/deals", json={**body, "price_cents": 1, "list_price_cents": 2})
+def test_markup_stays_text(page, author, new_deal):
+    _, created = new_deal(title=MARKUP, description=MARKUP)
     assert created.status == 201
     deal = created.json()["id"]
     review = {"title": MARKUP, "body": MARKUP, "rating": 5}
