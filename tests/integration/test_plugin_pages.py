@@ -114,7 +114,7 @@ def test_a_login_that_is_refused_fails_and_says_where_the_browser_stands(bench):
 @pytest.mark.parametrize(("ci", "outcome"), [("", "skip"), ("true", "error")])
 def test_without_axe_nothing_is_said_to_be_accessible(bench, ci, outcome):
     bench.environment |= {"CI": ci}
-    bench.suite("import fixtures.browser\nfixtures.browser.find_axe = lambda named: None", "conftest.py")
+    bench.suite("import harness.probes.axe\nharness.probes.axe.find_axe = lambda named: None", "conftest.py")
     lines = bench.run("-k", "test_accessible").of("probe.accessible")
     assert {line["outcome"] for line in lines} == {outcome}
     assert all("no axe-core on this machine" in str(line["detail"]) for line in lines)
