@@ -143,7 +143,7 @@ def _pack(stamp: bytes, answer: Answer, fresh_until: float) -> bytes:
 def _unpack(entry: bytes) -> tuple[float, Answer]:
     head, _, body = entry.partition(b"\n\n")
     at, fresh_until, headers = _unpack_head(head)
-    return fresh_until, Answer(200, headers, body, at=at)
+    return fresh_until, Answer(200, headers, body, may_be_stored=True, at=at)
 
 
 @lru_cache(maxsize=1_024)
