@@ -34,9 +34,12 @@ class Script:
         """One conversation."""
         self.conversations += 1
         with connection, connection.makefile("rwb") as lines:
-            in_text, word = False, "CONNECT"
+            in_text, word, has_sender = False, "CONNECT", False
             while True:
                 answer = "" if in_text else {**ANSWERS, **self.answers}[word]
+                if word == "MAIL" and has_sender:
+                    answer = "503 one mail at a time"
+                has_sender = word in ("MAIL", "RCPT", "DATA") or in_text
                 if answer == CUT:
                     return
                 if answer and answer != SILENCE:

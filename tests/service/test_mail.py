@@ -90,8 +90,8 @@ def test_a_notification_that_makes_no_sense_is_said_to(changes):
 
 
 def test_a_missing_fact_is_no_empty_place():
-    with pytest.raises(UnwritableError, match="new_cents"):
-        compose(notice() | {"facts": {"title": "Kettle", "old_cents": 1}}, LETTERHEAD)
+    with pytest.raises(UnwritableError, match="title"):
+        compose(notice() | {"facts": {"old_cents": 2, "new_cents": 1}}, LETTERHEAD)
 
 
 def server_of(url, seconds=5.0):
