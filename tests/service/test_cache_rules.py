@@ -70,7 +70,7 @@ async def twice(client: httpx.AsyncClient) -> list[str | None]:
 @pytest.mark.parametrize(
     "headers",
     [
-        [(b"set-cookie", b"a=b")],
+        [(b"set-cookie", b"a=b; Max-Age=0")],
         [(b"cache-control", b"no-store")],
         [(b"cache-control", b"max-age=5, private")],
         [(b"vary", b"Accept, Cookie")],
