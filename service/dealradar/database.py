@@ -114,6 +114,8 @@ class Database:
         goes on trying to cancel the query there for seconds.
         """
         task = asyncio.ensure_future(work)
+        # Nobody waits for the end of what is given up; asyncio would complain that nobody did.
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         try:
             await asyncio.wait({task}, timeout=seconds)
         except asyncio.CancelledError:
@@ -122,7 +124,6 @@ class Database:
         if not task.done():
             self._last_succeeded = False
             task.cancel()
-            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             raise DatabaseDownError("no answer in time")
         try:
             result = task.result()
