@@ -5,7 +5,7 @@ that form is a place in the list that it names. To clients it is opaque. It says
 so nothing is gained by making one up.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -86,24 +86,23 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Listing:
-    """A query in pieces: what to select (an `id` is part of it), from which tables, under which conditions."""
+class Listing(Generic[Item]):
+    """A query in pieces: what to select (an `id` is part of it), from which tables, under which conditions.
 
+    `count` gives the `total` in a cheap way, and no row where that to which the list belongs is not there.
+    """
+
+    shape: type[Page[Item]]
     columns: LiteralString
     tables: LiteralString
+    count: LiteralString
     conditions: Sequence[LiteralString] = ()
 
-    async def page(
-        self,
-        database: Database,
-        order: Order,
-        shape: type[Page[Item]],
-        part: Part,
-        *,
-        total: int,
-        params: Mapping[str, object],
-    ) -> Page[Item]:
-        """At most `part.limit` rows behind `part.cursor`. The total is counted by the caller, who knows a cheap way."""
+    async def page(self, database: Database, order: Order, part: Part, **params: object) -> Page[Item]:
+        """At most `part.limit` rows behind `part.cursor`. Raises HTTPException where there is no such list (404)."""
+        counted = await database.one(self.count, params)
+        if counted is None:
+            raise HTTPException(404, "What this list belongs to is not there.")
         conditions, values = [*self.conditions], {**params, "rows": part.limit + 1}
         if part.cursor is not None:
             values |= order.place(part.cursor)
@@ -117,4 +116,4 @@ class Listing:
         )
         items = rows[: part.limit]
         following = order.cursor(items[-1]) if len(rows) > len(items) else None
-        return shape.model_validate({"items": items, "total": total, "limit": part.limit, "next": following})
+        return self.shape.model_validate({"items": items, **counted, "limit": part.limit, "next": following})

@@ -53,6 +53,8 @@ def _correct(operation: dict[str, Any], *, is_limited: bool) -> None:
     }
     if "security" in operation:
         wanted["401"] = "No valid token"
+    if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
+        wanted["409"] = "The cursor belongs to another list or another sort"
     for status, description in wanted.items():
         responses[status] = {"description": description}
     for status, response in responses.items():

@@ -3,12 +3,10 @@
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from dealradar.database import Database
-from dealradar.keyset import WHOLE, Listing, Order, Page, Part, PartQuery
-from dealradar.routes.deals import FOREIGN_CURSOR
+from dealradar.keyset import WHOLE, Listing, Order, Page, PartQuery
 from dealradar.state import ServicesDep
 
-router = APIRouter(prefix="/api", tags=["catalogue"], responses=FOREIGN_CURSOR)
+router = APIRouter(prefix="/api", tags=["catalogue"])
 
 
 class Entry(BaseModel):
@@ -18,21 +16,17 @@ class Entry(BaseModel):
     name: str
 
 
+_MERCHANTS = Listing(Page[Entry], "id, slug, name", "merchants", "SELECT count(*) AS total FROM merchants")
+_CATEGORIES = Listing(Page[Entry], "id, slug, name", "categories", "SELECT count(*) AS total FROM categories")
+
+
 @router.get("/merchants")
 async def merchants(services: ServicesDep, part: PartQuery) -> Page[Entry]:
     """List the merchants."""
-    return await _all(services.database, "merchants", part)
+    return await _MERCHANTS.page(services.database, Order("merchants", "id", "id", WHOLE, "ASC"), part)
 
 
 @router.get("/categories")
 async def categories(services: ServicesDep, part: PartQuery) -> Page[Entry]:
     """List the categories."""
-    return await _all(services.database, "categories", part)
-
-
-async def _all(database: Database, table: str, part: Part) -> Page[Entry]:
-    counted = await database.one(f"SELECT count(*) AS total FROM {table}")  # noqa: S608  one of two literals
-    total = counted["total"] if counted else 0
-    return await Listing("id, slug, name", table).page(
-        database, Order(table, "id", "id", WHOLE, "ASC"), Page[Entry], part, total=total, params={}
-    )
+    return await _CATEGORIES.page(services.database, Order("categories", "id", "id", WHOLE, "ASC"), part)

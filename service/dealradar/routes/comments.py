@@ -12,7 +12,7 @@ from dealradar.database import Connection
 from dealradar.idempotency import CREATED, Created, CreationDep
 from dealradar.keyset import Listing, Order, Page, PartQuery
 from dealradar.outbox import replied
-from dealradar.routes.deals import FOREIGN_CURSOR, MISSING, NO_DEAL
+from dealradar.routes.deals import MISSING, NO_DEAL
 from dealradar.schemas import LARGEST_ID, Id, Input, Prose, Whole
 from dealradar.state import ServicesDep, needs_flag
 
@@ -59,15 +59,21 @@ class NewComment(Input):
 _COLUMNS = "k.id, k.deal_id, k.parent_id, u.display_name AS author, k.body, k.created_at"
 _REPLY_COUNT = "(SELECT count(*) FROM comments o WHERE o.parent_id = k.id) AS reply_count"
 _TABLES = "comments k JOIN users u ON u.id = k.author_id"
-_OF_DEAL = Listing(_COLUMNS, _TABLES, ("k.deal_id = %(deal)s",))
+_OF_DEAL = Listing(
+    Page[Comment],
+    _COLUMNS,
+    _TABLES,
+    "SELECT comment_count AS total FROM deals WHERE id = %(deal)s",
+    ("k.deal_id = %(deal)s",),
+)
 _OF_ALL = Listing(
+    Page[ListedComment],
     f"""{_COLUMNS}, d.title AS deal_title, d.comment_count AS deal_comment_count,
     (SELECT count(*) FROM comments o WHERE o.author_id = k.author_id) AS author_comment_count, {_REPLY_COUNT}""",  # noqa: S608  constants
     f"{_TABLES} JOIN deals d ON d.id = k.deal_id",
+    "SELECT coalesce(sum(comment_count), 0)::bigint AS total FROM deals",
 )
 _NEWEST = Order("comments", "k.created_at", "k.id")
-_COUNT_OF_DEAL = "SELECT comment_count AS total FROM deals WHERE id = %s"
-_COUNT_OF_ALL = "SELECT coalesce(sum(comment_count), 0)::bigint AS total FROM deals"
 # Level by level, so that what the bound leaves out are the deepest replies, and no reply comes without its parent.
 _THREAD = f"""
     WITH RECURSIVE thread (id, depth) AS (
@@ -87,23 +93,16 @@ _CREATE = f"""
 """  # noqa: S608
 
 
-@router.get("/comments", responses=FOREIGN_CURSOR)
+@router.get("/comments")
 async def index(services: ServicesDep, part: PartQuery) -> Page[ListedComment]:
     """List the newest comments on all deals, each with how lively its deal, its author and its thread are."""
-    counted = await services.database.one(_COUNT_OF_ALL)
-    total = counted["total"] if counted else 0
-    return await _OF_ALL.page(services.database, _NEWEST, Page[ListedComment], part, total=total, params={})
+    return await _OF_ALL.page(services.database, _NEWEST, part)
 
 
-@router.get("/deals/{deal_id}/comments", responses={**MISSING, **FOREIGN_CURSOR})
+@router.get("/deals/{deal_id}/comments", responses=MISSING)
 async def of_deal(services: ServicesDep, deal_id: Id, part: PartQuery) -> Page[Comment]:
     """List the comments on one deal, newest first."""
-    counted = await services.database.one(_COUNT_OF_DEAL, [deal_id])
-    if counted is None:
-        raise HTTPException(404, NO_DEAL)
-    return await _OF_DEAL.page(
-        services.database, _NEWEST, Page[Comment], part, total=counted["total"], params={"deal": deal_id}
-    )
+    return await _OF_DEAL.page(services.database, _NEWEST, part, deal=deal_id)
 
 
 @router.get("/comments/{comment_id}/thread", responses={404: {"description": "There is no such comment"}})

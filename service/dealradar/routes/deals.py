@@ -20,7 +20,6 @@ from dealradar.state import ServicesDep
 
 NO_DEAL = "There is no such deal."
 MISSING: dict[int | str, dict[str, object]] = {404: {"description": NO_DEAL}}
-FOREIGN_CURSOR: dict[int | str, dict[str, object]] = {409: {"description": "The cursor is of another list or sort"}}
 
 router = APIRouter(prefix="/api/deals", tags=["deals"])
 
@@ -125,24 +124,26 @@ _EDIT = """
      WHERE id = %(id)s
 """
 _DELETE = "DELETE FROM deals WHERE id = %s RETURNING id"
-_PRICES = Listing("id, old_cents, price_cents, source, changed_at", "price_history", ("deal_id = %(deal)s",))
-_COUNT_PRICES = """
-    SELECT (SELECT count(*) FROM price_history WHERE deal_id = d.id) AS total FROM deals d WHERE d.id = %s
-"""
+_PRICES = Listing(
+    Page[Price],
+    "id, old_cents, price_cents, source, changed_at",
+    "price_history",
+    "SELECT (SELECT count(*) FROM price_history WHERE deal_id = d.id) AS total FROM deals d WHERE d.id = %(deal)s",
+    ("deal_id = %(deal)s",),
+)
 _NEWEST_PRICE = Order("prices", "changed_at", "id")
 
 
 async def list_deals(database: Database, query: DealQuery) -> Page[Deal]:
     """The part of the deals that is asked for. Raises HTTPException for a cursor of another sort."""
     params = {name: value for name in _FILTERS if (value := getattr(query, name)) is not None}
-    listing = Listing(_COLUMNS, _TABLES, [_FILTERS[name] for name in params])
-    count = f"SELECT count(*) AS total FROM deals d WHERE {' AND '.join(listing.conditions) or 'true'}"  # noqa: S608
-    counted = await database.one(count, params)
-    total = counted["total"] if counted else 0
-    return await listing.page(database, _ORDERS[query.sort], Page[Deal], query, total=total, params=params)
+    conditions = [_FILTERS[name] for name in params]
+    count = f"SELECT count(*) AS total FROM deals d WHERE {' AND '.join(conditions) or 'true'}"  # noqa: S608
+    listing = Listing(Page[Deal], _COLUMNS, _TABLES, count, conditions)
+    return await listing.page(database, _ORDERS[query.sort], query, **params)
 
 
-@router.get("", responses=FOREIGN_CURSOR)
+@router.get("")
 async def index(services: ServicesDep, query: Annotated[DealQuery, Query()]) -> Page[Deal]:
     """List deals. A cursor goes on with the list of its own sort and no other."""
     return await list_deals(services.database, query)
@@ -157,15 +158,10 @@ async def read(services: ServicesDep, deal_id: Id) -> Deal:
     return Deal(**row)
 
 
-@router.get("/{deal_id}/prices", responses={**MISSING, **FOREIGN_CURSOR})
+@router.get("/{deal_id}/prices", responses=MISSING)
 async def prices(services: ServicesDep, deal_id: Id, part: PartQuery) -> Page[Price]:
     """List the prices that a deal has had, newest first."""
-    counted = await services.database.one(_COUNT_PRICES, [deal_id])
-    if counted is None:
-        raise HTTPException(404, NO_DEAL)
-    return await _PRICES.page(
-        services.database, _NEWEST_PRICE, Page[Price], part, total=counted["total"], params={"deal": deal_id}
-    )
+    return await _PRICES.page(services.database, _NEWEST_PRICE, part, deal=deal_id)
 
 
 @router.post(

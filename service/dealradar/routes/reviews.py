@@ -12,7 +12,7 @@ from dealradar.database import Connection
 from dealradar.idempotency import CREATED, Created, CreationDep
 from dealradar.keyset import WHOLE, Listing, Order, Page, Part, PartQuery
 from dealradar.outbox import reviewed
-from dealradar.routes.deals import FOREIGN_CURSOR, MISSING, NO_DEAL
+from dealradar.routes.deals import MISSING, NO_DEAL
 from dealradar.schemas import Id, Input, Prose, Title, Whole
 from dealradar.state import ServicesDep, needs_flag
 
@@ -71,12 +71,19 @@ class ReviewQuery(Part):
 
 _COLUMNS = "r.id, r.deal_id, u.display_name AS author, r.rating, r.title, r.body, r.helpful_count, r.created_at"
 _TABLES = "reviews r JOIN users u ON u.id = r.author_id"
-_OF_DEAL = Listing(_COLUMNS, _TABLES, ("r.deal_id = %(deal)s",))
+_OF_DEAL = Listing(
+    Page[Review],
+    _COLUMNS,
+    _TABLES,
+    "SELECT review_count AS total FROM deals WHERE id = %(deal)s",
+    ("r.deal_id = %(deal)s",),
+)
 _ORDERS = {
     "newest": Order("reviews", "r.created_at", "r.id"),
     "helpful": Order("helpful", "r.helpful_count", "r.id", WHOLE),
 }
 _OF_ALL = Listing(
+    Page[ListedReview],
     f"""{_COLUMNS}, (
     SELECT jsonb_build_object('title', d.title, 'review_count', d.review_count, 'average_rating', d.rating,
            'median_rating', percentile_cont(0.5) WITHIN GROUP (ORDER BY o.rating),
@@ -86,9 +93,8 @@ _OF_ALL = Listing(
            'rank', (SELECT count(*) + 1 FROM deals better WHERE better.rating > d.rating))
       FROM deals d JOIN reviews o ON o.deal_id = d.id WHERE d.id = r.deal_id GROUP BY d.id) AS deal""",  # noqa: S608  constants
     _TABLES,
+    "SELECT coalesce(sum(review_count), 0)::bigint AS total FROM deals",
 )
-_COUNT_OF_DEAL = "SELECT review_count AS total FROM deals WHERE id = %s"
-_COUNT_OF_ALL = "SELECT coalesce(sum(review_count), 0)::bigint AS total FROM deals"
 _CREATE = f"""
     WITH counted AS (
         UPDATE deals SET review_count = review_count + 1, rating_sum = rating_sum + %(rating)s
@@ -116,24 +122,16 @@ _WITHDRAW = """
 """
 
 
-@router.get("/reviews", responses=FOREIGN_CURSOR)
+@router.get("/reviews")
 async def index(services: ServicesDep, part: PartQuery) -> Page[ListedReview]:
     """List the newest reviews of all deals, each with how its deal is rated."""
-    counted = await services.database.one(_COUNT_OF_ALL)
-    total = counted["total"] if counted else 0
-    return await _OF_ALL.page(services.database, _ORDERS["newest"], Page[ListedReview], part, total=total, params={})
+    return await _OF_ALL.page(services.database, _ORDERS["newest"], part)
 
 
-@router.get("/deals/{deal_id}/reviews", responses={**MISSING, **FOREIGN_CURSOR})
+@router.get("/deals/{deal_id}/reviews", responses=MISSING)
 async def of_deal(services: ServicesDep, deal_id: Id, query: Annotated[ReviewQuery, Query()]) -> Page[Review]:
     """List the reviews of one deal, the newest or the most helpful first."""
-    counted = await services.database.one(_COUNT_OF_DEAL, [deal_id])
-    if counted is None:
-        raise HTTPException(404, NO_DEAL)
-    order = _ORDERS[query.sort]
-    return await _OF_DEAL.page(
-        services.database, order, Page[Review], query, total=counted["total"], params={"deal": deal_id}
-    )
+    return await _OF_DEAL.page(services.database, _ORDERS[query.sort], query, deal=deal_id)
 
 
 @router.post(

@@ -1,16 +1,15 @@
 """What a user follows, how they want to be told of it, and what they were told. Each sees only what is theirs."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Literal, LiteralString
+from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel
 
-from dealradar.auth import Caller, CallerDep, unauthorized
-from dealradar.keyset import WHOLE, Item, Listing, Order, Page, Part, PartQuery
+from dealradar.auth import CallerDep, unauthorized
+from dealradar.keyset import WHOLE, Listing, Order, Page, PartQuery
 from dealradar.schemas import Cents, Id, Input
-from dealradar.state import Services, ServicesDep
+from dealradar.state import ServicesDep
 
 router = APIRouter(prefix="/api/me", tags=["me"], responses={401: {"description": "No valid token"}})
 
@@ -58,57 +57,27 @@ class Notification(BaseModel):
     sent_at: datetime | None
 
 
-@dataclass(frozen=True)
-class _Own(Generic[Item]):
-    """A list of which each user has one."""
-
-    shape: type[Page[Item]]
-    listing: Listing
-    order: Order
-    count: LiteralString
-
-    async def page(self, services: Services, caller: Caller, part: Part) -> Page[Item]:
-        counted = await services.database.one(self.count, [caller.user_id])
-        return await self.listing.page(
-            services.database,
-            self.order,
-            self.shape,
-            part,
-            total=counted["total"] if counted else 0,
-            params={"user": caller.user_id},
-        )
-
-
 # The first two go by deal, as their unique indexes do: a user has one entry a deal.
-_WATCHLIST = _Own(
+_WATCHLIST = Listing(
     Page[Watched],
-    Listing(
-        "w.deal_id AS id, w.deal_id, d.title, d.price_cents, w.created_at",
-        "watchlist_items w JOIN deals d ON d.id = w.deal_id",
-        ("w.user_id = %(user)s",),
-    ),
-    Order("watched", "w.deal_id", "w.deal_id", WHOLE),
-    "SELECT count(*) AS total FROM watchlist_items WHERE user_id = %s",
+    "w.deal_id AS id, w.deal_id, d.title, d.price_cents, w.created_at",
+    "watchlist_items w JOIN deals d ON d.id = w.deal_id",
+    "SELECT count(*) AS total FROM watchlist_items WHERE user_id = %(user)s",
+    ("w.user_id = %(user)s",),
 )
-_ALERTS = _Own(
+_ALERTS = Listing(
     Page[Alert],
-    Listing(
-        "a.deal_id AS id, a.deal_id, d.title, d.price_cents, a.created_at, a.target_cents, a.fired_at",
-        "price_alerts a JOIN deals d ON d.id = a.deal_id",
-        ("a.user_id = %(user)s",),
-    ),
-    Order("alerts", "a.deal_id", "a.deal_id", WHOLE),
-    "SELECT count(*) AS total FROM price_alerts WHERE user_id = %s",
+    "a.deal_id AS id, a.deal_id, d.title, d.price_cents, a.created_at, a.target_cents, a.fired_at",
+    "price_alerts a JOIN deals d ON d.id = a.deal_id",
+    "SELECT count(*) AS total FROM price_alerts WHERE user_id = %(user)s",
+    ("a.user_id = %(user)s",),
 )
-_NOTIFICATIONS = _Own(
+_NOTIFICATIONS = Listing(
     Page[Notification],
-    Listing(
-        "n.id, n.deal_id, d.title, n.kind, n.state, n.created_at, n.sent_at",
-        "notifications n JOIN deals d ON d.id = n.deal_id",
-        ("n.user_id = %(user)s",),
-    ),
-    Order("told", "n.created_at", "n.id"),
-    "SELECT count(*) AS total FROM notifications WHERE user_id = %s",
+    "n.id, n.deal_id, d.title, n.kind, n.state, n.created_at, n.sent_at",
+    "notifications n JOIN deals d ON d.id = n.deal_id",
+    "SELECT count(*) AS total FROM notifications WHERE user_id = %(user)s",
+    ("n.user_id = %(user)s",),
 )
 _PREFERENCES = """
     SELECT notify_price_drop, notify_price_alert, notify_new_review, notify_new_reply FROM users WHERE id = %s
@@ -136,7 +105,6 @@ _SET_ALERT = """
 _UNWATCH = "DELETE FROM watchlist_items WHERE user_id = %s AND deal_id = %s RETURNING deal_id"
 _REMOVE_ALERT = "DELETE FROM price_alerts WHERE user_id = %s AND deal_id = %s RETURNING deal_id"
 _NO_DEAL: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such deal"}}
-_WRONG_CURSOR: dict[int | str, dict[str, Any]] = {409: {"description": "The cursor belongs to another list"}}
 
 
 @router.get("/preferences")
@@ -157,10 +125,12 @@ async def prefer(services: ServicesDep, caller: CallerDep, given: Preferences) -
     return Preferences(**row)
 
 
-@router.get("/watchlist", responses=_WRONG_CURSOR)
+@router.get("/watchlist")
 async def watchlist(services: ServicesDep, caller: CallerDep, part: PartQuery) -> Page[Watched]:
     """List the deals that the caller watches, newest deal first."""
-    return await _WATCHLIST.page(services, caller, part)
+    return await _WATCHLIST.page(
+        services.database, Order("watched", "w.deal_id", "w.deal_id", WHOLE), part, user=caller.user_id
+    )
 
 
 @router.put("/watchlist/{deal_id}", status_code=204, responses=_NO_DEAL)
@@ -176,10 +146,12 @@ async def unwatch(services: ServicesDep, caller: CallerDep, deal_id: Id) -> None
     await services.database.one(_UNWATCH, [caller.user_id, deal_id])
 
 
-@router.get("/alerts", responses=_WRONG_CURSOR)
+@router.get("/alerts")
 async def alerts(services: ServicesDep, caller: CallerDep, part: PartQuery) -> Page[Alert]:
     """List the prices that the caller waits for, newest deal first."""
-    return await _ALERTS.page(services, caller, part)
+    return await _ALERTS.page(
+        services.database, Order("alerts", "a.deal_id", "a.deal_id", WHOLE), part, user=caller.user_id
+    )
 
 
 @router.put("/alerts/{deal_id}", status_code=204, responses=_NO_DEAL)
@@ -196,7 +168,9 @@ async def remove_alert(services: ServicesDep, caller: CallerDep, deal_id: Id) ->
     await services.database.one(_REMOVE_ALERT, [caller.user_id, deal_id])
 
 
-@router.get("/notifications", responses=_WRONG_CURSOR)
+@router.get("/notifications")
 async def notifications(services: ServicesDep, caller: CallerDep, part: PartQuery) -> Page[Notification]:
     """List what the caller was told, newest first."""
-    return await _NOTIFICATIONS.page(services, caller, part)
+    return await _NOTIFICATIONS.page(
+        services.database, Order("told", "n.created_at", "n.id"), part, user=caller.user_id
+    )
