@@ -46,10 +46,10 @@ class NewDeal(Input):
 
     title: Title
     description: Prose
-    merchant: Slug
-    category: Slug
-    price_cents: Cents
-    list_price_cents: Cents
+    merchant: Annotated[Slug, Field(examples=["merchant-1"])]
+    category: Annotated[Slug, Field(examples=["audio"])]
+    price_cents: Annotated[Cents, Field(examples=[7_999])]
+    list_price_cents: Annotated[Cents, Field(examples=[12_999])]
 
 
 class DealChange(TypedDict, total=False):
