@@ -33,6 +33,8 @@ LONGEST_PAUSE_SECONDS = 60.0
 # is being sent.
 ANSWERS_PER_ATTEMPT = 4
 LEASE_MARGIN_SECONDS = 5.0
+# A worker has 5 s to end (worker.DRAIN_SECONDS), and the outcome has to be noted in them.
+GRACE_SECONDS = 3.0
 
 _OUTCOMES = Counter("dealradar_notifications", "Attempts by what became of the notification", ["state"])
 _QUEUED = Gauge("dealradar_notifications_queued", "Notifications that are neither sent nor dead")
@@ -138,7 +140,7 @@ class Sender:
             return Delivery("temporary", str(trouble), str(trouble))
 
     async def _bounded(self, work: "asyncio.Future[T]", stop: asyncio.Event) -> T:
-        """The result of a thread. Once stopped, it has the time of one answer left.
+        """The result of a thread. Once stopped, it has GRACE_SECONDS left.
 
         Raises ServerTroubleError for a server that gives each answer in time and still comes to no end.
         """
@@ -146,7 +148,7 @@ class Sender:
         either: list[asyncio.Future[Any]] = [work, stopping]
         await asyncio.wait(either, timeout=self._longest_attempt, return_when=asyncio.FIRST_COMPLETED)
         if stopping.done():
-            await asyncio.wait({work}, timeout=self._settings.smtp_timeout_seconds)
+            await asyncio.wait({work}, timeout=GRACE_SECONDS)
         stopping.cancel()
         if not work.done():
             work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
