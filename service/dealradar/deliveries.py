@@ -88,7 +88,7 @@ class Deliveries:
     async def begin(self, number: int) -> int | None:
         """Note that an attempt at a notification begins; which one, or None if the lease was lost."""
         begun = await self._database.one(_BEGIN, {**self._values, "id": number})
-        return begun and int(begun["number"])
+        return None if begun is None else int(begun["number"])
 
     async def finish(self, number: int, attempt: int, delivery: Delivery) -> Row | None:
         """Note the outcome, and when to try again; the new `state` and the `delay` so far, or None if the lease was
