@@ -108,7 +108,7 @@ class Scheduler:
         row = await self.services.database.one(_CLAIM, {"job": job, "worker": self.heartbeat.worker})
         if row is None:
             raise LockLostError("the database gave no fence")
-        if row["holder_before"] is not None:
+        if row["holder_before"] not in {None, self.heartbeat.worker}:
             TAKEN_OVER.labels(job).inc()
             log.info("job taken over", extra={"job": job, "fence": row["fence"], "from": row["holder_before"]})
         self.heartbeat.jobs[job] = row["fence"]

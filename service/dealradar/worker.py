@@ -72,8 +72,9 @@ async def _until_drained(patience: asyncio.Timeout, scheduler: Scheduler, sender
     loop = asyncio.get_running_loop()
 
     def end() -> None:
-        stop.set()
-        patience.reschedule(loop.time() + DRAIN_SECONDS)
+        if not stop.is_set():
+            stop.set()
+            patience.reschedule(loop.time() + DRAIN_SECONDS)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
