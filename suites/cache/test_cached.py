@@ -15,11 +15,11 @@ def asked(new_client, target):
     """`asked(path)`: ask as the profile says one must, with the login that the path needs."""
     clients = {}
 
-    def ask(path: str) -> Exchange:
+    def ask(path: str, **headers: str) -> Exchange:
         role = target.cache.roles.get(path)
         if role not in clients:
             clients[role] = new_client(role=role)
-        return clients[role].exchange("GET", path)
+        return clients[role].exchange("GET", path, headers=headers)
 
     return ask
 
@@ -63,3 +63,18 @@ def test_another_query_is_another_answer(client, cached_path, target):
     if one.body == client.exchange("GET", cached_path).body:
         pytest.skip("`limit` changes nothing on this path")
     assert one.body != two.body
+
+
+@pytest.mark.check("cache.conditional", severity="medium", source="RFC 9110, 13.1.2", subject="GET {cached_path}")
+def test_who_has_the_representation_gets_no_body(asked, cached_path):
+    tag = asked(cached_path).header("ETag")
+    if not tag:
+        pytest.skip("not applicable: the answer has no ETag")
+    for _ in range(3):
+        answer = asked(cached_path, **{"If-None-Match": tag})
+        if answer.status == 304:
+            break
+        # other tests write meanwhile: then this is another representation, and has another tag
+        assert (answer.status, answer.header("ETag") != tag) == (200, True)
+        tag = answer.header("ETag")
+    assert (answer.status, answer.body, answer.header("ETag")) == (304, b"", tag)

@@ -70,3 +70,13 @@ def test_a_cached_answer_is_the_answer(client, deal):
     first, second = (client.exchange("GET", path) for _ in range(2))
     assert second.body == first.body
     assert second.header("Content-Type") == first.header("Content-Type")
+
+
+@pytest.mark.check("cache.age", severity="medium", source="RFC 9111, 5.1", subject="reviews")
+def test_an_answer_from_the_cache_says_how_old_it_is(client, deal):
+    answers = [client.exchange("GET", f"/api/deals/{deal}/reviews") for _ in range(4)]
+    hits = [answer for answer in answers if answer.header("X-Cache") == "HIT"]
+    # other tests write meanwhile, and a write empties what it touched
+    assert hits
+    assert all(answer.header("Age").isdigit() for answer in hits)
+    assert [answer.header("Age") for answer in answers if answer.header("X-Cache") == "MISS"] == [None]
