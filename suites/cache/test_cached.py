@@ -65,7 +65,7 @@ def test_another_query_is_another_answer(client, cached_path, target):
     assert one.body != two.body
 
 
-@pytest.mark.check("cache.conditional", severity="medium", source="RFC 9110, 13.1.2", subject="GET {cached_path}")
+@pytest.mark.check("cache.conditional", severity="normal", source="RFC 9110, 13.1.2", subject="GET {cached_path}")
 def test_who_has_the_representation_gets_no_body(asked, cached_path):
     tag = asked(cached_path).header("ETag")
     if not tag:
