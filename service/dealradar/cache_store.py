@@ -29,12 +29,16 @@ JITTER = 0.1
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer and when it was computed, in seconds since the epoch by the clock of who computed it."""
+    """An HTTP answer and when it was computed, in seconds since the epoch by the clock of who computed it.
+
+    `may_be_shared`: those who asked for the same meanwhile may have it too.
+    """
 
     status: int
     headers: RawHeaders
     body: bytes
     may_be_stored: bool = False
+    may_be_shared: bool = False
     at: float = field(default_factory=time.time)
 
     @property

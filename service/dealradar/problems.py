@@ -33,6 +33,8 @@ def problem(
         **members,
     }
     headers = {"Cache-Control": "no-store", **(headers or {})}
+    if not scope["path"].startswith(_FOR_PROGRAMS):
+        headers["Vary"] = "Accept"
     if _is_for_people(scope):
         return HTMLResponse(render("error.html", problem=document, browser=False, here=scope["path"]), status, headers)
     return Response(json.dumps(document), status, headers, media_type=MEDIA_TYPE)

@@ -137,8 +137,14 @@ class ResponseCache:
                 headers.append((b"cache-control", b"no-cache"))
             if b"etag" not in present:
                 headers.append((b"etag", entity_tag(body).encode()))
-        may_be_stored = start["status"] == 200 and len(body) <= LARGEST_BODY and _is_for_everybody(headers, rule)
-        return Answer(start["status"], tuple(headers), body, may_be_stored)
+        is_for_everybody = _is_for_everybody(headers, rule)
+        return Answer(
+            start["status"],
+            tuple(headers),
+            body,
+            may_be_stored=start["status"] == 200 and is_for_everybody and _may_be_kept(headers, body),
+            may_be_shared=start["status"] >= 400 and is_for_everybody,
+        )
 
 
 @lru_cache(maxsize=1_024)
@@ -149,12 +155,14 @@ def normal_query(query: bytes) -> str:
 
 
 def _is_for_everybody(headers: Iterable[tuple[bytes, bytes]], rule: Rule) -> bool:
-    """May these headers be given to whoever asks for the same name?"""
-    for name, value in headers:
-        if name == b"set-cookie" or (name == b"cache-control" and re.search(rb"no-store|private", value)):
-            return False
-        if name == b"vary" and not {word.strip() for word in value.decode("latin-1").lower().split(",")} <= {
-            *rule.vary
-        }:
-            return False
-    return True
+    """Is this the answer to whoever asks for the same name?"""
+    return all(name != b"set-cookie" and (name != b"vary" or _words(value) <= {*rule.vary}) for name, value in headers)
+
+
+def _may_be_kept(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+    is_forbidden = any(name == b"cache-control" and _words(value) & {"no-store", "private"} for name, value in headers)
+    return not is_forbidden and len(body) <= LARGEST_BODY
+
+
+def _words(value: bytes) -> set[str]:
+    return {word.strip() for word in value.decode("latin-1").lower().split(",")}

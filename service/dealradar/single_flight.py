@@ -64,7 +64,7 @@ async def _find(store: CacheStore, lookup: Lookup | None, compute: Compute) -> t
         return "STALE", stale
     if found.may_be_stored:
         return "MISS" if is_first and was_computed_here else "HIT", found
-    if is_first or found.status >= 400:
+    if is_first or found.may_be_shared:
         return "MISS", found
     return "MISS", await _computed(compute)
 

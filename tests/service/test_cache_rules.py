@@ -121,6 +121,13 @@ def test_a_failure_is_shared_by_those_who_wait_and_not_kept(run):
     assert run(app, together) == [("MISS", "2")] * 5
 
 
+def test_a_failure_that_depends_on_the_client_is_not_shared(run):
+    async def together(client: httpx.AsyncClient) -> set[str]:
+        return {answer.text for answer in await asyncio.gather(*(client.get("/kept") for _ in range(3)))}
+
+    assert run(App([(b"vary", b"Cookie")], status=503), together) == {"1", "2", "3"}
+
+
 @pytest.mark.parametrize(("method", "path"), [("POST", "/kept"), ("GET", "/other"), ("GET", "/kept/x")])
 def test_what_no_rule_names_is_let_through(run, method, path):
     async def ask(client: httpx.AsyncClient) -> list[str | None]:
