@@ -167,7 +167,7 @@ async def performance(services: ServicesDep, _: OperatorDep) -> Response:
             {
                 "instance": traffic.instance,
                 "uptime_seconds": round(time.monotonic() - traffic.started, 3),
-                "cache": {word: traffic.cache[word] for word in ("hit", "miss", "bypass")},
+                "cache": {word: traffic.cache[word] for word in ("hit", "miss", "bypass", "stale")},
                 "pool": services.database.pool_report(),
                 "routes": traffic.report(),
                 "tables": await services.database.all(_TABLES),
