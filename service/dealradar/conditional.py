@@ -9,7 +9,7 @@ import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-TAG = re.compile(rb'(?:W/)?("[^"]*")')
+OPAQUE_TAG = re.compile(rb'"[^"]*"')
 OF_THE_BODY = {b"content-type", b"content-length", b"content-encoding"}
 
 
@@ -20,7 +20,7 @@ def entity_tag(body: bytes) -> str:
 
 def names(header: bytes, tag: bytes) -> bool:
     """Does an If-None-Match name this tag? Compared weakly, as 13.1.2 asks: a proxy may have weakened ours."""
-    return header.strip() == b"*" or tag.removeprefix(b"W/") in TAG.findall(header)
+    return header.strip() == b"*" or tag.removeprefix(b"W/") in OPAQUE_TAG.findall(header)
 
 
 class Conditional:
