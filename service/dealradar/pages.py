@@ -35,7 +35,7 @@ async def home(request: Request, services: ServicesDep, browser: BrowserDep) -> 
     """The deals, searched and sorted by the fields of the form."""
     wanted = _query(deals.DealQuery, {"limit": "24", **request.query_params})
     found = await deals.list_deals(services.database, wanted)
-    filled = wanted.model_dump(exclude_defaults=True, exclude={"limit", "cursor"})
+    filled = {name: text for name, text in request.query_params.items() if text and name != "cursor"}
     return _show(
         request,
         browser,

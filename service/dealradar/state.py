@@ -42,11 +42,14 @@ def _services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
+SWITCHED_OFF: dict[int | str, dict[str, object]] = {403: {"description": "Switched off by an operator"}}
+
+
 def needs_flag(name: str) -> Callable[[ServicesDep], Awaitable[None]]:
     """A dependency of routes that are there only while a switch is on."""
 
     async def check(services: ServicesDep) -> None:
         if not await services.flags.is_on(name):
-            raise HTTPException(503, "This is switched off at the moment.", {"Retry-After": "60"})
+            raise HTTPException(403, "This is switched off at the moment.")
 
     return check

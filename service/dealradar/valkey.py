@@ -11,8 +11,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import hiredis
 import redis.exceptions
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -35,15 +36,19 @@ class Valkey:
 
     def __init__(self, url: str) -> None:
         # The client's own default is ten retries: 4.6 s until a refused connection is reported.
-        self._pool = BlockingConnectionPool.from_url(
+        once = Retry(NoBackoff(), 0)
+        pool = BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
             timeout=TIMEOUT_SECONDS,
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
+            retry=once,
         )
-        self._client = Redis.from_pool(self._pool)
+        self._client = Redis.from_pool(pool)
+        # Makes connections for `command`, which has one time-out for all of an exchange: that is cheaper than one each
+        # for writing and reading.
+        self._maker = ConnectionPool.from_url(url, socket_timeout=None, retry=once)
         self._idle: list[AbstractConnection] = []
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._paused_until = 0.0
@@ -63,7 +68,7 @@ class Valkey:
         return await self.run(lambda _: self._send(words))
 
     async def _send(self, words: tuple[str | int, ...]) -> Any:  # noqa: ANN401
-        async with self._places:
+        async with self._places, asyncio.timeout(TIMEOUT_SECONDS):
             if not self._idle:
                 return await self._exchange(self._new_connection(), words)
             try:
@@ -75,7 +80,7 @@ class Valkey:
 
     async def _exchange(self, connection: AbstractConnection, words: tuple[str | int, ...]) -> Any:  # noqa: ANN401
         """Leaves the connection among the idle ones, unless it broke: then it has disconnected itself."""
-        await connection.send_command(*words)
+        await connection.send_packed_command(hiredis.pack_command(words))
         try:
             reply = await connection.read_response()
         except NoScriptError:
@@ -85,7 +90,7 @@ class Valkey:
         return reply
 
     def _new_connection(self) -> AbstractConnection:
-        made: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        made: AbstractConnection = self._maker.make_connection()  # type: ignore[no-untyped-call]
         return made
 
     async def _close_idle(self) -> None:

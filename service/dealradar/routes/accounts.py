@@ -11,7 +11,7 @@ from dealradar.logins import check_login
 from dealradar.passwords import hash_password
 from dealradar.schemas import NO_NUL, Input
 from dealradar.sessions import Session, end_sessions, open_session, refresh
-from dealradar.state import Services, ServicesDep, needs_flag
+from dealradar.state import SWITCHED_OFF, Services, ServicesDep, needs_flag
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
@@ -73,7 +73,7 @@ class Me(BaseModel):
 @router.post(
     "/register",
     status_code=201,
-    responses={409: {"description": "The address has an account already"}},
+    responses={**SWITCHED_OFF, 409: {"description": "The address has an account already"}},
     dependencies=[Depends(needs_flag("registration"))],
 )
 async def register(services: ServicesDep, given: Registration, response: Response) -> Me:

@@ -14,7 +14,7 @@ from dealradar.keyset import Listing, Order, Page, PartQuery
 from dealradar.outbox import replied
 from dealradar.routes.deals import MISSING, NO_DEAL
 from dealradar.schemas import LARGEST_ID, Id, Input, Prose, Whole
-from dealradar.state import ServicesDep, needs_flag
+from dealradar.state import SWITCHED_OFF, ServicesDep, needs_flag
 
 DEEPEST_REPLY = 20
 MOST_IN_THREAD = 200
@@ -123,7 +123,7 @@ async def thread(services: ServicesDep, comment_id: Id) -> Thread:
     "/deals/{deal_id}/comments",
     status_code=201,
     response_model=Comment,
-    responses={**CREATED, **MISSING, 409: {"description": "parent_id is no comment on this deal"}},
+    responses={**CREATED, **MISSING, **SWITCHED_OFF, 409: {"description": "parent_id is no comment on this deal"}},
     dependencies=[Depends(needs_flag("feedback"))],
 )
 async def create(creation: CreationDep, deal_id: Id, given: NewComment) -> Response:

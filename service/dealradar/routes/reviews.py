@@ -14,7 +14,7 @@ from dealradar.keyset import WHOLE, Listing, Order, Page, Part, PartQuery
 from dealradar.outbox import reviewed
 from dealradar.routes.deals import MISSING, NO_DEAL
 from dealradar.schemas import Id, Input, Prose, Title, Whole
-from dealradar.state import ServicesDep, needs_flag
+from dealradar.state import SWITCHED_OFF, ServicesDep, needs_flag
 
 router = APIRouter(prefix="/api", tags=["reviews"])
 
@@ -138,7 +138,7 @@ async def of_deal(services: ServicesDep, deal_id: Id, query: Annotated[ReviewQue
     "/deals/{deal_id}/reviews",
     status_code=201,
     response_model=Review,
-    responses={**CREATED, **MISSING},
+    responses={**CREATED, **MISSING, **SWITCHED_OFF},
     dependencies=[Depends(needs_flag("feedback"))],
 )
 async def create(creation: CreationDep, deal_id: Id, given: NewReview) -> Response:
