@@ -134,7 +134,8 @@ class ResponseCache:
             present = {name for name, _ in headers}
             if b"cache-control" not in present:
                 # Others may keep it, but have to ask before they use it: invalidation reaches only our own cache.
-                headers.append((b"cache-control", b"no-cache"))
+                is_public = CREDENTIALS.isdisjoint(dict(scope["headers"]))
+                headers.append((b"cache-control", b"no-cache" if is_public else b"private, no-cache"))
             if b"etag" not in present:
                 headers.append((b"etag", entity_tag(body).encode()))
         is_for_everybody = _is_for_everybody(headers, rule)
