@@ -16,7 +16,7 @@ from dealradar.cors import Cors
 from dealradar.database import Database
 from dealradar.flags import Flags
 from dealradar.limits import RequestLimits, TimeLimit
-from dealradar.outermost import LastResort, Outermost
+from dealradar.outermost import Outermost
 from dealradar.ratelimit import RateLimit
 from dealradar.response_cache import ResponseCache
 from dealradar.routes import accounts, admin, catalogue, comments, deals, health, metrics, operations, reviews, watching
@@ -42,7 +42,7 @@ def build_app(settings: Settings, lifecycle: Lifecycle) -> ASGIApp:
     cached = build_cached(services)
     app: ASGIApp = RequestLimits(Conditional(cached))
     app = RateLimit(app, valkey, settings.rate_limit_per_minute, cached.foresee)
-    app = Cors(LastResort(app), settings.cors_origins)
+    app = Cors(app, settings.cors_origins)
     app = SecurityHeaders(app, settings.trusted_proxies, settings.environment)
     return Outermost(app, services.traffic)
 

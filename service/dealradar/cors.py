@@ -2,7 +2,7 @@
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dealradar.problems import problem
 
@@ -30,17 +30,13 @@ class Cors:
         if scope["method"] == "OPTIONS" and origin and "access-control-request-method" in Headers(scope=scope):
             await self._preflight(scope, origin)(scope, receive, send)
             return
-
-        async def send_with_origin(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = message["headers"]
-                headers.append((b"vary", b"Origin"))
-                if origin in self.origins:
-                    headers.append((b"access-control-allow-origin", origin.encode()))
-                    headers.append((b"access-control-expose-headers", EXPOSED_HEADERS))
-            await send(message)
-
-        await self.app(scope, receive, send_with_origin)
+        scope["state"]["dress"].append((b"vary", b"Origin"))
+        if origin in self.origins:
+            scope["state"]["dress"] += [
+                (b"access-control-allow-origin", origin.encode()),
+                (b"access-control-expose-headers", EXPOSED_HEADERS),
+            ]
+        await self.app(scope, receive, send)
 
     def _preflight(self, scope: Scope, origin: str) -> Response:
         vary = {"Vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}

@@ -67,7 +67,7 @@ async def _conflict(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, _: Exception) -> Response:
-    # The framework raises the exception again after this answer, and LastResort logs it.
+    # The framework raises the exception again after this answer, and Outermost logs it.
     return unexpected(request.scope)
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 from redis.exceptions import NoScriptError
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dealradar.problems import problem
 from dealradar.valkey import Valkey, ValkeyDownError
@@ -98,7 +98,7 @@ class RateLimit:
         self.limit = limit
         self.foresee = foresee
         self.local = LocalWindow(limit)
-        self.policy = f'"default";q={limit};w={WINDOW_MS // 1000}'
+        self.policy = f'"default";q={limit};w={WINDOW_MS // 1000}'.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request within the limit, refuse one beyond it with 429 and the time to wait."""
@@ -107,28 +107,14 @@ class RateLimit:
             return
         decision = await self._decide(scope["state"]["client"].address, self.foresee(scope))
         left = f'"default";r={max(decision.remaining, 0)};t={decision.reset_seconds}'
+        scope["state"]["dress"] += [(b"ratelimit-policy", self.policy), (b"ratelimit", left.encode())]
         if decision.remaining < 0:
-            refusal = problem(
-                scope,
-                429,
-                f"More than {self.limit} requests within a minute.",
-                headers={
-                    "RateLimit-Policy": self.policy,
-                    "RateLimit": left,
-                    "Retry-After": str(decision.reset_seconds),
-                },
-            )
+            wait = {"Retry-After": str(decision.reset_seconds)}
+            refusal = problem(scope, 429, f"More than {self.limit} requests within a minute.", headers=wait)
             await refusal(scope, receive, send)
             return
         scope["state"]["fetched"] = decision.fetched
-        told = [(b"ratelimit-policy", self.policy.encode()), (b"ratelimit", left.encode())]
-
-        async def send_with_limit(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"].extend(told)
-            await send(message)
-
-        await self.app(scope, receive, send_with_limit)
+        await self.app(scope, receive, send)
 
     async def _decide(self, client: str, foreseen: list[str]) -> Decision:
         words: list[str | int] = [1 + len(foreseen), f"dr:limit:{client}", *foreseen, WINDOW_MS, self.limit]

@@ -3,7 +3,7 @@
 The set follows the OWASP HTTP Headers Cheat Sheet; HSTS is RFC 6797, which forbids it on answers over plain HTTP.
 """
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dealradar.clients import identify
 from dealradar.settings import Network
@@ -57,7 +57,7 @@ def raw_headers(environment: str) -> RawHeaders:
 
 
 class SecurityHeaders:
-    """Adds the headers after everything inside has spoken."""
+    """Adds the headers to whatever is answered."""
 
     def __init__(self, app: ASGIApp, trusted: tuple[Network, ...], environment: str) -> None:
         self.app = app
@@ -67,20 +67,11 @@ class SecurityHeaders:
         self.secure = [*self.plain, *([(b"strict-transport-security", hsts.encode())] if hsts else [])]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with the client recorded, and dress its answer."""
+        """Pass the request on, with the client recorded and its answer dressed."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         client = identify(scope, self.trusted)
         scope["state"]["client"] = client
-        guards = self.secure if client.is_secure else self.plain
-
-        async def send_dressed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = message["headers"] = [*message["headers"], *guards]
-                if b"cache-control" not in dict(headers):
-                    # What nobody decided about is not to be kept by anyone.
-                    headers.append((b"cache-control", b"no-store"))
-            await send(message)
-
-        await self.app(scope, receive, send_dressed)
+        scope["state"]["dress"] += self.secure if client.is_secure else self.plain
+        await self.app(scope, receive, send)
