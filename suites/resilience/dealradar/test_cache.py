@@ -79,7 +79,7 @@ def test_old_answers_are_served_while_the_database_is_away(rig, comments):
     rig.stop("postgres")
     first, second = (public.exchange("GET", comments) for _ in range(2))
     assert [(one.status, one.header(HEADER), one.body) for one in (first, second)] == [(200, "STALE", before.body)] * 2
-    assert first.header("Age").isdigit()
+    assert (first.header("Age") or "").isdigit()
     assert (known.exchange("GET", comments).status, public.exchange("GET", f"{comments}?limit=7").status) == (503, 503)
     rig.start("postgres")
     eventually(lambda: public.exchange("GET", comments).header(HEADER) in {"MISS", "HIT"}, "answers are fresh again")
@@ -92,7 +92,7 @@ def test_an_answer_that_is_over_says_its_age(rig, comments):
     assert client.exchange("GET", comments).status == 200
     rig.stop("postgres")
     eventually(lambda: client.exchange("GET", comments).header(HEADER) == "STALE", "the entry is over")
-    assert int(client.exchange("GET", comments).header("Age")) >= 1
+    assert int(client.exchange("GET", comments).header("Age") or 0) >= 1
 
 
 @pytest.mark.check("cache.stale", severity="high", source=SOURCE, subject="Valkey stopped")
