@@ -126,9 +126,11 @@ def test_it_keeps_a_mail_and_cuts_the_connection_before_it_says_so(stack: StackI
 def test_it_hangs_until_it_is_told_otherwise(stack: StackInfo) -> None:
     set_mode(stack, mode="hang")
     address = urlsplit(stack.smtp_url or "")
-    with smtplib.SMTP(str(address.hostname), address.port or 0, timeout=0.3) as client:
-        with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
-            client.send_message(a_mail())
+    with (
+        smtplib.SMTP(str(address.hostname), address.port or 0, timeout=0.3) as client,
+        pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"),
+    ):
+        client.send_message(a_mail())
     set_mode(stack, mode="normal")
     send(stack, a_mail())
     assert len(messages(stack)) == 1
