@@ -15,7 +15,7 @@ TARGET_BYTES = 8_192
 
 
 class RequestLimits:
-    """Refuses a target, headers or a body that are too long (414, 431, 413)."""
+    """Refuses a target, headers or a body that are too long (414, 431, 413) or too slow (408)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -31,23 +31,21 @@ class RequestLimits:
         if sum([len(name) + len(value) for name, value in scope["headers"]]) > HEADER_BYTES:
             await problem(scope, 431, f"The headers are longer than {HEADER_BYTES} bytes.")(scope, receive, send)
             return
-        sent = dict(scope["headers"])
-        declared = sent.get(b"content-length", b"0")
-        messages: list[Message] = []
-        size = int(declared) if declared.isdigit() else 0
-        received = 0
-        has_more = b"content-length" in sent or b"transfer-encoding" in sent
-        while has_more and max(size, received) <= BODY_BYTES:
-            try:
-                message = await asyncio.wait_for(receive(), BODY_SECONDS)
-            except TimeoutError:
-                late = problem(scope, 408, "The body did not arrive in time.", headers={"Connection": "close"})
-                await late(scope, receive, send)
-                return
-            messages.append(message)
-            received += len(message.get("body", b""))
-            has_more = message["type"] == "http.request" and message.get("more_body", False)
-        if max(size, received) > BODY_BYTES:
+        names = [name for name, _ in scope["headers"]]
+        if names.count(b"host") != 1 and scope["http_version"] == "1.1":  # RFC 9112, 3.2
+            await problem(scope, 400, "Exactly one Host header is needed.")(scope, receive, send)
+            return
+        if b"content-length" not in names and b"transfer-encoding" not in names:
+            await self.app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                messages = await _whole_body(scope, receive)
+        except TimeoutError:
+            late = problem(scope, 408, "The body did not arrive in time.", headers={"Connection": "close"})
+            await late(scope, receive, send)
+            return
+        if messages is None:
             # The rest of the body is not read, so the connection cannot carry another request.
             refusal = problem(
                 scope, 413, f"The body is longer than {BODY_BYTES} bytes.", headers={"Connection": "close"}
@@ -59,6 +57,21 @@ class RequestLimits:
             return messages.pop(0) if messages else await receive()
 
         await self.app(scope, replay, send)
+
+
+async def _whole_body(scope: Scope, receive: Receive) -> list[Message] | None:
+    """The messages of a body; None if it is too long, whether it says so or not."""
+    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    size = int(declared) if declared.isdigit() else 0
+    messages: list[Message] = []
+    received = 0
+    has_more = True
+    while has_more and max(size, received) <= BODY_BYTES:
+        message = await receive()
+        messages.append(message)
+        received += len(message.get("body", b""))
+        has_more = message["type"] == "http.request" and message.get("more_body", False)
+    return messages if max(size, received) <= BODY_BYTES else None
 
 
 class TimeLimit:

@@ -153,6 +153,29 @@ def test_a_head_that_does_not_go_on_is_answered_and_cut_off(service):
     assert b"application/problem+json" in answer
 
 
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"], ids=["none", "two"])
+def test_a_request_names_exactly_one_host(service, hosts):
+    parts = urlsplit(service.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as connection:
+        connection.sendall(b"GET /api/deals HTTP/1.1\r\n" + hosts + b"\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_a_body_that_drips_is_cut_off(service):
+    parts = urlsplit(service.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=60) as connection:
+        connection.sendall(b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+        connection.settimeout(2)
+        answer = b""
+        while not answer:  # a byte every two seconds is never silence for long
+            connection.sendall(b"x")
+            try:
+                answer = connection.recv(65_536)
+            except TimeoutError:
+                continue
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
 def _status(service: Running) -> int:
     try:
         return httpx.get(service.url + "/health/ready", trust_env=False).status_code
