@@ -24,11 +24,12 @@ def test_no_foreign_script_runs_behind_the_login(page, guarded_page):
 
 
 @pytest.fixture
-def login(new_page, target, stack_info):
+def login(request, target, stack_info):
     """The browser after a login of its own, and the cookies that were set on the way."""
     if target.page_login is None:
         pytest.skip("not applicable: the profile has no [pages.login]")
-    page, lines = new_page(), []
+    # asked for only now: where there is no form, no browser is missed
+    page, lines = request.getfixturevalue("new_page")(), []
     page.on("response", lambda answer: lines.extend(answer.headers_array()))
     role = next(iter(target.page_roles.values()), next(iter(target.auth.roles)))
     log_in_by_form(page, target.page_login, *account_of(target, stack_info, role))
