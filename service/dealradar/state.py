@@ -1,6 +1,5 @@
 """What every request shares, built once at the start and handed to the routes by dependency."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -45,11 +44,7 @@ ServicesDep = Annotated[Services, Depends(_services)]
 SWITCHED_OFF: dict[int | str, dict[str, object]] = {403: {"description": "Switched off by an operator"}}
 
 
-def needs_flag(name: str) -> Callable[[ServicesDep], Awaitable[None]]:
-    """A dependency of routes that are there only while a switch is on."""
-
-    async def check(services: ServicesDep) -> None:
-        if not await services.flags.is_on(name):
-            raise HTTPException(403, "This is switched off at the moment.")
-
-    return check
+async def demand_flag(services: Services, name: str) -> None:
+    """Raise HTTPException while a switch is off. To be called once it is known who asks: 401 comes before 403."""
+    if not await services.flags.is_on(name):
+        raise HTTPException(403, "This is switched off at the moment.")

@@ -61,6 +61,12 @@ def test_a_switch_is_turned_without_a_restart_on_every_instance(start):
     eventually(lambda: second.client().post("/api/auth/register", json=account).status_code == 201)
 
 
+def test_while_a_switch_is_off_strangers_are_still_strangers(service):
+    service.client(OPERATOR).put("/api/admin/flags/feedback", json={"is_on": False}).raise_for_status()
+    assert service.client().post("/api/deals/1/comments", json={"body": "x"}).status_code == 401
+    assert service.client(USER).post("/api/deals/1/comments", json={"body": "x"}).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("email", "name", "body", "status"),
     [

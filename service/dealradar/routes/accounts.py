@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from psycopg.errors import UniqueViolation
 from pydantic import BaseModel, StringConstraints
 
@@ -11,7 +11,7 @@ from dealradar.logins import check_login
 from dealradar.passwords import hash_password
 from dealradar.schemas import NO_NUL, Input
 from dealradar.sessions import Session, end_sessions, open_session, refresh
-from dealradar.state import SWITCHED_OFF, Services, ServicesDep, needs_flag
+from dealradar.state import SWITCHED_OFF, Services, ServicesDep, demand_flag
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
@@ -74,10 +74,10 @@ class Me(BaseModel):
     "/register",
     status_code=201,
     responses={**SWITCHED_OFF, 409: {"description": "The address has an account already"}},
-    dependencies=[Depends(needs_flag("registration"))],
 )
 async def register(services: ServicesDep, given: Registration, response: Response) -> Me:
     """Make an account with the role user."""
+    await demand_flag(services, "registration")
     hashed = await hash_password(given.password)
     try:
         row = await services.database.one(

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 import psycopg
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel, Field
 
 from dealradar.cache_store import COMMENTS, NOTIFICATIONS
@@ -14,7 +14,7 @@ from dealradar.keyset import Listing, Order, Page, PartQuery
 from dealradar.outbox import replied
 from dealradar.routes.deals import MISSING, NO_DEAL
 from dealradar.schemas import LARGEST_ID, Id, Input, Prose, Whole
-from dealradar.state import SWITCHED_OFF, ServicesDep, needs_flag
+from dealradar.state import SWITCHED_OFF, ServicesDep, demand_flag
 
 DEEPEST_REPLY = 20
 MOST_IN_THREAD = 200
@@ -124,13 +124,13 @@ async def thread(services: ServicesDep, comment_id: Id) -> Thread:
     status_code=201,
     response_model=Comment,
     responses={**CREATED, **MISSING, **SWITCHED_OFF, 409: {"description": "parent_id is no comment on this deal"}},
-    dependencies=[Depends(needs_flag("feedback"))],
 )
 async def create(creation: CreationDep, deal_id: Id, given: NewComment) -> Response:
     """Comment on a deal, or answer another comment on it; the author of that one is told.
 
     Repeated with its `Idempotency-Key` it creates nothing more; a key of another request is refused (422).
     """
+    await demand_flag(creation.services, "feedback")
 
     async def work(connection: Connection) -> Created:
         params = {**given.model_dump(), "author": creation.user_id, "deal": deal_id}

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel, Field
 
 from dealradar.auth import CallerDep
@@ -14,7 +14,7 @@ from dealradar.keyset import WHOLE, Listing, Order, Page, Part, PartQuery
 from dealradar.outbox import reviewed
 from dealradar.routes.deals import MISSING, NO_DEAL
 from dealradar.schemas import Id, Input, Prose, Title, Whole
-from dealradar.state import SWITCHED_OFF, ServicesDep, needs_flag
+from dealradar.state import SWITCHED_OFF, ServicesDep, demand_flag
 
 router = APIRouter(prefix="/api", tags=["reviews"])
 
@@ -139,13 +139,13 @@ async def of_deal(services: ServicesDep, deal_id: Id, query: Annotated[ReviewQue
     status_code=201,
     response_model=Review,
     responses={**CREATED, **MISSING, **SWITCHED_OFF},
-    dependencies=[Depends(needs_flag("feedback"))],
 )
 async def create(creation: CreationDep, deal_id: Id, given: NewReview) -> Response:
     """Review a deal; its author is told.
 
     Repeated with its `Idempotency-Key` it creates nothing more; a key of another request is refused (422).
     """
+    await demand_flag(creation.services, "feedback")
 
     async def work(connection: Connection) -> Created:
         params = {**given.model_dump(), "author": creation.user_id, "deal": deal_id}
