@@ -28,9 +28,13 @@ if "CHILDREN" in os.environ:
             os.setsid()
             signal.pause()
 
+if "MEET" in os.environ:
+    open(os.path.join(os.environ["MEET"], os.environ["PORT"]), "w").close()
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        status = 503 if self.path == "/ready" and "SICK" in os.environ else 200
+        alone = len(os.listdir(os.environ["MEET"])) < int(os.environ["MEETING"]) if "MEET" in os.environ else False
+        status = 503 if self.path == "/ready" and ("SICK" in os.environ or alone) else 200
         body = json.dumps(dict(os.environ)).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -13,9 +13,10 @@ from typing import Self
 
 from harness.errors import GroundError, StackError, StartupError
 from harness.model import Instance, StackInfo, Target, Worker
-from harness.stack.ports import held_by_another, is_free, occupied
+from harness.stack.copies import Copy, PortLostError, await_ready
+from harness.stack.ports import occupied
 from harness.stack.protocol import Backend, Place
-from harness.stack.readiness import TAIL_LINES, how_it_ended, log_asker, service_asker, tail, wait_until
+from harness.stack.readiness import TAIL_LINES, how_it_ended, log_asker, tail, wait_until
 from harness.stack.settings import Words, service_settings
 from harness.stack.state import write_info
 from harness.stack.supervision import Supervision
@@ -23,10 +24,6 @@ from harness.stack.supervisor import MARK
 
 _PREPARE_SECONDS = 600.0
 _PORT_TRIES = 3
-
-
-class _PortLostError(Exception):
-    """The service ended, and somebody else listens at its port."""
 
 
 class RunningStack:
@@ -68,7 +65,7 @@ class RunningStack:
 
     def start_instance(self, overrides: Mapping[str, str]) -> Instance:
         """One more copy of the service on the same data."""
-        return self.start_copy({**self._info.overrides, **overrides}, None)
+        return self.start_copies({**self._info.overrides, **overrides}, (None,))[0]
 
     def stop_instance(self, instance: Instance) -> None:
         """End a copy that this object started."""
@@ -153,56 +150,38 @@ class RunningStack:
             output=tail(log),
         )
 
-    def start_copy(self, overrides: Mapping[str, str], wanted: Place | None) -> Instance:
-        """Start a copy at the wanted place, or at one of its own choice; returns it ready.
+    def start_copies(self, overrides: Mapping[str, str], wanted: Sequence[Place | None]) -> tuple[Instance, ...]:
+        """Start a copy at each wanted place, or (None) at one of its own choice; returns them ready.
 
-        A port that somebody took between its choice and its use is given up for another; where it was wanted, that is a
-        StackError, and no fault of the service.
+        All begin before any is waited for. A port that somebody took between its choice and its use is given up for
+        another; where it was wanted, that is a StackError, and no fault of the service.
         """
-        backend = self._open()[1]
-        first = self._next_name("service")
-        for attempt in range(_PORT_TRIES):
-            name = first if attempt == 0 else f"{first}-try-{attempt + 1}"
-            place = wanted or backend.place(None)
-            try:
-                instance = self._start_at(name, place, overrides)
-            except _PortLostError:
-                if wanted is not None:
-                    raise occupied(place.outside) from None
-                continue
-            with self._lock:
-                self._started.add(name)
-            return instance
-        raise StackError(f"no port stayed free in {_PORT_TRIES} tries; end what takes them")
+        begun = [(self._begin_copy(self._next_name("service"), overrides, place), place) for place in wanted]
+        return tuple(self._await_copy(copy, overrides, place) for copy, place in begun)
 
-    def _start_at(self, name: str, place: Place, overrides: Mapping[str, str]) -> Instance:
-        backend, service = self._open()[1], self._target.service
-        argv = self._words.at(place).command(service.command, "service.command")
+    def _begin_copy(self, name: str, overrides: Mapping[str, str], wanted: Place | None) -> Copy:
+        place = wanted or self._open()[1].place(None)
+        argv = self._words.at(place).command(self._target.service.command, "service.command")
+        begun = time.monotonic()
         pid = self._start(name, argv, service_settings(self._target, self._words, place, overrides), place)
-        ask = service_asker(place.url, self._target.health, service.timeout_s)
-        wait = wait_until(ask, lambda: backend.exit_status(name), service.start_timeout_s)
-        log = backend.log(name)
-        if wait.status is not None:
-            if not is_free(place.outside):
-                raise _PortLostError
-            raise StartupError(
-                f"the service {how_it_ended(wait.status)} after {wait.seconds:.1f} s, before it was ready: "
-                f"`{shlex.join(argv)}`; the last {TAIL_LINES} lines of its log follow",
-                output=tail(log),
-            )
-        if wait.late:
-            backend.stop(name)
-            raise StartupError(
-                f"the service was not ready after {wait.seconds:.1f} s ({wait.last}): `{shlex.join(argv)}`; "
-                f"the last {TAIL_LINES} lines of its log follow",
-                output=tail(log),
-            )
-        if pid is not None and held_by_another(place.outside, pid):
-            # somebody else's answer; our process has not yet found out that its port is gone
-            backend.stop(name)
-            raise _PortLostError
-        self._remember(name, pid)
-        return Instance(url=place.url, pid=pid, log=str(log), name=name)
+        return Copy(name=name, place=place, argv=argv, pid=pid, begun=begun)
+
+    def _await_copy(self, first: Copy, overrides: Mapping[str, str], wanted: Place | None) -> Instance:
+        copy = first
+        for attempt in range(2, _PORT_TRIES + 2):
+            try:
+                await_ready(copy, self._target, self._open()[1])
+            except PortLostError:
+                if wanted is not None:
+                    raise occupied(wanted.outside) from None
+                if attempt <= _PORT_TRIES:
+                    copy = self._begin_copy(f"{first.name}-try-{attempt}", overrides, None)
+                continue
+            self._remember(copy.name, copy.pid)
+            with self._lock:
+                self._started.add(copy.name)
+            return Instance(url=copy.place.url, pid=copy.pid, log=str(self._open()[1].log(copy.name)), name=copy.name)
+        raise StackError(f"no port stayed free in {_PORT_TRIES} tries; end what takes them")
 
     def _worker_argv(self) -> tuple[str, ...]:
         words = self._words.at(Place(int(self._info.settings["PORT"]), self._info.url))

@@ -151,13 +151,13 @@ def _prepare(stack: RunningStack, settings: Mapping[str, str], listen: Listener)
 
 
 def _start_service(stack: RunningStack, place: Place, instances: int, workers: int, listen: Listener) -> None:
-    """Workers begin while the service does; a service that fails is told first, since it says more."""
+    """All begin before any is waited for; a service that fails is told before a worker, since it says more."""
     begun = time.monotonic()
     listen(Progress(phase="stack", text="starting the service"))
     overrides = stack.info.overrides
     working = [stack.begin_worker({}) for _ in range(workers)]
-    started = [stack.start_copy(overrides, place if number == 0 else None) for number in range(instances)]
-    stack.update(instances=tuple(started), timings={**stack.info.timings, "service": timed(begun)})
+    started = stack.start_copies(overrides, (place, *[None] * (instances - 1)))
+    stack.update(instances=started, timings={**stack.info.timings, "service": timed(begun)})
     for worker in working:
         stack.await_worker(worker)
     if working:

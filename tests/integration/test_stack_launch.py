@@ -136,6 +136,15 @@ def test_instances_are_as_many_as_asked_for(tmp_path: Path) -> None:
         assert stack.info.url == urls[0]
 
 
+def test_instances_start_at_the_same_time(tmp_path: Path) -> None:
+    """None of them is ready before all of them have begun."""
+    meet = tmp_path / "meet"
+    meet.mkdir()
+    env = {"MEET": str(meet), "MEETING": "3"}
+    with launch(small_target(tmp_path, env=env), instances=3) as stack:
+        assert len(stack.info.instances) == 3
+
+
 def test_an_opened_stack_starts_instances_of_its_own_and_leaves_the_original(tmp_path: Path) -> None:
     with launch(small_target(tmp_path, env={"A": "{secret.one}"})) as stack:
         with open_stack(Path(stack.info.state_dir) / "stack.json") as opened:

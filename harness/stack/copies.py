@@ -1,0 +1,59 @@
+"""A copy of the service between its start and the moment it is known to be ready."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass
+
+from harness.errors import StartupError
+from harness.model import Target
+from harness.stack.ports import held_by_another, is_free
+from harness.stack.protocol import Backend, Place
+from harness.stack.readiness import TAIL_LINES, how_it_ended, service_asker, tail, wait_until
+
+
+class PortLostError(Exception):
+    """The service ended, and somebody else listens at its port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A copy that was started and is not yet known to be ready."""
+
+    name: str
+    place: Place
+    argv: tuple[str, ...]
+    pid: int | None
+    begun: float
+    """When it was started, on the monotonic clock; its deadline counts from here, however many start at once."""
+
+
+def await_ready(copy: Copy, target: Target, backend: Backend) -> None:
+    """Wait until a copy answers as the profile's `[health]` says.
+
+    Raises StartupError with its log's tail if it ended or is not ready in time; PortLostError if somebody took its port
+    before it did.
+    """
+    service, place = target.service, copy.place
+    ask = service_asker(place.url, target.health, service.timeout_s)
+    left = max(0.0, copy.begun + service.start_timeout_s - time.monotonic())
+    wait = wait_until(ask, lambda: backend.exit_status(copy.name), left)
+    if wait.ready:
+        if copy.pid is not None and held_by_another(place.outside, copy.pid):
+            # somebody else's answer; our process has not yet found out that its port is gone
+            backend.stop(copy.name)
+            raise PortLostError
+        return
+    spent = f"after {time.monotonic() - copy.begun:.1f} s"
+    if wait.status is not None:
+        if not is_free(place.outside):
+            raise PortLostError
+        said = f"the service {how_it_ended(wait.status)} {spent}, before it was ready"
+    else:
+        backend.stop(copy.name)
+        said = f"the service was not ready {spent} ({wait.last})"
+    raise StartupError(
+        f"{said}: `{shlex.join(copy.argv)}`; the last {TAIL_LINES} lines of its log follow",
+        output=tail(backend.log(copy.name)),
+    )
