@@ -11,6 +11,7 @@ from harness.preflight.check import SUITE, Check, Scene, run_check
 from harness.preflight.machine import check_files, check_folders
 from harness.preflight.schema import check_schema
 from harness.preflight.score import PREFIX
+from harness.preflight.sequences import check_sequences
 from harness.preflight.servers import check_cache_server, check_database, check_smtp
 from harness.preflight.service import check_cache_on, check_clock, check_service
 from harness.preflight.settings import check_environment, check_ratelimit_setting
@@ -63,6 +64,11 @@ LIVE = (
         Observation(suite=SUITE, check="preflight.schema", subject="postgres", outcome=_ERROR),
         "schema as declared",
         check_schema,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.sequences", subject="postgres", outcome=_ERROR),
+        "sequences far from their end",
+        check_sequences,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.cache_server", subject="valkey", outcome=_ERROR),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import psycopg
 
 from harness.model import Manifest
-from harness.preflight.check import Finding, Scene, absent, fine, nothing_to_ask, unknown, wrong
-from harness.preflight.servers import connect_database
+from harness.preflight.check import Finding, Scene, fine, nothing_to_ask, wrong
+from harness.preflight.servers import connect_database, database_address
 
 _SHOWN = 6
 _COLUMNS = """
@@ -39,13 +38,11 @@ class LiveIndex:
 
 def check_schema(scene: Scene) -> Finding:
     """The live catalogue against the manifest; every difference is named."""
-    manifest, url = scene.target.manifest, scene.info.database_url
+    manifest, url = scene.target.manifest, database_address(scene)
     if manifest is None:
         return nothing_to_ask("the profile names no manifest of the schema")
-    if url is None:
-        return absent(scene.target, "database", "no address of the database is known")
-    if not urlsplit(url).scheme.startswith("postgres"):
-        return unknown(f"a database of kind {urlsplit(url).scheme!r} cannot be asked")
+    if isinstance(url, Finding):
+        return url
     begun = time.perf_counter()
     with connect_database(url) as connection:
         tables, indexes = read_catalogue(connection)

@@ -26,11 +26,9 @@ _TABLES = "select tablename from pg_catalog.pg_tables where schemaname = 'public
 
 def check_database(scene: Scene) -> Finding:
     """A connection, its version, and the tables that the profile names, counted."""
-    url = scene.info.database_url
-    if url is None:
-        return _no_server(scene, "database", "postgres", "database")
-    if not urlsplit(url).scheme.startswith("postgres"):
-        return unknown(f"a database of kind {urlsplit(url).scheme!r} cannot be asked")
+    url = database_address(scene)
+    if isinstance(url, Finding):
+        return url
     expected = scene.target.tables
     begun = time.perf_counter()
     with connect_database(url) as connection:
@@ -51,6 +49,16 @@ def check_database(scene: Scene) -> Finding:
             detail=told,
         )
     return fine(f"PostgreSQL {version} answers; {counted}", value=took, unit="s", detail=told)
+
+
+def database_address(scene: Scene) -> str | Finding:
+    """The URL of a Postgres to ask, or why there is none."""
+    url = scene.info.database_url
+    if url is None:
+        return _no_server(scene, "database", "postgres", "database")
+    if not urlsplit(url).scheme.startswith("postgres"):
+        return unknown(f"a database of kind {urlsplit(url).scheme!r} cannot be asked")
+    return url
 
 
 def connect_database(url: str) -> psycopg.Connection:

@@ -1,0 +1,113 @@
+"""What the database holds, checked against a real one: sequences near their end."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from harness.model import Observation, Outcome, StackInfo, Target
+from harness.preflight import LIVE, Scene, run_check
+from harness.stack import Stack, launch
+from tests.dealradar_process import on_database, superuser_url
+from tests.stack_target import small_target
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
+    return small_target(tmp_path_factory.mktemp("service"), needs=("postgres",))
+
+
+@pytest.fixture(scope="module")
+def stack(target: Target) -> Iterator[Stack]:
+    with launch(target) as running:
+        yield running
+
+
+@pytest.fixture
+def info(stack: Stack) -> Iterator[StackInfo]:
+    """The stack's facts, with an empty database of this test's own."""
+    name = f"preflight_{next(_numbers)}"
+    with psycopg.connect(superuser_url(stack.info), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} OWNER app".encode())
+        yield replace(stack.info, database_url=on_database(stack.info.database_url or "", name))
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def do(info: StackInfo, *statements: str) -> None:
+    with psycopg.connect(info.database_url or "", autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def asked(name: str, target: Target, info: StackInfo) -> Observation:
+    check = next(check for check in LIVE if check.id == f"preflight.{name}")
+    return run_check(check, Scene(target=target, info=info))
+
+
+def test_a_sequence_far_from_its_end_passes(target: Target, info: StackInfo) -> None:
+    do(info, "create table t (id int generated always as identity)", "select setval('t_id_seq', 1700000000)")
+    line = asked("sequences", target, info)
+    assert line.outcome is Outcome.PASS, line.detail["message"]
+    assert line.detail["sequences"] == 1
+
+
+@pytest.mark.parametrize(
+    ("statements", "said"),
+    [
+        (("create table t (id int generated always as identity)", "select setval('t_id_seq', 2147483600)"), "47 are"),
+        (("create table t (id smallserial)", "select setval('t_id_seq', 30000)"), "t.id has used 91.6%, 2767 are left"),
+        # the sequence has room, its column has not
+        (
+            (
+                "create table t (id int)",
+                "create sequence s as bigint owned by t.id",
+                "select setval('s', 2000000000)",
+            ),
+            "t.id has used 93.1%, 147483647 are left",
+        ),
+        (
+            (
+                "create table t (id int)",
+                "create sequence s as bigint cycle owned by t.id",
+                "select setval('s', 3000000000)",
+            ),
+            "t.id has used 139.7%, 0 are left",
+        ),
+        (("create sequence s maxvalue 100", "select setval('s', 90)"), "public.s has used 89.9%, 10 are left"),
+        (
+            ("create sequence s increment -1 minvalue -100 start -1", "select setval('s', -95)"),
+            "public.s has used 94.9%, 5 are left",
+        ),
+    ],
+    ids=["identity", "smallserial", "narrow column", "past the column", "maxvalue", "downward"],
+)
+def test_a_sequence_near_its_end_is_named_with_what_is_left(
+    target: Target, info: StackInfo, statements: tuple[str, ...], said: str
+) -> None:
+    do(info, *statements)
+    line = asked("sequences", target, info)
+    assert line.outcome is Outcome.FAIL
+    assert said in line.detail["message"]
+    assert "1 of 1" in line.detail["message"]
+
+
+def test_a_sequence_that_begins_anew_has_no_end(target: Target, info: StackInfo) -> None:
+    do(info, "create sequence s maxvalue 100 cycle", "select setval('s', 99)")
+    assert asked("sequences", target, info).outcome is Outcome.PASS
+
+
+def test_a_sequence_that_cannot_be_read_is_not_called_sound(target: Target, info: StackInfo) -> None:
+    do(info, "create sequence s", "revoke all on sequence s from app")
+    line = asked("sequences", target, info)
+    assert line.outcome is Outcome.SKIP
+    assert line.detail["reason"] == "1 of 1 sequences cannot be read by this account: public.s"
+
+
+def test_without_sequences_nothing_is_asked(target: Target, info: StackInfo) -> None:
+    assert asked("sequences", target, info).detail["counts"] is False
