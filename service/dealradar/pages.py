@@ -117,7 +117,18 @@ async def alerts(request: Request, services: ServicesDep, browser: BrowserDep) -
     if browser is None:
         return _to_login("/alerts")
     found = await watching.alerts(services, _caller(browser), _query(Part, request.query_params))
-    return _show(request, browser, "alerts.html", alerts=found)
+    told = await watching.preferences(services, _caller(browser))
+    return _show(request, browser, "alerts.html", alerts=found, preferences=told.model_dump())
+
+
+@router.post("/preferences")
+async def prefer(services: ServicesDep, browser: BrowserDep, fields: FormDep) -> Response:
+    """Choose of what to be told by mail: the boxes that are ticked."""
+    if browser is None:
+        return _to_login("/alerts")
+    ticked = {name: name in fields for name in watching.Preferences.model_fields}
+    await watching.prefer(services, _caller(browser), watching.Preferences(**ticked))
+    return RedirectResponse("/alerts", 303)
 
 
 @router.post("/alerts/{deal_id}")

@@ -147,6 +147,18 @@ def test_nobody_sees_or_changes_the_alerts_of_another(service, db):
     assert db.execute("SELECT count(*) FROM price_alerts WHERE user_id = 1 AND deal_id = 5").fetchone() == (1,)
 
 
+def test_who_ticks_a_box_is_told_by_mail_and_else_is_not(service, db):
+    client = open_browser(service, USER)
+    kept = "SELECT notify_price_drop, notify_price_alert, notify_new_review, notify_new_reply FROM users WHERE id = 1"
+    assert client.get("/alerts").text.count("checked") == 4
+    answer = client.post("/preferences", data={"notify_new_reply": "on", "csrf": csrf_of(client)})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/alerts")
+    assert db.execute(kept).fetchone() == (False, False, False, True)
+    assert client.get("/alerts").text.count("checked") == 1
+    assert client.post("/preferences", data={"notify_price_drop": "on"}).status_code == 403
+    assert db.execute(kept).fetchone() == (False, False, False, True)
+
+
 @pytest.mark.parametrize("path", ["/alerts", "/dashboard"])
 def test_who_is_not_logged_in_is_led_to_the_form_and_back(service, path):
     client = open_browser(service)
@@ -162,7 +174,7 @@ def test_the_form_of_a_session_that_is_over_leads_to_the_login(service, db):
     client = open_browser(service, USER)
     fields = {"target": "1", "csrf": csrf_of(client)}
     db.execute("UPDATE sessions SET revoked_at = now() WHERE kind = 'browser'")
-    for path in ("/alerts/5", "/alerts/5/remove"):
+    for path in ("/alerts/5", "/alerts/5/remove", "/preferences"):
         answer = client.post(path, data=fields)
         assert answer.status_code == 303
         assert answer.headers["location"].startswith("/login?next=")

@@ -39,7 +39,7 @@ def test_the_session_is_secure_for_this_host_and_hidden_from_scripts(log_in):
 @pytest.mark.check("csrf.refused", severity="critical", source="CWE-352", subject="POST {path}, {what}")
 @pytest.mark.writes
 @pytest.mark.attacks
-@pytest.mark.parametrize("path", ["/alerts/1", "/alerts/1/remove", "/logout"])
+@pytest.mark.parametrize("path", ["/alerts/1", "/alerts/1/remove", "/preferences", "/logout"])
 @pytest.mark.parametrize(
     "what", ["no token", "a made-up token", "another session's token", "another site", "no origin"]
 )
