@@ -86,7 +86,7 @@ class OpenApi:
         described = self._at(responses)
         for key in (str(status), f"{status // 100}XX", "default"):
             if isinstance(described, Mapping) and key in described:
-                return self._resolve(f"{responses}/{_escape(key)}")
+                return self.resolve(f"{responses}/{_escape(key)}")
         return None
 
     def media_types(self, operation: Operation, status: int) -> tuple[str, ...] | None:
@@ -148,7 +148,7 @@ class OpenApi:
         if not isinstance(paths, Mapping):
             raise OpenApiError("/paths: an object was expected")
         for path in paths:
-            pointer, item = self._resolve(f"/paths/{_escape(path)}")
+            pointer, item = self.resolve(f"/paths/{_escape(path)}")
             for method in METHODS:
                 if isinstance(item.get(method), Mapping):
                     yield self._operation(path, method, f"{pointer}/{method}", item)
@@ -182,8 +182,11 @@ class OpenApi:
             node = self._at(_local(node["$ref"]))
         raise OpenApiError("a reference leads in a circle")
 
-    def _resolve(self, pointer: str) -> tuple[str, Mapping[str, Any]]:
-        """The node at a pointer, references followed, and the pointer that was reached in the end."""
+    def resolve(self, pointer: str) -> tuple[str, Mapping[str, Any]]:
+        """The node at a pointer, references followed, and the pointer that was reached in the end.
+
+        Raises `OpenApiError` if there is no object.
+        """
         for _ in range(_MOST_REFERENCES):
             node = self._at(pointer)
             if not isinstance(node, Mapping):

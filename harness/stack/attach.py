@@ -111,17 +111,17 @@ def attach_url(
     return AttachedStack(info, supervision)
 
 
-def checked_url(url: str) -> str:
-    """The URL without a slash at its end. Raises UsageError for one that names no http(s) service."""
+def checked_url(url: str, option: str = "--url ") -> str:
+    """The URL without a slash at its end. Raises UsageError, which names the option, for no http(s) service."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"--url {url!r}: {error}; write http://HOST:PORT") from error
+        raise UsageError(f"{option}{url!r}: {error}; write http://HOST:PORT") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise UsageError(f"--url {url!r}: not an address of a service; write http://HOST:PORT or https://HOST")
+        raise UsageError(f"{option}{url!r}: not an address of a service; write http://HOST:PORT or https://HOST")
     if parts.query or parts.fragment:
-        raise UsageError(f"--url {url!r}: a base address has no query and no fragment; leave them out")
+        raise UsageError(f"{option}{url!r}: a base address has no query and no fragment; leave them out")
     return url.rstrip("/")
 
 
