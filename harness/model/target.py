@@ -119,6 +119,16 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Migrations:
+    """Where the schema's numbered SQL files lie, relative to the service's `cwd`, and where those applied are noted."""
+
+    folder: str = ""
+    table: str = ""
+    """With its schema, if it is not `public`."""
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """The service under test, as its profile describes it."""
 
@@ -149,6 +159,7 @@ class Target:
     """Tables that preflight expects in the database's schema `public`."""
     manifest: Manifest | None = None
     """All that the schema `public` must hold; None if the profile names no manifest."""
+    migrations: Migrations = Migrations()
     writable: tuple[str, ...] = ()
     """Folders that the service must be able to write to."""
     preflight_weights: Mapping[str, float] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from harness.errors import ConfigError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.preflight.check import SUITE, Check, Scene, run_check
 from harness.preflight.machine import check_files, check_folders
+from harness.preflight.migrations import check_migration_files, check_migrations
 from harness.preflight.schema import check_schema
 from harness.preflight.score import PREFIX
 from harness.preflight.sequences import check_sequences
@@ -42,6 +43,11 @@ STATIC = (
         check_templates,
     ),
     Check(
+        Observation(suite=SUITE, check="preflight.migration_files", subject="service", outcome=_ERROR),
+        "migrations numbered",
+        check_migration_files,
+    ),
+    Check(
         Observation(suite=SUITE, check="preflight.folders", subject="machine", outcome=_ERROR),
         "folders can be written",
         check_folders,
@@ -64,6 +70,11 @@ LIVE = (
         Observation(suite=SUITE, check="preflight.schema", subject="postgres", outcome=_ERROR),
         "schema as declared",
         check_schema,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.migrations", subject="postgres", outcome=_ERROR),
+        "migrations applied",
+        check_migrations,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.sequences", subject="postgres", outcome=_ERROR),

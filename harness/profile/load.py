@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import ConfigError, UsageError
-from harness.model import Auth, Cache, Health, Load, PageLogin, RateLimit, Service, Target, Workers
+from harness.model import Auth, Cache, Health, Load, Migrations, PageLogin, RateLimit, Service, Target, Workers
 from harness.profile.manifest import read_manifest
 from harness.profile.rules import check_target
 from harness.toml_file import TomlFile, nearest, read_toml
@@ -35,6 +35,9 @@ class _Preflight:
     weights: Mapping[str, float] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     manifest: str = ""
+    migrations: str = ""
+    migration_table: str = ""
+    migration_column: str = "id"
     writable: tuple[str, ...] = ()
 
 
@@ -165,6 +168,11 @@ def _target(file: TomlFile, written: _Profile) -> Target:
         load=written.load,
         tables=written.preflight.tables,
         manifest=read_manifest(home / written.preflight.manifest) if written.preflight.manifest else None,
+        migrations=Migrations(
+            folder=written.preflight.migrations,
+            table=written.preflight.migration_table,
+            column=written.preflight.migration_column,
+        ),
         writable=written.preflight.writable,
         preflight_weights=written.preflight.weights,
         suite_paths=tuple(str((home / path).resolve()) for path in written.suites.paths),

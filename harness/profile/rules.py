@@ -76,6 +76,8 @@ def _check_folders(file: TomlFile, target: Target) -> None:
     for index, folder in enumerate(target.suite_paths):
         if not Path(folder).is_dir():
             raise file.error(f"no such folder: {folder} (it is relative to the profile)", ("suites", "paths", index))
+    if target.migrations.table and not target.migrations.folder:
+        raise file.error("needs [preflight] migrations, the folder of the files", ("preflight", "migration_table"))
 
 
 def _check_words(file: TomlFile, target: Target) -> None:

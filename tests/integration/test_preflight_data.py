@@ -1,15 +1,16 @@
-"""What the database holds, checked against a real one: sequences near their end."""
+"""What the database holds, checked against a real one: migrations that ran, sequences near their end."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from harness.model import Observation, Outcome, StackInfo, Target
+from harness.model import Migrations, Observation, Outcome, StackInfo, Target
 from harness.preflight import LIVE, Scene, run_check
 from harness.stack import Stack, launch
 from tests.dealradar_process import on_database, superuser_url
@@ -48,6 +49,63 @@ def do(info: StackInfo, *statements: str) -> None:
 def asked(name: str, target: Target, info: StackInfo) -> Observation:
     check = next(check for check in LIVE if check.id == f"preflight.{name}")
     return run_check(check, Scene(target=target, info=info))
+
+
+ROWS = ("create table done (id text)", "insert into done values ('0001_users'), ('0002_items')")
+
+
+def with_migrations(target: Target, *files: str, table: str = "done", column: str = "id") -> Target:
+    folder = Path(target.service.cwd, f"migrations-{next(_numbers)}")
+    folder.mkdir()
+    for file in files:
+        (folder / file).touch()
+    return replace(target, migrations=Migrations(folder=folder.name, table=table, column=column))
+
+
+def test_migrations_that_are_all_applied_pass(target: Target, info: StackInfo) -> None:
+    do(info, *ROWS)
+    files = ("0001_users.sql", "0001_users.rollback.sql", "0002_items.sql", "0002_items.down.sql", "README.md")
+    line = asked("migrations", with_migrations(target, *files), info)
+    assert line.detail["message"] == "all 2 migrations are applied"
+
+
+def test_a_table_may_hold_numbers_or_whole_names_in_a_schema_of_its_own(target: Target, info: StackInfo) -> None:
+    do(info, "create schema m", "create table m.done (v text)", "insert into m.done values ('1'), ('0002_b.sql')")
+    given = with_migrations(target, "V1_a.sql", "0002_b.sql", table="m.done", column="v")
+    assert asked("migrations", given, info).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (("0001_users.sql", "0002_items.sql", "0003_more.sql"), "2 of 3 migrations applied; pending: 0003_more.sql"),
+        (("0001_users.sql",), "2 of 1 migrations applied; no file: 0002_items"),
+        (
+            ("0001_users.sql", "0002_things.sql"),
+            "2 of 2 migrations applied; pending: 0002_things.sql; no file: 0002_items",
+        ),
+    ],
+    ids=["pending", "without a file", "renamed"],
+)
+def test_a_database_that_is_not_where_the_files_say_is_found(
+    target: Target, info: StackInfo, files: tuple[str, ...], said: str
+) -> None:
+    do(info, *ROWS)
+    line = asked("migrations", with_migrations(target, *files), info)
+    assert line.outcome is Outcome.FAIL
+    assert line.detail["message"] == said
+
+
+def test_a_database_without_the_table_has_everything_pending(target: Target, info: StackInfo) -> None:
+    line = asked("migrations", with_migrations(target, "0001_users.sql"), info)
+    assert line.detail["message"] == "0 of 1 migrations applied; pending: 0001_users.sql"
+
+
+def test_a_column_that_the_table_lacks_is_no_finding_about_the_service(target: Target, info: StackInfo) -> None:
+    do(info, *ROWS)
+    line = asked("migrations", with_migrations(target, "0001_users.sql", column="name"), info)
+    assert line.outcome is Outcome.ERROR
+    assert line.detail["message"].startswith('done cannot be read: column "name" does not exist')
 
 
 def test_a_sequence_far_from_its_end_passes(target: Target, info: StackInfo) -> None:
