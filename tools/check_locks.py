@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON_LOCKS = ("requirements.lock", "service/requirements.lock", "tools/setup/uv.lock")
-NODE_LOCKS = tuple(f"tools/node/{package}/package-lock.json" for package in ("allure", "axe", "chromium"))
+NODE_LOCKS = tuple(f"tools/node/{package}/package-lock.json" for package in ("allure", "axe", "chromium", "parsers"))
 DECLARED = {
     "pyproject.toml": "requirements.lock",
     "service/pyproject.toml": "requirements.lock",

@@ -12,6 +12,7 @@ from harness.preflight.machine import check_files, check_folders
 from harness.preflight.migrations import check_migration_files, check_migrations
 from harness.preflight.schema import check_schema
 from harness.preflight.score import PREFIX
+from harness.preflight.scripts import check_scripts
 from harness.preflight.sequences import check_sequences
 from harness.preflight.servers import check_cache_server, check_database, check_smtp
 from harness.preflight.service import check_cache_on, check_clock, check_service
@@ -41,6 +42,11 @@ STATIC = (
         Observation(suite=SUITE, check="preflight.templates", subject="service", outcome=_ERROR),
         "templates parse",
         check_templates,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.scripts", subject="service", outcome=_ERROR),
+        "scripts parse",
+        check_scripts,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.migration_files", subject="service", outcome=_ERROR),

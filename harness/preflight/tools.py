@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.places import in_checkout
 from harness.preflight.machine import LEAST_FILES, LEAST_FREE_MIB, open_files_allowed
+from harness.preflight.node import MEND, PARSERS, node_missing
 from harness.probes.address import AddressBook
 from harness.probes.axe import PACKAGED, find_axe
 from harness.probes.chromium import USUAL_PLACES, Places, find_chromium
@@ -30,6 +31,7 @@ PARTS = {
     "docker": "stack docker",
     "attach": "stack attach",
     "browser": "suites with pages",
+    "preflight": "preflight of scripts and Handlebars",
     "load": "suite load, command load",
     "allure": "the Allure report",
 }
@@ -77,6 +79,7 @@ def survey(chromium: str | None = None, places: Places = USUAL_PLACES) -> tuple[
         ("Playwright", "browser", lambda: _package("playwright", "harness[browser]")),
         ("Chromium", "browser", lambda: _chromium(chromium, places)),
         ("axe-core", "browser", _axe),
+        ("Node and parsers", "preflight", _parsers),
         ("Locust", "load", lambda: _package("locust", "harness[load]")),
         ("Node and Allure", "allure", _allure),
     )
@@ -235,6 +238,12 @@ def _axe() -> str:
         mend = "make setup" if in_checkout() else f"npm install axe-core in {PACKAGED.parents[2]}"
         raise _MissingError("not installed; pages are not tested for accessibility", mend)
     return str(found)
+
+
+def _parsers() -> str:
+    if (missing := node_missing()) is not None:
+        raise _MissingError(missing, "make setup" if in_checkout() else MEND)
+    return str(PARSERS)
 
 
 def _allure() -> str:

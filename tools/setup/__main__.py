@@ -71,7 +71,7 @@ def _set_up() -> None:
         said(f"{len(stamp.installed(VENV))} installed")
     node = node_packages.Node(VENV, uv.environment)
     with ThreadPoolExecutor() as pool:
-        waiting = [pool.submit(get, node) for get in (_get_allure, _get_axe, _get_browser)]
+        waiting = [pool.submit(get, node) for get in (_get_allure, _get_axe, _get_parsers, _get_browser)]
         found = [path for each in waiting for path in each.result()]
     files = [VENV / "bin" / name for name in ("python", "harness", "pytest", "ruff", "mypy")]
     stamp.write(STAMP, stamp.take(ROOT, VENV, [*files, node.executable, *found]))
@@ -96,6 +96,14 @@ def _get_axe(node: node_packages.Node) -> list[Path]:
         with _step("axe-core from npm"):
             node.install(package, NODE / "axe")
     return [NODE / "axe" / "node_modules" / "axe-core" / "axe.min.js"]
+
+
+def _get_parsers(node: node_packages.Node) -> list[Path]:
+    package, ours = ROOT / "tools" / "node" / "parsers", NODE / "parsers"
+    if not node_packages.is_current(package, ours):
+        with _step("acorn and Handlebars from npm"):
+            node.install(package, ours)
+    return [ours / "node_modules" / name for name in ("acorn", "handlebars")]
 
 
 def _get_browser(node: node_packages.Node) -> list[Path]:

