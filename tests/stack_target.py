@@ -44,7 +44,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *words):
         pass
 
-signal.signal(signal.SIGTERM, signal.SIG_IGN if "STUBBORN" in os.environ else lambda *_: sys.exit(0))
+told = []
+
+def end(*_):
+    told.append("TERM")
+    if "DRAINS" not in os.environ:
+        sys.exit(0)
+    if len(told) > 1:
+        with open(os.environ["DRAINS"], "w") as file:
+            file.write("cut short")
+        sys.exit(0)
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "STUBBORN" in os.environ else end)
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 

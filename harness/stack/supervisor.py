@@ -34,6 +34,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _ORPHANED_GRACE = 1.0
 """Seconds a server gets to end by itself when nobody is left to wait for it."""
 COMMAND_SECONDS = 8.0
+_AGAIN_SECONDS = 0.05
 
 
 # --- /proc ---------------------------------------------------------------------------------------------------------
@@ -335,11 +336,16 @@ class Supervisor:
                 return
             select.select([self.wake], [], [], left)
 
-    def _stop(self, children: list[Child], grace: float) -> None:
+    def _stop(self, children: list[Child], grace: float, *, again: bool = False) -> None:
         alive = [child for child in children if child.status is None]
         for child in alive:
             _signal(child.pid, child.stop_signal)
             _signal(child.pid, signal.SIGCONT)
+        if again:
+            self._wait(lambda: all(child.status is not None for child in alive), _AGAIN_SECONDS)
+            for child in alive:
+                if child.status is None:
+                    _signal(child.pid, child.stop_signal)
         self._wait(lambda: all(child.status is not None for child in alive), grace)
         for child in alive:
             # the group too: a server's helpers must not live on when it is gone
@@ -357,7 +363,8 @@ class Supervisor:
         for stage in sorted({child.stage for child in self.children.values()}, reverse=True):
             group = [child for child in self.children.values() if child.stage == stage]
             longest = max(child.grace for child in group)
-            self._stop(group, min(longest, _ORPHANED_GRACE) if self.orphaned else longest)
+            # no request is left to be saved: a service that drains is told a second time, which cuts that short
+            self._stop(group, min(longest, _ORPHANED_GRACE) if self.orphaned else longest, again=stage > 1)
         end_tree(self.mark, self._own_tree())
         self._wait(lambda: not self._own_tree(), 3.0)
         for command in self.commands:

@@ -353,6 +353,15 @@ def test_a_stubborn_service_and_its_stray_children_are_ended(tmp_path: Path) -> 
     assert marked_processes(mark) == []
 
 
+def test_a_service_that_drains_is_told_a_second_time_at_the_end_of_the_stack(tmp_path: Path) -> None:
+    """Nobody's request is left to be saved; one that is stopped alone drains."""
+    said = tmp_path / "said"
+    with launch(small_target(tmp_path, env={"DRAINS": str(said)})) as stack:
+        stack.stop_instance(stack.start_instance({}))
+        assert not said.exists()
+    assert said.read_text() == "cut short"
+
+
 def test_stop_twice_is_no_error_and_a_stopped_stack_starts_nothing(tmp_path: Path) -> None:
     stack = launch(small_target(tmp_path))
     stack.stop()
