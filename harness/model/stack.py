@@ -18,6 +18,8 @@ class Instance:
     log: str = ""
     name: str = ""
     """What its process is called in the stack."""
+    ready_bytes: int | None = None
+    """How much its log held when it was ready; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Worker:
     name: str
     pid: int | None = None
     log: str = ""
+    ready_bytes: int | None = None
+    """How much its log held when it was ready; None where no text in it says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from harness.preflight.servers import check_cache_server, check_database, check_
 from harness.preflight.service import check_cache_on, check_clock, check_service
 from harness.preflight.settings import check_environment, check_ratelimit_setting
 from harness.preflight.sources import check_sources, check_templates
+from harness.preflight.startup_log import check_clean_start
 
 _ERROR = Outcome.ERROR
 
@@ -102,6 +103,11 @@ LIVE = (
         "service answers",
         check_service,
         requests=2,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.clean_start", subject="service", outcome=_ERROR),
+        "start without warnings",
+        check_clean_start,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.cache_on", subject="service", outcome=_ERROR),

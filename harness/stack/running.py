@@ -142,7 +142,7 @@ class RunningStack:
         asker = log_asker(log, ready) if ready else lambda: ""
         wait = wait_until(asker, lambda: backend.exit_status(worker.name), self._target.service.start_timeout_s)
         if wait.ready:
-            return worker
+            return replace(worker, ready_bytes=log.stat().st_size) if ready else worker
         how = how_it_ended(wait.status) if wait.status is not None else f"is not ready: {wait.last}"
         raise StartupError(
             f"worker `{shlex.join(self._worker_argv())}` {how} after {wait.seconds:.1f} s; "
@@ -180,7 +180,9 @@ class RunningStack:
             self._remember(copy.name, copy.pid)
             with self._lock:
                 self._started.add(copy.name)
-            return Instance(url=copy.place.url, pid=copy.pid, log=str(self._open()[1].log(copy.name)), name=copy.name)
+            log = self._open()[1].log(copy.name)
+            size = log.stat().st_size if log.exists() else None
+            return Instance(url=copy.place.url, pid=copy.pid, log=str(log), name=copy.name, ready_bytes=size)
         raise StackError(f"no port stayed free in {_PORT_TRIES} tries; end what takes them")
 
     def _worker_argv(self) -> tuple[str, ...]:

@@ -1,0 +1,105 @@
+"""Did the service and its workers start without a word of warning? What they complained of then, nobody reads later.
+
+Understood are JSON lines with a level, logfmt, lines that begin with a level in capitals or brackets, Python's
+tracebacks and warnings. Whatever names no level is taken for information.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.model import StackInfo
+from harness.preflight.check import Finding, Scene, fine, unknown, wrong
+
+_MOST_BYTES = 2**22
+_SHOWN = 3
+_LONGEST = 160
+_LEVEL_KEYS = ("level", "levelname", "level_name", "log_level", "loglevel", "log.level", "lvl", "severity", "@level")
+_TEXT_KEYS = ("message", "msg", "event", "@message")
+_BAD = frozenset({"warn", "warning", "err", "error", "critical", "crit", "fatal", "panic", "alert", "emerg", "severe"})
+_BAD_NUMBER = 40
+"""Bunyan's and pino's number of a warning, Python's of an error."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LOGFMT = re.compile(r'(?:^|\s)(?:level|lvl|severity)="?(\w+)')
+_WORD = re.compile(
+    r"\b(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERR|ERROR|CRIT|CRITICAL|FATAL|PANIC|ALERT|EMERG|SEVERE)\b"
+    r"|\[(trace|debug|info|notice|warn|warning|error|crit|critical|fatal|alert|emerg)\]"
+)
+_SAID_SO = re.compile(r"^Traceback \(most recent call last\):|\b[A-Z]\w*Warning: ")
+
+
+def check_clean_start(scene: Scene) -> Finding:
+    """The logs of the service and its workers, from their start until they were ready."""
+    logs = dict(_logs(scene.info))
+    if not logs:
+        return unknown("the service was started by somebody else: its log is not known here")
+    count, complaints = 0, []
+    for name, text in logs.items():
+        for number, line in enumerate(text.splitlines(), 1):
+            count += 1
+            said = complaint(line)
+            if said:
+                complaints.append(f"{name}:{number}: {said}")
+    told = {"logs": list(logs), "lines": count, "complaints": complaints[:50]}
+    if complaints:
+        more = f"; and {len(complaints) - _SHOWN} more" if len(complaints) > _SHOWN else ""
+        shown = "; ".join(complaints[:_SHOWN])
+        return wrong(
+            f"{len(complaints)} of {count} lines until ready complain: {shown}{more}",
+            "mend what is complained of, or log it as information if nobody has to do anything (harness logs)",
+            value=float(len(complaints)),
+            unit="lines",
+            n=count,
+            detail=told,
+        )
+    return fine(f"{count} lines until ready, no warning", value=0.0, unit="lines", n=count, detail=told)
+
+
+def complaint(line: str) -> str:
+    """What a line of a log warns of; "" if it does not."""
+    plain = _COLOUR.sub("", line).strip()
+    if plain.startswith("{"):
+        try:
+            fields = json.loads(plain)
+        except ValueError:
+            fields = {}
+        level = _level(fields)
+        if level:
+            text = next((str(fields[key]) for key in _TEXT_KEYS if fields.get(key)), plain)
+            return _short(f"{level}: {text}") if _is_bad(level) else ""
+    found = _LOGFMT.search(plain)
+    word = found or _WORD.search(plain)
+    if word is not None:
+        level = next(group for group in word.groups() if group)
+        return _short(plain) if _is_bad(level) else ""
+    return _short(plain) if _SAID_SO.search(plain) else ""
+
+
+def _level(fields: Mapping[str, Any]) -> str:
+    nested = fields.get("log")
+    if isinstance(nested, dict) and isinstance(nested.get("level"), str):
+        return str(nested["level"])
+    return next((str(fields[key]) for key in _LEVEL_KEYS if isinstance(fields.get(key), str | int)), "")
+
+
+def _is_bad(level: str) -> bool:
+    return int(level) >= _BAD_NUMBER if level.isdecimal() else level.lower() in _BAD
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def _logs(info: StackInfo) -> Iterator[tuple[str, str]]:
+    """What each copy and each worker had written when it was ready, by the name of its log."""
+    for process in (*info.instances, *info.workers):
+        log = Path(process.log)
+        if process.log and log.is_file():
+            most = _MOST_BYTES if process.ready_bytes is None else min(process.ready_bytes, _MOST_BYTES)
+            with log.open("rb") as file:
+                yield log.name, file.read(most).decode(errors="replace")
