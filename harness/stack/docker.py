@@ -142,6 +142,10 @@ class DockerBackend:
         """Its file under the state folder."""
         return self._logs / f"{name}.log"
 
+    def close(self) -> None:
+        """Close the connections to the daemon."""
+        self._engine.close()
+
     def _start_all(self, needs: tuple[str, ...], begun: float) -> tuple[list[Started], dict[str, float]]:
         engine, containers = self._engine, self._containers
         starts: list[Callable[[], Started]] = []

@@ -27,6 +27,10 @@ class Engine:
     socket: str
     """Path of the daemon's Unix socket."""
 
+    def close(self) -> None:
+        """Close the connections that the client keeps open for its next request."""
+        self.client.close()
+
 
 def connect_engine() -> Engine:
     """The daemon that DOCKER_HOST names, else the one at a usual place. Raises StackError if none answers."""

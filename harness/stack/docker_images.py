@@ -83,7 +83,7 @@ def _takes_base(dockerfile: Path) -> bool:
 def _build(engine: Engine, target: Target, base: str, digest: str) -> str:
     service = target.service
     name = re.sub(r"[^a-z0-9]+", "-", target.name.lower()).strip("-") or "service"
-    tag, output = f"harness/{name}:built", ""
+    tag, output, failure = f"harness/{name}:built", "", ""
     with engine_errors(f"building {target.name} from {service.dockerfile}"):
         steps = engine.client.api.build(
             path=service.cwd,
@@ -97,13 +97,14 @@ def _build(engine: Engine, target: Target, base: str, digest: str) -> str:
         )
         for step in steps:
             output += step.get("stream", "")
-            if "error" in step:
-                said = " ".join(step["error"].split())[:200]
-                raise StackError(
-                    f"building {target.name} from {service.dockerfile} failed: {said}; "
-                    "where a build reaches no package index, `make images` builds it from wheels",
-                    output="\n".join(output.splitlines()[-_OUTPUT_LINES:]),
-                )
+            # read to the end also then: an answer that is left unread keeps its connection open
+            failure = failure or " ".join(step.get("error", "").split())[:200]
+    if failure:
+        raise StackError(
+            f"building {target.name} from {service.dockerfile} failed: {failure}; "
+            "where a build reaches no package index, `make images` builds it from wheels",
+            output="\n".join(output.splitlines()[-_OUTPUT_LINES:]),
+        )
     return _image_id(engine, tag)
 
 

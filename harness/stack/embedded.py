@@ -121,6 +121,9 @@ class EmbeddedBackend:
         """Its file under the state folder."""
         return self._logs / f"{name}.log"
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _server_folder(self, name: str, account: Account | None) -> Path:
         folder = self._home / name
         folder.mkdir(mode=0o700)

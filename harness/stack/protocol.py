@@ -118,3 +118,6 @@ class Backend(Protocol):
 
     def log(self, name: str) -> Path:
         """File with the output of that process or server."""
+
+    def close(self) -> None:
+        """Let go of this process's own connections; what runs is not touched."""

@@ -93,7 +93,10 @@ class RunningStack:
             opened, self._opened = self._opened, None
             self._open_backend = _has_ended
         if opened is not None:
-            opened[0].down()
+            try:
+                opened[0].down()
+            finally:
+                opened[1].close()
 
     def __enter__(self) -> Self:
         return self

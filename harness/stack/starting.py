@@ -69,6 +69,7 @@ def launch(
     mark = secrets.token_hex(6)
     folders = folders_for(mark, name)
     supervision = Supervision(mark)
+    ground: Backend | None = None
     try:
         _make_folders(supervision, mark, folders, fingerprint(target))
         ground = _backend(kind, supervision, folders, target)
@@ -91,7 +92,8 @@ def launch(
             supervisor_pid=supervision.pid,
             build=ground.build,
         )
-        stack = RunningStack(target, info, words, lambda: (supervision, ground))
+        opened = (supervision, ground)
+        stack = RunningStack(target, info, words, lambda: opened)
         write_info(info)
         if before_service is not None:
             before_service(info)
@@ -101,8 +103,11 @@ def launch(
         stack.update(timings={**stack.info.timings, "total": timed(begun)})
         if keep:
             supervision.detach()
+            ground.close()
     except BaseException:
         supervision.down()
+        if ground is not None:
+            ground.close()
         raise
     return stack
 

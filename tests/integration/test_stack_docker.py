@@ -78,14 +78,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def engine() -> Any:
+def engine() -> Iterator[Any]:
     """The daemon of this machine."""
     try:
-        return connect_engine()
+        found = connect_engine()
     except StackError as error:
         if os.environ.get("CI") and os.environ.get("DOCKER_GATE") != "0":
             pytest.fail(f"Docker is part of what CI tests: {error.message}")
         pytest.skip(error.message)
+    yield found
+    found.close()
 
 
 def target_in(folder: Path, *, needs: tuple[str, ...] = (), trusts: bool = False, **service: Any) -> Target:
@@ -108,6 +110,12 @@ def target_in(folder: Path, *, needs: tuple[str, ...] = (), trusts: bool = False
 def get(url: str) -> dict[str, Any]:
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
         return json.loads(answer.read())
+
+
+def open_sockets() -> set[str]:
+    """Sockets that this process has open."""
+    links = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    return {link for link in links if link.startswith("socket:")}
 
 
 def left_of(engine: Any, mark: str) -> list[str]:
@@ -204,12 +212,14 @@ def test_workers_run_in_containers_of_the_same_image_and_end_with_the_stack(engi
     program = "import os, signal; print('at work for', os.environ['MODE'], flush=True); signal.pause()"
     worker = Workers(command=("python3", "-c", program), count=2, ready="at work for x")
     target = replace(target_in(tmp_path, env={"MODE": "x"}), workers=worker)
+    sockets = open_sockets()
     with launch(target, backend="docker") as stack:
         mark = stack.info.settings[MARK]
         assert [one.pid for one in stack.info.workers] == [None, None]
         assert Path(stack.info.logs["worker-2"]).read_text() == "at work for x\n"
         more = stack.start_worker({"MODE": "x"})
         stack.stop_worker(more)
+    assert open_sockets() == sockets
     assert left_of(engine, mark) == []
     exits = replace(target, workers=replace(worker, command=("python3", "-c", "exit(3)")))
     with pytest.raises(StartupError, match="exited with status 3"):
@@ -354,10 +364,12 @@ def test_an_image_is_built_anew_only_if_its_files_changed(engine: Any, tmp_path:
 def test_a_build_that_fails_shows_its_output(tmp_path: Path) -> None:
     target = target_in(tmp_path)
     (tmp_path / "Dockerfile").write_text(f"{DOCKERFILE}RUN echo before; false\n")
+    before = open_sockets()
     with pytest.raises(StackError, match="building small from Dockerfile failed") as caught:
         launch(target, backend="docker")
     assert "before" in caught.value.output
     assert not isinstance(caught.value, StartupError)
+    assert open_sockets() == before
 
 
 @pytest.mark.usefixtures("engine")
