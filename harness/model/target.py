@@ -160,6 +160,8 @@ class Target:
     manifest: Manifest | None = None
     """All that the schema `public` must hold; None if the profile names no manifest."""
     migrations: Migrations = Migrations()
+    known_warnings: tuple[str, ...] = ()
+    """Texts of warnings that the service may log while it starts."""
     writable: tuple[str, ...] = ()
     """Folders that the service must be able to write to."""
     preflight_weights: Mapping[str, float] = field(default_factory=dict)

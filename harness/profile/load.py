@@ -38,6 +38,7 @@ class _Preflight:
     migrations: str = ""
     migration_table: str = ""
     migration_column: str = "id"
+    known_warnings: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
 
 
@@ -173,6 +174,7 @@ def _target(file: TomlFile, written: _Profile) -> Target:
             table=written.preflight.migration_table,
             column=written.preflight.migration_column,
         ),
+        known_warnings=written.preflight.known_warnings,
         writable=written.preflight.writable,
         preflight_weights=written.preflight.weights,
         suite_paths=tuple(str((home / path).resolve()) for path in written.suites.paths),

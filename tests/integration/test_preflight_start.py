@@ -52,6 +52,15 @@ def test_a_warning_at_the_start_is_shown_with_file_and_line(target: Target) -> N
     assert "service-1.log:2: WARNING: no key; service-1.log:3: say.py:1: Depr" in line.detail["message"]
 
 
+def test_a_warning_that_the_profile_knows_is_none(target: Target) -> None:
+    with launch(target, overrides={"SAYS": "WARNING: development server\nWARNING: no key"}) as stack:
+        knows = replace(target, known_warnings=("development server",))
+        one = asked("clean_start", knows, stack.info)
+        both = asked("clean_start", replace(target, known_warnings=("development server", "no key")), stack.info)
+    assert one.detail["complaints"] == ["service-1.log:2: WARNING: no key"]
+    assert (both.outcome, both.detail["known"]) == (Outcome.PASS, 2)
+
+
 def test_a_workers_warning_counts_too(target: Target) -> None:
     with launch(target, overrides={"SAYS": "begins", "WORKER_SAYS": "ERROR no work"}) as stack:
         line = asked("clean_start", target, stack.info)
