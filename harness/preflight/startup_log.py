@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.model import StackInfo
+from harness.model import Instance, StackInfo, Worker
 from harness.preflight.check import Finding, Scene, fine, unknown, wrong
 
 _MOST_BYTES = 2**22
@@ -52,7 +52,7 @@ def check_clean_start(scene: Scene) -> Finding:
         shown = "; ".join(complaints[:_SHOWN])
         return wrong(
             f"{len(complaints)} of {count} lines until ready complain: {shown}{more}",
-            "mend what is complained of (harness logs); what nobody has to act on belongs into [preflight] known_warnings",
+            "mend what is complained of (harness logs); what needs no deed belongs into [preflight] known_warnings",
             value=float(len(complaints)),
             unit="lines",
             n=count,
@@ -100,7 +100,8 @@ def _short(text: str) -> str:
 
 def _logs(info: StackInfo) -> Iterator[tuple[str, str]]:
     """What each copy and each worker had written when it was ready, by the name of its log."""
-    for process in (*info.instances, *info.workers):
+    processes: tuple[Instance | Worker, ...] = (*info.instances, *info.workers)
+    for process in processes:
         log = Path(process.log)
         if process.log and log.is_file():
             most = _MOST_BYTES if process.ready_bytes is None else min(process.ready_bytes, _MOST_BYTES)
