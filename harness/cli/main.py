@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "gate": "Start the target, test it, rule GO, NO-GO or INCONCLUSIVE, and stop it.",
+    "init": "Draft a profile for a service that runs.",
     "up": "Start a stack that stays up.",
     "down": "Stop a stack that `up` started.",
     "status": "Show a stack's addresses.",

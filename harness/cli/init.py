@@ -1,0 +1,116 @@
+"""`harness init URL`: drafts a profile for a service that runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from harness.cli import options
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.drafting import Draft
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+@click.command(epilog="Example: harness init http://127.0.0.1:8000 --name shop, then harness gate --target shop")
+@click.argument("url", metavar="URL")
+@click.option("--name", metavar="NAME", default=None, help="Name of the target (default: the URL's host and port).")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar="PATH",
+    help="The file to write (default: profiles/NAME.toml); one that exists is left alone.",
+)
+@options.json
+@options.debug
+def command(*, url: str, name: str | None, out: Path | None, as_json: bool, debug: bool) -> None:  # noqa: ARG001 - `debug` is read by `main`
+    """Draft a profile for a running service, from at most 40 plain reads. Nothing else is sent.
+
+    Each line of the draft says what it was guessed from; what was not found stands there as a comment to complete.
+    Exit status: 2 for a URL that is none or a file that exists, 4 if nothing answers.
+    """
+    from harness.drafting import Reader, draft_profile, service_address
+
+    url = service_address(url)
+    name = _checked_name(name, url)
+    path = _free_place(out or Path("profiles") / f"{name}.toml")
+    with Reader(url) as reader:
+        draft = draft_profile(reader, name)
+    _write(path, draft.toml)
+    if as_json:
+        click.echo(json.dumps(_document(draft, path), indent=1))
+    else:
+        _print(draft, path)
+
+
+def _checked_name(name: str | None, url: str) -> str:
+    """The name as given, or one made of the host."""
+    if name is None:
+        return re.sub(r"[^a-z0-9._-]+", "-", urlsplit(url).netloc.lower()).strip("-._") or "service"
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"--name {name!r}: small letters, digits, '-', '_' and '.' make a name")
+    return name
+
+
+def _free_place(path: Path) -> Path:
+    """The path, if a file can be made there. Raises `UsageError` before anything is asked."""
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{path} exists and is not overwritten; give another place with --out PATH")
+    folder = path.parent
+    if folder == Path("profiles") and not folder.exists():
+        folder = Path()
+    if not folder.is_dir():
+        raise UsageError(f"--out {path}: there is no folder {folder}; make it, or give another place with --out PATH")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: nothing can be written there; give another place with --out PATH")
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} exists and is not overwritten; give another place with --out PATH") from None
+
+
+def _document(draft: Draft, path: Path) -> dict[str, object]:
+    return {
+        "profile": str(path),
+        "name": draft.name,
+        "url": draft.url,
+        "requests": draft.requests,
+        "remarks": list(draft.remarks),
+        "guessed": [
+            {"table": part.table, "key": key.name, "value": key.value, "why": key.why}
+            for part in draft.parts
+            for key in part.keys
+        ],
+        "not_found": [part.table for part in draft.parts if not part.keys],
+    }
+
+
+def _print(draft: Draft, path: Path) -> None:
+    for part in draft.parts:
+        for key in part.keys:
+            why = f"  ({key.why})" if key.why else ""
+            shown = key.value if isinstance(key.value, str) else json.dumps(key.value)
+            click.echo(f"{part.table}.{key.name} = {shown}{why}")
+    missing = ", ".join(dict.fromkeys(part.table for part in draft.parts if not part.keys))
+    click.echo(f"not found: {missing}; the draft says how to add them")
+    for remark in draft.remarks:
+        click.echo(remark)
+    click.echo(
+        f"wrote {path} from {draft.requests} reads; check it, then: harness gate --target {shlex.quote(str(path))}"
+    )
