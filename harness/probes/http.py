@@ -6,7 +6,9 @@ time raises `ServiceUnavailable`, which is the target's fault as long as the sta
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +34,12 @@ _KEPT_REQUEST = 8 * 1024
 _IDLE_S = 2.0
 _BEGUN = "harness.begun"
 _EXCHANGE = "harness.exchange"
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """What certificates are checked against, read once: it takes 20 ms, and each test has clients of its own."""
+    return httpx.create_ssl_context()
 
 
 class ServiceUnavailable(Exception):  # noqa: N818 - a state of the service, named as HTTP names it
@@ -75,6 +83,7 @@ class RecordingClient(httpx.Client):
         self._timeout_s = timeout_s
         self.exchanges: deque[Exchange] = deque(maxlen=keep)
         wire = httpx.HTTPTransport(
+            verify=_trusted(),
             local_address=address if address_mode == "source" else None,
             limits=httpx.Limits(max_connections=connections, keepalive_expiry=_IDLE_S),
             proxy=proxy,
