@@ -58,6 +58,8 @@ class Health:
 
     live: str = ""
     ready: str = ""
+    optional: tuple[Literal["cache", "database"], ...] = ()
+    """Servers without which the service may call itself ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

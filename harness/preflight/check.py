@@ -57,6 +57,8 @@ class Check:
     ask: Ask
     requests: int = 0
     """How many requests to the service it may make, one after the other."""
+    starts: bool = False
+    """Whether it starts copies of the service, side by side."""
 
     @property
     def id(self) -> str:
@@ -115,7 +117,8 @@ def run_check(check: Check, scene: Scene, deadline_s: float = DEADLINE_S) -> Obs
             text = f"the check itself failed: {type(error).__name__}: {' '.join(str(error).split())}"
             answers.append(Finding(outcome=Outcome.ERROR, message=text, remedy="this is a fault of the harness"))
 
-    patience_s = deadline_s + check.requests * scene.target.service.timeout_s
+    service = scene.target.service
+    patience_s = deadline_s + check.requests * service.timeout_s + check.starts * service.start_timeout_s
     begun = time.perf_counter()
     thread = threading.Thread(target=ask, name=check.id, daemon=True)
     thread.start()

@@ -10,6 +10,7 @@ from harness.model import Observation, Outcome, StackInfo, Target
 from harness.preflight.check import SUITE, Check, Scene, run_check
 from harness.preflight.machine import check_files, check_folders
 from harness.preflight.migrations import check_migration_files, check_migrations
+from harness.preflight.readiness import check_readiness
 from harness.preflight.schema import check_schema
 from harness.preflight.score import PREFIX
 from harness.preflight.scripts import check_scripts
@@ -108,6 +109,12 @@ LIVE = (
         Observation(suite=SUITE, check="preflight.clean_start", subject="service", outcome=_ERROR),
         "start without warnings",
         check_clean_start,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.readiness", subject="service", outcome=_ERROR),
+        "ready only with its servers",
+        check_readiness,
+        starts=True,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.cache_on", subject="service", outcome=_ERROR),

@@ -117,9 +117,12 @@ def detach(stack: RunningStack) -> None:
     stack.supervision.detach()
 
 
-def open_stack(path: Path) -> Stack:
+def open_stack(path: Path, start_timeout_s: float | None = None) -> Stack:
     """Open the stack that a `stack.json` describes. Further copies of its service have a supervisor of their own, which
-    ends with this process; the stack itself is never stopped by it. Raises StackError if the file is not one."""
+    ends with this process; the stack itself is never stopped by it. Raises StackError if the file is not one.
+
+    `start_timeout_s` is how long a copy has to become ready, where that is not what the profile says.
+    """
     info = read_info(path)
     if info.backend == "attach":
         return AttachedStack(info, Supervision(secrets.token_hex(6)))
@@ -133,7 +136,10 @@ def open_stack(path: Path) -> Stack:
 
     # their logs lie beside the stack's own: they are still there when the copy is gone
     words = Words(recipe.target, recipe.values, dict(info.secrets))
-    return RunningStack(recipe.target, info, words, open_backend, mark=mark)
+    target = recipe.target
+    if start_timeout_s is not None:
+        target = replace(target, service=replace(target.service, start_timeout_s=start_timeout_s))
+    return RunningStack(target, info, words, open_backend, mark=mark)
 
 
 def worker_count_of(target: Target, asked: int | None) -> int:

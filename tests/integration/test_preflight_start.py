@@ -1,4 +1,4 @@
-"""How a service starts, checked with real processes: a log without warnings."""
+"""How a service starts, checked with real processes: without warnings, and not without its servers."""
 
 from __future__ import annotations
 
@@ -35,6 +35,88 @@ def target(tmp_path: Path) -> Target:
 def asked(name: str, target: Target, info: StackInfo) -> Observation:
     check = next(check for check in LIVE if check.id == f"preflight.{name}")
     return run_check(check, Scene(target=target, info=info))
+
+
+READY = """
+import os, socket, sys
+from urllib.parse import urlsplit
+
+def reaches(name):
+    parts = urlsplit(os.environ[name])
+    try:
+        socket.create_connection((parts.hostname, parts.port), 1).close()
+        return True
+    except OSError:
+        return False
+
+asked = os.environ.get("ASKS", "DATABASE_URL REDIS_URL").split()
+if "STRICT" in os.environ and not all(reaches(name) for name in asked):
+    sys.exit(3)
+if "ONCE" in os.environ:
+    open("once", "x").close()
+"""
+
+
+@pytest.fixture
+def needy(tmp_path: Path) -> Target:
+    """Ready if it reaches what `ASKS` names; with `STRICT` it ends at once if it does not."""
+    made = small_target(
+        tmp_path,
+        needs=("postgres", "valkey"),
+        env={"DATABASE_URL": "{database_url}", "REDIS_URL": "{redis_url}?timeout=1"},
+    )
+    program = READY + PROGRAM.replace('"SICK" in os.environ', "not all(reaches(name) for name in asked)")
+    (tmp_path / "service.py").write_text(program)
+    return made
+
+
+def test_a_service_that_asks_its_servers_passes(needy: Target) -> None:
+    with launch(needy) as stack:
+        line = asked("readiness", needy, stack.info)
+        left = [name for name in Path(stack.info.state_dir, "logs").iterdir() if name.name.startswith("service-")]
+    assert line.outcome is Outcome.PASS, line.detail["message"]
+    assert line.detail["without"].keys() == {"database", "cache"}
+    assert "GET /ready: 503" in line.detail["without"]["cache"]
+    assert len(left) == 4
+
+
+def test_a_service_that_ends_without_them_passes_soon(needy: Target) -> None:
+    with launch(needy, overrides={"STRICT": "1"}) as stack:
+        line = asked("readiness", needy, stack.info)
+    assert line.outcome is Outcome.PASS
+    assert "exited with status 3" in line.detail["without"]["database"]
+
+
+@pytest.mark.parametrize(
+    ("asks", "named"),
+    [
+        ("REDIS_URL", "/ready says ready without the database"),
+        ("DATABASE_URL", "/ready says ready without the cache"),
+        ("", "/ready says ready without the database and without the cache"),
+    ],
+)
+def test_a_service_that_lies_is_named_with_what_it_does_not_ask(needy: Target, asks: str, named: str) -> None:
+    with launch(needy, overrides={"ASKS": asks}) as stack:
+        line = asked("readiness", needy, stack.info)
+    assert line.outcome is Outcome.FAIL
+    assert line.detail["message"] == named
+
+
+def test_what_the_profile_calls_optional_is_not_asked(needy: Target) -> None:
+    easy = replace(needy, health=replace(needy.health, optional=("cache",)))
+    with launch(easy, overrides={"ASKS": "DATABASE_URL"}) as stack:
+        line = asked("readiness", easy, stack.info)
+        easier = replace(needy, health=replace(needy.health, optional=("cache", "database")))
+        none = asked("readiness", easier, stack.info)
+    assert (line.outcome, list(line.detail["without"])) == (Outcome.PASS, ["database"])
+    assert (none.outcome, none.detail["counts"]) == (Outcome.SKIP, False)
+
+
+def test_copies_that_never_become_ready_prove_nothing(needy: Target) -> None:
+    with launch(needy, overrides={"ONCE": "1"}) as stack:
+        line = asked("readiness", needy, stack.info)
+    assert line.outcome is Outcome.SKIP
+    assert line.detail["reason"].startswith("a copy with all its servers does not become ready either: the service")
 
 
 def test_a_start_without_warnings_passes(target: Target) -> None:
