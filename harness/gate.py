@@ -25,6 +25,7 @@ from harness.report import write_reports
 from harness.run import Run, create_run, load_record, seal, stack_facts
 from harness.stack import Stack
 from harness.stack.build import commit_of, identify_build
+from harness.stack.scratch import guarded_folder
 from harness.startup import attached_startup, startup_failed, startup_passed
 from harness.suite_progress import shared_turn
 from harness.suite_run import FreshStack, SuiteOptions, run_suites, timed
@@ -199,7 +200,7 @@ def report(run: Path, listen: Listener) -> ReportError | None:
     listen(Progress(phase="reports", text="begun"))
     try:
         with shared_turn("reports", listen):
-            write_reports(run)
+            write_reports(run, guarded_folder)
     except ReportError as error:
         return error
     return None

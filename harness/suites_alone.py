@@ -18,6 +18,7 @@ from harness.redact import Redactor
 from harness.report import write_reports
 from harness.run import create_run, load_record, seal
 from harness.stack import commit_of
+from harness.stack.scratch import guarded_folder
 from harness.suite_run import SuiteOptions, run_suites
 
 
@@ -65,7 +66,7 @@ def _run_alone(
     with closed_at_the_end(run, redact), stack_for(aim, run, redact, listen) as stack:
         run_suites(run, suites, stack, fresh_stack(aim, run, redact, listen), options, listen)
     seal(run.path)
-    write_reports(run.path)
+    write_reports(run.path, guarded_folder)
     names = {suite.name for suite in suites}
     return run.path, count(run.id, [line for line in load_record(run.path).evidence if line.suite in names])
 

@@ -26,9 +26,10 @@ def command(run: str, *, show: bool, out: Path | None, as_json: bool, debug: boo
     """
     from harness.report import write_reports
     from harness.run import find_run, read_document
+    from harness.stack.scratch import guarded_folder
 
     folder = find_run(run, out or Path("reports"))
-    files = write_reports(folder)
+    files = write_reports(folder, guarded_folder)
     name = read_document(folder / "run.json")["run"]
     page = folder / "report" / "index.html"
     if as_json:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, ReportError
-from harness.report.allure import allure_available, build_allure_report
+from harness.report.allure import Scratch, allure_available, build_allure_report, private_folder
 from harness.report.attestation import write_attestation
 from harness.report.checklist import write_checklist
 from harness.report.html import write_page
@@ -18,8 +18,8 @@ from harness.report.summary import write_summary
 __all__ = ["RunFiles", "read_run", "write_reports"]
 
 
-def write_reports(run: Path) -> tuple[Path, ...]:
-    """Write every report of the run; returns what was written.
+def write_reports(run: Path, scratch: Scratch = private_folder) -> tuple[Path, ...]:
+    """Write every report of the run; returns what was written. `scratch` is where Allure works.
 
     One that fails does not keep the others from being written; then `ReportError` names each with its cause. Raises
     `BrokenRunError` if the run cannot be read.
@@ -44,7 +44,8 @@ def write_reports(run: Path) -> tuple[Path, ...]:
     if _has_results(run / "allure-results"):
         reason = allure_available()
         if reason is None:
-            attempt("allure-report", lambda: build_allure_report(run / "allure-results", run / "allure-report"))
+            results, out = run / "allure-results", run / "allure-report"
+            attempt("allure-report", lambda: build_allure_report(results, out, scratch=scratch))
         else:
             notes.append(f"Allure report not built: {reason}")
     notes += [f"Not written: {failure}" for failure in failures]

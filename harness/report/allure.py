@@ -12,6 +12,8 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +22,9 @@ from harness.errors import ReportError
 
 COMMAND_LINE = Path(sys.prefix) / "node" / "allure" / "node_modules" / "allure" / "cli.js"
 """Where `make setup` puts Allure."""
+
+Scratch = Callable[[], AbstractContextManager[tuple[Path, Mapping[str, str]]]]
+"""Gives an empty folder for as long as Allure works in it, and what Allure needs in its environment beside ours."""
 
 _TIMEOUT_S = 180
 _MEND = (
@@ -72,7 +77,16 @@ def allure_available() -> str | None:
     return None
 
 
-def build_allure_report(results: Path, out: Path, *, name: str = "Allure report") -> Path:
+@contextmanager
+def private_folder() -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """The plain one: a temporary folder, which stays behind if this process is killed."""
+    with tempfile.TemporaryDirectory(prefix="harness-allure-") as folder:
+        yield Path(folder), {}
+
+
+def build_allure_report(
+    results: Path, out: Path, *, name: str = "Allure report", scratch: Scratch = private_folder
+) -> Path:
     """Build `out`/index.html, one self-contained file, from the folder `results` that allure-pytest wrote.
 
     Raises ReportError if Allure is not here, fails, or leaves a page that would load something from elsewhere; what
@@ -83,8 +97,8 @@ def build_allure_report(results: Path, out: Path, *, name: str = "Allure report"
         raise ReportError(f"the Allure report cannot be built: {reason}")
     if not results.is_dir():
         raise ReportError(f"the Allure report cannot be built: there is no folder {results} of results")
-    with tempfile.TemporaryDirectory(prefix="harness-allure-") as folder:
-        page = _generate(node, results.resolve(), Path(folder), name)
+    with scratch() as (folder, environment):
+        page = _generate(node, results.resolve(), folder, name, environment)
     page = with_policy(without_analytics(page))
     elsewhere = addresses_loaded(page)
     if elsewhere:
@@ -170,16 +184,15 @@ def _is_inside(address: str) -> bool:
     return not address or address.startswith(("data:", "blob:", "#"))
 
 
-def _generate(node: Path, results: Path, folder: Path, name: str) -> str:
+def _generate(node: Path, results: Path, folder: Path, name: str, environment: Mapping[str, str]) -> str:
     """Run Allure in an empty folder, where no configuration of the caller's is in reach, and return its page."""
     words = [str(node), str(COMMAND_LINE), "awesome", str(results), "--single-file", "--lang", "en"]
     words += ["--report-name", name, "--output", str(folder / "report")]
-    environment = {**os.environ, "NO_COLOR": "1", "FORCE_COLOR": "0"}
     try:
         done = subprocess.run(
             words,
             cwd=folder,
-            env=environment,
+            env={**os.environ, "NO_COLOR": "1", "FORCE_COLOR": "0", **environment},
             capture_output=True,
             text=True,
             errors="replace",

@@ -86,7 +86,7 @@ def test_allure_is_built_where_there_are_results(run, monkeypatch):
     results.mkdir()
     monkeypatch.setattr(report, "allure_available", lambda: None)
     built = []
-    monkeypatch.setattr(report, "build_allure_report", lambda found, out: built.append((found, out)) or out)
+    monkeypatch.setattr(report, "build_allure_report", lambda found, out, **_: built.append((found, out)) or out)
     write_reports(run)
     assert built == []
     (results / "1-result.json").write_text("{}", encoding="utf-8")

@@ -1,0 +1,245 @@
+"""Kill gates at random moments and look for what they left: `python -m tests.crash.storm 100`.
+
+`--seed N` repeats a series, `--stack docker` takes containers. Each gate is one of a small service with its servers,
+two test processes and a report, in a temporary folder of its own, and is killed with SIGKILL. Ten seconds later no
+process, file, memory segment, container or network of it may be there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.stack.docker_containers import STACK_LABEL
+from harness.stack.docker_engine import Engine, connect_engine
+from harness.stack.supervisor import is_alive
+from tests.gate_target import Small, make_small
+from tests.stack_target import eventually
+
+SUITE = """\
+import pytest
+
+@pytest.mark.check("own.answers")
+@pytest.mark.parametrize("number", range(20))
+def test_answers(client, number):
+    assert client.get("/").status_code == 200
+"""
+SERVICE = (
+    'needs = ["postgres", "valkey", "smtp"]',
+    'env = { DATABASE_URL = "{database_url}", REDIS_URL = "{redis_url}", SMTP_URL = "{smtp_url}" }',
+    'dockerfile = "Dockerfile"',
+    "container_port = 8123",
+)
+DOCKERFILE = """\
+ARG BASE=python:3.11-slim
+FROM ${BASE}
+COPY service.py /srv/
+WORKDIR /srv
+USER 10001
+CMD ["python3", "/srv/service.py"]
+"""
+SECONDS = 10.0
+_FIRST_MOMENT = 0.05
+_MARK = re.compile(rb"HARNESS_(?:STACK|SUPERVISOR)=([0-9a-f]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One gate that was killed: when, in which phase, how long until nothing was left, and what was left anyway."""
+
+    moment: float
+    phase: str
+    seconds: float
+    left: tuple[str, ...]
+
+
+@dataclass
+class Gate:
+    """A gate that can be killed, and all that is known to be its own."""
+
+    small: Small
+    scratch: Path
+    backend: str
+    engine: Engine | None
+    marks: set[str] = field(default_factory=set)
+    pids: set[int] = field(default_factory=set)
+
+    @property
+    def log(self) -> Path:
+        """What it says on its standard error."""
+        return self.small.folder / "said.txt"
+
+    def start(self) -> subprocess.Popen[str]:
+        """Begin it."""
+        words = [*self.small.aimed, "-n", "2", "--stack", self.backend]
+        env = {"TMPDIR": str(self.scratch)}
+        with self.log.open("w") as log:
+            return self.small.start("gate", *words, env=env, stdout=subprocess.DEVNULL, stderr=log)
+
+    def left(self) -> tuple[str, ...]:
+        """Whatever there is of it, in words."""
+        commands = self._look()
+        found = [f"process {pid}: {command}" for pid, command in commands.items()]
+        found += [f"file {path}" for path in self.scratch.iterdir()]
+        shared = [Path(place, f"harness-{mark}") for place in ("/dev/shm", "/var/tmp") for mark in self.marks]  # noqa: S108
+        found += [f"folder {path}" for path in shared if path.exists()]
+        found += [f"segment {number}" for number, pid in _segments() if pid in self.pids and not is_alive(pid)]
+        if self.engine is not None:
+            for mark in self.marks:
+                words = {"filters": {"label": f"{STACK_LABEL}={mark}"}}
+                found += [f"container {one['Names']}" for one in self.engine.client.api.containers(all=True, **words)]
+                found += [f"network {one['Name']}" for one in self.engine.client.api.networks(**words)]
+        return tuple(found)
+
+    def _look(self) -> dict[int, str]:
+        """Its living processes; learns the marks of its stacks from them, and remembers all pids."""
+        token = f"SMALL_TOKEN={self.small.token}".encode()
+        folder = str(self.small.folder.parent).encode()
+        seen = {pid: (environment, command) for pid, environment, command in _processes()}
+        for environment, _ in seen.values():
+            if token in environment:
+                self.marks |= {mark.decode() for mark in _MARK.findall(environment)}
+        marks = [mark.encode() for mark in self.marks]
+        ours = {
+            pid: command.replace(b"\0", b" ").decode(errors="replace")
+            for pid, (environment, command) in seen.items()
+            if token in environment
+            or folder in command
+            or any(mark in environment or mark in command for mark in marks)
+        }
+        self.pids |= ours.keys()
+        return ours
+
+
+def storm(kills: int, seed: int, backend: str = "embedded") -> Iterator[Kill]:
+    """Kill that many gates, one after the other. Raises RuntimeError if an undisturbed gate does not do its work."""
+    engine = connect_engine() if backend == "docker" else None
+    moments = random.Random(seed)  # noqa: S311 - moments, not secrets
+    try:
+        longest = _undisturbed(backend, engine)
+        done = 0
+        while done < kills:
+            kill = _one(moments.uniform(_FIRST_MOMENT, longest), backend, engine)
+            if kill is not None:
+                done += 1
+                yield kill
+    finally:
+        if engine is not None:
+            engine.close()
+
+
+@contextlib.contextmanager
+def _gate(backend: str, engine: Engine | None) -> Iterator[Gate]:
+    folder = Path(tempfile.mkdtemp(prefix="storm-"))
+    scratch = folder / "tmp"
+    scratch.mkdir()
+    for place in (folder, scratch):
+        place.chmod(0o711)
+    small = make_small(folder / "small", *SERVICE)
+    profile = re.sub(r"^(database|cache|mail) = .*\n", "", small.profile.read_text(), flags=re.MULTILINE)
+    small.profile.write_text(profile)
+    small.suite(SUITE)
+    (small.folder / "Dockerfile").write_text(DOCKERFILE)
+    if backend == "docker":
+        program = small.folder / "service.py"
+        program.write_text(program.read_text().replace('"127.0.0.1"', '"0.0.0.0"'))
+    try:
+        yield Gate(small, scratch, backend, engine)
+    finally:
+        small.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _undisturbed(backend: str, engine: Engine | None) -> float:
+    """How long a gate takes that is let alone."""
+    with _gate(backend, engine) as gate:
+        begun = time.monotonic()
+        status = gate.start().wait(120)
+        seconds = time.monotonic() - begun
+        # narrowed by --only, and nothing else is held against it
+        if status != 3 or gate.left():
+            raise RuntimeError(f"an undisturbed gate ended with {status}, left {gate.left()}: {gate.log.read_text()}")
+    return seconds
+
+
+def _one(moment: float, backend: str, engine: Engine | None) -> Kill | None:
+    """Kill one gate at that moment; None if it had ended by then."""
+    with _gate(backend, engine) as gate:
+        process = gate.start()
+        # not a wait for something: the moment is what is tried
+        time.sleep(moment)
+        if process.poll() is not None:
+            return None
+        # held for as long as it takes to see which processes are its own
+        process.send_signal(signal.SIGSTOP)
+        gate.left()
+        process.kill()
+        process.wait()
+        killed = time.monotonic()
+        eventually(lambda: not gate.left(), SECONDS)
+        seconds = time.monotonic() - killed
+        said = gate.log.read_text().splitlines()
+        phase = re.sub(r"^ *[0-9.]+ s +|: (begun|ended|starting).*", "", said[-1]).strip() if said else "start"
+        return Kill(moment, phase, seconds, gate.left())
+
+
+def _processes() -> Iterator[tuple[int, bytes, bytes]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                yield int(entry.name), (entry / "environ").read_bytes(), (entry / "cmdline").read_bytes()
+
+
+def _segments() -> Iterator[tuple[int, int]]:
+    """System V segments of this machine: id and creator's pid."""
+    with contextlib.suppress(FileNotFoundError):
+        for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
+            words = line.split()
+            yield int(words[1]), int(words[4])
+
+
+def _told(kills: list[Kill], seed: int) -> Mapping[str, object]:
+    clean = [kill for kill in kills if not kill.left]
+    return {
+        "nothing left": f"{len(clean)} of {len(kills)}",
+        "seed": seed,
+        "slowest": f"{max(kill.seconds for kill in kills):.2f} s",
+        "moments": f"{min(kill.moment for kill in kills):.2f} to {max(kill.moment for kill in kills):.2f} s",
+        "killed in": ", ".join(f"{phase} {count}" for phase, count in Counter(k.phase for k in kills).most_common()),
+    }
+
+
+def main() -> int:
+    """Do what the command line says; 1 if anything was left."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kills", type=int, help="how many gates to kill")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="repeats a series")
+    parser.add_argument("--stack", choices=("embedded", "docker"), default="embedded")
+    given = parser.parse_args()
+    kills: list[Kill] = []
+    for kill in storm(given.kills, given.seed, given.stack):
+        kills.append(kill)
+        if kill.left:
+            sys.stdout.write(f"killed after {kill.moment:.3f} s ({kill.phase}), left: {'; '.join(kill.left)}\n")
+            sys.stdout.flush()
+    for word, value in _told(kills, given.seed).items():
+        sys.stdout.write(f"{word}: {value}\n")
+    return 1 if any(kill.left for kill in kills) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""A few kills of the storm; `python -m tests.crash.storm 100` is the whole of it, by hand."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+import pytest
+
+from tests.crash.storm import storm
+
+KILLS = int(os.environ.get("STORM", "3"))
+SEED = int(os.environ.get("CRASH_SEED", "0")) or secrets.randbelow(2**32)
+
+
+@pytest.mark.timeout(90 + 30 * KILLS)
+def test_a_gate_killed_at_any_moment_leaves_nothing() -> None:
+    left = {f"{kill.moment:.3f} s, {kill.phase}": kill.left for kill in storm(KILLS, SEED) if kill.left}
+    assert left == {}, f"seed {SEED}"
