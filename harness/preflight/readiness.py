@@ -8,22 +8,32 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import GroundError, StackError, StartupError
+from harness.errors import StackError, StartupError
 from harness.model import StackInfo, Target
 from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
 from harness.stack import open_stack
 
-LEAST_PATIENCE_S = 3.0
-"""A copy has at least so long to call itself ready."""
-_STARTS = 3
-"""Or as long as so many starts of the first copy took: the copies share the machine."""
+LEAST_PATIENCE_S = 2.5
+"""A copy has at least so long to become ready, or twice as long as the first start took: they share the machine."""
+_MARGIN_S = 1.0
+"""So much later than the copy that has all servers, one that lacks some must not be ready either."""
 _SERVERS = {"database": "{database_url}", "cache": "{redis_url}"}
 _ADDRESS = re.compile(r"(?<=://)([^/@]*@)?[^/?#]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How starting a copy went: "" if it became ready, else how it did not."""
+
+    how: str
+    seconds: float
 
 
 def check_readiness(scene: Scene) -> Finding:
@@ -33,20 +43,24 @@ def check_readiness(scene: Scene) -> Finding:
         return nothing_to_ask("the profile names no ready path")
     if not info.owned or info.backend == "attach":
         return unknown("the service was started by somebody else: no copy of it can be started here")
-    with closing(socket.socket()) as held:
+    with closing(socket.socket()) as held, ThreadPoolExecutor() as pool:
         held.bind(("127.0.0.1", 0))  # held and not listened at: refuses whoever comes
         tries = _tries(target, info, held.getsockname()[1])
         if not tries:
             return nothing_to_ask("the profile names no setting with the address of a server that it must have")
-        patience_s = min(
-            target.service.start_timeout_s, max(LEAST_PATIENCE_S, _STARTS * info.timings.get("service", 0.0))
-        )
-        with ThreadPoolExecutor() as pool:
-            control = pool.submit(_start, info, {}, patience_s)
-            waits = {name: pool.submit(_start, info, settings, patience_s) for name, settings in tries.items()}
-    if control.result():
-        return unknown(f"a copy with all its servers does not become ready either: {control.result()}")
-    ended = {name: wait.result() for name, wait in waits.items()}
+        patience_s = max(LEAST_PATIENCE_S, 2 * info.timings.get("service", 0.0))
+        control = pool.submit(_start, info, {}, target.service.start_timeout_s)
+        ended = _start_all(pool, info, tries, patience_s)
+        whole = control.result()
+        if whole.how:
+            return unknown(f"a copy with all its servers does not become ready either: {whole.how}")
+        if whole.seconds + _MARGIN_S > patience_s:
+            patience_s = 2 * whole.seconds + _MARGIN_S
+            ended = _start_all(pool, info, tries, patience_s)
+    return _found(target, ended, patience_s)
+
+
+def _found(target: Target, ended: Mapping[str, str], patience_s: float) -> Finding:
     lies = [name for name, how in ended.items() if not how]
     told = {"without": {name: how or "ready" for name, how in ended.items()}, "patience_s": patience_s}
     if lies:
@@ -58,6 +72,14 @@ def check_readiness(scene: Scene) -> Finding:
             detail=told,
         )
     return fine(f"not ready without its {' or its '.join(ended)}", value=0.0, n=len(ended), detail=told)
+
+
+def _start_all(
+    pool: ThreadPoolExecutor, info: StackInfo, tries: Mapping[str, Mapping[str, str]], seconds: float
+) -> dict[str, str]:
+    """How each copy did not become ready; "" for one that did."""
+    begun = {name: pool.submit(_start, info, settings, seconds) for name, settings in tries.items()}
+    return {name: start.result().how for name, start in begun.items()}
 
 
 def _tries(target: Target, info: StackInfo, port: int) -> dict[str, dict[str, str]]:
@@ -76,15 +98,14 @@ def _tries(target: Target, info: StackInfo, port: int) -> dict[str, dict[str, st
     }
 
 
-def _start(info: StackInfo, overrides: Mapping[str, str], seconds: float) -> str:
-    """Start a copy and end it again; "" if it became ready, else how it did not."""
+def _start(info: StackInfo, overrides: Mapping[str, str], seconds: float) -> Start:
+    """Start a copy, and end it again."""
     with open_stack(Path(info.state_dir, "stack.json"), start_timeout_s=seconds) as stack:
+        begun = time.monotonic()
         try:
-            stack.stop_instance(stack.start_instance(overrides))
-        except GroundError as error:
-            raise CannotAskError(f"no copy can be started: {error.message}", "start the stack anew") from error
+            stack.start_instance(overrides)
         except StartupError as error:
-            return error.message.partition(": `")[0]
+            return Start(error.message.partition(": `")[0], time.monotonic() - begun)
         except StackError as error:
             raise CannotAskError(f"no copy can be started: {error.message}", "start the stack anew") from error
-    return ""
+        return Start("", time.monotonic() - begun)

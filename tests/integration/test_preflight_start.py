@@ -102,6 +102,14 @@ def test_a_service_that_lies_is_named_with_what_it_does_not_ask(needy: Target, a
     assert line.detail["message"] == named
 
 
+def test_a_lie_that_takes_its_time_is_waited_for(needy: Target) -> None:
+    with launch(needy, overrides={"ASKS": "DATABASE_URL", "DELAY": "2.7"}) as stack:
+        unmeasured = replace(stack.info, timings={})  # as if the first start had been quick
+        line = asked("readiness", needy, unmeasured)
+    assert line.detail["message"] == "/ready says ready without the cache"
+    assert line.detail["patience_s"] > 5
+
+
 def test_what_the_profile_calls_optional_is_not_asked(needy: Target) -> None:
     easy = replace(needy, health=replace(needy.health, optional=("cache",)))
     with launch(easy, overrides={"ASKS": "DATABASE_URL"}) as stack:
