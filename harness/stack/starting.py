@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import UsageError
+from harness.errors import StackError, UsageError
 from harness.model import MOST_WORKERS, Listener, Progress, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
+from harness.stack.prepared import keep_prepared
 from harness.stack.protocol import Backend, Place, Servers, Stack
 from harness.stack.running import RunningStack, marked, timed
 from harness.stack.settings import Words, service_settings
@@ -99,6 +100,8 @@ def launch(
             before_service(info)
         if target.service.prepare:
             _prepare(stack, settings, listen)
+        if servers.database_url is not None:
+            _keep_prepared(stack.info, listen)
         _start_service(stack, place, instances, worker_count, listen)
         stack.update(timings={**stack.info.timings, "total": timed(begun)})
         if keep:
@@ -159,6 +162,14 @@ def _prepare(stack: RunningStack, settings: Mapping[str, str], listen: Listener)
     listen(Progress(phase="stack", text="preparing the service's data"))
     stack.prepare(settings)
     stack.update(timings={**stack.info.timings, "prepare": timed(begun)})
+
+
+def _keep_prepared(info: StackInfo, listen: Listener) -> None:
+    """Without it the stack is as good as with it; only tests that want a database of their own are skipped."""
+    try:
+        keep_prepared(info)
+    except StackError as error:
+        listen(Progress(phase="note", text=error.message))
 
 
 def _start_service(stack: RunningStack, place: Place, instances: int, workers: int, listen: Listener) -> None:
