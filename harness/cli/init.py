@@ -97,7 +97,7 @@ def _document(draft: Draft, path: Path) -> dict[str, object]:
             for part in draft.parts
             for key in part.keys
         ],
-        "not_found": [part.table for part in draft.parts if not part.keys],
+        "not_found": list(draft.not_found),
     }
 
 
@@ -107,8 +107,8 @@ def _print(draft: Draft, path: Path) -> None:
             why = f"  ({key.why})" if key.why else ""
             shown = key.value if isinstance(key.value, str) else json.dumps(key.value)
             click.echo(f"{part.table}.{key.name} = {shown}{why}")
-    missing = ", ".join(dict.fromkeys(part.table for part in draft.parts if not part.keys))
-    click.echo(f"not found: {missing}; the draft says how to add them")
+    if draft.not_found:
+        click.echo(f"not found: {', '.join(draft.not_found)}; the draft says how to add them")
     for remark in draft.remarks:
         click.echo(remark)
     click.echo(

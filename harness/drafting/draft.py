@@ -24,6 +24,8 @@ from harness.probes.http import is_loopback
 from harness.profile import load_target
 
 _MOST_READS = 6
+_FOR_PEOPLE = ("allow", "absent")
+"""Tables that no look at a service can fill."""
 _SECURITY_HEADERS = (
     "Content-Security-Policy",
     "Strict-Transport-Security",
@@ -44,6 +46,11 @@ class Draft:
     requests: int
     slowest_s: float
     remarks: tuple[str, ...]
+
+    @property
+    def not_found(self) -> tuple[str, ...]:
+        """Tables of what was looked for and not seen."""
+        return tuple(part.table for part in self.parts if not part.keys and part.table not in _FOR_PEOPLE)
 
     @property
     def toml(self) -> str:

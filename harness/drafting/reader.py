@@ -33,6 +33,13 @@ def service_address(url: str) -> str:
     url = checked_url(url, "")
     if "@" in urlsplit(url).netloc:
         raise UsageError("the URL holds a user name or a password, which would end up in the profile; leave it out")
+    try:
+        # parts the international names that exist from those that cannot
+        host = httpx.URL(url).host and (urlsplit(url).hostname or "")
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise UsageError(f"{url!r}: not an address of a service ({error})") from error
+    if not host.isprintable() or " " in host:
+        raise UsageError(f"{url!r}: not an address of a service; a host has no spaces")
     return url
 
 
@@ -66,10 +73,7 @@ class Reader:
         self._sleep = sleep
         self._end = clock() + total_s
         self._seen: dict[str, Exchange | None] = {}
-        try:
-            self._client = RecordingClient(url, timeout_s=timeout_s, keep=1)
-        except httpx.InvalidURL as error:
-            raise UsageError(f"{url!r}: not an address of a service ({error})") from error
+        self._client = RecordingClient(url, timeout_s=timeout_s, keep=1)
 
     def front(self) -> Exchange:
         """The answer at `/`, whatever its status. Raises `UnreachableError` in one line if there is none."""

@@ -1,0 +1,395 @@
+"""`harness init`: a draft for services of every kind, from a few reads, and a gate that runs with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from harness.cli.main import run_command
+from harness.drafting import Reader, draft_profile
+from harness.errors import UnreachableError
+from harness.model import PageLogin, RateLimit, Target
+from harness.profile import load_target
+from tests.pages import ROOT
+
+Reply = tuple[int, dict[str, str], str]
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+JSON = {"Content-Type": "application/json"}
+TEXT = {"Content-Type": "text/plain"}
+NOTHING: Reply = (404, {}, "")
+NAME = secrets.token_hex(4)
+
+
+@dataclass
+class Stranger:
+    """A service that answers as `reply(path, headers)` says, and what it was asked."""
+
+    reply: Callable[[str, Any], Reply]
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    cookies: list[str] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def paths(self) -> list[str]:
+        return [path for _, path in self.asked]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Callable[[str, Any], Reply]], Stranger]]:
+    servers = []
+
+    def start(reply: Callable[[str, Any], Reply]) -> Stranger:
+        stranger = Stranger(reply)
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                stranger.asked.append((self.command, self.path))
+                stranger.cookies += self.headers.get_all("Cookie", [])
+                self.headers["peer"] = self.client_address[0]
+                status, headers, body = stranger.reply(self.path, self.headers)
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body.encode())))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer  # noqa: N815 - the base class's names
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        servers.append(server)
+        stranger.url = f"http://127.0.0.1:{server.server_port}"
+        return stranger
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def drafted(url: str, folder: Path) -> tuple[Target, str]:
+    """The target of a draft that the command wrote, and the draft's text."""
+    path = folder / f"draft-{secrets.token_hex(4)}.toml"
+    assert run_command(["init", url, "--name", "drafted", "--out", str(path)]) == 0
+    return load_target(str(path), folder), path.read_text(encoding="utf-8")
+
+
+def slowly(path: str, headers: Any) -> Reply:  # noqa: ARG001 - a reply's arguments
+    time.sleep(0.05)
+    return 200, HTML, "<title>slow</title>"
+
+
+HOSTILE = (
+    '<a href="/a&quot;]&#10;[evil]">x</a><a href="/t\U0001f600">x</a><a href="/\x7f">x</a><a href="http://[">x</a>'
+    '<form><input name="a&quot;b"><input id="p" type=password></form><![if>'
+)
+KINDS: dict[str, Callable[[str, Any], Reply]] = {
+    "empty": lambda _path, _headers: NOTHING,
+    "HTML to everything": lambda _path, _headers: (200, HTML, "<title>x</title>"),
+    "JSON to everything": lambda _path, _headers: (200, JSON, '{"status": "up", "id": 1, "openapi": 3}'),
+    "an error to everything": lambda _path, _headers: (500, JSON, "{"),
+    "slow": slowly,
+    "redirects elsewhere": lambda path, _headers: (302, {"Location": "https://elsewhere.example" + path}, ""),
+    "redirects for ever": lambda path, _headers: (307, {"Location": path + "x"}, ""),
+    "redirects to itself": lambda path, _headers: (301, {"Location": path}, ""),
+    "hostile": lambda _path, _headers: (200, {**HTML, "X-RateLimit-Limit": "9" * 400, "X-Cache": "\x85"}, HOSTILE),
+    "a limit that is used up": lambda _path, _headers: (
+        429,
+        {"X-RateLimit-Limit": "10", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "3600"},
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_draft_of_any_service_is_a_profile_from_few_reads(kind: str, serve: Any, tmp_path: Path) -> None:
+    stranger = serve(KINDS[kind])
+    target, text = drafted(stranger.url, tmp_path)
+    assert target.service.url == stranger.url
+    assert 1 <= len(stranger.asked) <= 40
+    assert {method for method, _ in stranger.asked} == {"GET"}
+    assert f"from {len(stranger.asked)} reads" in text
+    assert (target.health.live, target.build_path, target.openapi, target.auth.login) == ("", "", "", "")
+    # what was not found stands there to be taken over, and would be a profile too
+    taken = re.sub(r"^#(?! )", "", text, flags=re.MULTILINE)
+    assert taken != text
+    (tmp_path / "taken.toml").write_text(taken, encoding="utf-8")
+    assert load_target(str(tmp_path / "taken.toml"), tmp_path).absent == {"mail": "sends none"}
+
+
+SHOP_FRONT = (
+    '<a href="/things/1">1</a><a href="/things/2">2</a><a href="/mine">mine</a><a href="/logout">bye</a>'
+    '<a href="/file.pdf">file</a><a href="https://elsewhere.example/">elsewhere</a>'
+)
+SHOP = {
+    "/": (200, {**HTML, "Set-Cookie": "sid=1"}, SHOP_FRONT),
+    "/things/1": (200, HTML, "<title>thing</title>"),
+    "/mine": (303, {"Location": "/enter"}, ""),
+    "/enter": (200, HTML, '<form><input id="name"><input id="word" type="password"></form>'),
+    "/healthz": (200, TEXT, "ok"),
+    "/readyz": (503, JSON, '{"status": "starting"}'),
+    "/version": (200, TEXT, "1.2.3\n"),
+}
+
+
+def test_what_answers_is_found_and_what_may_act_is_not_asked(serve: Any, tmp_path: Path) -> None:
+    stranger = serve(lambda path, _headers: SHOP.get(path, NOTHING))
+    target, text = drafted(stranger.url, tmp_path)
+    assert (target.health.live, target.health.ready, target.build_path) == ("/healthz", "", "/version")
+    assert "GET /readyz answered 503" in text
+    assert target.pages == ("/", "/things/1", "/enter")
+    assert target.page_login == PageLogin(path="/enter", username="#name", password="#word")
+    assert "Behind a login: /mine." in text
+    assert not {"/logout", "/things/2", "/file.pdf"} & set(stranger.paths)
+    assert stranger.cookies == []
+
+
+@pytest.mark.parametrize("way", ["x-forwarded-for", "source", "none"])
+def test_a_limit_and_whom_it_counts_are_found(way: str, serve: Any, tmp_path: Path) -> None:
+    counted: dict[str, int] = {}
+
+    def reply(path: str, headers: Any) -> Reply:
+        header = "X-Forwarded-For" if way == "x-forwarded-for" else "peer"
+        client = "all" if way == "none" else headers.get(header, "me")
+        counted[client] = counted.get(client, 0) + 1
+        left = {"RateLimit-Policy": '"x";q=600;w=60', "RateLimit": f'"x";r={600 - counted[client]};t=60'}
+        return (200, HTML | left, "<title>x</title>") if path == "/" else (404, left, "")
+
+    target, _ = drafted(serve(reply).url, tmp_path)
+    assert target.ratelimit == RateLimit(limit=600, window_s=60.0, path="/")
+    assert target.client_address == way
+    assert target.load.rate == (5.0 if way == "none" else 50.0)
+
+
+def test_an_answer_that_comes_from_a_cache_is_found_by_its_second(serve: Any, tmp_path: Path) -> None:
+    seen: set[str] = set()
+
+    def reply(path: str, headers: Any) -> Reply:  # noqa: ARG001 - a reply's arguments
+        known = path in ("/", "/fresh")
+        told = "HIT" if path == "/" and path in seen else "MISS"
+        seen.add(path)
+        return (200, HTML | {"CF-Cache-Status": told}, '<a href="/fresh">x</a>') if known else NOTHING
+
+    target, _ = drafted(serve(reply).url, tmp_path)
+    assert (target.cache.paths, target.cache.header) == (("/",), "CF-Cache-Status")
+
+
+def counting(left: Iterator[int], reset: str = "") -> Callable[[str, Any], Reply]:
+    """A service that announces a limit of 100, and of it as many as `left` says."""
+
+    def reply(path: str, headers: Any) -> Reply:  # noqa: ARG001 - a reply's arguments
+        told = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": str(next(left))}
+        return 404, told | ({"X-RateLimit-Reset": reset} if reset else {}), ""
+
+    return reply
+
+
+def test_of_an_announced_limit_a_fifth_is_left_and_the_next_window_waited_for(serve: Any) -> None:
+    stranger = serve(counting(iter([22, 21, 20, *range(99, 0, -1)]), reset="7"))
+    slept: list[float] = []
+    with Reader(stranger.url, sleep=slept.append) as reader:
+        draft_profile(reader, "limited")
+    assert slept == [7]
+    assert len(stranger.asked) > 10
+    assert reader.stopped == ""
+
+
+def test_where_no_time_is_left_to_wait_the_draft_says_what_was_not_looked_for(serve: Any) -> None:
+    stranger = serve(counting(iter(range(22, 0, -1)), reset="7"))
+    slept: list[float] = []
+    with Reader(stranger.url, total_s=5, sleep=slept.append) as reader:
+        draft = draft_profile(reader, "limited")
+    assert (len(stranger.asked), slept) == (3, [])
+    assert draft.remarks[-1].startswith("Not everything was looked for: the service's rate limit was nearly used up")
+
+
+def test_requests_are_counted(serve: Any) -> None:
+    stranger = serve(KINDS["empty"])
+    with Reader(stranger.url) as reader:
+        while reader.ask(reader.unknown_path()) is not None:
+            assert len(stranger.asked) <= 40
+    assert (len(stranger.asked), reader.stopped) == (40, "40 requests were sent")
+
+
+def test_time_for_looking_ends(serve: Any) -> None:
+    with Reader(serve(slowly).url, total_s=0.2) as reader:
+        draft = draft_profile(reader, "slow")
+    assert reader.count < 20
+    assert "the time for looking was over" in draft.toml
+
+
+class TestNothingThatAnswers:
+    """Exit 4, one line that says why, and no file."""
+
+    def refused(self, url: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+        assert run_command(["init", url, "--out", str(folder / "x.toml")]) == 4
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert list(folder.iterdir()) == []
+        [line] = shown.err.splitlines()
+        return line
+
+    def test_nobody_listens(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            line = self.refused(f"http://127.0.0.1:{taken.getsockname()[1]}", tmp_path, capsys)
+        assert "refused" in line
+        assert "start it, or correct the URL" in line
+
+    def test_another_protocol_and_a_certificate_that_nobody_vouches_for(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            threading.Thread(target=_greet, args=(listener, context), daemon=True).start()
+            assert "does not answer" in self.refused(f"http://127.0.0.1:{port}", tmp_path, capsys)
+            assert "CERTIFICATE_VERIFY_FAILED" in self.refused(f"https://127.0.0.1:{port}", tmp_path, capsys)
+
+    def test_silence(self) -> None:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            Reader(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.2) as reader,
+            pytest.raises(UnreachableError, match="no whole answer"),
+        ):
+            draft_profile(reader, "silent")
+
+
+def _greet(listener: socket.socket, context: ssl.SSLContext) -> None:
+    """A mail server's greeting to the first, a TLS handshake with the second."""
+    first, _ = listener.accept()
+    first.sendall(b"220 mail ready\r\n")
+    first.close()
+    second, _ = listener.accept()
+    try:
+        context.wrap_socket(second, server_side=True).close()
+    except OSError:
+        second.close()
+
+
+class TestTheCommand:
+    """Options and places; what is refused is refused before anything is asked."""
+
+    def test_a_file_that_exists_is_left_alone(
+        self, serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        stranger = serve(KINDS["empty"])
+        assert run_command(["init", stranger.url, "--name", "shop", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["profile"], told["requests"]) == ("profiles/shop.toml", len(stranger.asked))
+        assert "health" in told["not_found"]
+        asked = len(stranger.asked)
+        (tmp_path / "profiles/shop.toml").write_text("mine")
+        assert run_command(["init", stranger.url, "--name", "shop"]) == 2
+        assert "exists and is not overwritten; give another place with --out PATH" in capsys.readouterr().err
+        (tmp_path / "dangling.toml").symlink_to(tmp_path / "nowhere")
+        assert run_command(["init", stranger.url, "--out", "dangling.toml"]) == 2
+        assert (tmp_path / "profiles/shop.toml").read_text() == "mine"
+        assert len(stranger.asked) == asked
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["ftp://x"], "not an address"),
+            (["http://["], "Invalid IPv6 URL"),
+            (["http://127.0.0.1:1", "--name", "No Name"], "--name 'No Name'"),
+            (["http://127.0.0.1:1", "--out", "no/such/x.toml"], "there is no folder no/such"),
+            (["http://127.0.0.1:1", "--out", "."], "is a directory"),
+            ([], "Missing argument 'URL'"),
+        ],
+    )
+    def test_what_cannot_be_is_exit_2(
+        self,
+        words: list[str],
+        said: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert run_command(["init", *words]) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert said in line
+
+    def test_the_name_is_made_of_the_address(self, serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        stranger = serve(KINDS["empty"])
+        assert run_command(["init", stranger.url + "/"]) == 0
+        [made] = (tmp_path / "profiles").iterdir()
+        assert made.stem == stranger.url.removeprefix("http://").replace(":", "-")
+
+
+class TestOurStacks:
+    """The reference service and the example in Flask, started by `harness up`, drafted, and gated by the draft."""
+
+    def harness(self, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "harness", *words],
+            cwd=folder,
+            env={**os.environ, "XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @pytest.fixture
+    def up(self, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+        def start(target: str) -> str:
+            ran = self.harness(tmp_path, "up", "--target", target, "--name", f"init-{NAME}", "--json")
+            assert ran.returncode == 0, ran.stderr
+            url: str = json.loads(ran.stdout)["url"]
+            return url
+
+        yield start
+        self.harness(tmp_path, "down", "--name", f"init-{NAME}")
+
+    def test_dealradar(self, up: Callable[[str], str], tmp_path: Path) -> None:
+        known = load_target("dealradar", ROOT)
+        found, _ = drafted(up("dealradar"), tmp_path)
+        assert (found.health, found.build_path, found.openapi) == (known.health, known.build_path, known.openapi)
+        assert found.ratelimit == RateLimit(limit=300, window_s=60.0, path=found.load and next(iter(found.load.paths)))
+        assert found.client_address == known.client_address
+        assert found.cache.header == known.cache.header
+        assert {path for path in known.cache.paths if path not in known.cache.roles} <= set(found.cache.paths)
+        assert (found.auth.login, found.auth.body, found.auth.token) == (
+            known.auth.login,
+            known.auth.body,
+            known.auth.token,
+        )
+        assert found.page_login is not None
+        assert known.page_login is not None
+        assert (found.page_login.path, found.page_login.password) == (known.page_login.path, known.page_login.password)
+        assert {"/", "/login"} <= set(found.pages)
+        ran = self.harness(tmp_path, "gate", "--target", found.source, "--only", "e2e", "-n", "1", "--json")
+        assert ran.returncode == 3, ran.stderr
+        rulings = {one["id"]: one["status"] for one in json.loads(ran.stdout)["criteria"]}
+        assert (rulings["startup"], rulings["e2e.answers"], rulings["e2e.openapi"]) == ("pass", "pass", "pass")
+
+    def test_flask(self, up: Callable[[str], str], tmp_path: Path) -> None:
+        found, text = drafted(up(str(ROOT / "examples/flask/profile.toml")), tmp_path)
+        assert (found.pages, found.ratelimit, found.cache.paths) == (("/",), None, ())
+        assert "#[ratelimit]" in text
