@@ -35,6 +35,7 @@ from harness.model.target import (
     Role,
     Service,
     Target,
+    Templates,
     Workers,
 )
 
@@ -72,6 +73,7 @@ __all__ = [
     "Status",
     "Table",
     "Target",
+    "Templates",
     "Threshold",
     "Verdict",
     "Waiver",

@@ -131,6 +131,17 @@ class Migrations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Templates:
+    """What renders the service's pages and mails. All paths are relative to the service's `cwd`."""
+
+    engine: Literal["jinja2"] | None = None
+    path: str = ""
+    samples: str = ""
+    environments: Mapping[str, str] = field(default_factory=dict)
+    """Beginning of templates' names -> `module:attribute` of the environment that renders them; the longest wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """The service under test, as its profile describes it."""
 
@@ -162,6 +173,7 @@ class Target:
     manifest: Manifest | None = None
     """All that the schema `public` must hold; None if the profile names no manifest."""
     migrations: Migrations = Migrations()
+    templates: Templates = Templates()
     known_warnings: tuple[str, ...] = ()
     """Texts of warnings that the service may log while it starts."""
     writable: tuple[str, ...] = ()

@@ -18,8 +18,9 @@ from harness.preflight.sequences import check_sequences
 from harness.preflight.servers import check_cache_server, check_database, check_smtp
 from harness.preflight.service import check_cache_on, check_clock, check_service
 from harness.preflight.settings import check_environment, check_ratelimit_setting
-from harness.preflight.sources import check_sources, check_templates
+from harness.preflight.sources import check_sources
 from harness.preflight.startup_log import check_clean_start
+from harness.preflight.templates import check_templates
 
 _ERROR = Outcome.ERROR
 
@@ -42,7 +43,7 @@ STATIC = (
     ),
     Check(
         Observation(suite=SUITE, check="preflight.templates", subject="service", outcome=_ERROR),
-        "templates parse",
+        "templates render",
         check_templates,
     ),
     Check(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.preflight.check import Finding, Scene, fine, unknown, wrong
 
@@ -46,18 +47,19 @@ def tally(
     what: str,
     unit: str,
     remedy: str = "mend the file at the line that is named",
+    more: Mapping[str, Any] | None = None,
 ) -> Finding:
     """The finding over `count` files or parts of files, of which `wrong_ones` have `problems`."""
     right = count - wrong_ones
     if not problems:
-        return fine(f"{count} {what}", value=float(count), unit=unit, n=count)
-    more = f"; and {len(problems) - _MOST_NAMED} more" if len(problems) > _MOST_NAMED else ""
-    shown = "; ".join(problems[:_MOST_NAMED]) + more
+        return fine(f"{count} {what}", value=float(count), unit=unit, n=count, detail=more or {})
+    others = f"; and {len(problems) - _MOST_NAMED} more" if len(problems) > _MOST_NAMED else ""
+    shown = "; ".join(problems[:_MOST_NAMED]) + others
     return wrong(
         f"{right} of {count} {what}: {shown}",
         remedy,
         value=float(right),
         unit=unit,
         n=count,
-        detail={"problems": list(problems)},
+        detail={"problems": list(problems), **(more or {})},
     )

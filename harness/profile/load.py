@@ -9,7 +9,19 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import ConfigError, UsageError
-from harness.model import Auth, Cache, Health, Load, Migrations, PageLogin, RateLimit, Service, Target, Workers
+from harness.model import (
+    Auth,
+    Cache,
+    Health,
+    Load,
+    Migrations,
+    PageLogin,
+    RateLimit,
+    Service,
+    Target,
+    Templates,
+    Workers,
+)
 from harness.profile.manifest import read_manifest
 from harness.profile.rules import check_target
 from harness.toml_file import TomlFile, nearest, read_toml
@@ -91,6 +103,7 @@ class _Profile:
     openapi: _OpenApi = field(default_factory=_OpenApi)
     cors: _Cors = field(default_factory=_Cors)
     load: Load = field(default_factory=Load)
+    templates: Templates = field(default_factory=Templates)
     suites: _Suites = field(default_factory=_Suites)
     escalation: _Escalation = field(default_factory=_Escalation)
 
@@ -175,6 +188,7 @@ def _target(file: TomlFile, written: _Profile) -> Target:
             column=written.preflight.migration_column,
         ),
         known_warnings=written.preflight.known_warnings,
+        templates=written.templates,
         writable=written.preflight.writable,
         preflight_weights=written.preflight.weights,
         suite_paths=tuple(str((home / path).resolve()) for path in written.suites.paths),

@@ -12,6 +12,7 @@ from harness.profile.placeholders import check_placeholders, has_placeholder
 from harness.toml_file import TomlFile, Where, nearest
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _SETTING = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -21,6 +22,7 @@ def check_target(file: TomlFile, target: Target) -> None:
         raise file.error(f"{target.name!r} is no name; small letters, digits, '-', '_' and '.' make one", ("name",))
     _check_service(file, target)
     _check_folders(file, target)
+    _check_templates(file, target)
     _check_words(file, target)
     _check_paths(file, target)
     _check_numbers(file, target)
@@ -78,6 +80,19 @@ def _check_folders(file: TomlFile, target: Target) -> None:
             raise file.error(f"no such folder: {folder} (it is relative to the profile)", ("suites", "paths", index))
     if target.migrations.table and not target.migrations.folder:
         raise file.error("needs [preflight] migrations, the folder of the files", ("preflight", "migration_table"))
+
+
+def _check_templates(file: TomlFile, target: Target) -> None:
+    told = target.templates
+    if not file.has(("templates",)):
+        return
+    if told.engine is None:
+        raise file.error("the engine of the templates was expected", ("templates", "engine"))
+    if not told.path:
+        raise file.error("the folder of the templates was expected", ("templates", "path"))
+    for beginning, place in told.environments.items():
+        if not _ATTRIBUTE.fullmatch(place):
+            raise file.error(f"module:attribute was expected, not {place!r}", ("templates", "environments", beginning))
 
 
 def _check_words(file: TomlFile, target: Target) -> None:

@@ -13,12 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from dealradar.database import Row
 from dealradar.money import euro
 
-_TEMPLATES = Environment(
+TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).resolve().parent / "templates"),
     autoescape=select_autoescape(["html"]),
     undefined=StrictUndefined,
 )
-_TEMPLATES.filters["euro"] = euro
+TEMPLATES.filters["euro"] = euro
 
 
 class UnwritableError(Exception):
@@ -52,7 +52,7 @@ def _compose(notice: Row, letterhead: Letterhead) -> EmailMessage:
         "deal_url": f"{letterhead.public_url.rstrip('/')}/deals/{notice['deal_id']}",
         "preferences_url": preferences,
     }
-    text = _TEMPLATES.get_template(f"mail/{notice['kind']}.txt").render(facts)
+    text = TEMPLATES.get_template(f"mail/{notice['kind']}.txt").render(facts)
     subject, _, body = text.partition("\n\n\n")
     mail = EmailMessage(policy=SMTP)
     mail["From"] = Address("DealRadar", addr_spec=letterhead.sender)
@@ -64,7 +64,7 @@ def _compose(notice: Row, letterhead: Letterhead) -> EmailMessage:
     mail["Auto-Submitted"] = "auto-generated"
     # Not every server on the way takes eight bits.
     mail.set_content(body, cte="quoted-printable")
-    html = _TEMPLATES.get_template(f"mail/{notice['kind']}.html").render(facts)
+    html = TEMPLATES.get_template(f"mail/{notice['kind']}.html").render(facts)
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
     return mail
 

@@ -13,12 +13,12 @@ PACKAGE = Path(__file__).resolve().parent
 # The few files are read once: a request can name no other, and none touches the disk.
 FILES = {path.name: path.read_bytes() for path in (PACKAGE / "static").iterdir() if path.is_file()}
 _VERSIONS = {name: hashlib.sha256(content).hexdigest()[:12] for name, content in FILES.items()}
-_TEMPLATES = Environment(loader=FileSystemLoader(PACKAGE / "templates"), autoescape=True, undefined=StrictUndefined)
+TEMPLATES = Environment(loader=FileSystemLoader(PACKAGE / "templates"), autoescape=True, undefined=StrictUndefined)
 
 
 def render(name: str, **values: object) -> str:
     """A page; all values are escaped."""
-    return _TEMPLATES.get_template(name).render(**values)
+    return TEMPLATES.get_template(name).render(**values)
 
 
 def is_version(name: str, version: str | None) -> bool:
@@ -34,4 +34,4 @@ def _day(moment: datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(moment.isoformat(), moment.strftime("%-d %B %Y"))
 
 
-_TEMPLATES.filters.update(euro=euro, asset=_asset, day=_day)
+TEMPLATES.filters.update(euro=euro, asset=_asset, day=_day)

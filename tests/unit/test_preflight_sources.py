@@ -12,14 +12,13 @@ import pytest
 from harness.model import Outcome, Service, StackInfo, Target
 from harness.preflight import Scene
 from harness.preflight.machine import check_files, check_folders
-from harness.preflight.sources import check_sources, check_templates
+from harness.preflight.sources import check_sources
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Path:
-    (tmp_path / "app" / "templates").mkdir(parents=True)
-    (tmp_path / "app" / "main.py").write_text("from jinja2 import Environment\n")
-    (tmp_path / "app" / "templates" / "page.html").write_text("{% if deal %}${{ deal.price }}{% endif %}\n")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.py").write_text("x = 1\n")
     return tmp_path
 
 
@@ -32,9 +31,8 @@ def scene(cwd: Path, *, owned: bool = True, writable: tuple[str, ...] = (), fold
 
 
 def test_good_files_parse(service: Path) -> None:
-    sources, templates = check_sources(scene(service)), check_templates(scene(service))
+    sources = check_sources(scene(service))
     assert (sources.outcome, sources.value) == (Outcome.PASS, 1)
-    assert (templates.outcome, templates.value) == (Outcome.PASS, 1)
 
 
 @pytest.mark.parametrize(("text", "line"), [("x = 1\ndef broken(:\n", 2), ("x = '\x00'\n", None)])
@@ -53,37 +51,10 @@ def test_what_is_not_the_services_own_is_not_read(service: Path, folder: str) ->
     assert check_sources(scene(service)).outcome is Outcome.PASS
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("line\n{% if x %}never closed\n", "app/templates/bad.html:"),
-        ("{{ x | }}", "app/templates/bad.html:1: "),
-        (
-            "<p>\n<script>\nconst a = `${{b: 1}.b}`;\n</script>",
-            "app/templates/bad.html:3: Jinja takes the braces of '${{'",
-        ),
-    ],
-)
-def test_a_template_that_does_not_parse_is_named_with_its_line(service: Path, text: str, says: str) -> None:
-    (service / "app" / "templates" / "bad.html").write_text(text)
-    found = check_templates(scene(service))
-    assert found.outcome is Outcome.FAIL
-    assert says in found.message
-
-
-def test_templates_of_another_language_are_left_alone(service: Path) -> None:
-    (service / "app" / "main.py").write_text("import django\n")
-    (service / "app" / "templates" / "page.html").write_text("{% url 'x' %}{% unknown %}")
-    found = check_templates(scene(service))
-    assert found.outcome is Outcome.SKIP
-    assert found.detail["counts"] is False
-
-
 def test_sources_of_somebody_elses_service_are_unknown(service: Path) -> None:
-    for check in (check_sources, check_templates):
-        found = check(scene(service, owned=False))
-        assert found.outcome is Outcome.SKIP
-        assert found.detail["counts"] is True
+    found = check_sources(scene(service, owned=False))
+    assert found.outcome is Outcome.SKIP
+    assert found.detail["counts"] is True
 
 
 def test_folders_that_take_a_file(tmp_path: Path) -> None:

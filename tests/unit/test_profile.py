@@ -185,6 +185,26 @@ MISTAKES = [
     ("DATABASE_URL =", '"MY URL" =', "FILE:11: service.env.MY URL: 'MY URL' cannot be the name"),
     ("DATABASE_URL = ", "PORT = 8000\nX = ", "FILE:11: service.env.PORT: text in quotes was expected, not the number"),
     ("[preflight]", '[preflight]\nknown_warnings = [" "]', "FILE:41: preflight.known_warnings[1]: a text was expected"),
+    (
+        "[preflight]",
+        '[templates]\npath = "x"\n[preflight]',
+        "FILE:40: templates.engine: the engine of the templates was",
+    ),
+    (
+        "[preflight]",
+        '[templates]\nengine = "jinja"\n[preflight]',
+        "FILE:41: templates.engine: 'jinja' is not one of its",
+    ),
+    (
+        "[preflight]",
+        '[templates]\nengine = "jinja2"\n[preflight]',
+        "FILE:40: templates.path: the folder of the templates",
+    ),
+    (
+        "[preflight]",
+        '[templates]\nengine = "jinja2"\npath = "x"\nenvironments = { "" = "a.b" }\n[preflight]',
+        "FILE:43: templates.environments.: module:attribute was expected, not 'a.b'",
+    ),
     ("[preflight]", '[preflight]\nmigration_table = "done"', "FILE:41: preflight.migration_table: needs [preflight]"),
     (
         '"preflight.database" = 2',

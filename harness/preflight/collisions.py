@@ -1,0 +1,59 @@
+"""Braces that a template's engine takes for its own although somebody else's were meant, and tags opened in tags.
+
+The engine's own message for them names a line far away, or there is none and the page is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.preflight.markup import inline_scripts
+
+# What of a template is no tag, or one with everything in it that belongs to strings.
+_STRINGS = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
+_TAGS = re.compile(
+    r"\{%[-+]?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*[-+]?%\}|\{\{\{\{(?P<block>\w+)\}\}\}\}.*?\{\{\{\{/(?P=block)\}\}\}\}"
+    r"|\{\#.*?\#\}|\{\{!--.*?--\}\}|\{\{![^}]*\}\}|\\\{\{"
+    rf"|(?P<open>\{{\{{\{{?|\{{%)(?P<inside>(?:{_STRINGS}|(?!\}}\}}|%\}}).)*?)(?P<next>\}}\}}|%\}}|\{{\{{|\{{%)",
+    re.DOTALL,
+)
+# JavaScript's template literals, with whatever could only look as if it began one.
+_LITERALS = re.compile(
+    r"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|(?P<literal>`(?:\\.|[^`\\])*`)", re.DOTALL
+)
+_DOLLAR = re.compile(r"(?<!\\)\$\{\{(?!\{)")
+_RAW = re.compile(r"\{%[-+]?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*[-+]?%\}|\{#.*?#\}|\{\{!--.*?--\}\}", re.DOTALL)
+
+
+def collisions(text: str, *, script: bool, engine: str) -> Iterator[tuple[int, str]]:
+    """Line and message of each; `script` if the whole template is one."""
+    hidden = [range(*raw.span()) for raw in _RAW.finditer(text)]
+    for start, body in [(0, text)] if script else [(one.start, one.text) for one in inline_scripts(text)]:
+        for found in _LITERALS.finditer(body):
+            if found["literal"] is None:
+                continue
+            for dollar in _DOLLAR.finditer(found["literal"]):
+                at = start + found.start() + dollar.start()
+                if not any(at in span for span in hidden):
+                    yield (
+                        _line(text, at),
+                        f"{engine} takes the braces of '${{{{' in a script's template literal for its own",
+                    )
+    yield from _nested(text)
+
+
+def _nested(text: str) -> Iterator[tuple[int, str]]:
+    at = 0
+    while (tag := _TAGS.search(text, at)) is not None:
+        at = tag.end()
+        if tag["next"] in {"{{", "{%"}:
+            # the next one is a tag of its own, and is looked at again
+            at = tag.start("next")
+            first, second = _line(text, tag.start()), _line(text, at)
+            where = "in it" if first == second else f"at line {second}"
+            yield first, f"'{tag['open']}' is not closed before '{tag['next']}' {where}"
+
+
+def _line(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
