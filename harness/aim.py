@@ -55,7 +55,7 @@ def take_aim(
     if backend == "attach":
         return _aim_at_name(target, name, settings)
     if target is None and not in_checkout():
-        raise UsageError("no target: give --target NAME|PATH (docs/profile.md says how to write one) or --url URL")
+        raise UsageError("no target: give --target NAME|PATH (`harness init URL` drafts a profile) or --url URL")
     found = load_target(target or DEFAULT_TARGET, root())
     if found.service.url:
         return _aim_at_url(target, backend, found.service.url, settings)
