@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
-@click.command(epilog="Example: harness init http://127.0.0.1:8000 --out shop.toml, then harness gate --target shop.toml")
+@click.command(
+    epilog="Example: harness init http://127.0.0.1:8000 --out shop.toml, then harness gate --target shop.toml"
+)
 @click.argument("url", metavar="URL")
 @click.option("--name", metavar="NAME", default=None, help="Name of the target (default: the URL's host and port).")
 @click.option(

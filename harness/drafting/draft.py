@@ -105,7 +105,7 @@ def _look(reader: Reader, front: Exchange) -> Iterator[Part]:
     yield from pages.parts
     yield description.part
     yield _cors(reader, every or ("/",))
-    yield from load_parts((*reads, *pages.shown[:1]), limit, way)
+    yield from load_parts(tuple(dict.fromkeys([*reads, *pages.shown[:1]])), limit, way)
     yield _allow(reader.url)
     yield Part(
         table="absent",

@@ -162,7 +162,8 @@ class Reader:
     def _has_room(self) -> bool:
         limit = self.limit
         if limit is not None and limit.remaining is not None and limit.remaining <= limit.limit // _LEFT_TO_OTHERS:
-            self._wait(limit.reset_s or limit.likely_window_s or _REFUSED_S)
+            left = limit.reset_s if limit.reset_s is not None else limit.likely_window_s
+            self._wait(max(left or 0, _REFUSED_S))
             self.limit = replace(limit, remaining=None)
         if not self.stopped and self.count >= self._most:
             self.stopped = f"{self.count} requests were sent"

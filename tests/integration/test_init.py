@@ -166,6 +166,61 @@ def test_what_answers_is_found_and_what_may_act_is_not_asked(serve: Any, tmp_pat
     assert stranger.cookies == []
 
 
+def test_a_description_is_believed_where_answers_bear_it_out(serve: Any, tmp_path: Path) -> None:
+    """Its server's path stands before its paths, what streams or may act is not asked, and `/` is a page too."""
+    plain = {"get": {"responses": {"200": {"description": "x"}}}}
+    stream = {"get": {"responses": {"200": {"description": "x", "content": {"text/event-stream": {}}}}}}
+    fields = {"login": {"type": "string"}, "password": {"type": "string"}}
+    body = {"content": {"application/json": {"schema": {"properties": fields}}}}
+    document = {
+        "openapi": "3.0.3",
+        "servers": [{"url": "https://public.example/v2/"}],
+        "paths": {
+            "/items": plain,
+            "/gone": plain,
+            "/events": stream,
+            "/export": plain,
+            "/items/{id}": plain,
+            "no-slash": plain,
+            '/quote"\u2028]': plain,
+            "/signin": {"post": {"requestBody": body, "responses": {}}},
+        },
+    }
+    known = {"/v2/items": (200, JSON, "[]"), "/api-doc": (200, JSON, json.dumps(document)), "/": (200, HTML, "")}
+    link = {"Link": '</x>; rel=next, </api-doc>; rel="service-desc"'}
+    stranger = serve(lambda path, _headers: (200, HTML | link, "") if path == "/" else known.get(path, NOTHING))
+    target, text = drafted(stranger.url, tmp_path)
+    assert target.openapi == "/api-doc"
+    assert dict(target.load.paths) == {"/v2/items": 1, "/": 1}
+    assert (target.auth.login, dict(target.auth.body)) == (
+        "/v2/signin",
+        {"login": "{username}", "password": "{password}"},
+    )
+    assert "the description does not say where the token is" in text
+    assert "/v2/gone" in stranger.paths
+    assert not {"/v2/events", "/v2/export", "/v2/items/{id}"} & set(stranger.paths)
+
+
+@pytest.mark.parametrize(
+    ("document", "openapi", "said"),
+    [
+        ('{"openapi": "3.1.0", "paths": {"/": {"get": {}}}}', "/openapi.json", "with OpenAPI 3.1.0, 1 operations"),
+        ('{"openapi": "3.1.0", "x": "' + "x" * 300_000 + '"}', "/openapi.json", "too long to be looked into"),
+        ('{"swagger": "2.0", "paths": {}}', "", "which the harness cannot read"),
+        ('{"openapi": "3.1.0", "paths": {"/x": {"$ref": "#/nowhere"}}}', "", "there is nothing at"),
+        ('{"openapi": "3.1.0", "paths": []}', "", "an object was expected"),
+        ("[" * 100_000, "", "No OpenAPI document was found"),
+    ],
+)
+def test_a_description_that_cannot_be_read_is_said_to_be_one(
+    document: str, openapi: str, said: str, serve: Any, tmp_path: Path
+) -> None:
+    known = {"/openapi.json": (200, JSON, document), "/": (200, HTML, "<title>x</title>")}
+    target, text = drafted(serve(lambda path, _headers: known.get(path, NOTHING)).url, tmp_path)
+    assert target.openapi == openapi
+    assert said in text
+
+
 @pytest.mark.parametrize("way", ["x-forwarded-for", "source", "none"])
 def test_a_limit_and_whom_it_counts_are_found(way: str, serve: Any, tmp_path: Path) -> None:
     counted: dict[str, int] = {}
