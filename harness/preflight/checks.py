@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness.errors import ConfigError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.preflight.check import SUITE, Check, Scene, run_check
+from harness.preflight.indexes import check_indexes
 from harness.preflight.machine import check_files, check_folders
 from harness.preflight.migrations import check_migration_files, check_migrations
 from harness.preflight.readiness import check_readiness
@@ -79,6 +80,11 @@ LIVE = (
         Observation(suite=SUITE, check="preflight.schema", subject="postgres", outcome=_ERROR),
         "schema as declared",
         check_schema,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.indexes", subject="postgres", outcome=_ERROR),
+        "indexes sound",
+        check_indexes,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.migrations", subject="postgres", outcome=_ERROR),

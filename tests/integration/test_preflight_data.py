@@ -1,4 +1,4 @@
-"""What the database holds, checked against a real one: migrations that ran, sequences near their end."""
+"""What the database holds, checked against a real one: indexes, migrations that ran, sequences near their end."""
 
 from __future__ import annotations
 
@@ -106,6 +106,59 @@ def test_a_column_that_the_table_lacks_is_no_finding_about_the_service(target: T
     line = asked("migrations", with_migrations(target, "0001_users.sql", column="name"), info)
     assert line.outcome is Outcome.ERROR
     assert line.detail["message"].startswith('done cannot be read: column "name" does not exist')
+
+
+INDEXED = (
+    "create function f(int) returns int immutable language sql as 'select $1'",
+    "create table t (id int primary key, words tsvector)",
+    "insert into t (id) select generate_series(1, 500)",
+    "create index t_f on t (f(id))",
+    "create index t_words on t using gin (words)",
+)
+
+
+def test_sound_indexes_pass_and_leave_no_trace(target: Target, info: StackInfo) -> None:
+    do(info, *INDEXED)
+    line = asked("indexes", target, info)
+    assert line.detail["message"] == "2 B-tree indexes are sound, 1 gin not looked into"
+    with psycopg.connect(info.database_url or "") as connection:
+        left = connection.execute(
+            "select extname::text from pg_extension where extname = 'amcheck'"
+            " union all select nspname::text from pg_namespace where nspname like '%amcheck%'"
+        ).fetchall()
+    assert left == []
+
+
+def test_a_damaged_index_is_named(target: Target, info: StackInfo) -> None:
+    do(info, *INDEXED, "create or replace function f(int) returns int immutable language sql as 'select -$1'")
+    line = asked("indexes", target, info)
+    assert line.outcome is Outcome.FAIL
+    assert line.detail["message"].startswith("1 of 3 indexes cannot be trusted: t_f is damaged: heap tuple")
+
+
+@pytest.mark.parametrize(
+    "statement", ["update pg_index set indisvalid = false", "update pg_index set indisready = false"]
+)
+def test_an_index_that_was_never_finished_is_named(target: Target, info: StackInfo, statement: str) -> None:
+    do(info, *INDEXED)
+    with psycopg.connect(on_database(superuser_url(info), info.database_url.rpartition("/")[2])) as admin:
+        admin.execute(f"{statement} where indexrelid = 't_pkey'::regclass".encode())
+    line = asked("indexes", target, info)
+    assert line.detail["problems"] == ["t_pkey is invalid: building it was never finished"]
+
+
+def test_an_extension_that_is_installed_already_is_used_and_stays(target: Target, info: StackInfo) -> None:
+    do(info, *INDEXED)
+    with psycopg.connect(on_database(superuser_url(info), info.database_url.rpartition("/")[2])) as admin:
+        admin.execute("create extension amcheck")
+        admin.commit()
+        assert asked("indexes", target, info).outcome is Outcome.PASS
+        assert admin.execute("select 1 from pg_extension where extname = 'amcheck'").fetchone()
+
+
+def test_indexes_of_somebody_elses_database_are_not_known(target: Target, info: StackInfo) -> None:
+    line = asked("indexes", target, replace(info, owned=False))
+    assert (line.outcome, line.detail["counts"]) == (Outcome.SKIP, True)
 
 
 def test_a_sequence_far_from_its_end_passes(target: Target, info: StackInfo) -> None:
