@@ -6,8 +6,11 @@ known of what it holds. No message carries a password: servers are named by host
 
 from __future__ import annotations
 
+import re
 import smtplib
 import time
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import psycopg
@@ -21,6 +24,7 @@ TIMEOUT_S = 2
 """Of one step: a server of ours answers in milliseconds, one far away in tenths of a second."""
 
 _FULL = 0.9
+_SAVES = ("rdb_last_bgsave_status", "aof_last_bgrewrite_status", "aof_last_write_status")
 _TABLES = "select tablename from pg_catalog.pg_tables where schemaname = 'public' and tablename = any(%s)"
 
 
@@ -74,7 +78,7 @@ def connect_database(url: str) -> psycopg.Connection:
 
 
 def check_cache_server(scene: Scene) -> Finding:
-    """A PING, and how much memory is used of how much."""
+    """A PING, how much memory is used of how much, what happens when it is full, and whether saving works."""
     url = scene.info.redis_url
     if url is None:
         return _no_server(scene, "cache", "valkey", "cache server")
@@ -83,23 +87,37 @@ def check_cache_server(scene: Scene) -> Finding:
             begun = time.perf_counter()
             client.ping()
             took = time.perf_counter() - begun
-            memory, server = dict(client.info("memory")), dict(client.info("server"))
+            facts = dict(client.info("server", "memory", "persistence", "keyspace"))
     except redis.RedisError as error:
         raise _cache_silent(url, error) from error
-    used, most = int(memory["used_memory"]), int(memory["maxmemory"])
-    policy = str(memory["maxmemory_policy"])
-    version = str(server.get("valkey_version") or server.get("redis_version"))
-    told = {"version": version, "used_memory": used, "maxmemory": most, "policy": policy}
+    used, most, policy = int(facts["used_memory"]), int(facts["maxmemory"]), str(facts["maxmemory_policy"])
+    version = str(facts.get("valkey_version") or facts.get("redis_version"))
+    unsaved = [name for name in _SAVES if facts.get(name, "ok") != "ok"]
+    advice = _advice(facts, policy, most)
+    told = {"version": version, "used_memory": used, "maxmemory": most, "policy": policy, "advice": advice}
+    told |= {"append_only": bool(facts.get("aof_enabled")), "not_saved": unsaved}
     room = f"{used / 2**20:.1f} MiB used of {f'{most / 2**20:.0f} MiB' if most else 'no limit'}, {policy}"
+    if unsaved:
+        what = f"the cache server cannot save its data: {', '.join(unsaved)}"
+        return wrong(what, "look at its log and its disk", value=took, unit="s", detail=told)
     if most and used > _FULL * most:
-        return wrong(
-            f"the cache server is nearly full: {room}",
-            "raise its maxmemory, or empty it",
-            value=took,
-            unit="s",
-            detail=told,
-        )
-    return fine(f"Valkey or Redis {version} answers; {room}", value=took, unit="s", detail=told)
+        what = f"the cache server is nearly full: {room}"
+        return wrong(what, "raise its maxmemory, or empty it", value=took, unit="s", detail=told)
+    said = "".join(f"; {each}" for each in advice)
+    return fine(f"Valkey or Redis {version} answers; {room}{said}", value=took, unit="s", detail=told)
+
+
+def _advice(facts: Mapping[str, Any], policy: str, most: int) -> list[str]:
+    """What is no mistake for every use of such a server, and one for a cache."""
+    spaces = [space for name, space in facts.items() if re.fullmatch(r"db\d+", name)]
+    lasting = sum(int(space["keys"]) - int(space["expires"]) for space in spaces)
+    if policy == "noeviction" and most:
+        return ["full, it refuses to write instead of forgetting what is old"]
+    if policy.startswith("volatile-") and lasting:
+        return [
+            f"{lasting} of {sum(int(space['keys']) for space in spaces)} keys never expire, and are never forgotten"
+        ]
+    return []
 
 
 def connect_cache(url: str) -> redis.Redis:
@@ -121,7 +139,7 @@ def _cache_silent(url: str, error: Exception) -> CannotAskError:
 
 
 def check_smtp(scene: Scene) -> Finding:
-    """The mail server's greeting, EHLO and NOOP; no mail is sent."""
+    """The mail server's greeting, EHLO and NOOP, and whether it offers STARTTLS; no mail is sent."""
     url = scene.info.smtp_url
     if url is None:
         return _no_server(scene, "mail", "smtp", "mail server")
@@ -150,7 +168,17 @@ def check_smtp(scene: Scene) -> Finding:
             unit="s",
             detail=told,
         )
-    return fine("the mail server greets and answers", value=took, unit="s", detail=told)
+    encrypted = parts.scheme == "smtps" or "starttls" in extensions
+    how = "over TLS" if parts.scheme == "smtps" else "offers STARTTLS" if encrypted else "no STARTTLS"
+    if scene.target.starttls and not encrypted:
+        return wrong(
+            "the mail server offers no STARTTLS: mails and passwords would travel in the open",
+            "give it a certificate, or use smtps",
+            value=took,
+            unit="s",
+            detail=told,
+        )
+    return fine(f"the mail server greets and answers; {how}", value=took, unit="s", detail=told)
 
 
 def _no_server(scene: Scene, key: str, need: str, name: str) -> Finding:

@@ -50,6 +50,7 @@ class _Preflight:
     migrations: str = ""
     migration_table: str = ""
     migration_column: str = "id"
+    starttls: bool = False
     known_warnings: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
 
@@ -187,6 +188,7 @@ def _target(file: TomlFile, written: _Profile) -> Target:
             table=written.preflight.migration_table,
             column=written.preflight.migration_column,
         ),
+        starttls=written.preflight.starttls,
         known_warnings=written.preflight.known_warnings,
         templates=written.templates,
         writable=written.preflight.writable,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import socketserver
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +17,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import redis
 
 from harness.model import Cache, Health, Observation, Outcome, Service, StackInfo, Target
 from harness.preflight import LIVE, Scene, readiness_score, run_check, run_live, run_static
 from harness.preflight.check import DEADLINE_S
 from harness.stack import Stack, launch
+from tests.stack_target import eventually
 
 SERVICE = textwrap.dedent(
     """
@@ -60,7 +64,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
             env={"DATABASE_URL": "{database_url}", "SECRET_KEY": "{secret.KEY}"},
             required_env=("DATABASE_URL", "SECRET_KEY"),
         ),
-        health=Health(live="/live", ready="/ready"),
+        health=Health(live="/live", ready="/ready", optional=("cache", "database")),
         cache=Cache(paths=("/things",), off={"CACHE": "off"}),
         tables=("things", "parts"),
     )
@@ -195,6 +199,75 @@ def test_a_wrong_password_says_so_without_it(target: Target, stack: Stack) -> No
     assert line.outcome is Outcome.ERROR
     assert "password authentication failed" in line.detail["message"]
     assert "hunter2" not in repr(line)
+
+
+@pytest.fixture
+def valkey(stack: Stack) -> Iterator[redis.Redis]:
+    """The stack's own, with its settings as they were afterwards."""
+    with redis.Redis.from_url(stack.info.redis_url or "", decode_responses=True) as client:
+        client.flushall()
+        yield client
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.flushall()
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("noeviction", "; full, it refuses to write instead of forgetting what is old"),
+        ("volatile-lru", "; 1 of 2 keys never expire, and are never forgotten"),
+        ("allkeys-lfu", ""),
+    ],
+)
+def test_what_a_full_cache_would_do_is_said(
+    target: Target, stack: Stack, valkey: redis.Redis, policy: str, said: str
+) -> None:
+    valkey.set("lasting", 1)
+    valkey.set("passing", 1, ex=100)
+    valkey.config_set("maxmemory-policy", policy)
+    line = by_check(run_live(target, stack.info))["cache_server"]
+    assert line.outcome is Outcome.PASS
+    assert line.detail["message"].endswith(f"{policy}{said}")
+
+
+def test_a_cache_server_that_cannot_save_is_a_failure(target: Target, stack: Stack, valkey: redis.Redis) -> None:
+    snapshot = Path(valkey.config_get("dir")["dir"], "dump.rdb")
+    snapshot.mkdir()  # where the file belongs
+    valkey.bgsave()
+    assert eventually(lambda: valkey.info("persistence")["rdb_last_bgsave_status"] == "err")
+    line = by_check(run_live(target, stack.info))["cache_server"]
+    snapshot.rmdir()
+    valkey.bgsave()
+    assert eventually(lambda: valkey.info("persistence")["rdb_last_bgsave_status"] == "ok")
+    assert line.outcome is Outcome.FAIL
+    assert line.detail["message"] == "the cache server cannot save its data: rdb_last_bgsave_status"
+    assert by_check(run_live(target, stack.info))["cache_server"].outcome is Outcome.PASS
+
+
+class OfferingTls(socketserver.StreamRequestHandler):
+    """Enough of a mail server that offers STARTTLS."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 mail.test\r\n")
+        for line in self.rfile:
+            ehlo = line.upper().startswith(b"EHLO")
+            leaves = line.upper().startswith(b"QUIT")
+            plain = b"221 bye\r\n" if leaves else b"250 fine\r\n"
+            self.wfile.write(b"250-mail.test\r\n250 STARTTLS\r\n" if ehlo else plain)
+
+
+def test_starttls_is_demanded_where_the_profile_says_so(target: Target, stack: Stack) -> None:
+    strict = replace(target, starttls=True)
+    assert by_check(run_live(target, stack.info))["smtp"].detail["message"].endswith("; no STARTTLS")
+    without = by_check(run_live(strict, stack.info))["smtp"]
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OfferingTls) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        offering = replace(stack.info, smtp_url=f"smtp://127.0.0.1:{server.server_address[1]}")
+        offered = by_check(run_live(strict, offering))["smtp"]
+        server.shutdown()
+    assert without.outcome is Outcome.FAIL
+    assert "offers no STARTTLS" in without.detail["message"]
+    assert offered.detail["message"].endswith("; offers STARTTLS")
 
 
 def test_a_mail_server_that_says_nothing_is_a_finding_in_time(target: Target, stack: Stack) -> None:
