@@ -134,11 +134,13 @@ class Migrations:
 class Templates:
     """What renders the service's pages and mails. All paths are relative to the service's `cwd`."""
 
-    engine: Literal["jinja2"] | None = None
+    engine: Literal["jinja2", "handlebars"] | None = None
     path: str = ""
     samples: str = ""
     environments: Mapping[str, str] = field(default_factory=dict)
     """Beginning of templates' names -> `module:attribute` of the environment that renders them; the longest wins."""
+    helpers: str = ""
+    """Module of Node's with the helpers of Handlebars."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +176,6 @@ class Target:
     """All that the schema `public` must hold; None if the profile names no manifest."""
     migrations: Migrations = Migrations()
     templates: Templates = Templates()
-    starttls: bool = False
-    """Whether the mail server must offer STARTTLS (RFC 3207)."""
     known_warnings: tuple[str, ...] = ()
     """Texts of warnings that the service may log while it starts."""
     writable: tuple[str, ...] = ()

@@ -23,7 +23,11 @@ _LITERALS = re.compile(
     r"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|(?P<literal>`(?:\\.|[^`\\])*`)", re.DOTALL
 )
 _DOLLAR = re.compile(r"(?<!\\)\$\{\{(?!\{)")
-_RAW = re.compile(r"\{%[-+]?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*[-+]?%\}|\{#.*?#\}|\{\{!--.*?--\}\}", re.DOTALL)
+_RAW = re.compile(
+    r"\{%[-+]?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*[-+]?%\}|\{#.*?#\}|\{\{!--.*?--\}\}"
+    r"|\{\{\{\{(?P<block>\w+)\}\}\}\}.*?\{\{\{\{/(?P=block)\}\}\}\}",
+    re.DOTALL,
+)
 
 
 def collisions(text: str, *, script: bool, engine: str) -> Iterator[tuple[int, str]]:

@@ -39,10 +39,10 @@ def node_missing() -> str | None:
     return f"there is no {' and no '.join(absent)} in {PARSERS}" if absent else None
 
 
-def ask_node(program: Path, question: object) -> Any:  # noqa: ANN401 - JSON
+def ask_node(program: Path, question: object, mend: str = MEND) -> Any:  # noqa: ANN401 - JSON
     """What a program of Node answers, JSON in and out; its only argument is the folder of the packages.
 
-    Raises CannotAskError if it fails or takes too long.
+    Raises CannotAskError, with `mend` for its remedy, if it fails or takes too long.
     """
     node = find_node()
     if node is None:
@@ -57,8 +57,8 @@ def ask_node(program: Path, question: object) -> Any:  # noqa: ANN401 - JSON
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotAskError(f"Node gave no answer: {error}", MEND) from error
+        raise CannotAskError(f"Node gave no answer: {error}", mend) from error
     if ran.returncode != 0:
         said = next((line for line in ran.stderr.splitlines() if _ERROR.match(line)), f"status {ran.returncode}")
-        raise CannotAskError(f"Node failed: {said}", MEND)
+        raise CannotAskError(f"Node failed: {said}", mend)
     return json.loads(ran.stdout)

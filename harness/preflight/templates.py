@@ -9,39 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date, time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.model import Templates
 from harness.preflight.check import CannotAskError, Finding, Scene, nothing_to_ask, wrong
 from harness.preflight.collisions import collisions
+from harness.preflight.engines import ENGINES, Read
 from harness.preflight.files import not_here, own_files, read_text, tally
-from harness.stack.settings import base_environment
 
-_PROGRAM = Path(__file__).with_name("jinja_program.py")
-_SUFFIXES = frozenset({".html", ".htm", ".j2", ".jinja", ".jinja2", ".xml", ".txt", ".js", ".mjs"})
 _SCRIPT = re.compile(r"\.m?js(\.|$)")
 _USES_JINJA = re.compile(r"^\s*(?:import jinja2|from jinja2[. ])|\bJinja2Templates\b|\bflask\b", re.MULTILINE)
-_TIMEOUT_S = 4.5
 _MOST_NAMED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What an engine says of templates."""
-
-    problems: tuple[tuple[Path, int | None, str], ...]
-    rendered: frozenset[str] = frozenset()
-    usual: bool = True
-    """Has it the usual delimiters?"""
 
 
 def check_templates(scene: Scene) -> Finding:
@@ -55,13 +36,14 @@ def check_templates(scene: Scene) -> Finding:
     root = top / told.path
     if not root.is_dir():
         return wrong(f"there is no folder {told.path} of templates", "mend [templates] path; it is relative to cwd")
-    paths = {str(path.relative_to(root)): path for path in own_files(root) if path.suffix in _SUFFIXES}
+    engine = ENGINES[told.engine]
+    paths = {str(path.relative_to(root)): path for path in own_files(root) if path.suffix in engine.suffixes}
     if not paths:
         return nothing_to_ask(f"the service has no templates in {told.path}")
     samples = _samples(top / told.samples) if told.samples else {}
-    read = _render(scene, root, list(paths), samples)
+    read = engine.read(scene, root, list(paths), samples)
     strays = tuple((top / told.samples, None, f"there is no template {name}") for name in samples if name not in paths)
-    found = _described(top, "Jinja", paths.values(), replace(read, problems=(*strays, *read.problems)))
+    found = _described(top, engine.name, paths.values(), replace(read, problems=(*strays, *read.problems)))
     left = sorted(paths.keys() - read.rendered - samples.keys())
     more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
     unseen = f"; not rendered, for want of a sample: {', '.join(left[:_MOST_NAMED])}{more}" if left else ""
@@ -70,16 +52,16 @@ def check_templates(scene: Scene) -> Finding:
 
 
 def _guessed(top: Path) -> Finding:
-    files = list(own_files(top))
-    paths = [path for path in files if "templates" in path.relative_to(top).parts and path.suffix in _SUFFIXES]
+    files, jinja = list(own_files(top)), ENGINES["jinja2"]
+    paths = [path for path in files if "templates" in path.relative_to(top).parts and path.suffix in jinja.suffixes]
     uses_jinja = any(path.suffix == ".py" and _USES_JINJA.search(read_text(path)) for path in files)
     if not paths or not uses_jinja:
         return nothing_to_ask("the service has no Jinja templates here")
-    read = _Read(tuple(one for path in paths if (one := _syntax_problem(path))))
-    return _tally(_described(top, "Jinja", paths, read), len(paths), "templates parse", {})
+    read = Read(tuple(one for path in paths if (one := _syntax_problem(path))))
+    return _tally(_described(top, jinja.name, paths, read), len(paths), "templates parse", {})
 
 
-def _described(top: Path, engine: str, paths: Iterable[Path], read: _Read) -> list[str]:
+def _described(top: Path, engine: str, paths: Iterable[Path], read: Read) -> list[str]:
     """Problems in words, each once. What a collision explains is not told again in the engine's words."""
     clashes = [
         (path, line, message)
@@ -129,46 +111,3 @@ def _samples(path: Path) -> dict[str, list[dict[str, Any]]]:
     if not all(isinstance(each, dict) for each in [common, *(one for given in samples.values() for one in given)]):
         raise CannotAskError(f"{path.name}: a table of values, or a list of them, was expected for each template", mend)
     return {name: [{**common, **each} for each in given] for name, given in samples.items()}
-
-
-def _render(scene: Scene, root: Path, names: list[str], samples: Mapping[str, Any]) -> _Read:
-    told: Templates = scene.target.templates
-    question = {"root": str(root), "names": names, "environments": told.environments, "samples": samples}
-    environment = {**base_environment(Path(tempfile.gettempdir())), **scene.info.settings}
-    mend = "mend [templates] environments, or what keeps the service's modules from being imported"
-    try:
-        ran = subprocess.run(
-            [_python(scene, environment["PATH"]), "-c", _PROGRAM.read_text(encoding="utf-8")],
-            input=json.dumps(question, default=_as_text),
-            cwd=scene.target.service.cwd,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotAskError(f"the templates could not be rendered: {error}", mend) from error
-    if ran.returncode != 0:
-        said = ran.stderr.strip().splitlines() or [f"status {ran.returncode}"]
-        raise CannotAskError(f"the templates could not be rendered: {said[-1]}", mend)
-    answer = json.loads(ran.stdout)
-    problems = tuple((Path(one["file"]), one["line"], one["message"]) for one in answer["problems"])
-    return _Read(problems, frozenset(answer["rendered"]), answer["usual"])
-
-
-def _python(scene: Scene, path: str) -> str:
-    """The Python of the service: its command's first word, or the one beside that program; else this one."""
-    program = next(iter(scene.target.service.command), "python")
-    found = shutil.which(program, path=path)
-    if found is None:
-        return sys.executable
-    beside = Path(found).with_name("python")
-    return found if Path(found).name.startswith("python") else str(beside) if beside.exists() else sys.executable
-
-
-def _as_text(moment: object) -> str:
-    """TOML's dates for JSON."""
-    if isinstance(moment, date | time):
-        return moment.isoformat()
-    raise TypeError(type(moment).__name__)

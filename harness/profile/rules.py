@@ -90,6 +90,9 @@ def _check_templates(file: TomlFile, target: Target) -> None:
         raise file.error("the engine of the templates was expected", ("templates", "engine"))
     if not told.path:
         raise file.error("the folder of the templates was expected", ("templates", "path"))
+    for key, engine in (("environments", "jinja2"), ("helpers", "handlebars")):
+        if getattr(told, key) and told.engine != engine:
+            raise file.error(f"only {engine} has them", ("templates", key))
     for beginning, place in told.environments.items():
         if not _ATTRIBUTE.fullmatch(place):
             raise file.error(f"module:attribute was expected, not {place!r}", ("templates", "environments", beginning))

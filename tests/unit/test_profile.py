@@ -205,6 +205,11 @@ MISTAKES = [
         '[templates]\nengine = "jinja2"\npath = "x"\nenvironments = { "" = "a.b" }\n[preflight]',
         "FILE:43: templates.environments.: module:attribute was expected, not 'a.b'",
     ),
+    (
+        "[preflight]",
+        '[templates]\nengine = "jinja2"\npath = "x"\nhelpers = "h.js"\n[preflight]',
+        "FILE:43: templates.helpers: only handlebars has them",
+    ),
     ("[preflight]", '[preflight]\nmigration_table = "done"', "FILE:41: preflight.migration_table: needs [preflight]"),
     (
         '"preflight.database" = 2',
