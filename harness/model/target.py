@@ -176,6 +176,8 @@ class Target:
     """All that the schema `public` must hold; None if the profile names no manifest."""
     migrations: Migrations = Migrations()
     templates: Templates = Templates()
+    starttls: bool = False
+    """Whether the mail server must offer STARTTLS (RFC 3207)."""
     known_warnings: tuple[str, ...] = ()
     """Texts of warnings that the service may log while it starts."""
     writable: tuple[str, ...] = ()
