@@ -7,6 +7,8 @@ rounds with the smallest and the greatest value; the goal is beside it. Nothing 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -20,18 +22,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
-import redis
 
-from harness.model import Health, Service, Target
+from harness.model import Health, Service, StackInfo, Target
 from harness.places import root
 from harness.profile import load_target
 from harness.stack import launch
+from harness.stack.prepared import PREPARED
 
 IMAGES = {
     "postgres": ("postgres:18", "postgres:18-alpine", "harness/postgres:local"),
     "valkey": ("valkey/valkey:9", "valkey/valkey:9-alpine", "harness/valkey:local"),
 }
 SERVERS, DOCKER = "embedded: Postgres and Valkey", "docker: Postgres and Valkey"
+CONTAINERS = "testcontainers: Postgres and Valkey"
 SERVICE = """\
 import http.server, os
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -60,18 +63,28 @@ def embedded(folder: Path) -> dict[str, float]:
     port = urlsplit(stack.info.database_url or "").port
     url = f"postgresql://postgres:{stack.info.secrets['postgres_superuser']}@127.0.0.1:{port}/template1"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE warm TEMPLATE app")
-        found["a database from a template"] = seconds(lambda: connection.execute("CREATE DATABASE one TEMPLATE app"))
+        connection.execute(f"CREATE DATABASE warm TEMPLATE {PREPARED}")
+    found["a database from a template"] = seconds(lambda: database(url, "one"))
     found["embedded: stop"] = seconds(stack.stop)
     return found
+
+
+def database(url: str, name: str) -> None:
+    """A database as `own_database` makes it, the connection included."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {PREPARED}")
 
 
 def dealradar(profile: Path) -> dict[str, float]:
     """The reference service, migrated and seeded, up to its readiness check."""
     begun = time.perf_counter()
     with launch(load_target(str(profile), root())) as stack:
+        whole = time.perf_counter() - begun
+        parts = urlsplit(stack.info.database_url or "")
+        url = f"postgresql://postgres:{stack.info.secrets['postgres_superuser']}@127.0.0.1:{parts.port}/template1"
         return {
-            "embedded: DealRadar from nothing to ready": time.perf_counter() - begun,
+            "embedded: DealRadar from nothing to ready": whole,
+            "  a database of a test's own, seeded": seconds(lambda: database(url, "one")),
             "  of that, migrate and seed": stack.info.timings["prepare"],
             "  of that, the service's own start": stack.info.timings["service"],
         }
@@ -93,40 +106,53 @@ def commands(profile: Path, state: Path) -> dict[str, float]:
     return {**found, "harness down": down}
 
 
+class Enough(Exception):  # noqa: N818 - no error: the servers are ready, and more is not wanted
+    """Ends a launch before anything of the service is started."""
+
+
 def docker(images: dict[str, str]) -> dict[str, float]:
-    """The same two servers as containers, until each answers a client on this machine."""
+    """The same two servers by the Docker backend, until each answers a client on this machine."""
+    found: dict[str, float] = {}
+
+    def enough(info: StackInfo) -> None:
+        found[DOCKER] = max(info.timings["postgres"], info.timings["valkey"])
+        raise Enough
+
+    service = Service(command=("true",), needs=("postgres", "valkey"), image=images["valkey"])
+    with contextlib.suppress(Enough):
+        launch(Target(name="bench", source="", service=service), backend="docker", before_service=enough)
+    return found
+
+
+def testcontainers(images: dict[str, str]) -> dict[str, float]:
+    """The same two servers by testcontainers, as its documentation starts them, without its reaper."""
+    from testcontainers.core.config import testcontainers_config
+    from testcontainers.community.postgres import PostgresContainer
+    from testcontainers.community.redis import RedisContainer
+
+    # an image of its own, which is not needed here: the blocks below end both
+    testcontainers_config.ryuk_disabled = True
     begun = time.perf_counter()
-    containers = {}
+    with PostgresContainer(images["postgres"]), RedisContainer(images["valkey"]):
+        return {CONTAINERS: time.perf_counter() - begun}
+
+
+def one_test(folder: Path) -> dict[str, float]:
+    """What is done a hundred times a day: one test again, beside a stack that is up, from Enter to the result."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["XDG_STATE_HOME"] = str(folder / "state")
+    up = [sys.executable, "-m", "harness", "up"]
+    again = [sys.executable, "-m", "pytest", "-q", "suites/e2e", "-k", "test_it_lives"]
+
+    def run(*words: str) -> None:
+        subprocess.run(words, cwd=root(), env=environment, check=True, capture_output=True)
+
     try:
-        for part, port, words in (("postgres", 5432, ["-e", "POSTGRES_PASSWORD=x"]), ("valkey", 6379, [])):
-            line = ["docker", "run", "-d", "--rm", "-p", f"127.0.0.1::{port}", *words, images[part]]
-            containers[part] = subprocess.run(line, check=True, capture_output=True, text=True).stdout.strip()
-        ports = {}
-        for part, container in containers.items():
-            told = subprocess.run(["docker", "port", container], check=True, capture_output=True, text=True).stdout
-            ports[part] = int(told.split()[-1].rpartition(":")[2])
-        until(lambda: psycopg.connect(f"postgresql://postgres:x@127.0.0.1:{ports['postgres']}").close())
-        client = redis.Redis(port=ports["valkey"], retry=None)
-        until(client.ping)
-        client.close()
-        return {DOCKER: time.perf_counter() - begun}
+        run(*up)
+        run(*again)
+        return {"pytest suites/e2e -k one_test, again": seconds(lambda: run(*again))}
     finally:
-        for container in containers.values():
-            subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=False)
-
-
-def until(ask: Callable[[], object]) -> None:
-    """Ask until there is an answer, for a minute."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            ask()
-        except (psycopg.OperationalError, redis.RedisError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
+        run(sys.executable, "-m", "harness", "down")
 
 
 def images_here() -> dict[str, str]:
@@ -140,12 +166,23 @@ def images_here() -> dict[str, str]:
     return found if found.keys() == IMAGES.keys() else {}
 
 
+def has_testcontainers() -> bool:
+    """Whether that package is installed; nothing of the project needs it."""
+    return importlib.util.find_spec("testcontainers") is not None
+
+
+NEEDED = {
+    DOCKER: f"a Docker daemon and one image of each line: {IMAGES}",
+    CONTAINERS: "the same, and `pip install testcontainers` (4.15 or later)",
+}
 GOALS = {
     SERVERS: 0.2,
     "embedded: stop": 0.5,
     "a database from a template": 0.025,
-    "embedded: DealRadar from nothing to ready": 2.0,
-    "harness up, again": 0.3,
+    "  a database of a test's own, seeded": 0.025,
+    "embedded: DealRadar from nothing to ready": 1.2,
+    "harness up, again": 0.2,
+    "pytest suites/e2e -k one_test, again": 1.5,
     "harness down": 0.5,
 }
 
@@ -169,7 +206,9 @@ def main() -> None:
                 embedded(folder),
                 dealradar(profile),
                 commands(profile, folder / "state"),
+                one_test(folder),
                 docker(images) if images else {},
+                testcontainers(images) if images and has_testcontainers() else {},
             ]
         for part in parts:
             for line, value in part.items():
@@ -181,11 +220,12 @@ def main() -> None:
         goal = f"goal {GOALS[line]:g} s" if line in GOALS else ""
         spread = f"{min(values):.3f} to {max(values):.3f}"
         print(f"{line:<46} {statistics.median(values):7.3f} s  ({spread})  {goal}")
-    if images:
-        ratios = [theirs / ours for theirs, ours in zip(samples[DOCKER], samples[SERVERS], strict=True)]
-        print(f"docker takes {statistics.median(ratios):.1f} times as long ({min(ratios):.1f} to {max(ratios):.1f})")
-    else:
-        print(f"docker: not compared; it takes one image of each line: {IMAGES}")
+    for line in (DOCKER, CONTAINERS):
+        if line not in samples:
+            print(f"{line}: not compared; it takes {NEEDED[line]}")
+            continue
+        ratios = [theirs / ours for theirs, ours in zip(samples[line], samples[SERVERS], strict=True)]
+        print(f"{line}: {statistics.median(ratios):.1f} times embedded ({min(ratios):.1f} to {max(ratios):.1f})")
 
 
 if __name__ == "__main__":
