@@ -126,9 +126,9 @@ def docker(images: dict[str, str]) -> dict[str, float]:
 
 def testcontainers(images: dict[str, str]) -> dict[str, float]:
     """The same two servers by testcontainers, as its documentation starts them, without its reaper."""
-    from testcontainers.core.config import testcontainers_config
     from testcontainers.community.postgres import PostgresContainer
     from testcontainers.community.redis import RedisContainer
+    from testcontainers.core.config import testcontainers_config
 
     # an image of its own, which is not needed here: the blocks below end both
     testcontainers_config.ryuk_disabled = True
