@@ -148,13 +148,11 @@ class Reader:
             answer = client.exchange("GET", path)
         except (ServiceUnavailable, httpx.HTTPError, httpx.InvalidURL):
             return None
-        finally:
-            # a session would make every later answer one to an account
-            client.cookies.clear()
         self.slowest_s = max(self.slowest_s, answer.elapsed_s)
         return answer
 
     def _note(self, answer: Exchange) -> None:
+        # a session would make every later answer one to an account
         self._client.cookies.clear()
         self.slowest_s = max(self.slowest_s, answer.elapsed_s)
         self.limit = announced_limit(answer) or self.limit

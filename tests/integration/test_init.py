@@ -221,7 +221,7 @@ def test_a_description_that_cannot_be_read_is_said_to_be_one(
     assert said in text
 
 
-@pytest.mark.parametrize("way", ["x-forwarded-for", "source", "none"])
+@pytest.mark.parametrize("way", ["x-forwarded-for", "source", "none", "never counts"])
 def test_a_limit_and_whom_it_counts_are_found(way: str, serve: Any, tmp_path: Path) -> None:
     counted: dict[str, int] = {}
 
@@ -229,13 +229,15 @@ def test_a_limit_and_whom_it_counts_are_found(way: str, serve: Any, tmp_path: Pa
         header = "X-Forwarded-For" if way == "x-forwarded-for" else "peer"
         client = "all" if way == "none" else headers.get(header, "me")
         counted[client] = counted.get(client, 0) + 1
-        left = {"RateLimit-Policy": '"x";q=600;w=60', "RateLimit": f'"x";r={600 - counted[client]};t=60'}
+        told = 600 - counted[client] if way != "never counts" else 600
+        left = {"RateLimit-Policy": '"x";q=600;w=60', "RateLimit": f'"x";r={told};t=60'}
         return (200, HTML | left, "<title>x</title>") if path == "/" else (404, left, "")
 
     target, _ = drafted(serve(reply).url, tmp_path)
     assert target.ratelimit == RateLimit(limit=600, window_s=60.0, path="/")
-    assert target.client_address == way
-    assert target.load.rate == (5.0 if way == "none" else 50.0)
+    told_apart = way in ("x-forwarded-for", "source")
+    assert target.client_address == (way if told_apart else "none")
+    assert target.load.rate == (50.0 if told_apart else 5.0)
 
 
 def test_an_answer_that_comes_from_a_cache_is_found_by_its_second(serve: Any, tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def test_the_login_is_the_operation_that_logs_in_and_none_of_those_that_resemble
     document = described(
         api("/register", {"email": TEXT, "password": TEXT}),
         api("/reset-password", {"email": TEXT, "password": TEXT}),
+        api("/auth/register", {"email": TEXT, "password": TEXT}),
+        api("/auth/change", {"account": TEXT, "password": TEXT}),
         api("/users", {"email": TEXT, "password": TEXT}),
         api("/search", {"email": TEXT}),
         api(
