@@ -16,6 +16,7 @@ from rich.text import Text
 from harness.cli import options
 from harness.preflight.tools import PARTS, Tool, survey, works
 from harness.probes.chromium import USUAL_PLACES
+from harness.stack.leftovers import Left, find_left, take_left
 
 _CANNOT_RUN = 4
 _WIDTH = 160
@@ -23,26 +24,50 @@ _WIDTH = 160
 
 @click.command(epilog="Example: harness doctor --stack docker")
 @options.stack
+@click.option("--reap", is_flag=True, help="End and remove what an older crash left; nothing of a stack that runs.")
 @options.json
 @options.debug
-def command(*, backend: str | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - `debug` is read by `main`
-    """What this machine has and lacks for each backend and suite, with the command that mends it.
+def command(*, backend: str | None, reap: bool, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - `main` reads it
+    """What this machine has and lacks for each backend and suite, with the command that mends it; and what an older
+    crash left, which --reap takes away.
 
-    Exit status: 4 if the backend given by --stack cannot run here, else 0.
+    Exit status: 4 if the backend given by --stack cannot run here, or something that was left cannot be removed, else
+    0.
     """
     downloads = os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
     places = replace(USUAL_PLACES, downloads=Path(downloads)) if downloads else USUAL_PLACES
     tools = survey(os.environ.get("HARNESS_CHROMIUM"), places)
+    left = find_left()
+    stays = take_left(left) if reap else left
     if as_json:
-        document = {"parts": {part: works(tools, part) for part in PARTS}, "tools": [asdict(tool) for tool in tools]}
+        document = {
+            "parts": {part: works(tools, part) for part in PARTS},
+            "tools": [asdict(tool) for tool in tools],
+            "left": [{**asdict(one), "reaped": reap and one not in stays} for one in left],
+        }
         click.echo(json.dumps(document, indent=1))
     else:
         _print(tools)
+        _print_left(left, stays, reap=reap)
     if backend is not None and not works(tools, backend):
         lacks = ", ".join(tool.name for tool in tools if not tool.ok and tool.part in (backend, "all"))
         click.echo(f"error: --stack {backend} cannot run here, it lacks: {lacks}", err=True)
         return _CANNOT_RUN
+    if reap and stays:
+        click.echo(f"error: {stays[0].kind} {stays[0].name} is still there; remove it as its owner or root", err=True)
+        return _CANNOT_RUN
     return 0
+
+
+def _print_left(left: Sequence[Left], stays: Sequence[Left], *, reap: bool) -> None:
+    if not left:
+        return
+    click.echo("\nleft by an older crash:" if not reap else "\nleft by an older crash, and now:")
+    for one in left:
+        state = ("still there  " if one in stays else "removed  ") if reap else ""
+        click.echo(f"  {state}{one.kind}{f' {one.pid}' if one.pid else ''}  {one.name}")
+    if not reap:
+        click.echo("→ harness doctor --reap")
 
 
 def _print(tools: Sequence[Tool]) -> None:

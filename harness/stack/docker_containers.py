@@ -195,18 +195,25 @@ def sweep_docker(engine: Engine) -> None:
     """Remove containers and networks of stacks whose supervisor was killed together with all its watches."""
     from docker.errors import APIError
 
+    with engine_errors("removing what dead stacks left"):
+        for thing, _ in dead_things(engine):
+            # refused where another process removes it at the same moment
+            with contextlib.suppress(APIError):
+                _remove(thing)
+
+
+def dead_things(engine: Engine) -> list[tuple[Any, Mapping[str, str]]]:
+    """Those containers and networks, with their labels; containers first, so that their network can be removed."""
     with engine_errors("looking for what dead stacks left"):
         client = engine.client
-        left = [
+        found = [
             *client.containers.list(all=True, filters={"label": KEEPER_LABEL}, ignore_removed=True),
             *client.networks.list(filters={"label": KEEPER_LABEL}),
         ]
-        for thing in left:
-            labels = thing.attrs.get("Labels") or thing.attrs.get("Config", {}).get("Labels") or {}
-            # refused where another process removes it at the same moment
-            with contextlib.suppress(APIError):
-                if _is_dead(labels):
-                    _remove(thing)
+        labelled = [
+            (thing, thing.attrs.get("Labels") or thing.attrs.get("Config", {}).get("Labels") or {}) for thing in found
+        ]
+    return [(thing, labels) for thing, labels in labelled if _is_dead(labels)]
 
 
 def _remove(thing: Any) -> None:  # noqa: ANN401 - docker-py has no types

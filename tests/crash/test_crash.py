@@ -20,7 +20,9 @@ from typing import Any
 
 import pytest
 
-from harness.stack import launch
+from harness.cli import doctor
+from harness.cli.main import run_command
+from harness.stack import launch, leftovers
 from harness.stack.state import sweep
 from harness.stack.supervisor import is_alive, owned_by
 from tests.stack_target import eventually, folders_of, listens, marked_processes, small_target
@@ -193,6 +195,40 @@ def test_what_a_killed_supervisor_and_its_holder_left_is_swept_by_the_next_launc
     assert len(marked_processes(victim.mark)) == 2
     assert sweep() == (victim.mark,)
     assert victim.nothing_left()
+
+
+@pytest.mark.usefixtures("own_temporary_folder")
+def test_the_doctor_shows_what_was_left_takes_it_when_asked_and_lets_the_living_be(
+    holder: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim, living = holder("stack"), holder("small")
+    told, ports = victim.told(), ports_of(living.told())
+    victim.process.send_signal(signal.SIGSTOP)
+    os.kill(told["supervisor"], signal.SIGKILL)
+    victim.kill()
+    scratch = Path(tempfile.gettempdir(), f"harness-tests-{victim.mark}")
+    scratch.mkdir()
+    os.utime(scratch, (0, 0))
+    # the servers end with their supervisor; two children of the service, in sessions of their own, do not
+    assert eventually(lambda: len(marked_processes(victim.mark)) == 2)
+    # other tests beside this one leave things, too, and look for them
+    ours = (victim.mark, living.mark)
+    found = leftovers.find_left
+    monkeypatch.setattr(
+        doctor, "find_left", lambda: tuple(one for one in found() if one.mark in ours or one.name == str(scratch))
+    )
+    assert run_command(["doctor"]) == 0
+    assert "harness doctor --reap" in capsys.readouterr().out
+    assert len(marked_processes(victim.mark)) == 2
+    assert run_command(["doctor", "--reap", "--json"]) == 0
+    left = json.loads(capsys.readouterr().out)["left"]
+    assert {one["mark"] for one in left} == {victim.mark, ""}
+    assert all(one["reaped"] for one in left)
+    assert sorted(one["kind"] for one in left) == ["folder"] * (len(left) - 2) + ["process"] * 2
+    assert victim.nothing_left()
+    assert not scratch.exists()
+    assert folders_of(living.mark)
+    assert all(listens(port) for port in ports)
 
 
 @pytest.mark.usefixtures("own_temporary_folder")

@@ -33,6 +33,7 @@ from harness.stack import attach_name, bring_down, bring_up, docker, find_stack,
 from harness.stack.docker_containers import KEEPER_LABEL, NETWORK_LABEL, STACK_LABEL, sweep_docker
 from harness.stack.docker_engine import connect_engine
 from harness.stack.docker_images import find_image
+from harness.stack.leftovers import find_left
 from harness.stack.state import keeper_of, sweep
 from harness.stack.supervisor import MARK, process_stat
 from tests.stack_target import eventually, folders_of, listens
@@ -297,6 +298,9 @@ def test_what_a_dead_keeper_left_is_swept_and_what_a_living_one_has_is_not(engin
     name = f"harness-test-{secrets.token_hex(4)}"
     engine.client.networks.create(name, labels={KEEPER_LABEL: msgspec.json.encode(dead).decode()})
     try:
+        left = {one.name for one in find_left()}
+        assert [one.name in left for one in containers] == [True, False]
+        assert name in left
         sweep_docker(engine)
         ids = {entry["Id"] for entry in engine.client.api.containers(all=True)}
         assert [one.id in ids for one in containers] == [False, True]
