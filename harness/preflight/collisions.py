@@ -32,31 +32,37 @@ _RAW = re.compile(
 
 def collisions(text: str, *, script: bool, engine: str) -> Iterator[tuple[int, str]]:
     """Line and message of each; `script` if the whole template is one."""
+    dollars = list(_dollars(text, script=script))
+    for at in dollars:
+        yield _line(text, at), f"{engine} takes the braces of '${{{{' in a script's template literal for its own"
+    for opened, followed in _nested(text):
+        # that the braces of a script close nothing is no news
+        if opened - 1 not in dollars:
+            first, second = _line(text, opened), _line(text, followed)
+            where = "in it" if first == second else f"at line {second}"
+            one, other = text[opened : opened + 2], text[followed : followed + 2]
+            yield first, f"'{one}' is not closed before '{other}' {where}"
+
+
+def _dollars(text: str, *, script: bool) -> Iterator[int]:
     hidden = [range(*raw.span()) for raw in _RAW.finditer(text)]
     for start, body in [(0, text)] if script else [(one.start, one.text) for one in inline_scripts(text)]:
         for found in _LITERALS.finditer(body):
-            if found["literal"] is None:
-                continue
-            for dollar in _DOLLAR.finditer(found["literal"]):
+            for dollar in _DOLLAR.finditer(found["literal"] or ""):
                 at = start + found.start() + dollar.start()
                 if not any(at in span for span in hidden):
-                    yield (
-                        _line(text, at),
-                        f"{engine} takes the braces of '${{{{' in a script's template literal for its own",
-                    )
-    yield from _nested(text)
+                    yield at
 
 
-def _nested(text: str) -> Iterator[tuple[int, str]]:
+def _nested(text: str) -> Iterator[tuple[int, int]]:
+    """Where a tag begins that is not closed before the next one, and where that begins."""
     at = 0
     while (tag := _TAGS.search(text, at)) is not None:
         at = tag.end()
         if tag["next"] in {"{{", "{%"}:
             # the next one is a tag of its own, and is looked at again
             at = tag.start("next")
-            first, second = _line(text, tag.start()), _line(text, at)
-            where = "in it" if first == second else f"at line {second}"
-            yield first, f"'{tag['open']}' is not closed before '{tag['next']}' {where}"
+            yield tag.start(), at
 
 
 def _line(text: str, at: int) -> int:

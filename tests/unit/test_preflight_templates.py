@@ -94,6 +94,11 @@ def test_braces_that_are_meant_are_let_pass(tmp_path: Path, text: str) -> None:
     assert found.outcome is Outcome.PASS, found.message
 
 
+def test_braces_of_a_script_that_run_into_a_tag_are_named_once(tmp_path: Path) -> None:
+    found = guess(tmp_path, "templates/p.html", "<script>let a = `${{b: 1}.b}`</script>\n{% if c %}{% endif %}")
+    assert [problem.partition(": ")[0] for problem in found.detail["problems"]] == ["templates/p.html:1"]
+
+
 def test_a_script_that_is_a_template_is_looked_at_as_one(tmp_path: Path) -> None:
     found = guess(tmp_path, "templates/app.js", "f();\nlet a = `${{b: 1}.b}`;")
     assert "templates/app.js:2: Jinja takes the braces of '${{'" in found.message
