@@ -178,6 +178,8 @@ class Target:
     templates: Templates = Templates()
     starttls: bool = False
     """Whether the mail server must offer STARTTLS (RFC 3207)."""
+    imports: tuple[str, ...] = ()
+    """Python modules of the service whose import must read no setting."""
     known_warnings: tuple[str, ...] = ()
     """Texts of warnings that the service may log while it starts."""
     writable: tuple[str, ...] = ()

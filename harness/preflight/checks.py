@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness.errors import ConfigError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.preflight.check import SUITE, Check, Scene, run_check
+from harness.preflight.imports import check_import_settings
 from harness.preflight.indexes import check_indexes
 from harness.preflight.machine import check_files, check_folders
 from harness.preflight.migrations import check_migration_files, check_migrations
@@ -51,6 +52,11 @@ STATIC = (
         Observation(suite=SUITE, check="preflight.scripts", subject="service", outcome=_ERROR),
         "scripts parse",
         check_scripts,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.import_settings", subject="service", outcome=_ERROR),
+        "imports read no setting",
+        check_import_settings,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.migration_files", subject="service", outcome=_ERROR),

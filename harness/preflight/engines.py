@@ -49,7 +49,7 @@ def _read_jinja(scene: Scene, root: Path, names: list[str], samples: Mapping[str
     mend = "mend [templates] environments, or what keeps the service's modules from being imported"
     try:
         ran = subprocess.run(
-            [_python(scene, environment["PATH"]), "-c", _JINJA.read_text(encoding="utf-8")],
+            [service_python(scene, environment["PATH"]), "-c", _JINJA.read_text(encoding="utf-8")],
             input=json.dumps(question, default=_as_text),
             cwd=scene.target.service.cwd,
             env=environment,
@@ -68,7 +68,7 @@ def _read_jinja(scene: Scene, root: Path, names: list[str], samples: Mapping[str
     return Read(problems, frozenset(answer["rendered"]), answer["usual"])
 
 
-def _python(scene: Scene, path: str) -> str:
+def service_python(scene: Scene, path: str) -> str:
     """The Python of the service: its command's first word, or the one beside that program; else this one."""
     program = next(iter(scene.target.service.command), "python")
     found = shutil.which(program, path=path)

@@ -51,6 +51,7 @@ class _Preflight:
     migration_table: str = ""
     migration_column: str = "id"
     starttls: bool = False
+    imports: tuple[str, ...] = ()
     known_warnings: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
 
@@ -189,6 +190,7 @@ def _target(file: TomlFile, written: _Profile) -> Target:
             column=written.preflight.migration_column,
         ),
         starttls=written.preflight.starttls,
+        imports=written.preflight.imports,
         known_warnings=written.preflight.known_warnings,
         templates=written.templates,
         writable=written.preflight.writable,
