@@ -37,12 +37,8 @@ def find_cache(reader: Reader, paths: Sequence[str]) -> Part:
         sign = f" though {' and '.join(sorted(signs))} shows one in front" if signs else ""
         note = f"No answer said HIT{sign}. If answers are cached:"
         return Part(table="cache", notes=(note,), example=("[cache]", 'paths = ["/"]', 'header = "X-Cache"'))
-    keys = (
-        Key(
-            name="paths", value=tuple(hits), why=f"the second answer said HIT in {header}, to a reader without account"
-        ),
-        Key(name="header", value=header, why="see paths"),
-    )
+    why = f"the second answer said HIT in {header}, to a reader without account"
+    keys = (Key(name="paths", value=tuple(hits), why=why), Key(name="header", value=header, why=why))
     note = "Settings that turn the cache off in a second instance go into `off`, once the harness starts the service."
     return Part(table="cache", keys=keys, notes=(note,))
 
