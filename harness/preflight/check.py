@@ -58,7 +58,7 @@ class Check:
     requests: int = 0
     """How many requests to the service it may make, one after the other."""
     starts: bool = False
-    """Whether it starts copies of the service, side by side."""
+    """Whether it starts copies of the service, side by side, or programs that may take as long."""
 
     @property
     def id(self) -> str:

@@ -47,11 +47,13 @@ STATIC = (
         Observation(suite=SUITE, check="preflight.templates", subject="service", outcome=_ERROR),
         "templates render",
         check_templates,
+        starts=True,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.scripts", subject="service", outcome=_ERROR),
         "scripts parse",
         check_scripts,
+        starts=True,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.import_settings", subject="service", outcome=_ERROR),

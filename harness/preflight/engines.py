@@ -20,7 +20,6 @@ from harness.stack.settings import base_environment
 
 _JINJA = Path(__file__).with_name("jinja_program.py")
 _HANDLEBARS = Path(__file__).with_name("handlebars.cjs")
-_TIMEOUT_S = 4.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +54,13 @@ def _read_jinja(scene: Scene, root: Path, names: list[str], samples: Mapping[str
             env=environment,
             capture_output=True,
             text=True,
-            timeout=_TIMEOUT_S,
+            timeout=scene.target.service.start_timeout_s,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         raise CannotAskError(f"the templates could not be rendered: {error}", mend) from error
+    except subprocess.TimeoutExpired as error:
+        raise CannotAskError(f"the templates were not rendered within {error.timeout:g} s", mend) from error
     if ran.returncode != 0:
         said = ran.stderr.strip().splitlines() or [f"status {ran.returncode}"]
         raise CannotAskError(f"the templates could not be rendered: {said[-1]}", mend)
@@ -96,7 +97,8 @@ def _read_handlebars(scene: Scene, root: Path, names: list[str], samples: Mappin
         "helpers": str(Path(scene.target.service.cwd, helpers)) if helpers else None,
         "samples": json.loads(json.dumps(samples, default=_as_text)),
     }
-    answer = ask_node(_HANDLEBARS, question, "mend [templates] helpers" if helpers else MEND)
+    patience_s = scene.target.service.start_timeout_s
+    answer = ask_node(_HANDLEBARS, question, patience_s, "mend [templates] helpers" if helpers else MEND)
     problems = tuple((Path(one["file"]), one["line"], one["message"]) for one in answer["problems"])
     return Read(problems, frozenset(answer["rendered"]))
 

