@@ -28,6 +28,8 @@ def login(request, target, stack_info):
     """The browser after a login of its own, and the cookies that were set on the way."""
     if target.page_login is None:
         pytest.skip("not applicable: the profile has no [pages.login]")
+    if not target.auth.roles:
+        pytest.skip("no login by form: the profile names no account in [auth.roles]")
     # asked for only now: where there is no form, no browser is missed
     page, lines = request.getfixturevalue("new_page")(), []
     page.on("response", lambda answer: lines.extend(answer.headers_array()))
