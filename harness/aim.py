@@ -9,7 +9,19 @@ from harness.errors import UsageError
 from harness.model import Listener, StackInfo, Target
 from harness.places import in_checkout, root
 from harness.profile import generic_target, load_target
-from harness.stack import Stack, attach_name, attach_url, bring_down, checked_url, detach, find_stack, launch, target_of
+from harness.stack import (
+    Mode,
+    Stack,
+    attach_name,
+    attach_url,
+    bring_down,
+    checked_url,
+    detach,
+    find_stack,
+    launch,
+    running_same,
+    target_of,
+)
 from harness.stack.running import RunningStack
 
 DEFAULT_TARGET = "dealradar"
@@ -43,13 +55,19 @@ def take_aim(
     overrides: Mapping[str, str] | None = None,
     port: int | None = None,
     keep_up: bool = False,
+    mode: Mode | None = None,
 ) -> Aim:
-    """Make sense of the shared options. Raises `UsageError` where they contradict each other or aim at nothing."""
+    """Make sense of the shared options. Raises `UsageError` where they contradict each other or aim at nothing.
+
+    A `mode` of reuse or auto aims at the stack that is up under `name`; without one, a stack is started.
+    """
     settings = dict(overrides or {})
     if keep_up and (url is not None or backend == "attach"):
         raise UsageError("--keep-up: what already runs stays up anyway; leave it out")
     if port is not None and (url is not None or backend == "attach"):
         raise UsageError(f"--port {port}: the port of a service that already runs cannot be chosen; leave it out")
+    if mode is not None and (url is not None or backend == "attach"):
+        raise UsageError(f"--mode {mode}: what is attached to is never started; leave it out")
     if url is not None:
         return _aim_at_url(target, backend, url, settings)
     if backend == "attach":
@@ -59,12 +77,22 @@ def take_aim(
     found = load_target(target or DEFAULT_TARGET, root())
     if found.service.url:
         return _aim_at_url(target, backend, found.service.url, settings)
+    if mode is not None and _reuses(mode, port, name, found, backend or "embedded", settings):
+        return Aim(target=found, backend="attach", name=name)
     if keep_up and find_stack(name) is not None:
         raise UsageError(
             f"--keep-up: a stack {name!r} is up; `harness down --name {name}` ends it, or give another --name"
         )
     keep = name if keep_up else ""
     return Aim(target=found, backend=backend or "embedded", overrides=settings, port=port, keep=keep)
+
+
+def _reuses(mode: Mode, port: int | None, name: str, target: Target, backend: str, settings: Mapping[str, str]) -> bool:
+    if mode == "fresh":
+        return False
+    if port is not None:
+        raise UsageError(f"--mode {mode} --port {port}: what is up has its port; leave --port out")
+    return running_same(name, target, backend, settings, mode)
 
 
 def bring_up(aim: Aim, listen: Listener, before_service: Callable[[StackInfo], None] | None = None) -> Stack:

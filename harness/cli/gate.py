@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from harness.cli import options
 from harness.cli.progress import showing
 from harness.cli.verdict_text import print_verdict
 from harness.model import Decision
+
+if TYPE_CHECKING:
+    from harness.stack.named import Mode
 
 EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 
@@ -29,6 +33,7 @@ def default_workers() -> int:
 )
 @click.option("--only", metavar="SUITE,…", default=None, help="Run these suites only; at best INCONCLUSIVE.")
 @click.option("--without", metavar="SUITE,…", default=None, help="Leave these suites out; at best INCONCLUSIVE.")
+@options.mode
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the service (default: a free one).")
 @click.option("--keep-up", is_flag=True, help="Leave the stack up at the end, under --name.")
 @options.active
@@ -47,6 +52,7 @@ def command(
     workers: int | None,
     only: str | None,
     without: str | None,
+    mode: Mode | None,
     port: int | None,
     keep_up: bool,
     active: bool,
@@ -54,7 +60,9 @@ def command(
     as_json: bool,
     debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
-    """Start the target, test it, rule GO, NO-GO or INCONCLUSIVE, and stop it.
+    """Start the target, test it, rule GO, NO-GO or INCONCLUSIVE, and stop it (--mode fresh, the default).
+
+    With --mode reuse or auto it is tested on the stack that `harness up` started, which stays up.
 
     Exit status: 0 GO, 1 NO-GO, 2 usage, 3 INCONCLUSIVE, 4 the harness or the stack failed, 130 interrupted.
     """
@@ -71,6 +79,7 @@ def command(
         overrides=options.overrides(env),
         port=port,
         keep_up=keep_up,
+        mode=mode,
     )
     plan = make_plan(
         aim,

@@ -23,6 +23,13 @@ name = click.option("--name", metavar="NAME", default="default", show_default=Tr
 env = click.option(
     "--env", "env", metavar="KEY=VALUE", multiple=True, help="Override one setting of the service (repeatable)."
 )
+mode = click.option(
+    "--mode",
+    type=click.Choice(["reuse", "fresh", "auto"]),
+    default=None,
+    help="reuse: the stack of that --name, which must be up, the same and well; fresh: a new one; auto: the one that "
+    "is up if it is the same, else a new one.",
+)
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output, nothing else.")
 out = click.option(
     "--out",

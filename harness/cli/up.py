@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,12 +11,16 @@ from harness.cli import options
 from harness.cli.stack_text import print_stack
 from harness.model import Listener, Progress
 
+if TYPE_CHECKING:
+    from harness.stack.named import Mode
+
 
 @click.command(epilog="Example: harness up --instances 3 --workers 2 --env CACHE_ENABLED=false, then harness status")
 @options.target
 @options.stack
 @options.name
 @options.env
+@options.mode
 @click.option("--instances", type=click.IntRange(1, 64), default=1, show_default=True, help="Copies of the service.")
 @click.option("--workers", type=click.IntRange(0, 64), default=None, help="Workers (default: as the profile says).")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the service (default: a free one).")
@@ -27,6 +32,7 @@ def command(
     backend: str | None,
     name: str,
     env: tuple[str, ...],
+    mode: Mode | None,
     instances: int,
     workers: int | None,
     port: int | None,
@@ -35,7 +41,8 @@ def command(
 ) -> None:
     """Start a stack that stays up, or reuse the one that is.
 
-    The same name with another target, build, backend or --env is refused (exit 2); `harness down` ends the stack.
+    The same name with another target, build, backend or --env is refused (exit 2) unless --mode is fresh (default:
+    auto); `harness down` ends the stack.
     """
     from harness.aim import take_aim
     from harness.errors import UsageError
@@ -56,6 +63,7 @@ def command(
             workers=workers,
             port=port,
             listen=_listener(notes),
+            mode=mode or "auto",
         )
     finally:
         _show("")

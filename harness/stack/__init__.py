@@ -6,13 +6,24 @@
 
 from harness.stack.attach import attach_url, checked_url
 from harness.stack.build import commit_of, identify_build
-from harness.stack.named import all_stacks, attach_name, bring_down, bring_up, find_stack, target_of, unhealthy
+from harness.stack.named import (
+    Mode,
+    all_stacks,
+    attach_name,
+    bring_down,
+    bring_up,
+    find_stack,
+    running_same,
+    target_of,
+    unhealthy,
+)
 from harness.stack.protocol import Stack
 from harness.stack.safety import allowed, is_loopback
 from harness.stack.starting import detach, launch, open_stack
 from harness.stack.state import connect_lines
 
 __all__ = [
+    "Mode",
     "Stack",
     "all_stacks",
     "allowed",
@@ -29,6 +40,7 @@ __all__ = [
     "is_loopback",
     "launch",
     "open_stack",
+    "running_same",
     "target_of",
     "unhealthy",
 ]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
@@ -21,6 +22,8 @@ from harness.stack.starting import launch, open_stack, worker_count_of
 from harness.stack.state import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
 from harness.stack.supervisor import process_stat
 
+Mode = Literal["reuse", "fresh", "auto"]
+"""What is done about a stack that is up."""
 _DOWN_SECONDS = 20.0
 
 
@@ -72,22 +75,32 @@ def bring_up(
     listen: Listener,
     workers: int | None = None,
     port: int | None = None,
+    mode: Mode = "auto",
 ) -> Brought:
-    """The named stack, running: the one that is up if it is the same, else a new one.
+    """The named stack, running. `auto`: the one that is up if it is the same, else a new one; `fresh`: always a new
+    one, instead of the one that is up; `reuse`: never a new one.
 
-    Raises UsageError naming the difference if another one runs under that name; what `launch` raises otherwise.
+    Raises UsageError naming the difference if another one runs under that name, for `reuse` also if none runs or it is
+    not well; what `launch` raises otherwise.
     """
     with _held(name):
         info = find_stack(name)
-        if info is not None:
+        if info is not None and mode == "fresh":
+            _end(name)
+            listen(Progress(phase="note", text=f"ended the stack {name} that was up"))
+        elif info is not None:
             _refuse_another(info, target, backend, overrides, instances)
             _refuse_other_workers(info, worker_count_of(target, workers))
             _refuse_other_port(info, port)
             sick = unhealthy(info)
             if not sick:
                 return Brought(info, reused=True)
+            if mode == "reuse":
+                raise UsageError(f"--mode reuse: stack {name!r} is up but not well ({sick}); leave --mode out")
             listen(Progress(phase="note", text=f"stack {name} was up but not well ({sick}); started anew"))
             _end(name)
+        elif mode == "reuse":
+            raise UsageError(f"--mode reuse: no stack {name!r} is up; leave --mode out to start it")
         elif _cleared(name):
             listen(Progress(phase="note", text=f"cleared up what the dead stack {name} left"))
         stack = launch(
@@ -104,10 +117,41 @@ def bring_up(
         return Brought(stack.info, reused=False)
 
 
+def running_same(
+    name: str, target: Target, backend: str, overrides: Mapping[str, str], mode: Literal["reuse", "auto"]
+) -> bool:
+    """Whether a stack of that name is up, the same, and well; where it is not, `reuse` raises UsageError with why."""
+    info = find_stack(name)
+    different = difference(info, target, backend, overrides) or unhealthy(info) if info else "nothing runs under it"
+    if different and mode == "reuse":
+        raise UsageError(
+            f"--mode reuse: stack {name!r} cannot be used, since {different}; start it (harness up --mode fresh --name "
+            f"{name}), or leave --mode out"
+        )
+    return not different
+
+
 def bring_down(name: str) -> bool:
     """End a named stack, or clear up what a dead one left; returns whether there was anything."""
     with _held(name):
         return _end(name)
+
+
+def difference(info: StackInfo, target: Target, backend: str, overrides: Mapping[str, str]) -> str:
+    """In what a running stack is not the asked-for one: target, backend, settings, build; "" if in nothing."""
+    if info.target != target.name:
+        return f"its target is {info.target}, not {target.name}"
+    if info.backend != backend:
+        return f"its backend is {info.backend}, not {backend}"
+    if dict(info.overrides) != dict(overrides):
+        return f"its --env is {_shown(info.overrides)}, not {_shown(overrides)}"
+    keeper = read_keeper(Path(info.state_dir))
+    if keeper is None or keeper.fingerprint == fingerprint(target):
+        return ""
+    build = identify_build(target)
+    now = f"{build.id[:12]}{' with changes' if build.dirty else ''}"
+    was = f"{info.build.id[:12]}{' with changes' if info.build.dirty else ''}"
+    return f"it runs build {was or 'unknown'}, and profile or source have changed since (now {now})"
 
 
 def unhealthy(info: StackInfo) -> str:
@@ -142,26 +186,13 @@ def _held(name: str) -> Iterator[None]:
 def _refuse_another(
     info: StackInfo, target: Target, backend: str, overrides: Mapping[str, str], instances: int
 ) -> None:
-    different = None
-    if info.target != target.name:
-        different = f"its target is {info.target}, not {target.name}"
-    elif info.backend != backend:
-        different = f"its backend is {info.backend}, not {backend}"
-    elif dict(info.overrides) != dict(overrides):
-        different = f"its --env is {_shown(info.overrides)}, not {_shown(overrides)}"
-    elif len(info.instances) != instances:
+    different = difference(info, target, backend, overrides)
+    if not different and len(info.instances) != instances:
         different = f"it has {len(info.instances)} instances, not {instances}"
-    else:
-        keeper = read_keeper(Path(info.state_dir))
-        if keeper is not None and keeper.fingerprint != fingerprint(target):
-            build = identify_build(target)
-            now = f"{build.id[:12]}{' with changes' if build.dirty else ''}"
-            was = f"{info.build.id[:12]}{' with changes' if info.build.dirty else ''}"
-            different = f"it runs build {was or 'unknown'}, and profile or source have changed since (now {now})"
     if different:
         raise UsageError(
             f"stack {info.name!r} is up, but {different}; end it first (harness down --name {info.name}), "
-            "or choose another --name"
+            "give --mode fresh, or choose another --name"
         )
 
 

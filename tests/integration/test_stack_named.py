@@ -215,6 +215,29 @@ def test_a_sick_stack_is_started_anew(desk: Desk) -> None:
     assert listens(port_of(json.loads(out)["url"]))
 
 
+def test_mode_reuse_never_starts_one(desk: Desk) -> None:
+    _, err = desk.up("--mode", "reuse", status=2)
+    assert err.startswith("error: --mode reuse: no stack 'default' is up")
+    first = json.loads(desk.up("--json")[0])
+    assert json.loads(desk.up("--json", "--mode", "reuse")[0]) == first
+    _, err = desk.up("--mode", "reuse", "--env", "MODE=two", status=2)
+    assert "its --env is empty, not MODE=two" in err
+    os.kill(first["instances"][0]["pid"], signal.SIGKILL)
+    assert eventually(lambda: not listens(port_of(first["url"])))
+    _, err = desk.up("--mode", "reuse", status=2)
+    assert "is up but not well" in err
+
+
+def test_mode_fresh_takes_the_place_of_whatever_is_up(desk: Desk) -> None:
+    first = json.loads(desk.up("--json")[0])
+    keeper = desk.keeper()
+    out, err = desk.up("--json", "--mode", "fresh", "--env", "MODE=two")
+    assert json.loads(out)["instances"][0]["pid"] != first["instances"][0]["pid"]
+    assert "ended the stack default that was up" in err
+    assert marked_processes(keeper["mark"]) == []
+    assert folders_of(keeper["mark"]) == []
+
+
 def test_what_a_dead_stack_left_is_cleared_and_said(desk: Desk) -> None:
     desk.up()
     keeper = desk.keeper()
