@@ -27,6 +27,8 @@ if how == "dies the second time":
         sys.exit(8)
     open("started", "w").close()
 
+asked = []
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -37,6 +39,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status = 200 if known else 404
         if (how == "never ready" and self.path == "/ready") or (how == "broken" and self.path == "/item"):
             status = 503
+        if how == "ready once" and self.path == "/ready":
+            status = 500 if asked else 200
+            asked.append(self.path)
         if self.command not in ("GET", "HEAD"):
             status = 405 if known else 404
         body = b"" if self.command == "HEAD" else b'{"fine": true}'

@@ -21,6 +21,7 @@ from harness.stack.state import (
     Folders,
     Recipe,
     folders_for,
+    full_place,
     keeper_of,
     make_private,
     read_info,
@@ -107,10 +108,16 @@ def launch(
         if keep:
             supervision.detach()
             ground.close()
-    except BaseException:
+    except BaseException as error:
+        full = full_place(folders) if isinstance(error, OSError | StackError) else None
         supervision.down()
         if ground is not None:
             ground.close()
+        if full is not None:
+            said = (
+                f"no space is left in {full}, where the stack's files are; free some, or set TMPDIR to another folder"
+            )
+            raise StackError(said, output=error.output if isinstance(error, StackError) else "") from error
         raise
     return stack
 

@@ -25,6 +25,7 @@ INFO, RECIPE, KEEPER = "stack.json", "recipe.json", "keeper.json"
 _PREFIX = "harness-"
 _MEMORY_ROOM = 2 * 1024**3
 """Bytes that must be free in the memory's file system, and half of what must be free in memory."""
+_FULL_BYTES = 4096
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -100,6 +101,15 @@ def folders_for(mark: str, name: str | None) -> Folders:
     return Folders(
         home=home, data=data_folder(mark) or home, state=home / "state" if name is None else named_folder(name)
     )
+
+
+def full_place(folders: Folders) -> Path | None:
+    """The place of a stack's folder where nothing more can be written; None if there is room everywhere."""
+    for place in dict.fromkeys(folder.parent for folder in folders.outermost if folder.parent.is_dir()):
+        found = os.statvfs(place)
+        if found.f_bavail * found.f_frsize < _FULL_BYTES:
+            return place
+    return None
 
 
 def home_folder(mark: str) -> Path:
