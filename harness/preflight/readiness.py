@@ -18,7 +18,9 @@ from pathlib import Path
 from harness.errors import StackError, StartupError
 from harness.model import StackInfo, Target
 from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.servers import TIMEOUT_S
 from harness.stack import open_stack
+from harness.stack.readiness import service_asker
 
 LEAST_PATIENCE_S = 2.5
 """A copy has at least so long to become ready, or twice as long as the first start took: they share the machine."""
@@ -43,6 +45,10 @@ def check_readiness(scene: Scene) -> Finding:
         return nothing_to_ask("the profile names no ready path")
     if not info.owned or info.backend == "attach":
         return unknown("the service was started by somebody else: no copy of it can be started here")
+    # of a frozen server its own check tells; copies would wait for it as long as a start may take
+    silent = service_asker(info.url, target.health, min(TIMEOUT_S, target.service.timeout_s))()
+    if silent:
+        return unknown(f"the service itself is not ready: {silent}")
     with closing(socket.socket()) as held, ThreadPoolExecutor() as pool:
         held.bind(("127.0.0.1", 0))  # held and not listened at: refuses whoever comes
         tries = _tries(target, info, held.getsockname()[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,6 +127,16 @@ def test_copies_that_never_become_ready_prove_nothing(needy: Target) -> None:
         line = asked("readiness", needy, stack.info)
     assert line.outcome is Outcome.SKIP
     assert line.detail["reason"].startswith("a copy with all its servers does not become ready either: the service")
+
+
+def test_no_copy_waits_for_a_service_that_is_frozen_itself(needy: Target) -> None:
+    with launch(needy) as stack:
+        os.kill(stack.info.pids["service-1"], signal.SIGSTOP)
+        line = asked("readiness", needy, stack.info)
+        os.kill(stack.info.pids["service-1"], signal.SIGCONT)
+    assert line.outcome is Outcome.SKIP
+    assert line.detail["reason"].startswith("the service itself is not ready: GET /")
+    assert line.detail["seconds"] < 5
 
 
 def test_a_start_without_warnings_passes(target: Target) -> None:
