@@ -18,7 +18,7 @@ from pathlib import Path
 from harness.errors import StackError, StartupError
 from harness.model import StackInfo, Target
 from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
-from harness.preflight.servers import TIMEOUT_S
+from harness.preflight.servers import TIMEOUT_S, connect_database
 from harness.stack import open_stack
 from harness.stack.readiness import service_asker
 
@@ -49,6 +49,9 @@ def check_readiness(scene: Scene) -> Finding:
     silent = service_asker(info.url, target.health, min(TIMEOUT_S, target.service.timeout_s))()
     if silent:
         return unknown(f"the service itself is not ready: {silent}")
+    if info.database_url is not None and info.database_url.startswith("postgres"):
+        # one that is frozen still serves the connections that the service has, and lets no copy in
+        connect_database(info.database_url).close()
     with closing(socket.socket()) as held, ThreadPoolExecutor() as pool:
         held.bind(("127.0.0.1", 0))  # held and not listened at: refuses whoever comes
         tries = _tries(target, info, held.getsockname()[1])

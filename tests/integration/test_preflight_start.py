@@ -139,6 +139,16 @@ def test_no_copy_waits_for_a_service_that_is_frozen_itself(needy: Target) -> Non
     assert line.detail["seconds"] < 5
 
 
+def test_no_copy_waits_for_a_frozen_database(needy: Target) -> None:
+    with launch(needy) as stack:
+        os.kill(stack.info.pids["postgres"], signal.SIGSTOP)
+        line = asked("readiness", needy, stack.info)
+        os.kill(stack.info.pids["postgres"], signal.SIGCONT)
+    assert line.outcome is Outcome.ERROR
+    assert "does not let us in: connection timeout expired" in line.detail["message"]
+    assert line.detail["seconds"] < 5
+
+
 def test_a_start_without_warnings_passes(target: Target) -> None:
     with launch(target, overrides={"SAYS": "INFO: begins"}) as stack:
         line = asked("clean_start", target, stack.info)
