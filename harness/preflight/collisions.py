@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from harness.preflight.markup import inline_scripts
 
 # What of a template is no tag, or one with everything in it that belongs to strings.
-_STRINGS = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
+_STRINGS = r"\"(?:\\.|[^\"\\\n])*+\"|'(?:\\.|[^'\\\n])*+'"
 _TAGS = re.compile(
     r"\{%[-+]?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*[-+]?%\}|\{\{\{\{(?P<block>\w+)\}\}\}\}.*?\{\{\{\{/(?P=block)\}\}\}\}"
     r"|\{\#.*?\#\}|\{\{!--.*?--\}\}|\{\{![^}]*\}\}|\\\{\{"
-    rf"|(?P<open>\{{\{{\{{?|\{{%)(?P<inside>(?:{_STRINGS}|(?!\}}\}}|%\}}).)*?)(?P<next>\}}\}}|%\}}|\{{\{{|\{{%)",
+    rf"|(?P<open>\{{\{{\{{?|\{{%)(?>{_STRINGS}|(?!\}}\}}|%\}}|\{{\{{|\{{%).)*+(?P<next>\}}\}}|%\}}|\{{\{{|\{{%)",
     re.DOTALL,
 )
 # JavaScript's template literals, with whatever could only look as if it began one.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _PART = re.compile(
     r"<!--.*?-->|\{#.*?#\}|\{\{!--.*?--\}\}"
-    r"|<script\b(?P<attributes>(?:\{\{.*?\}\}|\{%.*?%\}|\"[^\"]*\"|'[^']*'|[^>])*)>(?P<body>.*?)</script\s*>",
+    r"|<script\b(?P<attributes>(?>\{\{.*?\}\}|\{%.*?%\}|\"[^\"]*\"|'[^']*'|[^>])*+)>(?P<body>.*?)</script\s*>",
     re.DOTALL | re.IGNORECASE,
 )
 _TYPE = re.compile(r"(?<![\w-])type\s*=\s*[\"']?(?P<type>[^\"'\s>]*)", re.IGNORECASE)

@@ -243,3 +243,8 @@ def test_dealradar_is_rendered_whole_and_a_slip_in_it_is_found(
 
 def _at(target: Target, home: Path) -> Target:
     return replace(target, service=replace(target.service, cwd=str(home)))
+
+
+@pytest.mark.parametrize("text", ["{{ " + "\"a\" 'b' " * 500, "<script " + "a='b' " * 500, "<script>`" + "a`b" * 500])
+def test_a_page_that_ends_in_the_middle_is_read_at_once(tmp_path: Path, text: str) -> None:
+    assert guess(tmp_path, "templates/p.html", text).n == 2
