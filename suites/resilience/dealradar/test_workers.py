@@ -89,12 +89,16 @@ class Crew:
     def dies(self, worker):
         """A worker was killed or frozen just now; what is left of its locks says when it renewed them."""
         held = [(job, fence) for job, (holder, fence) in self.holders().items() if holder == worker]
-        self.deaths.append(Death(worker=worker, at=time.time()))
+        died = time.time()
+        self.deaths.append(Death(worker=worker, at=died))
         for job, fence in held:
             key = f"dr:lock:job:{job}"
+            # The clock first: what it takes to ask makes a lock look older, never younger than it is.
+            now = time.time()
             left, owner = self.keys.pttl(key) / 1_000, self.keys.get(key) or ""
-            # One that has run out meanwhile, on a busy machine, may be the next worker's already.
-            last = time.time() - TTL + (left if owner.startswith(f"{worker}:") else 0)
+            # One that has run out meanwhile, on a busy machine, may be the next worker's already. All that is known then
+            # is that it was held when its worker died.
+            last = now - TTL + left if owner.startswith(f"{worker}:") else died - TTL
             self.renewed[job, fence] = [max(last, self.began)]
 
     def returns(self, worker):
