@@ -96,8 +96,7 @@ class Crew:
             # The clock first: what it takes to ask makes a lock look older, never younger than it is.
             now = time.time()
             left, owner = self.keys.pttl(key) / 1_000, self.keys.get(key) or ""
-            # One that has run out meanwhile, on a busy machine, may be the next worker's already. All that is known then
-            # is that it was held when its worker died.
+            # One that has run out meanwhile may be the next worker's already: it was held when its own worker died.
             last = now - TTL + left if owner.startswith(f"{worker}:") else died - TTL
             self.renewed[job, fence] = [max(last, self.began)]
 
