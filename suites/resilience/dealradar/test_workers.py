@@ -39,10 +39,11 @@ TAKEN_OVER = (LockKind.LATE_TAKEOVER, LockKind.TWO_HOLDERS, LockKind.TOKEN_ORDER
 ONCE = (ScheduleKind.DOUBLE_RUN, ScheduleKind.OVERLAPPING_RUNS, ScheduleKind.OFF_SCHEDULE, ScheduleKind.EARLY_RUN)
 
 
-def eventually(holds, what):
+def eventually(holds, what, explain=str):
     deadline = time.monotonic() + DEADLINE_S
     while not (found := holds()):
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what}"
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {DEADLINE_S:g} s: {what} {explain()}")
         time.sleep(0.02)
     return found
 
@@ -55,7 +56,7 @@ class Crew:
         self.deaths: list[Death] = []
         self.granted: dict[tuple[str, int], tuple[str, float]] = {}
         self.renewed: dict[tuple[str, int], list[float]] = {}
-        eventually(self.settled, "both workers hold jobs")
+        eventually(self.settled, "both workers hold jobs", self.state)
         self.began = time.time()
 
     def close(self):
@@ -179,7 +180,14 @@ class Crew:
                 and at_work == {one.name for one in self.rig.workers}
             )
 
-        eventually(all_did, "every job and every worker has run a tick")
+        eventually(all_did, "every job and every worker has run a tick", self.state)
+
+    def state(self):
+        """Who holds what, and the newest run of each job: why nothing goes on."""
+        newest = (
+            "SELECT DISTINCT ON (job) job, worker, began_at, ended_at, outcome FROM job_runs ORDER BY job, tick DESC"
+        )
+        return f"held: {self.holders()}; newest runs: {self.db.execute(newest).fetchall()}"
 
 
 @pytest.fixture
@@ -197,7 +205,8 @@ def valid(checked, *kinds):
 @pytest.mark.check("workers.ticks_once", severity="critical", source=SOURCE, subject="three instances, two workers")
 def test_each_tick_of_each_job_runs_once(crew):
     newest = "SELECT extract(epoch FROM max(tick))::float8 FROM job_runs WHERE job = 'warm' AND ended_at IS NOT NULL"
-    eventually(lambda: crew.db.execute(newest).fetchone()[0] >= crew.began + 2 * JOBS["warm"], "two ticks of `warm`")
+    late = crew.began + 2 * JOBS["warm"]
+    eventually(lambda: (crew.db.execute(newest).fetchone()[0] or 0) >= late, "two ticks of `warm`", crew.state)
     valid(crew.schedules(), *ONCE, ScheduleKind.MISSED_TICK, ScheduleKind.LATE_RUN, ScheduleKind.NEVER_ENDED)
     runs = crew.runs()
     assert {crew.process(run.worker).name for run in runs} == {one.name for one in crew.rig.workers}
