@@ -51,6 +51,10 @@ def build_cached(services: Services) -> ResponseCache:
     """The framework behind the cache, without the layers that are about clients: what the warmer asks."""
     framework = _framework(services)
     services.traffic.known = traffic.labels(_methods_and_paths(framework.routes))
+    return _cached(framework, services)
+
+
+def _cached(framework: ASGIApp, services: Services) -> ResponseCache:
     return ResponseCache(TimeLimit(framework, services.settings.request_timeout_seconds), services.cache)
 
 
@@ -59,7 +63,7 @@ def _framework(services: Services) -> FastAPI:
     async def lifespan(framework: FastAPI) -> AsyncIterator[None]:
         await services.database.open()
         gc.freeze()  # what was loaded until now is never garbage: no collection need look at it again
-        warming = asyncio.create_task(keep_warm(ResponseCache(framework, services.cache), services.cache))
+        warming = asyncio.create_task(keep_warm(_cached(framework, services), services.cache))
         try:
             yield
         finally:

@@ -104,4 +104,5 @@ async def _operator(caller: CallerDep) -> Caller:
     return caller
 
 
+FOR_OPERATORS: dict[int | str, dict[str, object]] = {403: {"description": "Not an operator"}}
 OperatorDep = Annotated[Caller, Depends(_operator)]

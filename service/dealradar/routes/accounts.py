@@ -111,13 +111,13 @@ async def renew(services: ServicesDep, given: Refresh) -> Token:
     return _token(services, session, user["id"], user["role"])
 
 
-@router.post("/logout", status_code=204, responses={401: {"description": "No valid token"}})
+@router.post("/logout", status_code=204)
 async def logout(services: ServicesDep, caller: CallerDep, given: Logout) -> None:
     """End the login: its refresh token is void. Bearer tokens given out before end by themselves, in minutes."""
     await end_sessions(services.database, caller.user_id, None if given.everywhere else caller.login)
 
 
-@router.get("/me", responses={401: {"description": "No valid token"}})
+@router.get("/me")
 async def me(services: ServicesDep, caller: CallerDep) -> Me:
     """The account that the token speaks for."""
     row = await services.database.one("SELECT id, email, display_name, role FROM users WHERE id = %s", [caller.user_id])

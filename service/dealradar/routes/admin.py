@@ -6,15 +6,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel, Field
 
-from dealradar.auth import OperatorDep
+from dealradar.auth import FOR_OPERATORS, OperatorDep
 from dealradar.database import Connection, Row
 from dealradar.heartbeat import live_workers
 from dealradar.schemas import LARGEST_ID, Cents, Input, Whole
 from dealradar.state import ServicesDep
 from dealradar.valkey import ValkeyDownError
 
-_REFUSALS = {401: {"description": "No valid token"}, 403: {"description": "Not an operator"}}
-router = APIRouter(prefix="/api/admin", tags=["admin"], responses=_REFUSALS)  # type: ignore[arg-type]
+router = APIRouter(prefix="/api/admin", tags=["admin"], responses=FOR_OPERATORS)
 
 RUNS_SHOWN = 5
 MOST_PRICES = 500

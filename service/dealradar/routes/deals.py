@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Header, HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
 
-from dealradar.auth import CallerDep, OperatorDep
+from dealradar.auth import FOR_OPERATORS, CallerDep, OperatorDep
 from dealradar.cache_store import COMMENTS, DEALS, NOTIFICATIONS, REVIEWS
 from dealradar.conditional import entity_tag
 from dealradar.database import Connection, Database
@@ -233,7 +233,7 @@ async def change(
     return changed
 
 
-@router.delete("/{deal_id}", status_code=204, responses={**MISSING, 403: {"description": "Not an operator"}})
+@router.delete("/{deal_id}", status_code=204, responses={**MISSING, **FOR_OPERATORS})
 async def delete(services: ServicesDep, _: OperatorDep, deal_id: Id) -> None:
     """Delete a deal with all that was said about it. Operators only."""
     if await services.database.one(_DELETE, [deal_id]) is None:

@@ -9,13 +9,12 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from dealradar import single_flight
-from dealradar.auth import OperatorDep
+from dealradar.auth import FOR_OPERATORS, OperatorDep
 from dealradar.cache_store import COMMENTS, DEALS, NOTIFICATIONS, REVIEWS, Answer, Lookup
 from dealradar.state import Services, ServicesDep
 from dealradar.valkey import ValkeyDownError
 
-_REFUSALS = {401: {"description": "No valid token"}, 403: {"description": "Not an operator"}}
-router = APIRouter(prefix="/api/metrics", tags=["metrics"], responses=_REFUSALS)  # type: ignore[arg-type]
+router = APIRouter(prefix="/api/metrics", tags=["metrics"], responses=FOR_OPERATORS)
 
 
 class CategoryFigures(BaseModel):

@@ -8,12 +8,11 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel, ConfigDict
 
-from dealradar.auth import OperatorDep
+from dealradar.auth import FOR_OPERATORS, OperatorDep
 from dealradar.flags import FLAGS, Flag
 from dealradar.state import ServicesDep
 from dealradar.telemetry import exposition
 
-_REFUSALS = {401: {"description": "No valid token"}, 403: {"description": "Not an operator"}}
 router = APIRouter(tags=["operations"])
 
 
@@ -42,7 +41,7 @@ async def metrics(request: Request, services: ServicesDep) -> Response:
     return Response(exposition(services), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-@router.get("/api/admin/flags", responses=_REFUSALS)  # type: ignore[arg-type]
+@router.get("/api/admin/flags", responses=FOR_OPERATORS)
 async def switches(services: ServicesDep, _: OperatorDep) -> list[Switch]:
     """List the switches."""
     turned = await services.flags.turned()
@@ -51,7 +50,7 @@ async def switches(services: ServicesDep, _: OperatorDep) -> list[Switch]:
 
 @router.put(
     "/api/admin/flags/{name}",
-    responses={**_REFUSALS, 404: {"description": "There is no such switch"}},  # type: ignore[dict-item]
+    responses={**FOR_OPERATORS, 404: {"description": "There is no such switch"}},
 )
 async def turn(
     services: ServicesDep, operator: OperatorDep, name: Annotated[str, Path(pattern="^[a-z]{1,40}$")], given: Turn

@@ -1,17 +1,18 @@
 """What a user follows, how they want to be told of it, and what they were told. Each sees only what is theirs."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel
 
 from dealradar.auth import CallerDep, unauthorized
 from dealradar.keyset import WHOLE, Listing, Order, Page, PartQuery
+from dealradar.routes.deals import MISSING, NO_DEAL
 from dealradar.schemas import Cents, Id, Input
 from dealradar.state import ServicesDep
 
-router = APIRouter(prefix="/api/me", tags=["me"], responses={401: {"description": "No valid token"}})
+router = APIRouter(prefix="/api/me", tags=["me"])
 
 
 class Preferences(Input):
@@ -104,7 +105,9 @@ _SET_ALERT = """
 """
 _UNWATCH = "DELETE FROM watchlist_items WHERE user_id = %s AND deal_id = %s RETURNING deal_id"
 _REMOVE_ALERT = "DELETE FROM price_alerts WHERE user_id = %s AND deal_id = %s RETURNING deal_id"
-_NO_DEAL: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such deal"}}
+_BY_DEAL = Order("watched", "w.deal_id", "w.deal_id", WHOLE)
+_BY_ALERTED_DEAL = Order("alerts", "a.deal_id", "a.deal_id", WHOLE)
+_NEWEST = Order("told", "n.created_at", "n.id")
 
 
 @router.get("/preferences")
@@ -128,16 +131,14 @@ async def prefer(services: ServicesDep, caller: CallerDep, given: Preferences) -
 @router.get("/watchlist")
 async def watchlist(services: ServicesDep, caller: CallerDep, part: PartQuery) -> Page[Watched]:
     """List the deals that the caller watches, newest deal first."""
-    return await _WATCHLIST.page(
-        services.database, Order("watched", "w.deal_id", "w.deal_id", WHOLE), part, user=caller.user_id
-    )
+    return await _WATCHLIST.page(services.database, _BY_DEAL, part, user=caller.user_id)
 
 
-@router.put("/watchlist/{deal_id}", status_code=204, responses=_NO_DEAL)
+@router.put("/watchlist/{deal_id}", status_code=204, responses=MISSING)
 async def watch(services: ServicesDep, caller: CallerDep, deal_id: Id) -> None:
     """Watch a deal: when its price falls, the caller is told."""
     if await services.database.one(_WATCH, {"user": caller.user_id, "deal": deal_id}) is None:
-        raise HTTPException(404, "There is no such deal.")
+        raise HTTPException(404, NO_DEAL)
 
 
 @router.delete("/watchlist/{deal_id}", status_code=204)
@@ -149,17 +150,15 @@ async def unwatch(services: ServicesDep, caller: CallerDep, deal_id: Id) -> None
 @router.get("/alerts")
 async def alerts(services: ServicesDep, caller: CallerDep, part: PartQuery) -> Page[Alert]:
     """List the prices that the caller waits for, newest deal first."""
-    return await _ALERTS.page(
-        services.database, Order("alerts", "a.deal_id", "a.deal_id", WHOLE), part, user=caller.user_id
-    )
+    return await _ALERTS.page(services.database, _BY_ALERTED_DEAL, part, user=caller.user_id)
 
 
-@router.put("/alerts/{deal_id}", status_code=204, responses=_NO_DEAL)
+@router.put("/alerts/{deal_id}", status_code=204, responses=MISSING)
 async def set_alert(services: ServicesDep, caller: CallerDep, deal_id: Id, given: Target) -> None:
     """Wait for a price of a deal. It is told once; another target than before arms the alert again."""
     values = {"user": caller.user_id, "deal": deal_id, "target": given.target_cents}
     if await services.database.one(_SET_ALERT, values) is None:
-        raise HTTPException(404, "There is no such deal.")
+        raise HTTPException(404, NO_DEAL)
 
 
 @router.delete("/alerts/{deal_id}", status_code=204)
@@ -171,6 +170,4 @@ async def remove_alert(services: ServicesDep, caller: CallerDep, deal_id: Id) ->
 @router.get("/notifications")
 async def notifications(services: ServicesDep, caller: CallerDep, part: PartQuery) -> Page[Notification]:
     """List what the caller was told, newest first."""
-    return await _NOTIFICATIONS.page(
-        services.database, Order("told", "n.created_at", "n.id"), part, user=caller.user_id
-    )
+    return await _NOTIFICATIONS.page(services.database, _NEWEST, part, user=caller.user_id)
