@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StackError
 from harness.places import in_checkout
 from harness.preflight.machine import LEAST_FILES, LEAST_FREE_MIB, open_files_allowed
 from harness.preflight.node import MEND, PARSERS, node_missing
@@ -204,19 +204,17 @@ def _port() -> str:
 def _docker_daemon() -> str:
     if importlib.util.find_spec("docker") is None:
         raise _MissingError("cannot be asked without the client", _setup("harness[docker]"))
-    import docker
-    from docker.errors import DockerException
+    from harness.stack.docker_engine import connect_engine, engine_errors
 
     try:
-        client = docker.from_env(timeout=_TIMEOUT_S)
+        engine = connect_engine(_TIMEOUT_S)
         try:
-            version = client.version()["Version"]
+            with engine_errors("the Docker daemon"):
+                return f"Docker {engine.client.version()['Version']}"
         finally:
-            client.close()
-    except DockerException as error:
-        reason = " ".join(str(error).split())
-        raise _MissingError(f"does not answer ({reason[:120]})", _docker_mend()) from error
-    return f"Docker {version}"
+            engine.close()
+    except StackError as error:
+        raise _MissingError(error.message.partition("; ")[0], _docker_mend()) from error
 
 
 def _docker_mend() -> str:

@@ -32,8 +32,11 @@ class Engine:
         self.client.close()
 
 
-def connect_engine() -> Engine:
-    """The daemon that DOCKER_HOST names, else the one at a usual place. Raises StackError if none answers."""
+def connect_engine(seconds: float = _SECONDS) -> Engine:
+    """The daemon that DOCKER_HOST names, else the one at a usual place. Raises StackError if none answers.
+
+    `seconds` is how long it has for an answer, to this and to all that it is asked later.
+    """
     path = _socket_path()
     _try_socket(path)
     try:
@@ -41,7 +44,7 @@ def connect_engine() -> Engine:
     except ImportError as error:
         raise StackError("package docker is not installed; install it: pip install 'harness[docker]'") from error
     with engine_errors("the Docker daemon"):
-        client = docker.DockerClient(base_url=f"unix://{path}", version="auto", timeout=_SECONDS)
+        client = docker.DockerClient(base_url=f"unix://{path}", version="auto", timeout=seconds)
         client.ping()
     return Engine(client, path)
 
