@@ -7,16 +7,15 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
-import pytest
 
 from harness.model import StackInfo
+from harness.pytest_plugin.waiting import eventually as wait_until
 
 SERVICE = Path(__file__).resolve().parents[1] / "service"
 USER, OPERATOR = "user@dealradar.test", "operator@dealradar.test"
@@ -62,11 +61,7 @@ def eventually(
     holds: Callable[[], object], explain: Callable[[], str] = str, seconds: float = DEADLINE_SECONDS
 ) -> None:
     """Wait until something holds; fail, with an explanation, if it does not within the deadline."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            pytest.fail(f"did not come about within {seconds} s\n{explain()}")
-        time.sleep(0.02)
+    wait_until(holds, "what was waited for\n", seconds=seconds, explain=explain)
 
 
 def environment(servers: StackInfo, database_url: str, settings: Mapping[str, str]) -> dict[str, str]:

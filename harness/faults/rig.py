@@ -16,6 +16,7 @@ from harness.faults.process import Process
 from harness.faults.servers import SERVERS, start_server, stop_server
 from harness.model import Instance, StackInfo, Target, Worker
 from harness.probes.http import Permit, RecordingClient
+from harness.stack.clients import connect_cache
 from harness.stack.readiness import service_asker, wait_until
 from harness.stack.running import RunningStack
 from harness.stack.supervision import Supervision
@@ -89,13 +90,7 @@ class Rig:
 
     def cache(self) -> redis.Redis:
         """A new client of the cache server that does not retry: a dead server is a finding, not a wait; close it."""
-        import redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        url = self._known("valkey", self.info.redis_url)
-        once = Retry(NoBackoff(), 0)
-        return redis.Redis.from_url(url, decode_responses=True, socket_timeout=2, socket_connect_timeout=2, retry=once)
+        return connect_cache(self._known("valkey", self.info.redis_url))
 
     @property
     def mailbox(self) -> Mailbox:

@@ -18,8 +18,9 @@ from pathlib import Path
 from harness.errors import StackError, StartupError
 from harness.model import StackInfo, Target
 from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
-from harness.preflight.servers import TIMEOUT_S, connect_database
+from harness.preflight.servers import connect_database
 from harness.stack import open_stack
+from harness.stack.clients import TIMEOUT_S
 from harness.stack.readiness import service_asker
 
 LEAST_PATIENCE_S = 2.5

@@ -15,13 +15,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import psycopg
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from harness.preflight.check import CannotAskError, Finding, Scene, absent, fine, nothing_to_ask, unknown, wrong
-
-TIMEOUT_S = 2
-"""Of one step: a server of ours answers in milliseconds, one far away in tenths of a second."""
+from harness.stack.clients import TIMEOUT_S, connect_cache
 
 _FULL = 0.9
 _SAVES = ("rdb_last_bgsave_status", "aof_last_bgrewrite_status", "aof_last_write_status")
@@ -118,17 +114,6 @@ def _advice(facts: Mapping[str, Any], policy: str, most: int) -> list[str]:
             f"{lasting} of {sum(int(space['keys']) for space in spaces)} keys never expire, and are never forgotten"
         ]
     return []
-
-
-def connect_cache(url: str) -> redis.Redis:
-    """A client without the ten retries that redis-py makes by itself: a server that is down is known at once."""
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-    )
 
 
 def _cache_silent(url: str, error: Exception) -> CannotAskError:

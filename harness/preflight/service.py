@@ -10,12 +10,13 @@ import redis
 from harness.errors import UsageError
 from harness.model import Target
 from harness.preflight.check import CannotAskError, Finding, Scene, absent, fine, nothing_to_ask, wrong
-from harness.preflight.servers import connect_cache, connect_database
+from harness.preflight.servers import connect_database
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.exchange import Exchange
 from harness.probes.headers import parse_date
 from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.login import log_in
+from harness.stack.clients import connect_cache
 
 MOST_SKEW_S = 2.0
 """Seconds by which two clocks may differ: tokens, cookies and cache lifetimes are counted in seconds."""

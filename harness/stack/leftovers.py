@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import StackError
-from harness.stack.state import Keeper, named_folder, read_keeper
+from harness.stack.state import Keeper, is_own_folder, named_folder, read_keeper
 from harness.stack.supervisor import MARK, SUPERVISOR_MARK, end_tree, is_alive, remove_folder, remove_shared_memory
 
 _FOLDER = re.compile(r"harness-([0-9a-f]{12})")
@@ -55,13 +55,13 @@ def find_left() -> tuple[Left, ...]:
     left += [
         Left(kind="folder", name=str(path), mark=mark)
         for path, mark in sorted(folders.items())
-        if mark not in alive and _is_ours(path)
+        if mark not in alive and is_own_folder(path)
     ]
     used = {words.get("TMPDIR", "") for _, words, _ in seen}
     left += [
         Left(kind="folder", name=str(path))
         for path in sorted(candidates)
-        if _SCRATCH.fullmatch(path.name) and str(path) not in used and _is_ours(path) and _is_old(path)
+        if _SCRATCH.fullmatch(path.name) and str(path) not in used and is_own_folder(path) and _is_old(path)
     ]
     return (*left, *_in_docker(remove=False))
 
@@ -110,7 +110,7 @@ def _in_docker(*, remove: bool) -> tuple[Left, ...]:
 def _keepers() -> Iterator[Keeper]:
     named = named_folder("any").parent
     for folder in (*_candidates(), *(named.iterdir() if named.is_dir() else ())):
-        keeper = read_keeper(folder) if _is_ours(folder) else None
+        keeper = read_keeper(folder) if is_own_folder(folder) else None
         if keeper is not None:
             yield keeper
 
@@ -128,14 +128,6 @@ def _processes() -> Iterator[tuple[int, dict[str, str], str]]:
                 words = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
                 command = (entry / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ").strip()
                 yield int(entry.name), dict(word.split("=", 1) for word in words if "=" in word), command
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        found = path.lstat()
-    except OSError:
-        return False
-    return found.st_uid == os.geteuid() and path.is_dir() and not path.is_symlink()
 
 
 def _is_old(path: Path) -> bool:

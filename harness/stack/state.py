@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -186,15 +187,20 @@ def read_recipe(folder: Path) -> Recipe:
         raise StackError(f"{folder / RECIPE}: cannot be read ({error}); start the stack again") from error
 
 
+def is_own_folder(path: Path) -> bool:
+    """Whether it is a folder, no link to one, of the user who asks."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
 def sweep() -> tuple[str, ...]:
     """Clear up what stacks of ours left whose supervisor was killed together with the harness; returns their marks."""
     swept: list[str] = []
     for home in home_folder("").parent.glob(f"{_PREFIX}*"):
-        try:
-            ours = home.lstat().st_uid == os.geteuid() and home.is_dir() and not home.is_symlink()
-        except OSError:
-            continue
-        keeper = read_keeper(home) if ours else None
+        keeper = read_keeper(home) if is_own_folder(home) else None
         if keeper is not None and not keeper.alive and not _is_named(keeper, home):
             clear(keeper)
             swept.append(keeper.mark)

@@ -1,17 +1,18 @@
 """The response cache of two instances: one computation for all, no write undone, old answers in an outage."""
 
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 
 import pytest
 
+from harness.pytest_plugin.waiting import eventually as wait_until
+
 SETTINGS = {"CACHE_TTL_SECONDS": "2"}
 pytestmark = [pytest.mark.breaks, pytest.mark.writes, pytest.mark.rig(instances=2, workers=0, env=SETTINGS)]
 SOURCE = "service/README.md"
-DEADLINE_S = 30.0
 WRITES = 12
 READERS = 4
 PER_CLIENT = 200
@@ -20,11 +21,7 @@ HEADER = "X-Cache"
 _numbers = count(1)
 
 
-def eventually(holds, what):
-    deadline = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what}"
-        time.sleep(0.05)
+eventually = partial(wait_until, seconds=30)
 
 
 @pytest.fixture

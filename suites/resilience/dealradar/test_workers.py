@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from functools import partial
 from itertools import pairwise
 
 import psycopg
@@ -25,6 +26,7 @@ from harness.checkers import (
     check_locks,
     check_schedules,
 )
+from harness.pytest_plugin.waiting import eventually as wait_until
 
 TTL, JOBS = 2, {"alerts": 2, "imports": 2, "rollup": 2, "cleanup": 3, "warm": 3}
 SETTINGS = {"LOCK_TTL_SECONDS": str(TTL), "JOBS": ",".join(f"{job}={seconds}" for job, seconds in JOBS.items())}
@@ -33,19 +35,12 @@ pytestmark = [pytest.mark.breaks, pytest.mark.writes, pytest.mark.rig(instances=
 LOCKS = LockRules(ttl=TTL, takeover=2, tolerance=0.5)
 SCHEDULES = ScheduleRules(allowance=1, takeover=TTL + 2, tolerance=0.05)
 FENCED_OFF = "DR001"
-DEADLINE_S = 45.0
 SOURCE = "service/README.md"
 TAKEN_OVER = (LockKind.LATE_TAKEOVER, LockKind.TWO_HOLDERS, LockKind.TOKEN_ORDER, LockKind.TOKEN_SHARED)
 ONCE = (ScheduleKind.DOUBLE_RUN, ScheduleKind.OVERLAPPING_RUNS, ScheduleKind.OFF_SCHEDULE, ScheduleKind.EARLY_RUN)
 
 
-def eventually(holds, what, explain=str):
-    deadline = time.monotonic() + DEADLINE_S
-    while not (found := holds()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {DEADLINE_S:g} s: {what} {explain()}")
-        time.sleep(0.02)
-    return found
+eventually = partial(wait_until, seconds=45)
 
 
 class Crew:
@@ -56,7 +51,7 @@ class Crew:
         self.deaths: list[Death] = []
         self.granted: dict[tuple[str, int], tuple[str, float]] = {}
         self.renewed: dict[tuple[str, int], list[float]] = {}
-        eventually(self.settled, "both workers hold jobs", self.state)
+        eventually(self.settled, "both workers hold jobs", explain=self.state)
         self.began = time.time()
 
     def close(self):
@@ -180,7 +175,7 @@ class Crew:
                 and at_work == {one.name for one in self.rig.workers}
             )
 
-        eventually(all_did, "every job and every worker has run a tick", self.state)
+        eventually(all_did, "every job and every worker has run a tick", explain=self.state)
 
     def state(self):
         """Who holds what, and the newest run of each job: why nothing goes on."""
@@ -206,7 +201,7 @@ def valid(checked, *kinds):
 def test_each_tick_of_each_job_runs_once(crew):
     newest = "SELECT extract(epoch FROM max(tick))::float8 FROM job_runs WHERE job = 'warm' AND ended_at IS NOT NULL"
     late = crew.began + 2 * JOBS["warm"]
-    eventually(lambda: (crew.db.execute(newest).fetchone()[0] or 0) >= late, "two ticks of `warm`", crew.state)
+    eventually(lambda: (crew.db.execute(newest).fetchone()[0] or 0) >= late, "two ticks of `warm`", explain=crew.state)
     valid(crew.schedules(), *ONCE, ScheduleKind.MISSED_TICK, ScheduleKind.LATE_RUN, ScheduleKind.NEVER_ENDED)
     runs = crew.runs()
     assert {crew.process(run.worker).name for run in runs} == {one.name for one in crew.rig.workers}
