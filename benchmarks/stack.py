@@ -27,7 +27,7 @@ from harness.model import Health, Service, StackInfo, Target
 from harness.places import root
 from harness.profile import load_target
 from harness.stack import launch
-from harness.stack.prepared import PREPARED
+from harness.stack.prepared import COPY_OF_PREPARED
 
 IMAGES = {
     "postgres": ("postgres:18", "postgres:18-alpine", "harness/postgres:local"),
@@ -63,7 +63,7 @@ def embedded(folder: Path) -> dict[str, float]:
     port = urlsplit(stack.info.database_url or "").port
     url = f"postgresql://postgres:{stack.info.secrets['postgres_superuser']}@127.0.0.1:{port}/template1"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE warm TEMPLATE {PREPARED}")
+        connection.execute(f"CREATE DATABASE warm {COPY_OF_PREPARED}")
     found["a database from a template"] = seconds(lambda: database(url, "one"))
     found["embedded: stop"] = seconds(stack.stop)
     return found
@@ -72,7 +72,7 @@ def embedded(folder: Path) -> dict[str, float]:
 def database(url: str, name: str) -> None:
     """A database as `own_database` makes it, the connection included."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {PREPARED}")
+        connection.execute(f"CREATE DATABASE {name} {COPY_OF_PREPARED}")
 
 
 def dealradar(profile: Path) -> dict[str, float]:

@@ -11,6 +11,11 @@ from harness.stack.postgres import DATABASE, MAINTENANCE, ROLE, SUPERUSER
 
 PREPARED = "app_prepared"
 """Name of the kept database; nobody can connect to it, so that it can be copied at any time."""
+COPY_OF_PREPARED = f"OWNER {ROLE} TEMPLATE {PREPARED} STRATEGY FILE_COPY"
+"""What makes a database of a test's own, behind CREATE DATABASE and its name.
+
+Files are copied as they are: through the log, as is usual, 18 MB take three times as long.
+"""
 _SECONDS = 30.0
 
 
@@ -20,7 +25,7 @@ def keep_prepared(info: StackInfo) -> None:
     Raises StackError if the server refuses, as it does while something that `prepare` left is connected.
     """
     statements = (
-        f"CREATE DATABASE {PREPARED} OWNER {ROLE} TEMPLATE {DATABASE}",
+        f"CREATE DATABASE {PREPARED} OWNER {ROLE} TEMPLATE {DATABASE} STRATEGY FILE_COPY",
         f"ALTER DATABASE {PREPARED} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false",
     )
     try:
