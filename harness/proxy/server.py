@@ -1,0 +1,188 @@
+"""The proxy: listens on loopback, hands each request to the next of its upstreams, and brings the answer back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+
+import h11
+
+from harness.errors import HarnessError
+from harness.proxy.downstream import serve
+from harness.proxy.exchange import Answer, Handler, Request, Send
+from harness.proxy.upstream import Address, Upstreams
+from harness.proxy.wire import Wire
+
+_BACKLOG = 1024
+_PORT_TRIES = 20
+
+
+async def pass_on(request: Request, send: Send) -> Answer:
+    """The handler of a proxy that changes nothing."""
+    return await send(request)
+
+
+class Proxy:
+    """An HTTP/1.1 reverse proxy before one or several instances of a service.
+
+    Round robin: each request goes to the next upstream, healthy or not. One that refuses, cuts or sends no HTTP has the
+    client's connection cut without an answer, so that a fault of the service stays the service's; nothing is hidden,
+    and no time-out is the proxy's own. `Host` is never altered, and the service sees its client's loopback address.
+    Headers keep their order, case and number; those of one connection alone (RFC 9110, 7.6.1) end here. A request that
+    is no HTTP gets 400 here and never reaches the service. Messages are passed on whole: bodies of at most 32 MiB, no
+    streams, no trailers, and no upgrade (WebSocket): the header is taken out, and the service answers as to any other.
+
+    `handler` may be another one from one request to the next, set from any thread. If it raises anything but
+    UpstreamError, that is its own fault, not the service's: the client is cut, and `failure` keeps the first such
+    error.
+    """
+
+    def __init__(
+        self, upstreams: Sequence[str], handler: Handler | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Raises ValueError for an upstream that is no `http://` or `https://` URL, and for none at all."""
+        if not upstreams:
+            raise ValueError("no upstream")
+        self.handler: Handler = handler or pass_on
+        self.failure: Exception | None = None
+        self.port = 0
+        self._addresses = [Address.of(url) for url in upstreams]
+        self._turns = itertools.cycle(self._addresses)
+        self._tls = tls
+        self._host = ""
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"{'https' if self._tls else 'http'}://{self._host}:{self.port}"
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        """Listen; returns the port. On ::1 too, with the same port, where an upstream may be reached from there.
+
+        Raises OSError if the port is taken.
+        """
+        hosts = [host]
+        if host == "127.0.0.1" and socket.has_ipv6 and any(address.on_ipv6 for address in self._addresses):
+            hosts.append("::1")
+        sockets = _bound(hosts, port)
+        self._host = host
+        self.port = int(sockets[0].getsockname()[1])
+        loop = asyncio.get_running_loop()
+        for sock in sockets:
+            server = await loop.create_server(
+                lambda: Wire(h11.SERVER, self._begin), sock=sock, ssl=self._tls, backlog=_BACKLOG
+            )
+            self._servers.append(server)
+        return self.port
+
+    async def close(self) -> None:
+        """Stop listening and cut what is open."""
+        for server in self._servers:
+            server.close()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for server in self._servers:
+            await server.wait_closed()
+        self._servers.clear()
+
+    def _begin(self, wire: Wire) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(wire))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, wire: Wire) -> None:
+        peer = wire.transport.get_extra_info("peername") if wire.transport is not None else None
+        try:
+            await serve(wire, peer[0] if peer else "", self._pass)
+        except Exception as error:  # noqa: BLE001 - a handler is anybody's; whoever runs the proxy asks for it
+            self.failure = self.failure or error
+
+    async def _pass(self, request: Request, upstreams: Upstreams) -> Answer:
+        async def send(request: Request) -> Answer:
+            return await upstreams.send(next(self._turns), request)
+
+        return await self.handler(request, send)
+
+
+@contextlib.contextmanager
+def running_proxy(
+    upstreams: Sequence[str],
+    handler: Handler | None = None,
+    tls: ssl.SSLContext | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+) -> Iterator[Proxy]:
+    """A proxy in a thread of its own, with its own loop. Its `handler` may be changed while it runs.
+
+    Raises HarnessError at the end if a handler failed: what clients saw then was not the service.
+    """
+    proxy = Proxy(upstreams, handler, tls)
+    ready: Future[Callable[[], object]] = Future()
+    thread = threading.Thread(target=lambda: asyncio.run(_run(proxy, host, port, ready)), name="proxy", daemon=True)
+    thread.start()
+    stop = ready.result()
+    try:
+        yield proxy
+    finally:
+        stop()
+        thread.join()
+    if proxy.failure is not None:
+        raise HarnessError(f"a handler of the proxy failed: {proxy.failure!r}") from proxy.failure
+
+
+async def _run(proxy: Proxy, host: str, port: int, ready: Future[Callable[[], object]]) -> None:
+    """Serve until what is put into `ready` is called from another thread."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    try:
+        await proxy.start(host, port)
+    except OSError as error:
+        ready.set_exception(error)
+        return
+    ready.set_result(lambda: loop.call_soon_threadsafe(stop.set))
+    await stop.wait()
+    await proxy.close()
+
+
+def _bound(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """A socket for each host, all with one port; without those hosts after the first that this machine has not."""
+    for _ in range(_PORT_TRIES):
+        sockets = [_listening(hosts[0], port)]
+        try:
+            for host in hosts[1:]:
+                with contextlib.suppress(_NoSuchAddressError):
+                    sockets.append(_listening(host, sockets[0].getsockname()[1]))
+        except OSError as error:
+            for sock in sockets:
+                sock.close()
+            if port or error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return sockets
+    raise OSError(errno.EADDRINUSE, "no port is free on both 127.0.0.1 and ::1")
+
+
+class _NoSuchAddressError(OSError):
+    """This machine does not have that address."""
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise _NoSuchAddressError(error.errno, error.strerror) from error
+        raise
