@@ -1,4 +1,4 @@
-"""Processes of a stack killed, ended, frozen, thawed and started again; all through the supervisor, their parent."""
+"""Processes of a stack killed, ended, frozen, thawed and started again; all through what runs them."""
 
 from __future__ import annotations
 
@@ -6,54 +6,55 @@ from pathlib import Path
 
 from harness.errors import StackError, StartupError
 from harness.model import Instance, Target, Worker
+from harness.stack.protocol import Backend
 from harness.stack.readiness import TAIL_LINES, how_it_ended, log_asker, service_asker, tail, wait_until
-from harness.stack.supervision import Supervision
 
 Process = Instance | Worker
-_GONE_SECONDS = 5.0
-"""Longer than the kernel takes to end what got SIGKILL."""
+_GONE_SECONDS = 15.0
+"""Longer than the kernel takes to end what got SIGKILL, and a busy Docker daemon to notice."""
 
 
-def kill(supervision: Supervision, name: str) -> None:
+def kill(backend: Backend, name: str) -> None:
     """SIGKILL to a process and all below it; returns when it is gone. Raises StackError if it has ended before."""
-    supervision.signal(name, "KILL")
-    if supervision.wait(name, _GONE_SECONDS) is None:
+    backend.signal(name, "KILL")
+    if backend.wait(name, _GONE_SECONDS) is None:
         raise StackError(f"{name} was killed, and is still there after {_GONE_SECONDS:g} s")
 
 
-def terminate(supervision: Supervision, name: str, seconds: float) -> int | None:
+def terminate(backend: Backend, name: str, seconds: float) -> int | None:
     """SIGTERM to a process alone; its exit status (negative: ended by that signal), None if it runs on after `seconds`.
 
     What drains ends by itself, with 0; -15 is what a program gets that leaves the signal to the system.
     """
-    supervision.signal(name, "TERM")
-    return supervision.wait(name, seconds)
+    backend.signal(name, "TERM")
+    return backend.wait(name, seconds)
 
 
-def freeze(supervision: Supervision, name: str) -> None:
+def freeze(backend: Backend, name: str) -> None:
     """SIGSTOP to a process and all below it: the kernel still accepts connections, and nobody answers."""
-    supervision.signal(name, "STOP")
+    backend.signal(name, "STOP")
 
 
-def thaw(supervision: Supervision, name: str) -> None:
+def thaw(backend: Backend, name: str) -> None:
     """SIGCONT to a process and all below it; nothing if it has ended."""
-    if supervision.exit_status(name) is None:
-        supervision.signal(name, "CONT")
+    if backend.exit_status(name) is None:
+        backend.signal(name, "CONT")
 
 
-def start_again(supervision: Supervision, process: Process, target: Target) -> int:
+def start_again(backend: Backend, process: Process, target: Target) -> int | None:
     """Start an instance or worker that has ended once more, at its place; returns its new pid once it is ready.
 
-    Raises StartupError with its log's tail if it exits, or is not ready within the profile's `start_timeout_s`.
+    None where it has none here. Raises StartupError with its log's tail if it exits, or is not ready within the
+    profile's `start_timeout_s`.
     """
     name, log = process.name, Path(process.log)
     before = log.stat().st_size if log.is_file() else 0
-    pid = supervision.again(name)
+    pid = backend.again(name)
     if isinstance(process, Instance):
         asker = service_asker(process.url, target.health, target.service.timeout_s)
     else:
         asker = log_asker(log, target.workers.ready, before)
-    wait = wait_until(asker, lambda: supervision.exit_status(name), target.service.start_timeout_s)
+    wait = wait_until(asker, lambda: backend.exit_status(name), target.service.start_timeout_s)
     if wait.ready:
         return pid
     how = how_it_ended(wait.status) if wait.status is not None else f"was not ready ({wait.last})"

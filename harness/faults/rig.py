@@ -17,9 +17,9 @@ from harness.faults.servers import SERVERS, start_server, stop_server
 from harness.model import Instance, StackInfo, Target, Worker
 from harness.probes.http import Permit, RecordingClient
 from harness.stack.clients import connect_cache
+from harness.stack.protocol import Backend
 from harness.stack.readiness import service_asker, wait_until
 from harness.stack.running import RunningStack
-from harness.stack.supervision import Supervision
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,9 +31,10 @@ TERMINATE_SECONDS = 15.0
 
 
 class Rig:
-    """Faults on a stack whose processes this process started; the stack is ended by whoever started it.
+    """Faults on a stack whose processes or containers this process started; it is ended by whoever started it.
 
-    Instances and workers keep their name and place when they are started again; their pid is a new one then.
+    Instances and workers keep their name and place when they are started again; their pid, where they have one here, is
+    a new one then.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Rig:
         self._stack = stack
         self._own: list[Process] = [*stack.info.instances, *stack.info.workers]
         self._more: list[Process] = []
-        self._pids: dict[str, int] = {}
+        self._pids: dict[str, int | None] = {}
         self._mailbox: Mailbox | None = None
 
     @property
@@ -106,7 +107,11 @@ class Rig:
 
     def exit_status(self, part: Part) -> int | None:
         """How it ended (negative: by that signal); None while it runs, frozen or not."""
-        return self._supervision.exit_status(_name(part))
+        return self._backend.exit_status(_name(part))
+
+    def identity(self, process: Process) -> tuple[str, int]:
+        """Host name and pid as a process sees its own: what it may call itself in tables and logs."""
+        return self._backend.identity(process.name)
 
     # --- more of it
 
@@ -127,32 +132,32 @@ class Rig:
     def kill(self, part: Part) -> None:
         """SIGKILL, to all below it too; returns when it is gone."""
         self.faults.begin("kill", _name(part))
-        processes.kill(self._supervision, _name(part))
+        processes.kill(self._backend, _name(part))
 
     def terminate(self, part: Part, seconds: float = TERMINATE_SECONDS) -> int | None:
         """SIGTERM; the exit status, None if it still runs after `seconds`. Raises UsageError for what is frozen."""
         if self.faults.open.get(_name(part)) == "freeze":
             raise UsageError(f"{_name(part)} is frozen, and hears no SIGTERM; thaw it first")
         self.faults.begin("terminate", _name(part))
-        return processes.terminate(self._supervision, _name(part), seconds)
+        return processes.terminate(self._backend, _name(part), seconds)
 
     def freeze(self, part: Part) -> None:
         """SIGSTOP: it accepts connections, and answers nothing, until `thaw`."""
         self.faults.begin("freeze", _name(part))
-        processes.freeze(self._supervision, _name(part))
+        processes.freeze(self._backend, _name(part))
 
     def thaw(self, part: Part) -> None:
         """End a `freeze`."""
-        processes.thaw(self._supervision, _name(part))
+        processes.thaw(self._backend, _name(part))
         self.faults.end(_name(part))
 
     def stop(self, server: str) -> None:
         """End a server in its own orderly way, its port refuses; `start` brings it back with its data."""
         name = _server(server)
         # its helpers must hear that it ends: what stays frozen would hold its data
-        processes.thaw(self._supervision, name)
+        processes.thaw(self._backend, name)
         self.faults.begin("stop", name)
-        stop_server(self._supervision, name)
+        stop_server(self._backend, name)
 
     def start(self, part: Part) -> None:
         """Start again, at its port and on its data, what was killed, terminated or stopped; returns once it is ready.
@@ -161,9 +166,9 @@ class Rig:
         """
         name = _name(part)
         if isinstance(part, str):
-            self._pids[name] = start_server(self._supervision, self.info, _server(part))
+            self._pids[name] = start_server(self._backend, self.info, _server(part))
         else:
-            self._pids[name] = processes.start_again(self._supervision, part, self.target)
+            self._pids[name] = processes.start_again(self._backend, part, self.target)
         self.faults.end(name)
 
     # --- whole again
@@ -180,7 +185,7 @@ class Rig:
         if MAIL in self.faults.open:
             self.mailbox.normal()
         for one in self._more:
-            self._supervision.stop(one.name)
+            self._backend.stop(one.name)
             self.faults.end(one.name, "it was started for one test")
         self._more.clear()
         for one in self._own:
@@ -200,8 +205,8 @@ class Rig:
             self._mailbox.close()
 
     @property
-    def _supervision(self) -> Supervision:
-        return self._stack.supervision
+    def _backend(self) -> Backend:
+        return self._stack.backend
 
     def _thaw_all(self) -> None:
         for part, fault in self.faults.open.items():

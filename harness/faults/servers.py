@@ -8,26 +8,26 @@ from urllib.parse import urlsplit
 from harness.errors import StackError
 from harness.model import StackInfo
 from harness.stack.pgwire import DatabaseError, run_statements
+from harness.stack.protocol import Backend
 from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
-from harness.stack.supervision import Supervision
 from harness.stack.valkey import answers
 
 SERVERS = ("postgres", "valkey", "smtp")
 _SECONDS = 15.0
 
 
-def stop_server(supervision: Supervision, name: str) -> None:
+def stop_server(backend: Backend, name: str) -> None:
     """End a server in its own orderly way; connections to it are cut, its port refuses. Valkey forgets its keys."""
-    supervision.stop(name)
+    backend.halt(name)
 
 
-def start_server(supervision: Supervision, info: StackInfo, name: str) -> int:
-    """Start a server that has ended once more; returns its new pid once it answers.
+def start_server(backend: Backend, info: StackInfo, name: str) -> int | None:
+    """Start a server that has ended once more; returns its new pid, where it has one, once it answers.
 
     Raises StackError with its log's tail if it does not.
     """
-    pid = supervision.again(name)
-    wait = wait_until(lambda: silence(info, name), lambda: supervision.exit_status(name), _SECONDS)
+    pid = backend.again(name)
+    wait = wait_until(lambda: silence(info, name), lambda: backend.exit_status(name), _SECONDS)
     if wait.ready:
         return pid
     how = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"

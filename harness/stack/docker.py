@@ -16,8 +16,9 @@ from typing import Literal
 import msgspec
 
 from harness.errors import StackError
-from harness.model import Build, Target
-from harness.stack.docker_containers import Container, Containers, PortTakenError, sweep_docker
+from harness.model import Build, Listener, Target
+from harness.stack.docker_containers import Container, Containers, PortTakenError
+from harness.stack.docker_dead import sweep_docker
 from harness.stack.docker_engine import connect_engine
 from harness.stack.docker_images import service_image
 from harness.stack.docker_servers import (
@@ -31,12 +32,15 @@ from harness.stack.docker_servers import (
 from harness.stack.ports import HOST, free_port, is_free, occupied
 from harness.stack.protocol import Place, Servers
 from harness.stack.state import Folders, keeper_of
-from harness.stack.supervision import Supervision
+from harness.stack.supervision import Signal, Supervision
 
 FACTS = "docker.json"
 _DRAIN_SECONDS = 3
 _NOT_STARTED = 125
 """Exit status of what the daemon did not start, as the docker client has it."""
+_HALT_SECONDS = 10
+_SIGNALLED, _LAST_SIGNAL = 128, 64
+"""An exit status that is above this by the number of a signal says that it was ended by that one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,6 @@ class DockerBackend:
         self._target = target
         self._state = folders.state
         self._logs = folders.state / "logs"
-        self._in_memory = folders.data != folders.home
         self._ports: set[int] = set()
         self._unstarted: set[str] = set()
         self._engine = connect_engine()
@@ -101,6 +104,10 @@ class DockerBackend:
             timings=timings,
         )
 
+    def keep_prepared(self, listen: Listener) -> Mapping[str, int]:  # noqa: ARG002
+        """Not here: `prepare_cached` runs for every stack."""
+        return {}
+
     def place(self, wanted: int | None) -> Place:
         """Inside always the profile's port; here the wanted one if it is free, else one at random."""
         if wanted is not None and not is_free(wanted):
@@ -127,16 +134,37 @@ class DockerBackend:
 
     def exit_status(self, name: str) -> int | None:
         """How its container ended; None while it runs."""
-        return _NOT_STARTED if name in self._unstarted else self._supervision.exit_status(name)
+        return _NOT_STARTED if name in self._unstarted else _as_signal(self._supervision.exit_status(name))
 
     def wait(self, name: str, seconds: float) -> int | None:
         """The same, waiting up to `seconds`."""
-        return _NOT_STARTED if name in self._unstarted else self._supervision.wait(name, seconds)
+        return _NOT_STARTED if name in self._unstarted else _as_signal(self._supervision.wait(name, seconds))
 
     def stop(self, name: str) -> None:
         """Stop its container and remove it."""
         if name not in self._unstarted:
             self._containers.stop(name)
+
+    def signal(self, name: str, signal: Signal) -> None:
+        """By the daemon: STOP and CONT pause and resume the whole container."""
+        if (status := self.exit_status(name)) is not None:
+            raise StackError(f"signal {name}: it has ended with {status}")
+        self._containers.signal(name, signal)
+
+    def halt(self, name: str) -> None:
+        """Stop its container, which is kept with all that it wrote."""
+        self._containers.halt(name, _HALT_SECONDS)
+        self._supervision.wait(name, _HALT_SECONDS)
+
+    def again(self, name: str) -> None:
+        """Start the same container."""
+        if self.exit_status(name) is None:
+            raise StackError(f"{name} runs: what has not ended cannot be started again")
+        self._containers.again(name)
+
+    def identity(self, name: str) -> tuple[str, int]:
+        """The container's name in the network, and the first process in it."""
+        return name, 1
 
     def log(self, name: str) -> Path:
         """Its file under the state folder."""
@@ -150,7 +178,7 @@ class DockerBackend:
         engine, containers = self._engine, self._containers
         starts: list[Callable[[], Started]] = []
         if "postgres" in needs:
-            starts.append(lambda: start_postgres(engine, containers, in_memory=self._in_memory))
+            starts.append(lambda: start_postgres(engine, containers))
         if "valkey" in needs:
             starts.append(lambda: start_valkey(engine, containers))
         if "smtp" in needs:
@@ -177,3 +205,10 @@ class DockerBackend:
         if self._facts is None:
             raise StackError(f"{self._state / FACTS} is missing; start the stack again")
         return self._facts
+
+
+def _as_signal(status: int | None) -> int | None:
+    """A container's exit status as a process has it: negative where a signal ended it."""
+    if status is not None and _SIGNALLED < status <= _SIGNALLED + _LAST_SIGNAL:
+        return _SIGNALLED - status
+    return status

@@ -20,15 +20,15 @@ from typing import Any
 import msgspec
 
 from harness.errors import StackError
+from harness.stack.docker_dead import KEEPER_LABEL, TARGET_LABEL
 from harness.stack.docker_engine import Engine, engine_errors, is_port_conflict
-from harness.stack.docker_program import NETWORK_LABEL
+from harness.stack.docker_program import NETWORK_LABEL, STACK_LABEL
 from harness.stack.ports import HOST, free_port
 from harness.stack.readiness import wait_until
 from harness.stack.state import Keeper
-from harness.stack.supervision import Order, Supervision
+from harness.stack.supervision import Order, Signal, Supervision
 from harness.stack.supervisor import SUPERVISOR_MARK
 
-STACK_LABEL, KEEPER_LABEL, TARGET_LABEL = "harness.stack", "harness.keeper", "harness.target"
 _PROGRAM = Path(__file__).with_name("docker_program.py")
 _PORT_TRIES = 3
 _WATCH_SECONDS = 6.0
@@ -54,8 +54,8 @@ class Container:
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Absolute path -> content, put there before the start, readable by all inside."""
-    memory_folder: str = ""
-    """A folder that lies in memory."""
+    folders: tuple[str, ...] = ()
+    """Absolute paths of folders, made there before the start, in which all inside may write."""
     user: str = ""
     grace: int = 0
     """Seconds between its stop signal and its kill; 0 kills at once (data that is thrown away)."""
@@ -126,14 +126,14 @@ class Containers:
         """
         with engine_errors(f"container {container.name}"):
             created = self._create(container, ports)
-            if container.files:
-                created.put_archive("/", _archive(container.files))
+            if container.files or container.folders:
+                created.put_archive("/", _archive(container.files, container.folders))
         try:
             with engine_errors(f"container {container.name}"):
                 created.start()
         except StackError as error:
             with engine_errors("removing a container that did not start"):
-                _remove(created)
+                created.remove(force=True, v=True)
             if is_port_conflict(error.message):
                 raise PortTakenError(error.message) from error
             raise
@@ -152,8 +152,36 @@ class Containers:
         )
         _await_watch(pid)
 
+    def signal(self, name: str, signal: Signal) -> None:
+        """KILL and TERM reach its main process, with which all others end or not; STOP and CONT reach all of them.
+
+        Raises StackError if it has ended.
+        """
+        container = self._ids[name]
+        with engine_errors(f"container {name}"):
+            api = self._engine.client.api
+            paused = api.inspect_container(container)["State"]["Paused"]
+            match signal:
+                case "STOP" if not paused:
+                    api.pause(container)
+                case "CONT" if paused:
+                    api.unpause(container)
+                case "KILL" | "TERM":
+                    api.kill(container, signal)
+
+    def halt(self, name: str, seconds: int) -> None:
+        """End a container by its own stop signal, killed after `seconds`; it is kept, for `again`."""
+        with engine_errors(f"container {name}"):
+            self._engine.client.api.stop(self._ids[name], timeout=seconds)
+
+    def again(self, name: str) -> None:
+        """Start a container that has ended once more: at its ports, with all that it had written."""
+        with engine_errors(f"container {name}"):
+            self._engine.client.api.start(self._ids[name])
+        _await_watch(self._supervision.again(name))
+
     def stop(self, name: str) -> None:
-        """End a container; returns when it is gone."""
+        """End a container and remove it; returns when it is gone."""
         from docker.errors import NotFound
 
         self._supervision.stop(name)
@@ -180,56 +208,23 @@ class Containers:
             ports={f"{inside}/tcp": (HOST, outside) for inside, outside in ports.items()},
             network=self._network,
             networking_config={self._network: endpoint},
-            tmpfs={container.memory_folder: "mode=1777"} if container.memory_folder else None,
+            mounts=self._mounts(container.image),
             user=container.user or None,
             # an image's own health check would be one more client, beside those that are measured
             healthcheck={"test": ["NONE"]},
             log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "64m", "max-file": "2"}),
         )
 
+    def _mounts(self, image: str) -> list[Any]:
+        """Volumes that the image declares would carry no label: so each is asked for, with those of its container."""
+        from docker.types import Mount
+
+        declared = self._engine.client.images.get(image).attrs["Config"].get("Volumes") or {}
+        labels = {**self._labels, NETWORK_LABEL: self._network}
+        return [Mount(target=place, source=None, type="volume", labels=labels) for place in sorted(declared)]
+
     def _reap_at_the_end(self, label: str, network: str) -> None:
         self._supervision.own_command((*_python(), "reap", self._engine.socket, label, *([network] if network else [])))
-
-
-def sweep_docker(engine: Engine) -> None:
-    """Remove containers and networks of stacks whose supervisor was killed together with all its watches."""
-    from docker.errors import APIError
-
-    with engine_errors("removing what dead stacks left"):
-        for thing, _ in dead_things(engine):
-            # refused where another process removes it at the same moment
-            with contextlib.suppress(APIError):
-                _remove(thing)
-
-
-def dead_things(engine: Engine) -> list[tuple[Any, Mapping[str, str]]]:
-    """Those containers and networks, with their labels; containers first, so that their network can be removed."""
-    with engine_errors("looking for what dead stacks left"):
-        client = engine.client
-        found = [
-            *client.containers.list(all=True, filters={"label": KEEPER_LABEL}, ignore_removed=True),
-            *client.networks.list(filters={"label": KEEPER_LABEL}),
-        ]
-        labelled = [
-            (thing, thing.attrs.get("Labels") or thing.attrs.get("Config", {}).get("Labels") or {}) for thing in found
-        ]
-    return [(thing, labels) for thing, labels in labelled if _is_dead(labels)]
-
-
-def _remove(thing: Any) -> None:  # noqa: ANN401 - docker-py has no types
-    """Remove a network, or a container however it is, with its unnamed volumes."""
-    if hasattr(thing, "kill"):
-        thing.remove(force=True, v=True)
-    else:
-        thing.remove()
-
-
-def _is_dead(labels: Mapping[str, str]) -> bool:
-    try:
-        keeper = msgspec.json.decode(labels[KEEPER_LABEL], type=Keeper)
-    except (KeyError, msgspec.MsgspecError):
-        return False
-    return not keeper.alive
 
 
 def _await_watch(pid: int) -> None:
@@ -253,18 +248,16 @@ def _python() -> tuple[str, ...]:
     return os.path.realpath(sys.executable), "-I", "-S", str(_PROGRAM)
 
 
-def _archive(files: Mapping[str, bytes]) -> bytes:
-    """A tar of files and the folders above them; docker puts it over the container's root."""
+def _archive(files: Mapping[str, bytes], folders: tuple[str, ...]) -> bytes:
+    """A tar of files, of folders that are open to all, and of those above them; docker puts it over the root."""
     content = io.BytesIO()
-    folders: set[str] = set()
+    above = {str(folder): 0o755 for name in (*files, *folders) for folder in Path(name).parents[:-1]}
     with tarfile.open(fileobj=content, mode="w") as archive:
+        for folder, mode in sorted({**above, **dict.fromkeys(folders, 0o1777)}.items()):
+            entry = tarfile.TarInfo(folder.lstrip("/"))
+            entry.type, entry.mode = tarfile.DIRTYPE, mode
+            archive.addfile(entry)
         for name, data in files.items():
-            for folder in reversed(Path(name).parents[:-1]):
-                if str(folder) not in folders:
-                    folders.add(str(folder))
-                    entry = tarfile.TarInfo(str(folder).lstrip("/"))
-                    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-                    archive.addfile(entry)
             entry = tarfile.TarInfo(name.lstrip("/"))
             entry.size, entry.mode = len(data), 0o444
             archive.addfile(entry, io.BytesIO(data))

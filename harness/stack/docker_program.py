@@ -3,17 +3,19 @@
     python -I -S docker_program.py follow SOCKET CONTAINER GRACE
     python -I -S docker_program.py reap SOCKET LABEL [NETWORK]
 
-`follow` copies a started container's output to its own, ends with the container's exit status, and removes it. SIGTERM
-stops the container (GRACE seconds after its stop signal it is killed; 0 kills at once). SIGQUIT is what the kernel
-sends when the stack's supervisor was killed: then nobody else is left to remove the network, so the last one does.
+`follow` copies a started container's output to its own, and ends with the container's exit status. A container that
+ended by itself is kept: it may be started again, and followed anew. SIGTERM stops the container (GRACE seconds after
+its stop signal it is killed; 0 kills at once) and removes it. SIGQUIT is what the kernel sends when the stack's
+supervisor was killed: then nobody else is left to remove what had ended before, and the network, so the last one does.
 
-`reap` removes every container with the label `LABEL` (KEY=VALUE), and the network.
+`reap` removes every container and volume with the label `LABEL` (KEY=VALUE), and the network.
 
 The standard library alone, over the daemon's socket: it must work when the harness and its packages are gone.
 """
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import http.client
 import json
@@ -28,6 +30,9 @@ from typing import Any
 
 _REAP_SECONDS = 7.0
 _REQUEST_SECONDS = 20.0
+_NEVER = "0001-01-01T00:00:00Z"
+"""When a container ended that never did."""
+STACK_LABEL = "harness.stack"
 NETWORK_LABEL = "harness.network"
 DAEMON_LOST = 125
 """Exit status where the daemon, not the container, ended the watch; as the docker client has it."""
@@ -85,24 +90,30 @@ class Follower:
         self._stopping = False
 
     def run(self) -> int:
-        """Copy the output, wait for the end, remove the container; returns its exit status."""
+        """Copy the output of this run of it, and wait for its end; returns its exit status."""
         signal.signal(signal.SIGTERM, self._asked_to_stop)
         # the last thing that whoever started this waits for
         signal.signal(signal.SIGQUIT, self._asked_to_stop)
-        network = self._network()
-        copy_output(_open(self._path, "GET", f"{self._url}/logs?follow=1&stdout=1&stderr=1", None), 1)
+        found = _ask(self._path, "GET", f"{self._url}/json")
+        labels = found["Config"]["Labels"] or {}
+        query = f"follow=1&stdout=1&stderr=1&since={_moment(found['State'].get('FinishedAt', _NEVER))}"
+        copy_output(_open(self._path, "GET", f"{self._url}/logs?{query}", None), 1)
         status = int(_ask(self._path, "POST", f"{self._url}/wait", None)["StatusCode"])
-        with contextlib.suppress(RefusedError):
-            _ask(self._path, "DELETE", f"{self._url}?v=1&force=1")
-        if self._orphaned and network:
+        if self._stopping:
+            _remove(self._path, self._url)
+        if self._orphaned:
+            self._clear_up(labels)
+        return min(status, 255)
+
+    def _clear_up(self, labels: dict[str, str]) -> None:
+        """What the supervisor would have done, as far as no other watch has it still to do."""
+        ended = {"label": [f"{STACK_LABEL}={labels.get(STACK_LABEL, '')}"], "status": ["created", "exited", "dead"]}
+        for entry in _find(self._path, "/containers/json?all=1&", ended):
+            _remove(self._path, f"/containers/{entry['Id']}")
+        if network := labels.get(NETWORK_LABEL):
             # refused as long as another container is in it; the last one succeeds
             with contextlib.suppress(RefusedError):
                 _ask(self._path, "DELETE", f"/networks/{network}")
-        return min(status, 255)
-
-    def _network(self) -> str:
-        labels = _ask(self._path, "GET", f"{self._url}/json")["Config"]["Labels"] or {}
-        return str(labels.get(NETWORK_LABEL, ""))
 
     def _asked_to_stop(self, number: int, _frame: object) -> None:
         self._orphaned = self._orphaned or number == signal.SIGQUIT
@@ -118,18 +129,16 @@ class Follower:
 
 
 def reap(path: str, label: str, network: str) -> bool:
-    """Remove all containers with that label, then the network; returns whether nothing is left."""
-    filters = urllib.parse.quote(json.dumps({"label": [label]}))
+    """Remove all containers and volumes with that label, then the network; returns whether nothing is left."""
+    filters = {"label": [label]}
     deadline = time.monotonic() + _REAP_SECONDS
     pause = 0.02
     while True:
-        found = _ask(path, "GET", f"/containers/json?all=1&filters={filters}")
-        removals = [threading.Thread(target=_remove, args=(path, entry["Id"])) for entry in found]
-        for removal in removals:
-            removal.start()
-        for removal in removals:
-            removal.join()
-        if not found and (not network or _network_gone(path, network)):
+        containers = [f"/containers/{entry['Id']}" for entry in _find(path, "/containers/json?all=1&", filters)]
+        volumes = [f"/volumes/{entry['Name']}" for entry in _find(path, "/volumes?", filters)["Volumes"] or ()]
+        for found in (containers, volumes):
+            _remove_all(path, found)
+        if not containers and not volumes and (not network or _network_gone(path, network)):
             return True
         if time.monotonic() > deadline:
             return False
@@ -137,10 +146,30 @@ def reap(path: str, label: str, network: str) -> bool:
         pause = min(pause * 2, 0.5)
 
 
-def _remove(path: str, container: str) -> None:
+def _find(path: str, what: str, filters: dict[str, list[str]]) -> Any:  # noqa: ANN401 - JSON
+    return _ask(path, "GET", f"{what}filters={urllib.parse.quote(json.dumps(filters))}")
+
+
+def _remove_all(path: str, urls: list[str]) -> None:
+    removals = [threading.Thread(target=_remove, args=(path, url)) for url in urls]
+    for removal in removals:
+        removal.start()
+    for removal in removals:
+        removal.join()
+
+
+def _remove(path: str, url: str) -> None:
     # gone, or being removed by another: the next look tells
     with contextlib.suppress(RefusedError, OSError):
-        _ask(path, "DELETE", f"/containers/{container}?v=1&force=1")
+        _ask(path, "DELETE", f"{url}?v=1&force=1")
+
+
+def _moment(text: str) -> str:
+    """A moment of the daemon (`2026-01-31T09:30:00.123456789Z`) in seconds since 1970, as its logs are asked for."""
+    if text == _NEVER:
+        return "0"
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    return f"{calendar.timegm(time.strptime(whole, '%Y-%m-%dT%H:%M:%S'))}.{fraction or '0':0<9}"
 
 
 def _network_gone(path: str, network: str) -> bool:

@@ -28,7 +28,7 @@ _SECONDS = 60.0
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container; only 127.0.0.1 of this machine leads to it
 _NOT_ROOT = "65534:65534"
 _DATA = "/harness/data"
-"""Where no image has a folder: on one of its own, a file system in memory would take that one's mode."""
+"""Where no image declares a volume."""
 _SMTP, _MAILBOX, _PEER = 2525, 8025, 8080
 _HERE = Path(__file__).parent
 _SINK_PACKAGES = ("aiosmtpd", "atpublic", "attrs")
@@ -56,8 +56,11 @@ def await_ready(started: Started, supervision: Supervision, log: Path) -> None:
         )
 
 
-def start_postgres(engine: Engine, containers: Containers, *, in_memory: bool) -> Started:
-    """A Postgres with a fresh data folder, and a role of its own for the service."""
+def start_postgres(engine: Engine, containers: Containers) -> Started:
+    """A Postgres with a fresh data folder, and a role of its own for the service.
+
+    Its data lies in the container, not in memory: that would be lost when it is ended and started again.
+    """
     superuser, password = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
     inside_only = ("listen_addresses", "unix_socket_directories")
     options = [word for key, value in OPTIONS.items() if key not in inside_only for word in ("-c", f"{key}={value}")]
@@ -73,7 +76,7 @@ def start_postgres(engine: Engine, containers: Containers, *, in_memory: bool) -
             "PGDATA": f"{_DATA}/postgres",
             "TZ": "UTC",
         },
-        memory_folder=_DATA if in_memory else "",
+        folders=(_DATA,),
     )
     (port,) = containers.run_published(container, (5432,))
     statements = (

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import StackError
-from harness.model import Build
+from harness.model import Build, Listener, Progress, Target
 from harness.stack.binaries import Account, postgres_programs, servers_account, valkey_program
 from harness.stack.build import commit_of
+from harness.stack.kept import Kept, UnkeptError, kept_for
 from harness.stack.ports import HOST, free_port, is_free, occupied
-from harness.stack.postgres import start_postgres
+from harness.stack.postgres import LAYOUT, Postgres, start_postgres
 from harness.stack.protocol import Place, Servers
 from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
 from harness.stack.settings import base_environment
+from harness.stack.sources import Sources
 from harness.stack.state import Folders
-from harness.stack.supervision import Order, Supervision
+from harness.stack.supervision import Order, Signal, Supervision
 from harness.stack.valkey import start_valkey
 
 _MAIL_PROGRAM = Path(__file__).with_name("mailsink.py")
@@ -32,13 +34,19 @@ class EmbeddedBackend:
     kind: Literal["embedded"] = "embedded"
     host = HOST
 
-    def __init__(self, supervision: Supervision, folders: Folders, cwd: str) -> None:
+    def __init__(
+        self, supervision: Supervision, folders: Folders, target: Target, sources: Sources | None = None
+    ) -> None:
         self._supervision = supervision
         self._home = folders.home
         self._data = folders.data
         self._logs = folders.state / "logs"
         self._scratch = folders.state / "tmp"
-        self._cwd = cwd
+        self._cwd = target.service.cwd
+        self._sources = sources
+        self._kept: Kept | None = None
+        self._postgres: Postgres | None = None
+        self._superuser = ""
         self._ports: set[int] = set()
         self._account = servers_account()
 
@@ -59,12 +67,10 @@ class EmbeddedBackend:
                 valkey_program(), self._server_folder("valkey", account), self.log("valkey"), account, supervision
             )
         if "postgres" in needs:
-            postgres = start_postgres(
-                postgres_programs(), self._data / "postgres", self.log("postgres"), account, supervision
-            )
+            postgres = self._start_postgres(account)
         values, secrets, timings = {"proxy": f"{HOST}/32"}, {}, {}
         if postgres is not None:
-            values["database_url"], secrets["postgres_superuser"] = postgres.finish()
+            values["database_url"], secrets["postgres_superuser"] = self._finish(postgres)
             timings["postgres"] = time.monotonic() - begun
         if valkey is not None:
             values["redis_url"] = valkey.finish()
@@ -81,8 +87,18 @@ class EmbeddedBackend:
             mailbox_url=f"http://{HOST}:{mail[1]}" if mail else None,
             secrets=secrets,
             timings=timings,
-            pids={name: pid for name, pid in self._supervision.pids.items() if name in ("postgres", "valkey", "smtp")},
+            pids=self._server_pids(),
+            prepared=postgres is not None and postgres.prepared,
         )
+
+    def keep_prepared(self, listen: Listener) -> Mapping[str, int]:
+        """Keep the data folder, for which Postgres is started again."""
+        if self._kept is not None and self._postgres is not None:
+            try:
+                self._postgres.keep(self._kept, self._superuser)
+            except UnkeptError as error:
+                listen(Progress(phase="note", text=f"the prepared data is not kept for the next stack: {error}"))
+        return self._server_pids()
 
     def place(self, wanted: int | None) -> Place:
         """The wanted port if it is free, else one at random that no other copy of ours has."""
@@ -117,12 +133,51 @@ class EmbeddedBackend:
         """End that process and its group."""
         self._supervision.stop(name)
 
+    def signal(self, name: str, signal: Signal) -> None:
+        """Through the supervisor, its parent."""
+        self._supervision.signal(name, signal)
+
+    def halt(self, name: str) -> None:
+        """The same as `stop`: what a process has written stays in its folder until the stack ends."""
+        self._supervision.stop(name)
+
+    def again(self, name: str) -> int:
+        """By the order that it was started by."""
+        return self._supervision.again(name)
+
+    def identity(self, name: str) -> tuple[str, int]:
+        """As this machine sees it."""
+        return os.uname().nodename, self._supervision.pids[name]
+
     def log(self, name: str) -> Path:
         """Its file under the state folder."""
         return self._logs / f"{name}.log"
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _server_pids(self) -> Mapping[str, int]:
+        return {name: pid for name, pid in self._supervision.pids.items() if name in ("postgres", "valkey", "smtp")}
+
+    def _start_postgres(self, account: Account | None) -> Postgres:
+        program = postgres_programs()
+        if self._sources is not None:
+            self._kept = kept_for(self._sources, f"{program.key}-{LAYOUT}", account)
+        return start_postgres(
+            program, self._data / "postgres", self.log("postgres"), account, self._supervision, self._kept
+        )
+
+    def _finish(self, postgres: Postgres) -> tuple[str, str]:
+        try:
+            url, self._superuser = postgres.finish()
+        except StackError as error:
+            if self._kept is None or not postgres.prepared:
+                raise
+            self._kept.forget()
+            said = f"{error.message}; it was started on data kept from before, now removed: start again"
+            raise StackError(said, output=error.output) from error
+        self._postgres = postgres
+        return url, self._superuser
 
     def _server_folder(self, name: str, account: Account | None) -> Path:
         folder = self._home / name

@@ -30,9 +30,9 @@ _YOUNG_SECONDS = 60.0
 class Left:
     """One thing that nobody answers for any more."""
 
-    kind: Literal["process", "folder", "container", "network"]
+    kind: Literal["process", "folder", "container", "network", "volume"]
     name: str
-    """A folder's path, a process's command, a container's or network's name."""
+    """A folder's path, a process's command, or the name of what Docker has."""
     mark: str = ""
     """Id of the stack that it belonged to, where it had one."""
     pid: int | None = None
@@ -75,33 +75,30 @@ def take_left(left: tuple[Left, ...]) -> tuple[Left, ...]:
             for place in (one.name, f"{one.name}/postgres"):
                 remove_shared_memory(place)
             remove_folder(one.name)
-    if any(one.kind in ("container", "network") for one in left):
+    if any(one.kind in ("container", "network", "volume") for one in left):
         _in_docker(remove=True)
     taken = set(left)
     return tuple(one for one in find_left() if one in taken)
 
 
 def _in_docker(*, remove: bool) -> tuple[Left, ...]:
-    """Dead stacks' containers and networks, removed if that is asked for; none where no daemon answers."""
+    """What dead stacks left in Docker, removed if that is asked for; nothing where no daemon answers."""
     from harness.stack.docker_engine import connect_engine
 
     try:
         engine = connect_engine()
     except StackError:
         return ()
-    from harness.stack.docker_containers import STACK_LABEL, dead_things, sweep_docker
+    from harness.stack.docker_dead import dead_things, sweep_docker
+    from harness.stack.docker_program import STACK_LABEL
 
     try:
         if remove:
             sweep_docker(engine)
             return ()
         return tuple(
-            Left(
-                kind="container" if hasattr(thing, "kill") else "network",
-                name=thing.name,
-                mark=labels.get(STACK_LABEL, ""),
-            )
-            for thing, labels in dead_things(engine)
+            Left(kind=dead.kind, name=dead.thing.name, mark=dead.labels.get(STACK_LABEL, ""))
+            for dead in dead_things(engine)
         )
     finally:
         engine.close()

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
 from harness.stack.binaries import Account, Program, cache_home, made_once
+from harness.stack.kept import Kept, clone_folder
 from harness.stack.pgwire import DatabaseError, literal, run_statements
 from harness.stack.ports import HOST, free_port
 from harness.stack.readiness import how_it_ended, tail, wait_until
@@ -24,7 +22,7 @@ from harness.stack.supervision import Order, Supervision
 SUPERUSER, ROLE, DATABASE = "postgres", "app", "app"
 MAINTENANCE = "template1"
 """The database to connect to for work on other databases; there is none named `postgres`."""
-_LAYOUT = "3"
+LAYOUT = "3"
 """Part of the cached folder's name; changes with what is done to it here."""
 _SECONDS = 15.0
 OPTIONS = {
@@ -57,9 +55,13 @@ class Postgres:
     """A Postgres that was started; `finish` makes it ready."""
 
     port: int
+    data: Path
     log: Path
-    template: Template
+    password: str
+    """The superuser's, as long as `finish` has not changed it."""
     supervision: Supervision
+    prepared: bool
+    """Whether its data was kept by an earlier stack."""
 
     def finish(self) -> tuple[str, str]:
         """Wait until it answers, and give it passwords of its own; returns the role's URL and the superuser's password.
@@ -67,16 +69,31 @@ class Postgres:
         Raises StackError with the log's tail if it exits or does not answer.
         """
         password, superuser = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
-        statements = (
+        self._await(
+            self.password,
             f"ALTER ROLE {ROLE} PASSWORD {literal(password)}",
             # only we use this one: random as it is, its log-in need not be made slow; 2 ms of every test's database
             "SET scram_iterations = 1",
             f"ALTER ROLE {SUPERUSER} PASSWORD {literal(superuser)}",
         )
+        return f"postgresql://{ROLE}:{password}@{HOST}:{self.port}/{DATABASE}", superuser
 
+    def keep(self, kept: Kept, superuser: str) -> None:
+        """Keep its data as it is now, for which it is ended and started again.
+
+        Raises UnkeptError if the data could not be kept, StackError if it does not answer afterwards.
+        """
+        self.supervision.stop("postgres")
+        try:
+            kept.keep(self.data, self.log.parent, superuser, self.supervision)
+        finally:
+            self.supervision.again("postgres")
+            self._await(superuser)
+
+    def _await(self, password: str, *statements: str) -> None:
         def ask() -> str:
             try:
-                run_statements(self.port, SUPERUSER, self.template.password, DATABASE, ("SELECT 1", *statements), 5.0)
+                run_statements(self.port, SUPERUSER, password, DATABASE, ("SELECT 1", *statements), 5.0)
             except (OSError, DatabaseError) as error:
                 return str(error)
             return ""
@@ -85,18 +102,21 @@ class Postgres:
         if not wait.ready:
             end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
             raise StackError(f"Postgres {end} after {wait.seconds:.1f} s; its log says why", output=tail(self.log))
-        return f"postgresql://{ROLE}:{password}@{HOST}:{self.port}/{DATABASE}", superuser
 
 
 def start_postgres(
-    program: Program, data: Path, log: Path, account: Account | None, supervision: Supervision
+    program: Program, data: Path, log: Path, account: Account | None, supervision: Supervision, kept: Kept | None = None
 ) -> Postgres:
-    """Clone the cached folder to `data` and start a server on it, at a free port."""
-    template = _template(program, account, supervision)
-    _clone(template.data, data)
+    """Clone the folder that is kept, or else the cached one, to `data` and start a server on it, at a free port."""
+    password = kept.clone(data, log.parent) if kept is not None else None
+    prepared = password is not None
+    if password is None:
+        template = _template(program, account, supervision)
+        clone_folder(template.data, data)
+        password = template.password
     port = free_port()
     supervision.spawn(_order("postgres", (str(program.path), "-D", str(data), *_options(port)), log, account))
-    return Postgres(port=port, log=log, template=template, supervision=supervision)
+    return Postgres(port=port, data=data, log=log, password=password, supervision=supervision, prepared=prepared)
 
 
 def _order(name: str, argv: tuple[str, ...], log: Path, account: Account | None) -> Order:
@@ -119,7 +139,7 @@ def _options(port: int) -> list[str]:
 
 def _template(program: Program, account: Account | None, supervision: Supervision) -> Template:
     """The cached folder for this version; two processes that need it at once make it once."""
-    place = cache_home(account) / f"data-{program.key}-{_LAYOUT}-{account.uid if account else os.geteuid()}"
+    place = cache_home(account) / f"data-{program.key}-{LAYOUT}-{account.uid if account else os.geteuid()}"
     if not place.is_dir():
         with made_once(place):
             if not place.is_dir():
@@ -188,15 +208,3 @@ def _make_database(
     except (OSError, DatabaseError) as error:
         raise StackError(f"a fresh Postgres refuses: {error}", output=tail(log)) from error
     supervision.stop("postgres-template")
-
-
-def _clone(template: Path, data: Path) -> None:
-    """Copy a data folder with owners and modes; by the file system's own cloning where it can."""
-    if sys.platform == "linux":
-        done = subprocess.run(
-            ["cp", "-a", "--reflink=auto", str(template), str(data)], capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise StackError(f"the data folder {data} could not be made: {done.stderr.strip()}")
-    else:
-        shutil.copytree(template, data, symlinks=True)

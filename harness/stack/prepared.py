@@ -1,13 +1,16 @@
-"""The stack's database as `prepare` left it, kept aside: what databases of a test's own are made from."""
+"""Preparing a stack's database, and a copy of it as it then is: what databases of a test's own are made from."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from harness.errors import StackError
-from harness.model import StackInfo
+from harness.model import Listener, Progress, Service, StackInfo
 from harness.stack.pgwire import DatabaseError, run_statements
 from harness.stack.postgres import DATABASE, MAINTENANCE, ROLE, SUPERUSER
+from harness.stack.running import RunningStack
 
 PREPARED = "app_prepared"
 """Name of the kept database; nobody can connect to it, so that it can be copied at any time."""
@@ -17,6 +20,30 @@ COPY_OF_PREPARED = f"OWNER {ROLE} TEMPLATE {PREPARED} STRATEGY FILE_COPY"
 Files are copied as they are: through the log, as is usual, 18 MB take three times as long.
 """
 _SECONDS = 30.0
+
+
+def prepare(
+    stack: RunningStack, service: Service, settings: Mapping[str, str], listen: Listener, *, prepared: bool
+) -> None:
+    """Run the profile's commands before the service starts: those of `prepare_cached` only if nothing was kept.
+
+    Raises StartupError for one that fails; nothing is kept then.
+    """
+    begun = time.monotonic()
+    if service.prepare_cached or service.prepare:
+        listen(Progress(phase="stack", text="preparing the service's data"))
+    if service.prepare_cached and not prepared:
+        stack.prepare("prepare_cached", service.prepare_cached, settings)
+        stack.update(pids={**stack.info.pids, **stack.backend.keep_prepared(listen)})
+    stack.prepare("prepare", service.prepare, settings)
+    if service.prepare_cached or service.prepare:
+        stack.update(timings={**stack.info.timings, "prepare": time.monotonic() - begun})
+    if stack.info.database_url is not None:
+        try:
+            keep_prepared(stack.info)
+        except StackError as error:
+            # without it the stack is as good as with it; only tests that want a database of their own are skipped
+            listen(Progress(phase="note", text=error.message))
 
 
 def keep_prepared(info: StackInfo) -> None:

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
 
-from harness.model import Build, Instance, StackInfo, Worker
+from harness.model import Build, Instance, Listener, StackInfo, Worker
+from harness.stack.supervision import Signal
 
 
 class Stack(Protocol):
@@ -76,6 +77,8 @@ class Servers:
     """Reaches the service through a peer that it trusts as no proxy, where there is one."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     pids: Mapping[str, int] = field(default_factory=dict)
+    prepared: bool = False
+    """Whether the database holds what `prepare_cached` makes, kept by an earlier stack."""
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -97,6 +100,13 @@ class Backend(Protocol):
     def start_servers(self, needs: tuple[str, ...]) -> Servers:
         """Start what is needed, all at once, and wait until each answers. Raises StackError."""
 
+    def keep_prepared(self, listen: Listener) -> Mapping[str, int]:
+        """Keep the database as it is now for later stacks of the same sources, where the backend can.
+
+        Nothing may be connected. Returns the servers' pids, which may have changed; what was not kept is told as a
+        note. Raises StackError if the database does not answer afterwards.
+        """
+
     def place(self, wanted: int | None) -> Place:
         """A free place for one more copy of the service; raises StackError if the wanted port is taken."""
 
@@ -114,7 +124,22 @@ class Backend(Protocol):
         """Like `exit_status`, after waiting up to `seconds` for the end."""
 
     def stop(self, name: str) -> None:
-        """End that process; returns when it is gone."""
+        """End that process or server for good; returns when it is gone."""
+
+    def signal(self, name: str, signal: Signal) -> None:
+        """Send it a signal; KILL, STOP and CONT reach all below it too. Raises StackError if it has ended."""
+
+    def halt(self, name: str) -> None:
+        """End it in its own orderly way, killed if it takes too long; `again` brings it back."""
+
+    def again(self, name: str) -> int | None:
+        """Start what has ended once more, as it was started before, at its port and on its data.
+
+        Returns its new pid, where it has one here. Raises StackError if it runs.
+        """
+
+    def identity(self, name: str) -> tuple[str, int]:
+        """Host name and pid as that process sees its own: what it may call itself in tables and logs."""
 
     def log(self, name: str) -> Path:
         """File with the output of that process or server."""

@@ -63,6 +63,11 @@ class RunningStack:
         """The supervisor of what this object starts."""
         return self._open()[0]
 
+    @property
+    def backend(self) -> Backend:
+        """What runs its processes and servers."""
+        return self._open()[1]
+
     def start_instance(self, overrides: Mapping[str, str]) -> Instance:
         """One more copy of the service on the same data."""
         return self.start_copies({**self._info.overrides, **overrides}, (None,))[0]
@@ -113,17 +118,20 @@ class RunningStack:
         self._info = replace(self._info, **facts)  # type: ignore[arg-type]
         write_info(self._info)
 
-    def prepare(self, settings: Mapping[str, str]) -> None:
-        """Run the profile's `prepare` commands in turn. Raises StartupError for one that fails."""
+    def prepare(self, key: str, commands: Sequence[tuple[str, ...]], settings: Mapping[str, str]) -> None:
+        """Run the profile's `prepare` commands, or those of another key, in turn.
+
+        Raises StartupError for one that fails.
+        """
         backend = self._open()[1]
-        for number, template in enumerate(self._target.service.prepare, 1):
-            name = f"prepare-{number}"
-            argv = self._words.command(template, "service.prepare")
+        for number, template in enumerate(commands, 1):
+            name = f"{key.replace('_', '-')}-{number}"
+            argv = self._words.command(template, f"service.{key}")
             self._start(name, argv, settings, None)
             status = backend.wait(name, _PREPARE_SECONDS)
             if status != 0:
                 how = f"ran over {_PREPARE_SECONDS:.0f} s" if status is None else how_it_ended(status)
-                raise StartupError(f"prepare: `{shlex.join(argv)}` {how}", output=tail(backend.log(name)))
+                raise StartupError(f"{key}: `{shlex.join(argv)}` {how}", output=tail(backend.log(name)))
 
     def begin_worker(self, overrides: Mapping[str, str]) -> Worker:
         """Start a worker with the settings of the first copy of the service; `await_worker` says whether it works."""

@@ -13,10 +13,11 @@ from harness.errors import StackError, UsageError
 from harness.model import MOST_WORKERS, Listener, Progress, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
-from harness.stack.prepared import keep_prepared
+from harness.stack.prepared import prepare
 from harness.stack.protocol import Backend, Place, Servers, Stack
 from harness.stack.running import RunningStack, marked, timed
 from harness.stack.settings import Words, service_settings
+from harness.stack.sources import Sources
 from harness.stack.state import (
     Folders,
     Recipe,
@@ -74,7 +75,7 @@ def launch(
     ground: Backend | None = None
     try:
         _make_folders(supervision, mark, folders, fingerprint(target))
-        ground = _backend(kind, supervision, folders, target)
+        ground = _backend(kind, supervision, folders, target, Sources(target, overrides or {}))
         listen(Progress(phase="stack", text=f"starting {', '.join(target.service.needs) or 'no servers'}"))
         servers = ground.start_servers(target.service.needs)
         place = ground.place(port)
@@ -99,10 +100,7 @@ def launch(
         write_info(info)
         if before_service is not None:
             before_service(info)
-        if target.service.prepare:
-            _prepare(stack, settings, listen)
-        if servers.database_url is not None:
-            _keep_prepared(stack.info, listen)
+        prepare(stack, target.service, settings, listen, prepared=servers.prepared)
         _start_service(stack, place, instances, worker_count, listen)
         stack.update(timings={**stack.info.timings, "total": timed(begun)})
         if keep:
@@ -164,21 +162,6 @@ def worker_count_of(target: Target, asked: int | None) -> int:
     return count
 
 
-def _prepare(stack: RunningStack, settings: Mapping[str, str], listen: Listener) -> None:
-    begun = time.monotonic()
-    listen(Progress(phase="stack", text="preparing the service's data"))
-    stack.prepare(settings)
-    stack.update(timings={**stack.info.timings, "prepare": timed(begun)})
-
-
-def _keep_prepared(info: StackInfo, listen: Listener) -> None:
-    """Without it the stack is as good as with it; only tests that want a database of their own are skipped."""
-    try:
-        keep_prepared(info)
-    except StackError as error:
-        listen(Progress(phase="note", text=error.message))
-
-
 def _start_service(stack: RunningStack, place: Place, instances: int, workers: int, listen: Listener) -> None:
     """All begin before any is waited for; a service that fails is told before a worker, since it says more."""
     begun = time.monotonic()
@@ -209,12 +192,16 @@ def _checked(target: Target, backend: str, instances: int) -> Literal["embedded"
 
 
 def _backend(
-    kind: Literal["embedded", "docker", "attach"], supervision: Supervision, folders: Folders, target: Target
+    kind: Literal["embedded", "docker", "attach"],
+    supervision: Supervision,
+    folders: Folders,
+    target: Target,
+    sources: Sources | None = None,
 ) -> Backend:
     if kind == "embedded":
         from harness.stack.embedded import EmbeddedBackend
 
-        return EmbeddedBackend(supervision, folders, target.service.cwd)
+        return EmbeddedBackend(supervision, folders, target, sources)
     from harness.stack.docker import DockerBackend
 
     return DockerBackend(supervision, folders, target)
@@ -239,6 +226,8 @@ def _make_folders(supervision: Supervision, mark: str, folders: Folders, digest:
 def _check_words(target: Target, words: Words) -> None:
     """Find an unknown placeholder before anything of the service runs."""
     words.command(target.service.command, "service.command")
+    for command in target.service.prepare_cached:
+        words.command(command, "service.prepare_cached")
     for command in target.service.prepare:
         words.command(command, "service.prepare")
     words.command(target.workers.command, "workers.command")

@@ -46,7 +46,7 @@ class Keeper:
     @property
     def alive(self) -> bool:
         """Whether that supervisor runs; one that cannot be seen from here counts as running."""
-        if self.boot != _boot():
+        if self.boot != boot_id():
             return False
         return self.namespace != _namespace() or is_alive(self.pid, self.start)
 
@@ -81,7 +81,7 @@ def keeper_of(mark: str, pid: int, start: int, folders: tuple[Path, ...], finger
         mark=mark,
         pid=pid,
         start=start,
-        boot=_boot(),
+        boot=boot_id(),
         namespace=_namespace(),
         folders=tuple(map(str, folders)),
         fingerprint=fingerprint,
@@ -245,7 +245,8 @@ def _open_to_all(folder: Path) -> bool:
     return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents))
 
 
-def _boot() -> str:
+def boot_id() -> str:
+    """What the kernel calls this start of the machine; "" where it does not say."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

@@ -29,6 +29,8 @@ from harness.stack.supervisor import (
 PROGRAM = Path(__file__).with_name("supervisor.py")
 _ANSWER_SECONDS = 15.0
 
+Signal = Literal["KILL", "TERM", "STOP", "CONT"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -112,7 +114,7 @@ class Supervision:
             raise StackError(f"{name} runs: what has not ended cannot be started again")
         return self.spawn(self._orders[name])
 
-    def signal(self, name: str, signal: Literal["KILL", "TERM", "STOP", "CONT"]) -> None:
+    def signal(self, name: str, signal: Signal) -> None:
         """Send a signal to a process of the stack; KILL, STOP and CONT reach all below it too.
 
         Raises StackError if it has ended.

@@ -71,15 +71,21 @@ class Crew:
         return eventually(lambda: self.holders().get(job), f"{job} is held")
 
     def process(self, worker):
-        """The process of a worker's name, which holds its pid."""
-        return next(one for one in self.rig.workers if f"-{one.pid}-" in worker)
+        """The process of a worker's name."""
+        return next(one for one in self.rig.workers if worker.startswith(self.calls_itself(one)))
+
+    def calls_itself(self, process):
+        """How the names begin that a process gives itself."""
+        host, pid = self.rig.identity(process)
+        return f"{host}-{pid}-"
 
     def settled(self):
         """Each job is held by a worker that lives, and none holds more than its share."""
         held = [worker for worker, _ in self.holders().values()]
-        pids = {f"-{one.pid}-" for one in self.rig.workers}
+        names = [self.calls_itself(one) for one in self.rig.workers]
         return len(held) == len(JOBS) and all(
-            sum(pid in worker for worker in held) in (len(JOBS) // 2, len(JOBS) - len(JOBS) // 2) for pid in pids
+            sum(worker.startswith(name) for worker in held) in (len(JOBS) // 2, len(JOBS) - len(JOBS) // 2)
+            for name in names
         )
 
     def dies(self, worker):
