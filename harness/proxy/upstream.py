@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import h11
 
 from harness.proxy.exchange import Answer, Headers, Request, UpstreamError
-from harness.proxy.headers import encoded, end_to_end, head
+from harness.proxy.headers import encoded, end_to_end, head, with_length
 from harness.proxy.wire import CutError, Wire
 
 _AGAIN = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
@@ -145,7 +145,8 @@ class Upstreams:
     def _keep(self, address: Address, wire: Wire) -> None:
         done = wire.http.our_state is h11.DONE and wire.http.their_state is h11.DONE
         sent = wire.transport is not None and wire.transport.get_write_buffer_size() == 0
-        if not done or not sent or wire.ended or self._client_ended:
+        said_more = bool(wire.http.trailing_data[0])
+        if not (done and sent) or said_more or wire.ended or self._client_ended:
             wire.close()
             return
         wire.http.start_next_cycle()
@@ -164,6 +165,8 @@ def _send(wire: Wire, address: Address, request: Request) -> None:
     headers = request.headers
     if request.header("Host") is None:  # HTTP/1.0
         headers = (("Host", address.name), *headers)
+    if request.body or request.header("Content-Length") is not None:
+        headers = with_length(headers, len(request.body))
     target = request.target.encode("latin-1")
     line = request.method.encode("ascii") + b" " + target + b" HTTP/1.1"
     # h11 checks what is sent and follows it; the bytes are ours, since it would move Host to the top
