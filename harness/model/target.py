@@ -30,6 +30,8 @@ class Service:
     cwd: str = "."
     """Absolute once the profile is loaded."""
     needs: tuple[str, ...] = ()
+    prepare_cached: tuple[tuple[str, ...], ...] = ()
+    """What fills the database the same way for the same sources; run before `prepare`, and only if nothing is kept."""
     prepare: tuple[tuple[str, ...], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     required_env: tuple[str, ...] = ()

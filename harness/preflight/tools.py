@@ -22,6 +22,7 @@ from harness.probes.axe import PACKAGED, find_axe
 from harness.probes.chromium import USUAL_PLACES, Places, find_chromium
 from harness.report.allure import allure_available
 from harness.stack.binaries import postgres_programs, servers_account, valkey_program
+from harness.stack.kept import kept_summary
 from harness.stack.ports import free_port
 from harness.turns import Turns
 
@@ -74,6 +75,7 @@ def survey(chromium: str | None = None, places: Places = USUAL_PLACES) -> tuple[
         ("Valkey", "embedded", lambda: _program(lambda: valkey_program().path)),
         ("mail sink", "embedded", lambda: _package("aiosmtpd", "harness[embedded]")),
         ("free port", "embedded", _port),
+        ("prepared data", "embedded", lambda: kept_summary(servers_account())),
         ("Docker client", "docker", lambda: _package("docker", "harness[docker]")),
         ("Docker daemon", "docker", _docker_daemon),
         ("Playwright", "browser", lambda: _package("playwright", "harness[browser]")),

@@ -53,9 +53,10 @@ def _service_texts(target: Target) -> Iterator[tuple[Where, str]]:
     service = target.service
     for index, word in enumerate(service.command):
         yield ("service", "command", index), word
-    for index, command in enumerate(service.prepare):
-        for place, word in enumerate(command):
-            yield ("service", "prepare", index, place), word
+    for key, commands in (("prepare_cached", service.prepare_cached), ("prepare", service.prepare)):
+        for index, command in enumerate(commands):
+            for place, word in enumerate(command):
+                yield ("service", key, index, place), word
     for index, word in enumerate(target.workers.command):
         yield ("workers", "command", index), word
     for name, text in service.env.items():

@@ -51,13 +51,25 @@ def _check_service(file: TomlFile, target: Target) -> None:
         raise file.error("is empty", ("service", kinds[0]))
     if service.url:
         _check_url(file, ("service", "url"), service.url)
-    for index, command in enumerate(service.prepare):
-        if not command:
-            raise file.error("an empty command; a list of words was expected", ("service", "prepare", index))
+    for key in ("prepare_cached", "prepare"):
+        for index, command in enumerate(getattr(service, key)):
+            if not command:
+                raise file.error("an empty command; a list of words was expected", ("service", key, index))
+    if service.prepare_cached and not any("{database_url}" in text for text in _prepare_texts(target)):
+        raise file.error(
+            "its result is kept with the stack's database, and none of its words and settings is {database_url}",
+            ("service", "prepare_cached"),
+        )
     _check_workers(file, target)
     for name in service.env:
         if not _SETTING.fullmatch(name):
             raise file.error(f"{name!r} cannot be the name of an environment variable", ("service", "env", name))
+
+
+def _prepare_texts(target: Target) -> Iterator[str]:
+    yield from target.service.env.values()
+    for command in target.service.prepare_cached:
+        yield from command
 
 
 def _check_workers(file: TomlFile, target: Target) -> None:

@@ -180,6 +180,17 @@ MISTAKES = [
     ('command = ["serve", "--port", "{port}"]', 'command = "serve"', "FILE:5: service.command: a list (text in quotes"),
     ('command = ["serve", "--port", "{port}"]', 'url = "shop:80"', "FILE:5: service.url: http://HOST:PORT or https://"),
     ('["migrate"]', "[]", "FILE:7: service.prepare[1]: an empty command"),
+    ("timeout_s = 5", "prepare_cached = [[]]", "FILE:8: service.prepare_cached[1]: an empty command"),
+    (
+        "timeout_s = 5",
+        'prepare_cached = [["{uri}"]]',
+        "FILE:8: service.prepare_cached[1][1]: unknown placeholder {uri}",
+    ),
+    (
+        'timeout_s = 5\n\n[service.env]\nDATABASE_URL = "{database_url}"',
+        'prepare_cached = [["migrate"]]\n',
+        "FILE:8: service.prepare_cached: its result is kept with the stack's database, and none of its words and sett",
+    ),
     ("timeout_s = 5", 'cwd = "nowhere"', "FILE:8: service.cwd: no such folder"),
     ("timeout_s = 5", "container_port = 70000", "FILE:8: service.container_port: a port from 1 to 65535"),
     ("DATABASE_URL =", '"MY URL" =', "FILE:11: service.env.MY URL: 'MY URL' cannot be the name"),
