@@ -6,11 +6,8 @@ in its turn. Every container is labelled before it runs, so that what outlives i
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
-import signal
-import sys
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,17 +20,15 @@ from harness.errors import StackError
 from harness.stack.docker_dead import KEEPER_LABEL, TARGET_LABEL
 from harness.stack.docker_engine import Engine, engine_errors, is_port_conflict
 from harness.stack.docker_program import NETWORK_LABEL, STACK_LABEL
+from harness.stack.docker_watch import await_watch, docker_program
 from harness.stack.ports import HOST, free_port
-from harness.stack.readiness import wait_until
 from harness.stack.state import Keeper
 from harness.stack.supervision import Order, Signal, Supervision
 from harness.stack.supervisor import SUPERVISOR_MARK
 
-_PROGRAM = Path(__file__).with_name("docker_program.py")
 _PORT_TRIES = 3
 _WATCH_SECONDS = 6.0
 """Seconds that a watch gets to end its container beyond the container's own grace."""
-_HEED_SECONDS = 5.0
 
 
 class PortTakenError(Exception):
@@ -75,7 +70,7 @@ class Containers:
         }
         self._logs = logs
         self._network = ""
-        self._ids: dict[str, str] = {}
+        self._known: dict[str, tuple[Container, str]] = {}
 
     def make_network(self) -> str:
         """Make the stack's own network, removed at the stack's end with all in it; returns its gateway's address."""
@@ -137,27 +132,15 @@ class Containers:
             if is_port_conflict(error.message):
                 raise PortTakenError(error.message) from error
             raise
-        self._ids[container.name] = str(created.id)
-        pid = self._supervision.spawn(
-            Order(
-                name=container.name,
-                argv=(*_python(), "follow", self._engine.socket, str(created.id), str(container.grace)),
-                # like a supervisor, it looks after itself: whoever clears up after a dead stack must not end it
-                env={"PATH": os.defpath, SUPERVISOR_MARK: self._supervision.mark},
-                log=self._logs / f"{container.name}.log",
-                stage=container.stage,
-                grace=container.grace + _WATCH_SECONDS,
-                death="QUIT",
-            )
-        )
-        _await_watch(pid)
+        self._known[container.name] = container, str(created.id)
+        self._watch(container.name, "")
 
     def signal(self, name: str, signal: Signal) -> None:
         """KILL and TERM reach its main process, with which all others end or not; STOP and CONT reach all of them.
 
         Raises StackError if it has ended.
         """
-        container = self._ids[name]
+        container = self._known[name][1]
         with engine_errors(f"container {name}"):
             api = self._engine.client.api
             paused = api.inspect_container(container)["State"]["Paused"]
@@ -172,13 +155,15 @@ class Containers:
     def halt(self, name: str, seconds: int) -> None:
         """End a container by its own stop signal, killed after `seconds`; it is kept, for `again`."""
         with engine_errors(f"container {name}"):
-            self._engine.client.api.stop(self._ids[name], timeout=seconds)
+            self._engine.client.api.stop(self._known[name][1], timeout=seconds)
 
     def again(self, name: str) -> None:
         """Start a container that has ended once more: at its ports, with all that it had written."""
+        api, container = self._engine.client.api, self._known[name][1]
         with engine_errors(f"container {name}"):
-            self._engine.client.api.start(self._ids[name])
-        _await_watch(self._supervision.again(name))
+            ended: str = api.inspect_container(container)["State"]["FinishedAt"]
+            api.start(container)
+        self._watch(name, ended)
 
     def stop(self, name: str) -> None:
         """End a container and remove it; returns when it is gone."""
@@ -188,9 +173,27 @@ class Containers:
         with engine_errors(f"container {name}"):
             try:
                 # usually its watch has removed it; a watch that was killed has not
-                self._engine.client.api.remove_container(self._ids[name], force=True, v=True)
+                self._engine.client.api.remove_container(self._known[name][1], force=True, v=True)
             except NotFound:
                 return
+
+    def _watch(self, name: str, since: str) -> None:
+        """Follow a container that was just started; `since` is when its run before that ended."""
+        container, known = self._known[name]
+        words = ("follow", self._engine.socket, known, str(container.grace), *([since] if since else []))
+        pid = self._supervision.spawn(
+            Order(
+                name=name,
+                argv=docker_program(*words),
+                # like a supervisor, it looks after itself: whoever clears up after a dead stack must not end it
+                env={"PATH": os.defpath, SUPERVISOR_MARK: self._supervision.mark},
+                log=self._logs / f"{name}.log",
+                stage=container.stage,
+                grace=container.grace + _WATCH_SECONDS,
+                death="QUIT",
+            )
+        )
+        await_watch(pid)
 
     def _create(self, container: Container, ports: Mapping[int, int]) -> Any:  # noqa: ANN401 - docker-py has no types
         from docker.types import LogConfig
@@ -224,28 +227,8 @@ class Containers:
         return [Mount(target=place, source=None, type="volume", labels=labels) for place in sorted(declared)]
 
     def _reap_at_the_end(self, label: str, network: str) -> None:
-        self._supervision.own_command((*_python(), "reap", self._engine.socket, label, *([network] if network else [])))
-
-
-def _await_watch(pid: int) -> None:
-    """Wait until a watch heeds its signals: one that is ended before that leaves its container behind.
-
-    A watch that ended already, or that does not come to it, is left to what removes containers by label.
-    """
-    sign = 1 << (signal.SIGQUIT - 1)
-
-    def ask() -> str:
-        with contextlib.suppress(OSError, StopIteration, IndexError, ValueError):
-            text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-            caught = next(line.split()[1] for line in text.splitlines() if line.startswith("SigCgt"))
-            return "" if int(caught, 16) & sign else "it heeds no signals yet"
-        return ""
-
-    wait_until(ask, lambda: None, _HEED_SECONDS)
-
-
-def _python() -> tuple[str, ...]:
-    return os.path.realpath(sys.executable), "-I", "-S", str(_PROGRAM)
+        words = ("reap", self._engine.socket, label, *([network] if network else []))
+        self._supervision.own_command(docker_program(*words))
 
 
 def _archive(files: Mapping[str, bytes], folders: tuple[str, ...]) -> bytes:

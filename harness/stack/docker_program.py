@@ -1,12 +1,13 @@
 """Stands in for one container among a stack's processes, and removes what a stack left in Docker; a small program.
 
-    python -I -S docker_program.py follow SOCKET CONTAINER GRACE
+    python -I -S docker_program.py follow SOCKET CONTAINER GRACE [SINCE]
     python -I -S docker_program.py reap SOCKET LABEL [NETWORK]
 
 `follow` copies a started container's output to its own, and ends with the container's exit status. A container that
-ended by itself is kept: it may be started again, and followed anew. SIGTERM stops the container (GRACE seconds after
-its stop signal it is killed; 0 kills at once) and removes it. SIGQUIT is what the kernel sends when the stack's
-supervisor was killed: then nobody else is left to remove what had ended before, and the network, so the last one does.
+ended by itself is kept: it may be started again, and followed from SINCE on, which is when it had ended. SIGTERM stops
+the container (GRACE seconds after its stop signal it is killed; 0 kills at once) and removes it. SIGQUIT is what the
+kernel sends when the stack's supervisor was killed: then nobody else is left to remove what had ended before, and the
+network, so the last one does.
 
 `reap` removes every container and volume with the label `LABEL` (KEY=VALUE), and the network.
 
@@ -30,8 +31,6 @@ from typing import Any
 
 _REAP_SECONDS = 7.0
 _REQUEST_SECONDS = 20.0
-_NEVER = "0001-01-01T00:00:00Z"
-"""When a container ended that never did."""
 STACK_LABEL = "harness.stack"
 NETWORK_LABEL = "harness.network"
 DAEMON_LOST = 125
@@ -82,10 +81,11 @@ def copy_output(stream: http.client.HTTPResponse, out: int) -> None:
 class Follower:
     """Watches one container until it ends."""
 
-    def __init__(self, path: str, container: str, grace: int) -> None:
+    def __init__(self, path: str, container: str, grace: int, since: str) -> None:
         self._path = path
         self._url = f"/containers/{container}"
         self._grace = grace
+        self._since = since
         self._orphaned = False
         self._stopping = False
 
@@ -94,9 +94,8 @@ class Follower:
         signal.signal(signal.SIGTERM, self._asked_to_stop)
         # the last thing that whoever started this waits for
         signal.signal(signal.SIGQUIT, self._asked_to_stop)
-        found = _ask(self._path, "GET", f"{self._url}/json")
-        labels = found["Config"]["Labels"] or {}
-        query = f"follow=1&stdout=1&stderr=1&since={_moment(found['State'].get('FinishedAt', _NEVER))}"
+        labels = _ask(self._path, "GET", f"{self._url}/json")["Config"]["Labels"] or {}
+        query = f"follow=1&stdout=1&stderr=1&since={_moment(self._since) if self._since else 0}"
         copy_output(_open(self._path, "GET", f"{self._url}/logs?{query}", None), 1)
         status = int(_ask(self._path, "POST", f"{self._url}/wait", None)["StatusCode"])
         if self._stopping:
@@ -166,8 +165,6 @@ def _remove(path: str, url: str) -> None:
 
 def _moment(text: str) -> str:
     """A moment of the daemon (`2026-01-31T09:30:00.123456789Z`) in seconds since 1970, as its logs are asked for."""
-    if text == _NEVER:
-        return "0"
     whole, _, fraction = text.removesuffix("Z").partition(".")
     return f"{calendar.timegm(time.strptime(whole, '%Y-%m-%dT%H:%M:%S'))}.{fraction or '0':0<9}"
 
@@ -183,8 +180,8 @@ def _network_gone(path: str, network: str) -> bool:
 def main() -> int:
     """Do what the arguments say."""
     match sys.argv[1:]:
-        case ["follow", path, container, grace]:
-            work = Follower(path, container, int(grace)).run
+        case ["follow", path, container, grace, *since]:
+            work = Follower(path, container, int(grace), "".join(since)).run
         case ["reap", path, label, *network]:
 
             def work() -> int:

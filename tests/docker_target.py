@@ -1,0 +1,101 @@
+"""A service in a container that is small enough to start often, and how to look for what a Docker stack left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import StackError
+from harness.model import Health, Service, Target
+from harness.stack.docker_engine import connect_engine
+from harness.stack.docker_program import NETWORK_LABEL
+from tests.stack_target import folders_of
+
+PROGRAM = """\
+import http.server, json, os, sys, time
+
+print("the service begins", file=sys.stderr, flush=True)
+if "FAIL" in os.environ:
+    sys.exit(int(os.environ["FAIL"]))
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        status = 503 if self.path == "/ready" and "SICK" in os.environ else 200
+        body = json.dumps({"peer": self.client_address[0], "env": dict(os.environ)}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+http.server.ThreadingHTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+DOCKERFILE = """\
+ARG BASE=python:3.11-slim
+FROM ${BASE}
+COPY service.py /srv/
+USER 10001
+CMD ["python3", "/srv/service.py"]
+"""
+
+
+@contextmanager
+def this_engine() -> Iterator[Any]:
+    """The daemon of this machine. Without one the test is skipped, but where CI is set it fails.
+
+    There, what was not tested must not look as if it was (DOCKER_GATE=0 says that it is meant).
+    """
+    try:
+        found = connect_engine()
+    except StackError as error:
+        if os.environ.get("CI") and os.environ.get("DOCKER_GATE") != "0":
+            pytest.fail(f"Docker is part of what CI tests: {error.message}")
+        pytest.skip(error.message)
+    yield found
+    found.close()
+
+
+def target_in(folder: Path, *, needs: tuple[str, ...] = (), trusts: bool = False, **service: Any) -> Target:
+    """A profile of a small service with a Dockerfile in `folder`."""
+    (folder / "service.py").write_text(PROGRAM)
+    (folder / "Dockerfile").write_text(DOCKERFILE)
+    words = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL", "smtp": "SMTP_URL"}
+    places = {"postgres": "{database_url}", "valkey": "{redis_url}", "smtp": "{smtp_url}"}
+    env = {words[need]: places[need] for need in needs} | {"TRUSTED": "{proxy}"} | service.pop("env", {})
+    given = {"timeout_s": 5.0, "start_timeout_s": 60.0, "container_port": 8123, "dockerfile": "Dockerfile", **service}
+    return Target(
+        name="small",
+        source=str(folder / "small.toml"),
+        service=Service(cwd=str(folder), needs=needs, env=env, **given),
+        health=Health(live="/live", ready="/ready"),
+        client_address="x-forwarded-for" if trusts else "none",
+    )
+
+
+def get(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
+        return json.loads(answer.read())
+
+
+def left_of(engine: Any, mark: str) -> list[str]:
+    """Containers, networks, volumes and folders of a stack that are still there."""
+    api, labelled = engine.client.api, {"label": f"{NETWORK_LABEL}=harness-{mark}"}
+    containers = api.containers(all=True, filters=labelled)
+    volumes = api.volumes(filters=labelled)["Volumes"] or ()
+    networks = api.networks(names=[f"harness-{mark}"])
+    return [str(thing) for thing in (*containers, *volumes, *networks, *folders_of(mark))]
+
+
+def open_sockets() -> set[str]:
+    """Sockets that this process has open."""
+    links = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    return {link for link in links if link.startswith("socket:")}
