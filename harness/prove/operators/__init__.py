@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import ConfigError
 from harness.prove.model import Defect
+from harness.prove.operations import UNKNOWN_PATH
 from harness.prove.operators import (
     arrays,
     body,
@@ -71,7 +72,7 @@ def validate(defect: Defect) -> None:
     where = defect.where
     method, _, path = where.operation.partition(" ")
     if where.operation != "*" and not (
-        path.startswith(("/", "*")) and any(fnmatchcase(one, method) for one in _METHODS)
+        path.startswith(("/", "*", UNKNOWN_PATH)) and any(fnmatchcase(one, method) for one in _METHODS)
     ):
         raise _error(defect, "where.operation", f"`GET /path` or a glob of it was expected, not {where.operation!r}")
     if not re.fullmatch(r"\*|(?:[1-5]|\[[1-5]+\])(?:xx|[0-9?x]{2})", where.status):

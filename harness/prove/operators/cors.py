@@ -49,7 +49,7 @@ def _preflight(request: Request, answer: Answer) -> Answer:
     asked = request.header("Access-Control-Request-Headers")
     if asked:
         allowed = allowed.having("Access-Control-Allow-Headers", asked)
-    return replace(allowed.without("Content-Type"), status=_NO_CONTENT, body=b"")
+    return replace(allowed.without("Content-Type").without("Content-Length"), status=_NO_CONTENT, body=b"")
 
 
 def _wildcard(_args: NoArgs, _chance: Random) -> Mutation:
