@@ -42,6 +42,9 @@ class GatePlan:
     narrowed: str
     options: SuiteOptions
     out: Path
+    preflight: bool = True
+    """Without it the criteria over preflight are not run."""
+    reports: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +77,9 @@ def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
         static: list[Observation] = []
         try:
             with stack_for(plan.aim, run, redact, listen, static.extend) as stack:
-                with timed(run, "preflight", listen) as waited, shared_turn("preflight", listen, waited):
-                    record_preflight(run, plan.aim.target, static, run_live(plan.aim.target, stack.info))
+                if plan.preflight:
+                    with timed(run, "preflight", listen) as waited, shared_turn("preflight", listen, waited):
+                        record_preflight(run, plan.aim.target, static, run_live(plan.aim.target, stack.info))
                 run_suites(run, plan.suites, stack, fresh_stack(plan.aim, run, redact, listen), plan.options, listen)
         except StartupError as error:
             run.record([startup_failed(plan.aim.target.name, error)])
@@ -83,7 +87,8 @@ def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
             service_log = redact(error.output)
             (run.path / "logs" / "startup.log").write_text(service_log, encoding="utf-8")
     verdict = rule(run.path, plan.policy, plan.waivers)
-    return GateResult(run=run.path, verdict=verdict, service_log=service_log, unreported=report(run.path, listen))
+    unreported = report(run.path, listen) if plan.reports else None
+    return GateResult(run=run.path, verdict=verdict, service_log=service_log, unreported=unreported)
 
 
 def open_gate_run(plan: GatePlan, redact: Redactor) -> Run:

@@ -14,8 +14,10 @@ import pytest
 
 from harness.places import root
 from harness.pytest_plugin.assertions import AssertionCounter
+from harness.pytest_plugin.choosing import OnlyTests, UntilFails
 from harness.pytest_plugin.fixtures import learn_secret, measure, record, turn
 from harness.pytest_plugin.items import ItemHooks
+from harness.pytest_plugin.journal import JournalHooks
 from harness.pytest_plugin.keys import CONTEXT, NOTES, REDACT, TURNS, Context, ItemNotes
 from harness.pytest_plugin.session import Session, is_suite_session, serve_context, worker_context
 from harness.redact import Redactor
@@ -38,6 +40,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--run", metavar="PATH", default=None, help="add the evidence to this run")
     group.addoption("--active", action="store_true", help="allow writes and attacks on a loopback --url")
     group.addoption("--traces", action="store_true", help="keep browser traces of an attached service too")
+    group.addoption("--tests-file", metavar="PATH", default=None, help="run only the tests whose ids this file lists")
+    group.addoption("--until-fails", metavar="CHECK", action="append", help="end once such a check failed (a glob)")
+    group.addoption("--journal", metavar="PATH", default=None, help="write there when each test ran (without -n)")
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
@@ -64,11 +69,22 @@ def pytest_configure(config: pytest.Config) -> None:
         from harness.pytest_plugin.allure_results import keep_secrets_out
 
         config.add_cleanup(keep_secrets_out(config.stash[REDACT]))
+    _narrow(config)
     if hasattr(config, "workerinput"):
         config.stash[CONTEXT] = worker_context(config)
     else:
         config.stash[_SESSION] = Session(config)
         config.pluginmanager.register(config.stash[_SESSION], "harness-session")
+
+
+def _narrow(config: pytest.Config) -> None:
+    options, plugins = config.option, config.pluginmanager
+    if options.tests_file:
+        plugins.register(OnlyTests(Path(options.tests_file)), "harness-tests-file")
+    if options.until_fails and not hasattr(config, "workerinput"):
+        plugins.register(UntilFails(options.until_fails), "harness-until-fails")
+    if options.journal and not hasattr(config, "workerinput"):
+        plugins.register(JournalHooks(Path(options.journal)), "harness-journal")
 
 
 def _share_fixtures(config: pytest.Config) -> None:

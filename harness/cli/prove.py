@@ -1,0 +1,91 @@
+"""`harness prove`: plant defects, and show that the gate says no to each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from harness.cli import options
+
+
+@click.command(epilog="Example: harness prove --kind patch --area cache --healthy 3")
+@options.target
+@options.env
+@options.policy
+@options.out
+@click.option(
+    "--catalogue",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    metavar="DIR",
+    help="Folder of the defects (default: defects/ beside the suites).",
+)
+@click.option("--kind", type=click.Choice(["patch", "wire", "gate"]), multiple=True, help="Defects of this kind only.")
+@click.option("--area", metavar="AREA,…", default=None, help="Defects of these areas only.")
+@click.option("--only", metavar="ID,…", default=None, help="These defects only; `*` stands for anything.")
+@click.option(
+    "--without", metavar="SUITE,…", default=None, help="Leave these suites out: what does nothing else guard?"
+)
+@click.option("--changed", metavar="REF", default=None, help="Defects in files that changed since that git revision.")
+@click.option("--healthy", type=click.IntRange(min=0), default=None, help="Healthy runs (default: 1 if patches run).")
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Gates at once (default: the cores).")
+@click.option("--full", is_flag=True, help="Run all suites on every defect, past the first check that fails.")
+@click.option("--resume", is_flag=True, help="Go on with the proof that was begun last.")
+@options.json
+@options.debug
+def command(
+    *,
+    target: str | None,
+    env: tuple[str, ...],
+    policy: str,
+    out: Path | None,
+    catalogue: Path | None,
+    kind: tuple[str, ...],
+    area: str | None,
+    only: str | None,
+    without: str | None,
+    changed: str | None,
+    healthy: int | None,
+    jobs: int | None,
+    full: bool,
+    resume: bool,
+    as_json: bool,
+    debug: bool,  # noqa: ARG001 - read by `main`
+) -> int:
+    """Plant each defect of the catalogue, and see whether the gate says no for the right reason.
+
+    Exit status: 0 all detected, 1 one was missed, 2 usage, 3 something is unclear, 4 the harness or the stack failed.
+    """
+    from harness.aim import DEFAULT_TARGET
+    from harness.cli.prove_text import print_proof, showing_results
+    from harness.places import root
+    from harness.profile import load_target
+    from harness.prove.plan import make_proof_plan
+    from harness.prove.proof import proof_document
+    from harness.prove.run import run_proof
+
+    plan = make_proof_plan(
+        load_target(target or DEFAULT_TARGET, root()),
+        overrides=options.overrides(env),
+        policy=policy,
+        catalogue=catalogue or root() / "defects",
+        kinds=kind,
+        areas=options.words("--area", area),
+        only=options.words("--only", only),
+        without=options.words("--without", without),
+        changed=changed,
+        healthy=healthy,
+        jobs=jobs,
+        full=full,
+        resume=resume,
+        out=out or Path("reports"),
+    )
+    with showing_results(plan.defects) as (listen, told):
+        folder, proof = run_proof(plan, listen, told)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(proof_document(proof)), indent=1).decode())
+    else:
+        print_proof(proof, folder.path)
+    return proof.exit_code

@@ -1,0 +1,191 @@
+"""The catalogue of seeded defects: `defect.toml` files, a folder each, checked before anything starts (DESIGN 4.6)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError
+from harness.model import Policy, Status
+from harness.prove.lies import lie_names
+from harness.prove.model import Defect, Expectation, Kind, Where
+from harness.prove.patching import read_patch
+from harness.toml_file import TomlFile, nearest, read_toml
+
+FILE = "defect.toml"
+_ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_STATUSES = tuple(status.value for status in Status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Where:
+    operation: str = "*"
+    status: str = "*"
+    content_type: str = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Expect:
+    criterion: str = ""
+    status: str = "fail"
+    check: str = ""
+    exit: int | None = None
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    id: str
+    kind: Kind
+    area: str
+    title: str
+    why: str
+    expect: _Expect
+    patch: str = ""
+    operator: str = ""
+    where: _Where = field(default_factory=_Where)
+    args: Mapping[str, Any] = field(default_factory=dict)
+    lie: str = ""
+    accepted: str = ""
+    equivalent: str = ""
+
+
+_OWN_KEYS: Mapping[Kind, frozenset[str]] = {
+    "patch": frozenset({"patch"}),
+    "wire": frozenset({"operator", "where", "args", "accepted", "equivalent"}),
+    "gate": frozenset({"lie"}),
+}
+"""Keys that make sense for one kind only."""
+_NEEDED: Mapping[Kind, str] = {"patch": "patch", "wire": "operator", "gate": "lie"}
+
+
+def load_catalogue(folder: Path, policy: Policy, checks: Collection[str], source: str) -> tuple[Defect, ...]:
+    """Every defect below `folder`, sorted by kind and id.
+
+    `checks` are the ids (with `*` for a computed part) that any suite writes; `source` is the one folder that a patch
+    may touch, relative to the repository. Raises ConfigError, naming the file: two equal ids, an unknown criterion,
+    check, operator or lie, a patch that touches anything else or cannot be read, no defect at all.
+    """
+    if not folder.is_dir():
+        raise ConfigError("no folder there; give one with --catalogue", path=folder)
+    defects: dict[str, Defect] = {}
+    for path in sorted(folder.rglob(FILE)):
+        defect = _load(read_toml(path), policy, checks, source)
+        if defect.id in defects:
+            first = defects[defect.id].folder / FILE
+            raise ConfigError(f"the id {defect.id!r} is used in {first} too", path=path, key="id")
+        defects[defect.id] = defect
+    if not defects:
+        raise ConfigError(f"holds no {FILE}: an empty catalogue proves nothing", path=folder)
+    return tuple(sorted(defects.values(), key=lambda one: (one.kind, one.id)))
+
+
+def choose_defects(
+    defects: Iterable[Defect], *, kinds: Collection[str] = (), areas: Collection[str] = (), only: Collection[str] = ()
+) -> tuple[Defect, ...]:
+    """Narrow the catalogue. Raises ConfigError for a word that no defect has."""
+    known = tuple(defects)
+    for option, words, found in (
+        ("--kind", kinds, {one.kind for one in known}),
+        ("--area", areas, {one.area for one in known}),
+        ("--only", only, {one.id for one in known}),
+    ):
+        for word in words:
+            if not any(fnmatchcase(name, word) for name in found):
+                raise ConfigError(f"{option} {word}: no such defect in the catalogue; {nearest(word, found)}")
+    return tuple(
+        one
+        for one in known
+        if (not kinds or one.kind in kinds)
+        and (not areas or one.area in areas)
+        and (not only or any(fnmatchcase(one.id, word) for word in only))
+    )
+
+
+def _load(file: TomlFile, policy: Policy, checks: Collection[str], source: str) -> Defect:
+    written = file.read(_Written)
+    _check_words(file, written)
+    _check_expectation(file, written, policy, checks)
+    defect = Defect(
+        id=written.id,
+        kind=written.kind,
+        area=written.area,
+        title=written.title,
+        why=written.why,
+        folder=file.path.parent,
+        expect=Expectation(
+            criterion=written.expect.criterion,
+            status=written.expect.status,
+            check=written.expect.check,
+            exit=written.expect.exit,
+            says=written.expect.says,
+        ),
+        patch=written.patch,
+        operator=written.operator,
+        where=Where(
+            operation=written.where.operation, status=written.where.status, content_type=written.where.content_type
+        ),
+        args=written.args,
+        lie=written.lie,
+        accepted=written.accepted,
+        equivalent=written.equivalent,
+    )
+    if defect.kind == "patch":
+        read_patch(defect.folder / defect.patch, source)
+    elif defect.kind == "wire":
+        from harness.prove.operators import validate
+
+        validate(defect)
+    elif defect.lie not in lie_names():
+        raise file.error(f"unknown lie {defect.lie!r}; {nearest(defect.lie, lie_names())}", ("lie",))
+    return defect
+
+
+def _check_words(file: TomlFile, written: _Written) -> None:
+    if not _ID.fullmatch(written.id):
+        raise file.error(f"{written.id!r} is no id; small letters, digits, '.' and '-' make one", ("id",))
+    for key in ("area", "title", "why"):
+        if not getattr(written, key).strip():
+            raise file.error("some words were expected", (key,))
+    if not getattr(written, _NEEDED[written.kind]):
+        raise file.error(f"is missing: a defect of kind {written.kind!r} needs it", (_NEEDED[written.kind],))
+    for kind, keys in _OWN_KEYS.items():
+        for key in keys:
+            if kind != written.kind and file.has((key,)):
+                raise file.error(f"belongs to defects of kind {kind!r}, not {written.kind!r}", (key,))
+
+
+def _check_expectation(file: TomlFile, written: _Written, policy: Policy, checks: Collection[str]) -> None:
+    expect = written.expect
+    if expect.status not in _STATUSES:
+        raise file.error(f"unknown status {expect.status!r}; {nearest(expect.status, _STATUSES)}", ("expect", "status"))
+    if written.kind == "gate":
+        _check_gate_expectation(file, expect)
+        return
+    if expect.exit is not None or expect.says or expect.status != "fail":
+        raise file.error("a patch or wire defect expects a criterion to fail, nothing else", ("expect",))
+    known = {one.id: one for one in policy.criteria}
+    if expect.criterion not in known:
+        what = f"unknown criterion {expect.criterion!r} of policy {policy.name}; {nearest(expect.criterion, known)}"
+        raise file.error(what, ("expect", "criterion"))
+    if not expect.check:
+        return
+    if not any(fnmatchcase(expect.check, one) for one in checks):
+        raise file.error(f"no suite writes {expect.check!r}; {nearest(expect.check, checks)}", ("expect", "check"))
+    selected = known[expect.criterion].select.checks
+    if not any(fnmatchcase(expect.check, one) for one in selected):
+        what = f"criterion {expect.criterion} does not look at {expect.check!r}, only at {', '.join(selected)}"
+        raise file.error(what, ("expect", "check"))
+
+
+def _check_gate_expectation(file: TomlFile, expect: _Expect) -> None:
+    if (expect.exit is None) == (not expect.criterion):
+        raise file.error("a lie expects either an exit status or a criterion with its status", ("expect",))
+    if expect.exit == 0 or (expect.criterion and expect.status in ("pass", "not_applicable")):
+        raise file.error("a lie that ends well proves nothing; expect another end", ("expect",))
+    if not expect.says:
+        raise file.error("is missing: a piece of what the gate says of it", ("expect", "says"))

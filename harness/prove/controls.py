@@ -1,0 +1,66 @@
+"""The healthy service in the same selections as the defects: what is not green there can convict nobody."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.model import Status
+from harness.prove.attempts import Ground
+from harness.prove.selection import Seen, Selection
+from harness.stats import clopper_pearson_lower
+
+_UNCLEAR = (Status.FAIL, Status.INCONCLUSIVE)
+
+
+class Controls:
+    """How a healthy copy fares in each selection; each is tried once, whoever asks first."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+        self._known: dict[tuple[str, str], Status | None] = {}
+        self._guard = threading.Lock()
+
+    def status(self, selection: Selection) -> Status | None:
+        """How the criterion was ruled there. Raises AttemptError where that gate came to no verdict."""
+        with self._guard:
+            lock = self._locks[selection.key]
+        with lock:
+            if selection.key not in self._known:
+                name = f"control-{selection.criterion}-{selection.check or 'all'}".replace("*", "x")
+                self._known[selection.key] = self._ground.attempt(name, None, selection).status(selection.criterion)
+            return self._known[selection.key]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Healthy runs, and what they raised for nothing."""
+
+    runs: int
+    alarms: tuple[str, ...]
+    """One line for each run that was not GO."""
+    broken: tuple[str, ...] = ()
+    """One line for each that came to no verdict."""
+
+    @property
+    def upper95(self) -> float | None:
+        """One-sided 95 % upper bound of the false-alarm rate (Clopper-Pearson); None if there was no run."""
+        return 1 - clopper_pearson_lower(self.runs - len(self.alarms), self.runs) if self.runs else None
+
+
+def alarms_of(seen: Seen, narrowed: str) -> tuple[str, ...]:
+    """What a run of the healthy service has against it; only that suites were left out is no alarm."""
+    against = [f"{one.id} is {one.status}" for one in seen.verdict.criteria if one.required and one.status in _UNCLEAR]
+    missing = [one.id for one in seen.verdict.criteria if one.required and one.status is Status.NOT_RUN]
+    if not narrowed:
+        against += [f"{id_} is not_run" for id_ in missing]
+    against += [word for word in seen.verdict.held_back if not (narrowed and word.endswith(narrowed))]
+    return tuple(against)
+
+
+def health_of(runs: Sequence[tuple[str, ...]], broken: Sequence[str] = ()) -> Health:
+    """Count healthy runs by what each had against it."""
+    return Health(runs=len(runs), alarms=tuple("; ".join(against) for against in runs if against), broken=tuple(broken))

@@ -1,0 +1,64 @@
+"""Tries the patches of a catalogue, as many at once as there is room for."""
+
+from __future__ import annotations
+
+import time
+
+from harness.errors import HarnessError
+from harness.model import Status
+from harness.prove.attempts import AttemptError, Ground
+from harness.prove.controls import Controls
+from harness.prove.model import Defect, Fate, Result
+from harness.prove.selection import Seen, criterion_of, select_tests, settle_fate
+
+
+def try_patch(defect: Defect, ground: Ground, controls: Controls, healthy: Seen, *, full: bool) -> Result:
+    """Plant one patch and see what the gate says.
+
+    First only the tests that can notice it as expected, up to the first that does; whatever else comes out, and with
+    `full`, all of them. Raises ConfigError for a patch that does not apply.
+    """
+    begun = time.monotonic()
+    seen: Seen | None = None
+    try:
+        fate, reason = Fate.SURVIVED, ""
+        if not full:
+            seen, fate, reason = _try_expected(defect, ground, controls, healthy)
+        if fate is not Fate.KILLED:
+            seen = ground.attempt(f"{defect.id}-full", defect.folder / defect.patch, None)
+            fate, reason = settle_fate(defect.expect, seen, healthy.status(defect.expect.criterion))
+    except AttemptError as error:
+        fate, reason = Fate.INCONCLUSIVE, error.message
+    return Result(
+        id=defect.id,
+        kind=defect.kind,
+        area=defect.area,
+        fate=fate,
+        expected=defect.expect.criterion,
+        failed=seen.failed if seen else (),
+        checks=seen.checks if seen else (),
+        reason=reason,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _try_expected(defect: Defect, ground: Ground, controls: Controls, healthy: Seen) -> tuple[Seen | None, Fate, str]:
+    criterion = criterion_of(ground.policy, defect.expect.criterion)
+    selection = select_tests(criterion, defect.expect.check, healthy.evidence)
+    status = controls.status(selection)
+    if status is not Status.PASS:
+        return None, *settle_fate(defect.expect, healthy, status)
+    seen = ground.attempt(defect.id, defect.folder / defect.patch, selection)
+    return seen, *settle_fate(defect.expect, seen, status)
+
+
+def unexpected(error: HarnessError, defect: Defect) -> Result:
+    """A defect whose trial the harness itself broke: nothing is known of it."""
+    return Result(
+        id=defect.id,
+        kind=defect.kind,
+        area=defect.area,
+        fate=Fate.INCONCLUSIVE,
+        expected=defect.expect.criterion,
+        reason=error.message,
+    )

@@ -1,0 +1,126 @@
+"""Checks everything that a proof needs before anything starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from harness.catalogue import Suite, choose
+from harness.errors import ConfigError, UsageError
+from harness.gate_plan import known_checks, suites_of
+from harness.model import Policy, Target
+from harness.places import root
+from harness.policy import check_selects, load_policy
+from harness.prove.catalogue import choose_defects, load_catalogue
+from harness.prove.model import Defect
+from harness.prove.patching import Source, check_patch, read_patch, source_of
+from harness.prove.run import ProofPlan
+
+
+def make_proof_plan(
+    target: Target,
+    *,
+    overrides: Mapping[str, str],
+    policy: str,
+    catalogue: Path,
+    kinds: Collection[str] = (),
+    areas: Collection[str] = (),
+    only: Collection[str] = (),
+    without: Sequence[str] = (),
+    changed: str | None = None,
+    healthy: int | None = None,
+    jobs: int | None = None,
+    full: bool = False,
+    resume: bool = False,
+    out: Path,
+) -> ProofPlan:
+    """Read catalogue and policy, choose defects and suites, and see that every patch still applies.
+
+    Raises ConfigError and UsageError, both before anything starts.
+    """
+    suites = suites_of(target)
+    checks = known_checks(suites)
+    rules = load_policy(policy, root())
+    check_selects(rules, checks, target=target.name)
+    source = source_of(target)
+    defects = choose_defects(
+        load_catalogue(catalogue, rules, checks, source.folder.as_posix()), kinds=kinds, areas=areas, only=only
+    )
+    if changed is not None:
+        defects = _touching(defects, _changed_files(source.top, changed), source)
+        if not defects:
+            raise UsageError(
+                f"--changed {changed}: no defect touches what has changed since; there is nothing to prove"
+            )
+    for defect in defects:
+        if defect.kind == "patch":
+            check_patch(defect.folder / defect.patch, source.top)
+    chosen = choose(suites, _suites_for(defects, rules, checks, suites) if only or areas else (), without)
+    left_out = sorted({suite.name for suite in suites} - {suite.name for suite in chosen})
+    has_patches = any(one.kind == "patch" for one in defects)
+    return ProofPlan(
+        target=target,
+        overrides=overrides,
+        policy=rules,
+        suites=tuple(suite.name for suite in chosen),
+        narrowed=f"--without {','.join(left_out)}" if left_out else "",
+        defects=defects,
+        catalogue=catalogue,
+        healthy=int(has_patches) if healthy is None else healthy,
+        jobs=jobs or os.cpu_count() or 1,
+        full=full,
+        resume=resume,
+        out=out,
+    )
+
+
+def _suites_for(
+    defects: Sequence[Defect], policy: Policy, checks: Mapping[str, frozenset[str]], suites: Sequence[Suite]
+) -> tuple[str, ...]:
+    """Suites that write what the expected criteria look at: for a few defects, the others need not run."""
+    wanted = {one.expect.criterion for one in defects}
+    patterns = [check for one in policy.criteria if one.id in wanted for check in one.select.checks]
+    names = {
+        name
+        for check, writers in checks.items()
+        for name in writers
+        if any(fnmatchcase(check, pattern) or fnmatchcase(pattern, check) for pattern in patterns)
+    }
+    found = tuple(suite.name for suite in suites if suite.name in names)
+    # choose() takes an empty list for all of them
+    return found or tuple(suite.name for suite in suites)[:1]
+
+
+def _touching(defects: Sequence[Defect], changed: frozenset[Path], source: Source) -> tuple[Defect, ...]:
+    """Defects in files that changed: a patch by what it touches, any by what lies in its own folder."""
+    return tuple(
+        one
+        for one in defects
+        if any(one.folder.resolve() in file.parents for file in changed)
+        or (one.kind == "patch" and changed & {source.top / name for name in _touched(one, source)})
+    )
+
+
+def _touched(defect: Defect, source: Source) -> tuple[str, ...]:
+    return read_patch(defect.folder / defect.patch, source.folder.as_posix())
+
+
+def _changed_files(top: Path, ref: str) -> frozenset[Path]:
+    """Files that differ from that revision, committed or not. Raises ConfigError."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(top), "diff", "--name-only", "--relative", ref, "--"],
+            capture_output=True,
+            text=True,
+            timeout=30.0,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigError(f"--changed {ref}: git cannot be asked ({error})") from None
+    if done.returncode != 0:
+        said = " ".join(done.stderr.split()) or "git knows no such revision"
+        raise ConfigError(f"--changed {ref}: {said}")
+    return frozenset(top / name for name in done.stdout.splitlines())
