@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,8 +45,37 @@ DOCKERFILE = """\
 ARG BASE=python:3.11-slim
 FROM ${BASE}
 COPY service.py /srv/
+VOLUME /srv/kept
 USER 10001
 CMD ["python3", "/srv/service.py"]
+"""
+
+RELAY = """\
+import asyncio, os, sys
+
+async def copy(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+    except OSError:
+        pass
+
+async def relay(reader, writer):
+    there, back = await asyncio.open_unix_connection(sys.argv[2])
+    await asyncio.gather(copy(reader, back), copy(there, writer))
+    back.close()
+    writer.close()
+
+async def main():
+    if os.path.lexists(sys.argv[1]):
+        os.unlink(sys.argv[1])
+    server = await asyncio.start_unix_server(relay, sys.argv[1])
+    print("ready", flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
 """
 
 
@@ -79,6 +110,30 @@ def target_in(folder: Path, *, needs: tuple[str, ...] = (), trusts: bool = False
         health=Health(live="/live", ready="/ready"),
         client_address="x-forwarded-for" if trusts else "none",
     )
+
+
+class Relay:
+    """A socket that leads to the daemon until it is cut: then the daemon is gone for whoever came this way."""
+
+    def __init__(self, folder: Path, daemon: str) -> None:
+        self.path = folder / "relay.sock"
+        self._daemon = daemon
+        self._process: subprocess.Popen[str] | None = None
+
+    def open(self) -> None:
+        """Lead there, for the first time or again."""
+        words = [sys.executable, "-c", RELAY, str(self.path), self._daemon]
+        self._process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+
+    def cut(self) -> None:
+        """End all connections; new ones are refused."""
+        if self._process is not None and self._process.stdout is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process.stdout.close()
+        self._process = None
 
 
 def get(url: str) -> dict[str, Any]:

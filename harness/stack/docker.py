@@ -15,12 +15,13 @@ from typing import Literal
 
 import msgspec
 
-from harness.errors import StackError
+from harness.errors import GroundError, StackError
 from harness.model import Build, Listener, Target
 from harness.stack.docker_containers import Container, Containers, PortTakenError
 from harness.stack.docker_dead import sweep_docker
 from harness.stack.docker_engine import connect_engine
 from harness.stack.docker_images import service_image
+from harness.stack.docker_program import DAEMON_LOST
 from harness.stack.docker_servers import (
     Started,
     await_ready,
@@ -133,12 +134,12 @@ class DockerBackend:
             self.log(name).write_text(f"{error}\n", encoding="utf-8")
 
     def exit_status(self, name: str) -> int | None:
-        """How its container ended; None while it runs."""
-        return _NOT_STARTED if name in self._unstarted else _as_signal(self._supervision.exit_status(name))
+        """How its container ended; None while it runs. Raises GroundError if the daemon let go of it."""
+        return _NOT_STARTED if name in self._unstarted else _as_process(name, self._supervision.exit_status(name))
 
     def wait(self, name: str, seconds: float) -> int | None:
         """The same, waiting up to `seconds`."""
-        return _NOT_STARTED if name in self._unstarted else _as_signal(self._supervision.wait(name, seconds))
+        return _NOT_STARTED if name in self._unstarted else _as_process(name, self._supervision.wait(name, seconds))
 
     def stop(self, name: str) -> None:
         """Stop its container and remove it."""
@@ -192,7 +193,7 @@ class DockerBackend:
 
         def start(do: Callable[[], Started]) -> Started:
             server = do()
-            await_ready(server, self._supervision, self.log(server.name))
+            await_ready(server, self.exit_status, self.log(server.name))
             timings[server.name] = time.monotonic() - begun
             return server
 
@@ -207,8 +208,10 @@ class DockerBackend:
         return self._facts
 
 
-def _as_signal(status: int | None) -> int | None:
-    """A container's exit status as a process has it: negative where a signal ended it."""
+def _as_process(name: str, status: int | None) -> int | None:
+    """A watch's exit status as a process has it: negative where a signal ended the container."""
+    if status == -DAEMON_LOST:
+        raise GroundError(f"the Docker daemon let go of container {name}: it was stopped or restarted; see its log")
     if status is not None and _SIGNALLED < status <= _SIGNALLED + _LAST_SIGNAL:
         return _SIGNALLED - status
     return status

@@ -33,8 +33,9 @@ _REAP_SECONDS = 7.0
 _REQUEST_SECONDS = 20.0
 STACK_LABEL = "harness.stack"
 NETWORK_LABEL = "harness.network"
-DAEMON_LOST = 125
-"""Exit status where the daemon, not the container, ended the watch; as the docker client has it."""
+DAEMON_LOST = signal.SIGUSR1
+"""Signal by which a watch ends itself where the daemon, not the container, ended it: no exit status of a container."""
+_FAILED = 1
 
 
 class RefusedError(Exception):
@@ -132,17 +133,24 @@ def reap(path: str, label: str, network: str) -> bool:
     filters = {"label": [label]}
     deadline = time.monotonic() + _REAP_SECONDS
     pause = 0.02
-    while True:
-        containers = [f"/containers/{entry['Id']}" for entry in _find(path, "/containers/json?all=1&", filters)]
-        volumes = [f"/volumes/{entry['Name']}" for entry in _find(path, "/volumes?", filters)["Volumes"] or ()]
-        for found in (containers, volumes):
-            _remove_all(path, found)
-        if not containers and not volumes and (not network or _network_gone(path, network)):
-            return True
+    while not _reaped(path, filters, network):
         if time.monotonic() > deadline:
             return False
         time.sleep(pause)
         pause = min(pause * 2, 0.5)
+    return True
+
+
+def _reaped(path: str, filters: dict[str, list[str]], network: str) -> bool:
+    try:
+        containers = [f"/containers/{entry['Id']}" for entry in _find(path, "/containers/json?all=1&", filters)]
+        volumes = [f"/volumes/{entry['Name']}" for entry in _find(path, "/volumes?", filters)["Volumes"] or ()]
+        for found in (containers, volumes):
+            _remove_all(path, found)
+        return not containers and not volumes and (not network or _network_gone(path, network))
+    except (OSError, http.client.HTTPException):
+        # a daemon that is being restarted is back soon
+        return False
 
 
 def _find(path: str, what: str, filters: dict[str, list[str]]) -> Any:  # noqa: ANN401 - JSON
@@ -183,17 +191,16 @@ def main() -> int:
         case ["follow", path, container, grace, *since]:
             work = Follower(path, container, int(grace), "".join(since)).run
         case ["reap", path, label, *network]:
-
-            def work() -> int:
-                return 0 if reap(path, label, "".join(network)) else 1
-
+            return 0 if reap(path, label, "".join(network)) else _FAILED
         case _:
             raise SystemExit(str(__doc__))
     try:
         return work()
     except (RefusedError, OSError, http.client.HTTPException, ValueError) as error:
         sys.stderr.write(f"the Docker daemon let go: {error}\n")
-        return DAEMON_LOST
+        sys.stderr.flush()
+        signal.raise_signal(DAEMON_LOST)
+        return _FAILED
 
 
 if __name__ == "__main__":

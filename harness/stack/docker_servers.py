@@ -20,7 +20,6 @@ from harness.stack.pgwire import DatabaseError, literal, run_statements
 from harness.stack.ports import HOST
 from harness.stack.postgres import DATABASE, OPTIONS, ROLE, SUPERUSER
 from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
-from harness.stack.supervision import Supervision
 from harness.stack.valkey import SETTINGS, answers
 
 _SECONDS = 60.0
@@ -46,9 +45,9 @@ class Started:
     """Postgres: the superuser's password. The mail sink: its mailbox's URL."""
 
 
-def await_ready(started: Started, supervision: Supervision, log: Path) -> None:
+def await_ready(started: Started, exit_status: Callable[[str], int | None], log: Path) -> None:
     """Wait until it answers. Raises StackError with the log's tail if it exits or does not."""
-    wait = wait_until(started.ask, lambda: supervision.exit_status(started.name), _SECONDS)
+    wait = wait_until(started.ask, lambda: exit_status(started.name), _SECONDS)
     if not wait.ready:
         end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
         raise StackError(

@@ -7,26 +7,30 @@ import secrets
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import msgspec
 import pytest
 
+from harness.errors import GroundError
 from harness.stack import launch
 from harness.stack.docker_dead import KEEPER_LABEL, sweep_docker
 from harness.stack.docker_images import find_image
-from harness.stack.leftovers import find_left
+from harness.stack.docker_program import STACK_LABEL
+from harness.stack.leftovers import find_left, take_left
 from harness.stack.state import keeper_of, sweep
 from harness.stack.supervisor import MARK, process_stat
-from tests.docker_target import get, left_of, target_in
+from tests.docker_target import Relay, get, left_of, target_in
 from tests.stack_target import eventually
 
 HOLDER = """\
 import sys, time
 from pathlib import Path
 from harness.stack import launch
-from tests.docker_target import target_in
+from tests.docker_target import Relay, target_in
 stack = launch(target_in(Path(sys.argv[1]), needs=("valkey",)), backend="docker")
 print(stack.info.settings["HARNESS_STACK"], stack.info.supervisor_pid, flush=True)
 time.sleep(600)
@@ -74,6 +78,58 @@ def test_nothing_is_left_after_a_kill(engine: Any, tmp_path: Path, who: str) -> 
         holder.stdout.close()
 
 
+@pytest.fixture
+def relay(engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """The way to the daemon that everything here takes."""
+    made = Relay(tmp_path, engine.socket)
+    made.open()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{made.path}")
+    yield made
+    made.cut()
+
+
+def test_a_daemon_that_is_gone_is_no_end_of_the_service_and_back_in_time_it_is_told_to_remove_all(
+    engine: Any, tmp_path: Path, relay: Relay
+) -> None:
+    with launch(target_in(tmp_path, needs=("valkey",)), backend="docker") as stack:
+        mark, name = stack.info.settings[MARK], stack.info.instances[0].name
+        relay.cut()
+
+        assert stack.supervision.wait(name, 20.0) is not None
+        assert "let go" in Path(stack.info.logs[name]).read_text()
+        with pytest.raises(GroundError, match=f"let go of container {name}"):
+            stack.backend.exit_status(name)
+        assert left_of(engine, mark)
+        back = Timer(1.0, relay.open)
+        back.start()
+    back.join()
+    assert left_of(engine, mark) == []
+
+
+def test_what_is_left_since_the_daemon_was_gone_is_named_and_taken_later(
+    engine: Any, tmp_path: Path, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with launch(target_in(tmp_path, needs=("valkey",)), backend="docker") as stack:
+        mark = stack.info.settings[MARK]
+        relay.cut()
+    assert left_of(engine, mark)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.socket}")
+    left = tuple(one for one in find_left() if one.mark == mark)
+    assert {one.kind for one in left} == {"container", "network", "volume"}
+    assert take_left(left) == ()
+    assert left_of(engine, mark) == []
+
+
+def test_volumes_go_with_their_stack_though_somebody_removed_the_container_alone(engine: Any, tmp_path: Path) -> None:
+    with launch(target_in(tmp_path), backend="docker") as stack:
+        mark = stack.info.settings[MARK]
+        volumes = engine.client.volumes.list(filters={"label": f"{STACK_LABEL}={mark}"})
+        assert len(volumes) == 1
+        engine.client.api.remove_container(f"harness-{mark}-service-1", force=True, v=False)
+        assert engine.client.volumes.get(volumes[0].id)
+    assert left_of(engine, mark) == []
+
+
 def test_a_stop_after_the_supervisor_was_killed_removes_all(engine: Any, tmp_path: Path) -> None:
     with launch(target_in(tmp_path, needs=("valkey",)), backend="docker") as stack:
         mark = stack.info.settings[MARK]
@@ -93,14 +149,17 @@ def test_what_a_dead_keeper_left_is_swept_and_what_a_living_one_has_is_not(engin
         for keeper in (dead, living)
     ]
     name = f"harness-test-{secrets.token_hex(4)}"
-    engine.client.networks.create(name, labels={KEEPER_LABEL: msgspec.json.encode(dead).decode()})
+    label = {KEEPER_LABEL: msgspec.json.encode(dead).decode()}
+    engine.client.networks.create(name, labels=label)
+    engine.client.volumes.create(name, labels=label)
     try:
         left = {one.name for one in find_left()}
         assert [one.name in left for one in containers] == [True, False]
-        assert name in left
+        assert {one.kind for one in find_left() if one.name == name} == {"network", "volume"}
         sweep_docker(engine)
         ids = {entry["Id"] for entry in engine.client.api.containers(all=True)}
         assert [one.id in ids for one in containers] == [False, True]
         assert engine.client.api.networks(names=[name]) == []
+        assert name not in {one.name for one in engine.client.volumes.list()}
     finally:
         containers[1].remove(force=True)
