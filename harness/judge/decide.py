@@ -62,7 +62,8 @@ def _integrity(record: Record, settlement: Settlement) -> Iterable[str]:
 
 
 def _demands(record: Record, policy: Policy, criteria: Sequence[Criterion]) -> Iterable[str]:
-    if not any(criterion.required and criterion.id != "startup" for criterion in criteria):
+    applying = [one for one in criteria if one.required and one.id != "startup" and one.needs not in record.absent]
+    if not applying:
         yield f"policy {policy.name} requires nothing of target {record.target} beside its start"
     if record.narrowed:
         yield f"the run was narrowed by {one_line(record.narrowed)}"

@@ -24,6 +24,13 @@ class Counted(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class _Profile(msgspec.Struct, frozen=True):
+    """The members of `profile.json` that `run.json` repeats."""
+
+    name: str
+    absent: dict[str, str] = {}
+
+
 class _Facts(msgspec.Struct, frozen=True):
     """The members of `run.json` that the judge needs."""
 
@@ -49,7 +56,7 @@ def load_record(path: Path) -> Record:
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path / 'run.json'}: is not a run's record ({error})") from error
     reading = read_evidence(path / "evidence.jsonl", facts.run)
-    problems = (*reading.problems, *_contradictions(facts, reading), *_changes(path))
+    problems = (*reading.problems, *_contradictions(facts, reading), *_other_target(path, facts), *_changes(path))
     return Record(
         run=facts.run,
         target=str(facts.target),
@@ -73,6 +80,21 @@ def _contradictions(facts: _Facts, reading: Reading) -> Iterator[str]:
         yield f"{facts.evidence.count} lines of evidence were written, {len(reading.lines)} are there"
     if facts.evidence.sha256 != reading.sha256:
         yield "evidence.jsonl has changed since the run ended (its digest differs)"
+
+
+def _other_target(path: Path, facts: _Facts) -> Iterator[str]:
+    """Was the run made of the target whose profile it keeps? What that target does not have, only its profile says."""
+    if not (path / "profile.json").is_file():
+        return
+    try:
+        profile = msgspec.convert(read_document(path / "profile.json"), _Profile)
+    except (BrokenRunError, msgspec.ValidationError) as error:
+        yield f"profile.json: is not a profile ({error})"
+        return
+    if profile.name != facts.target:
+        yield f"the run is of target {facts.target}, its profile.json of {profile.name}"
+    if profile.absent != facts.absent:
+        yield "run.json and profile.json do not agree on what the target has"
 
 
 def _changes(path: Path) -> Iterator[str]:

@@ -72,6 +72,12 @@ class TestVerdict:
         assert found.verdict == "INCONCLUSIVE"
         assert "requires nothing of target dealradar" in found.held_back[0]
 
+    def test_a_policy_of_which_nothing_applies_to_this_target_cannot_say_go(self):
+        found = judge(policy(criterion("mail.*", needs="mail")), (), record(line(), absent={"mail": "sends none"}))
+        assert [one.status for one in found.criteria] == ["pass", "not_applicable"]
+        assert found.verdict == "INCONCLUSIVE"
+        assert "requires nothing of target dealradar" in found.held_back[0]
+
     def test_a_criterion_that_crashes_is_inconclusive_and_stays_in_the_score(self):
         broken = criterion("load.*", id="broken", demand=replace(MS, op="~"))
         found = judge(policy(broken), (), record(measured(1, [1, 1])))

@@ -12,6 +12,7 @@ import pytest
 
 from harness.errors import BrokenRunError, UsageError
 from harness.model import Instance, Observation, Outcome, Service, StackInfo, Target
+from harness.profile import target_document
 from harness.run import (
     Run,
     changed_files,
@@ -39,7 +40,7 @@ def seen(number: int) -> Observation:
 
 
 def finished(out: Path, count: int = 4) -> Path:
-    run = start(out, profile={"name": "small"}, policy={"name": "quick"}, waivers={"waivers": []})
+    run = start(out, profile=target_document(TARGET), policy={"name": "quick"}, waivers={"waivers": []})
     run.record([seen(number) for number in range(count)])
     run.close("finished")
     return run.path
@@ -235,6 +236,27 @@ def test_evidence_that_is_gone_is_seen(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"target": "shop"}, "the run is of target shop, its profile.json of small"),
+        ({"absent": {"ratelimit": "never mind"}}, "run.json and profile.json do not agree on what the target has"),
+    ],
+)
+def test_a_run_of_another_target_than_its_profile_says_is_seen(tmp_path, members, said):
+    path = finished(tmp_path)
+    assert load_record(path).integrity.problems == ()
+    edit(path, **members)
+    assert load_record(path).integrity.problems == (said,)
+
+
+def test_a_profile_that_is_none_is_named(tmp_path):
+    path = finished(tmp_path)
+    (path / "profile.json").write_text('{"absent": {}}')
+    (problem,) = load_record(path).integrity.problems
+    assert problem.startswith("profile.json: is not a profile (")
+
+
+@pytest.mark.parametrize(
     ("member", "value"),
     [
         ("state", "perfect"),
@@ -265,7 +287,7 @@ def test_a_run_json_that_cannot_be_read_is_named(tmp_path, text):
 def test_an_edited_run_json_is_seen_once_sealed(tmp_path):
     path = sealed(tmp_path)
     assert load_record(path).integrity.problems == ()
-    edit(path, narrowed="", absent={"ratelimit": "never mind"})
+    edit(path, narrowed="", policy="release")
     assert load_record(path).integrity.problems == ("run.json has changed since the verdict",)
 
 
