@@ -1,0 +1,65 @@
+"""Lies told to the gate itself: each builds what some gate was caught believing, and asks the real gate or judge.
+
+A scene leaves nothing outside of its scratch folder.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from harness.errors import ConfigError
+from harness.prove.lies import (  # noqa: F401 - each registers its lies
+    number_lies,
+    policy_lies,
+    process_lies,
+    record_lies,
+    suite_lies,
+    waiver_lies,
+)
+from harness.prove.lies.ending import Ending, fate_of
+from harness.prove.lies.registry import LIES, Lie
+from harness.prove.model import Defect, Result
+from harness.toml_file import nearest
+
+__all__ = ["Ending", "control", "fate_of", "lie_names", "run_lie"]
+
+
+def lie_names() -> frozenset[str]:
+    """Every lie that a `defect.toml` may name."""
+    return frozenset(LIES)
+
+
+def run_lie(defect: Defect, scratch: Path) -> Result:
+    """Tell the lie in the fresh folder `scratch`, and say what became of it.
+
+    Raises `ConfigError` if there is no such lie, `OSError` or `HarnessError` if the scene cannot be built.
+    """
+    lie = _lie_of(defect)
+    begun = time.monotonic()
+    ending = lie.told(scratch)
+    return Result(
+        id=defect.id,
+        kind=defect.kind,
+        area=defect.area,
+        fate=fate_of(defect.expect, ending),
+        expected=defect.expect.criterion or f"exit {defect.expect.exit}",
+        failed=ending.failed,
+        reason=ending.words,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def control(defect: Defect, scratch: Path) -> Ending:
+    """The same scene without the lie; if it is not `is_go`, that is a false alarm, and `words` say why.
+
+    Raises as `run_lie` does.
+    """
+    return _lie_of(defect).honest(scratch)
+
+
+def _lie_of(defect: Defect) -> Lie:
+    if defect.lie not in LIES:
+        what = f"no lie {defect.lie!r}; {nearest(defect.lie, LIES)}"
+        raise ConfigError(what, path=defect.folder / "defect.toml", key="lie")
+    return LIES[defect.lie]

@@ -1,0 +1,113 @@
+"""Lies that take more than one process: a gate that was stopped, a generator that was killed, somebody else's stack."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from harness.prove.lies.ending import Ending
+from harness.prove.lies.process import PATIENCE_S, ending_of, started
+from harness.prove.lies.registry import Scene, register
+from harness.prove.lies.small_gate import GATE, SOUND, gated, profile, set_up
+
+BUSY = """\
+import pathlib, time, pytest
+
+@pytest.mark.check("own.first")
+def test_first(client):
+    assert client.get("/").status_code == 200
+
+@pytest.mark.check("own.last")
+def test_last(client):
+    pathlib.Path("REACHED").touch()
+    time.sleep(60)
+    assert client.get("/gone").status_code == 200
+"""
+LOAD = """\
+import os, signal, pytest
+from harness.load import GeneratorError, LoadPlan, Request, Stage, run_load
+from harness.load.observations import failed_observations, observations
+from harness.pytest_plugin import CONTEXT
+
+@pytest.mark.check("load.completed", subject="the run")
+def test_load(stack, record, pytestconfig):
+    plan = LoadPlan(
+        url=stack.info.url,
+        requests=(Request(path="/"),),
+        stages=(Stage(rate=40, seconds=2.5),),
+        lateness_limit_s=5.0,
+    )
+    processes = []
+    def hear(progress):
+        if os.environ.get("KILL") and progress.done:
+            os.kill(processes[-1], signal.SIGKILL)
+    try:
+        result = run_load(
+            plan, folder=pytestconfig.stash[CONTEXT].run, listen=hear, on_start=processes.append
+        )
+    except GeneratorError as error:
+        record(*failed_observations(error))
+        raise
+    record(*observations(result))
+    assert result.generator.sent == result.generator.expected
+"""
+LOAD_POLICY = """\
+schema = 1
+[[criterion]]
+id = "load.errors"
+area = "load"
+requires = "Under load at most 5 % of requests fail."
+select = { check = ["load.errors", "load.completed", "load.generator"], subject = "ALL" }
+demand = { stat = "error_rate", op = "<=", value = 0.05, unit = "ratio" }
+"""
+_POLL_S = 0.05
+
+
+def _stopped_half_way(how: signal.Signals) -> Scene:
+    """A gate that is sent the signal in mid-suite; then `judge` is asked about what it left."""
+
+    def play(scratch: Path) -> Ending:
+        reached = scratch / "reached"
+        set_up(scratch, {"own/test_own.py": BUSY.replace("REACHED", str(reached))})
+        with started(scratch, *GATE) as process:
+            deadline = time.monotonic() + PATIENCE_S
+            while not reached.exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+            process.send_signal(how)
+            try:
+                process.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                return Ending(exit=None)
+        return ending_of(scratch, "judge", "latest", "--out", "out")
+
+    return play
+
+
+def _on_a_stack_of(served: str) -> Scene:
+    """The gate of target `small`, attached to a stack that runs the target `served`."""
+
+    def play(scratch: Path) -> Ending:
+        set_up(scratch, {"shop.toml": profile(name="shop")})
+        name = f"lie-{secrets.token_hex(4)}"
+        up = ending_of(scratch, "up", "--target", f"{served}.toml", "--name", name)
+        if up.exit != 0:
+            return up
+        try:
+            return ending_of(scratch, *GATE, "--stack", "attach", "--name", name)
+        finally:
+            ending_of(scratch, "down", "--name", name)
+
+    return play
+
+
+register("gate-interrupted", told=_stopped_half_way(signal.SIGINT), honest=SOUND)
+register("gate-killed", told=_stopped_half_way(signal.SIGKILL), honest=SOUND)
+register("stack-of-another-target", told=_on_a_stack_of("shop"), honest=_on_a_stack_of("small"))
+register(
+    "load-worker-killed",
+    told=gated(suite=LOAD, policy=LOAD_POLICY, env={"KILL": "1"}),
+    honest=gated(suite=LOAD, policy=LOAD_POLICY),
+)
