@@ -20,7 +20,7 @@ from harness.model.ruling import (
     Waiver,
 )
 from harness.model.schema import Index, Manifest, Table
-from harness.model.stack import Instance, Listener, Progress, StackInfo, Worker
+from harness.model.stack import FRONT, Instance, Listener, Progress, StackInfo, Worker
 from harness.model.target import (
     ABSENT_WORDS,
     MOST_WORKERS,
@@ -41,6 +41,7 @@ from harness.model.target import (
 
 __all__ = [
     "ABSENT_WORDS",
+    "FRONT",
     "MOST_WORKERS",
     "NEEDS_WORDS",
     "UNKNOWN_BUILD",

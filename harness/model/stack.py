@@ -8,6 +8,9 @@ from typing import Literal
 
 from harness.model.ruling import UNKNOWN_BUILD, Build
 
+FRONT = "front"
+"""What the proxy in front of a service is called among a stack's processes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
@@ -53,6 +56,10 @@ class StackInfo:
     mailbox_url: str | None = None
     untrusted_url: str | None = None
     """Reaches the service through a peer that it trusts as no proxy; None where any other loopback address is one."""
+    ca_file: str = ""
+    """The throw-away authority that vouches for `url` (PEM); "" where no other than the machine's are needed."""
+    key_pin: str = ""
+    """Base64 of the SHA-256 of the public key at `url`, for browsers; "" where they need not be told."""
     instances: tuple[Instance, ...] = ()
     workers: tuple[Worker, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +74,13 @@ class StackInfo:
     """Seconds each part took to become ready."""
     build: Build = UNKNOWN_BUILD
     supervisor_pid: int | None = None
+    behind: str = ""
+    """Where the service really is, if `url` is a proxy that changes what passes: what is allowed goes by this one."""
+
+    @property
+    def has_front(self) -> bool:
+        """Whether a proxy that belongs to the stack stands at `url`, in front of the instances."""
+        return FRONT in self.pids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,8 @@ class Place:
 
     port: int
     url: str
+    public: str = ""
+    """The URL that the service is told, where that is a proxy's in front of it; "" for its own."""
 
     @property
     def outside(self) -> int:

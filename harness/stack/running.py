@@ -161,23 +161,33 @@ class RunningStack:
             output=tail(log),
         )
 
-    def start_copies(self, overrides: Mapping[str, str], wanted: Sequence[Place | None]) -> tuple[Instance, ...]:
+    def start_copies(
+        self,
+        overrides: Mapping[str, str],
+        wanted: Sequence[Place | None],
+        *,
+        public: str = "",
+        meanwhile: Callable[[tuple[str, ...]], None] | None = None,
+    ) -> tuple[Instance, ...]:
         """Start a copy at each wanted place, or (None) at one of its own choice; returns them ready.
 
-        All begin before any is waited for. A port that somebody took between its choice and its use is given up for
-        another; where it was wanted, that is a StackError, and no fault of the service.
+        `public` is the URL that they are told; without one each is told its own. All begin before any is waited for;
+        `meanwhile` is called in between, with their URLs. A port that somebody took between its choice and its use is
+        given up for another; where it was wanted, that is a StackError, and no fault of the service.
         """
-        begun = [(self._begin_copy(self._next_name("service"), overrides, place), place) for place in wanted]
-        return tuple(self._await_copy(copy, overrides, place) for copy, place in begun)
+        begun = [(self._begin_copy(self._next_name("service"), overrides, place, public), place) for place in wanted]
+        if meanwhile is not None:
+            meanwhile(tuple(copy.place.url for copy, _ in begun))
+        return tuple(self._await_copy(copy, overrides, place, public) for copy, place in begun)
 
-    def _begin_copy(self, name: str, overrides: Mapping[str, str], wanted: Place | None) -> Copy:
-        place = wanted or self._open()[1].place(None)
+    def _begin_copy(self, name: str, overrides: Mapping[str, str], wanted: Place | None, public: str) -> Copy:
+        place = replace(wanted or self._open()[1].place(None), public=public)
         argv = self._words.at(place).command(self._target.service.command, "service.command")
         begun = time.monotonic()
         pid = self._start(name, argv, service_settings(self._target, self._words, place, overrides), place)
         return Copy(name=name, place=place, argv=argv, pid=pid, begun=begun)
 
-    def _await_copy(self, first: Copy, overrides: Mapping[str, str], wanted: Place | None) -> Instance:
+    def _await_copy(self, first: Copy, overrides: Mapping[str, str], wanted: Place | None, public: str) -> Instance:
         copy = first
         for attempt in range(2, _PORT_TRIES + 2):
             try:
@@ -186,7 +196,7 @@ class RunningStack:
                 if wanted is not None:
                     raise occupied(wanted.outside) from None
                 if attempt <= _PORT_TRIES:
-                    copy = self._begin_copy(f"{first.name}-try-{attempt}", overrides, None)
+                    copy = self._begin_copy(f"{first.name}-try-{attempt}", overrides, None, public)
                 continue
             self._remember(copy.name, copy.pid)
             with self._lock:

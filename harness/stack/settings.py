@@ -29,7 +29,8 @@ class Words:
 
     def at(self, place: Place) -> Words:
         """The same words for another copy of the service."""
-        return Words(self._target, {**self._values, "port": str(place.port), "url": place.url}, self.secrets)
+        here = {"port": str(place.port), "url": place.public or place.url}
+        return Words(self._target, {**self._values, **here}, self.secrets)
 
     def fill(self, text: str, where: str) -> str:
         """`text` with its placeholders replaced; raises ConfigError naming one that is unknown or has no server.

@@ -13,6 +13,7 @@ from harness.errors import StackError, UsageError
 from harness.model import MOST_WORKERS, Listener, Progress, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
+from harness.stack.front import Front, FrontKind, check_front, plan_front, start_behind
 from harness.stack.prepared import prepare
 from harness.stack.protocol import Backend, Place, Servers, Stack
 from harness.stack.running import RunningStack, marked, timed
@@ -50,13 +51,15 @@ def launch(
     workers: int | None = None,
     name: str | None = None,
     port: int | None = None,
+    front: FrontKind | None = None,
     before_service: Callable[[StackInfo], None] | None = None,
     listen: Listener = silent,
     keep: bool = False,
 ) -> RunningStack:
     """Start a target with its servers; returns when all of it is ready.
 
-    `workers` is how many start beside it; None for as many as the profile says.
+    `workers` is how many start beside it; None for as many as the profile says. With a `front` the stack's URL, at
+    `port`, is that of a proxy before its instances.
     Without a `name` the stack is private. It dies with this process, unless `keep` lets it live on once it is ready.
     `before_service` is called when the servers answer and the settings are known, before any process of the service.
 
@@ -66,6 +69,7 @@ def launch(
     """
     kind = _checked(target, backend, instances)
     worker_count = worker_count_of(target, workers)
+    check_front(front)
     begun = time.monotonic()
     for mark in sweep():
         listen(Progress(phase="note", text=f"cleared up what the dead stack {mark} left"))
@@ -78,7 +82,8 @@ def launch(
         ground = _backend(kind, supervision, folders, target, Sources(target, overrides or {}))
         listen(Progress(phase="stack", text=f"starting {', '.join(target.service.needs) or 'no servers'}"))
         servers = ground.start_servers(target.service.needs)
-        place = ground.place(port)
+        proxy = plan_front(front, folders.state, mark, port)
+        place = ground.place(port) if proxy is None else replace(ground.place(None), public=proxy.url)
         secret = dict(servers.secrets)
         values = {**servers.values, "host": ground.host}
         write_recipe(folders.state, Recipe(target=target, values=values))
@@ -94,6 +99,8 @@ def launch(
             logs={part: str(ground.log(part)) for part in servers.timings},
             supervisor_pid=supervision.pid,
             build=ground.build,
+            ca_file=proxy.ca_file if proxy else "",
+            key_pin=proxy.key_pin if proxy else "",
         )
         opened = (supervision, ground)
         stack = RunningStack(target, info, words, lambda: opened)
@@ -101,7 +108,7 @@ def launch(
         if before_service is not None:
             before_service(info)
         prepare(stack, target.service, settings, listen, prepared=servers.prepared)
-        _start_service(stack, place, instances, worker_count, listen)
+        _start_service(stack, target, place, proxy, instances, worker_count, listen)
         stack.update(timings={**stack.info.timings, "total": timed(begun)})
         if keep:
             supervision.detach()
@@ -162,13 +169,22 @@ def worker_count_of(target: Target, asked: int | None) -> int:
     return count
 
 
-def _start_service(stack: RunningStack, place: Place, instances: int, workers: int, listen: Listener) -> None:
+def _start_service(
+    stack: RunningStack,
+    target: Target,
+    place: Place,
+    proxy: Front | None,
+    instances: int,
+    workers: int,
+    listen: Listener,
+) -> None:
     """All begin before any is waited for; a service that fails is told before a worker, since it says more."""
     begun = time.monotonic()
     listen(Progress(phase="stack", text="starting the service"))
     overrides = stack.info.overrides
     working = [stack.begin_worker({}) for _ in range(workers)]
-    started = stack.start_copies(overrides, (place, *[None] * (instances - 1)))
+    wanted = (place, *[None] * (instances - 1))
+    started = stack.start_copies(overrides, wanted) if proxy is None else start_behind(stack, target, proxy, wanted)
     stack.update(instances=started, timings={**stack.info.timings, "service": timed(begun)})
     for worker in working:
         stack.await_worker(worker)
@@ -240,7 +256,7 @@ def _info(
         name=name,
         backend=kind,
         target=target.name,
-        url=place.url,
+        url=place.public or place.url,
         owned=True,
         database_url=servers.database_url,
         redis_url=servers.redis_url,
