@@ -19,6 +19,7 @@ def stack_document(name: str, info: StackInfo | None) -> dict[str, object]:
         "redis_url": info.redis_url if info else None,
         "smtp_url": info.smtp_url if info else None,
         "mailbox_url": info.mailbox_url if info else None,
+        "ca_file": (info.ca_file or None) if info else None,
         "instances": [{"url": instance.url, "pid": instance.pid} for instance in info.instances] if info else [],
         "workers": [{"pid": worker.pid} for worker in info.workers] if info else [],
     }
@@ -30,7 +31,9 @@ def print_stack(info: StackInfo, *, as_json: bool) -> None:
         click.echo(json.dumps(stack_document(info.name, info)))
         return
     lines = [("stack", f"{info.name} ({info.target}, {info.backend})"), ("url", info.url)]
-    lines += [("instance", _shown(instance)) for instance in info.instances[1:]]
+    if info.ca_file:
+        lines.append(("authority", info.ca_file))
+    lines += [("instance", _shown(instance)) for instance in info.instances[0 if info.has_front else 1 :]]
     lines += [("worker", worker.name if worker.pid is None else f"pid {worker.pid}") for worker in info.workers]
     servers = (
         ("database", info.database_url),
@@ -39,7 +42,8 @@ def print_stack(info: StackInfo, *, as_json: bool) -> None:
         ("mailbox", f"{info.mailbox_url}/messages" if info.mailbox_url else None),
     )
     lines += [(label, value) for label, value in servers if value]
-    lines.append(("logs", f"{info.state_dir}/logs"))
+    if info.state_dir:
+        lines.append(("logs", f"{info.state_dir}/logs"))
     for label, value in lines:
         click.echo(f"{label:<9} {value}")
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @options.name
 @options.env
 @options.mode
-@click.option("--instances", type=click.IntRange(1, 64), default=1, show_default=True, help="Copies of the service.")
+@options.instances
+@options.tls
 @click.option("--workers", type=click.IntRange(0, 64), default=None, help="Workers (default: as the profile says).")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the service (default: a free one).")
 @options.json
@@ -33,7 +34,8 @@ def command(
     name: str,
     env: tuple[str, ...],
     mode: Mode | None,
-    instances: int,
+    instances: int | None,
+    tls: bool,
     workers: int | None,
     port: int | None,
     as_json: bool,
@@ -59,7 +61,8 @@ def command(
             name=name,
             backend=aim.backend,
             overrides=aim.overrides,
-            instances=instances,
+            instances=instances or 1,
+            tls=tls,
             workers=workers,
             port=port,
             listen=_listener(notes),
@@ -69,7 +72,7 @@ def command(
         _show("")
     for note in notes:
         click.echo(note, err=True)
-    if brought.reused:
+    if brought.reused and brought.info.name == name:
         click.echo(f"stack {name} is up already", err=True)
     print_stack(brought.info, as_json=as_json)
 

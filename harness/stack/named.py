@@ -7,7 +7,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
-from harness.stack.build import fingerprint, identify_build
+from harness.stack.front import front_for
 from harness.stack.protocol import Stack
 from harness.stack.readiness import service_asker
+from harness.stack.same import difference, numbers_differ, same_service_at, serving_at, taken, way_differs
 from harness.stack.starting import launch, open_stack, worker_count_of
 from harness.stack.state import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
 from harness.stack.supervisor import process_stat
@@ -75,22 +76,28 @@ def bring_up(
     listen: Listener,
     workers: int | None = None,
     port: int | None = None,
+    tls: bool = False,
     mode: Mode = "auto",
 ) -> Brought:
     """The named stack, running. `auto`: the one that is up if it is the same, else a new one; `fresh`: always a new
-    one, instead of the one that is up; `reuse`: never a new one.
+    one, instead of the one that is up; `reuse`: never a new one. What serves at a wanted `port` is used if it is the
+    same, whoever started it.
 
     Raises UsageError naming the difference if another one runs under that name, for `reuse` also if none runs or it is
     not well; what `launch` raises otherwise.
     """
+
+    def differs(info: StackInfo) -> str:
+        different = difference(info, target, backend, overrides) or way_differs(info, tls=tls)
+        return different or numbers_differ(info, instances, worker_count_of(target, workers))
+
     with _held(name):
         info = find_stack(name)
         if info is not None and mode == "fresh":
             _end(name)
             listen(Progress(phase="note", text=f"ended the stack {name} that was up"))
         elif info is not None:
-            _refuse_another(info, target, backend, overrides, instances)
-            _refuse_other_workers(info, worker_count_of(target, workers))
+            _refuse_another(info, differs(info))
             _refuse_other_port(info, port)
             sick = unhealthy(info)
             if not sick:
@@ -99,6 +106,9 @@ def bring_up(
                 raise UsageError(f"--mode reuse: stack {name!r} is up but not well ({sick}); leave --mode out")
             listen(Progress(phase="note", text=f"stack {name} was up but not well ({sick}); started anew"))
             _end(name)
+        elif port is not None and (found := _at_port(port, target, mode, differs)):
+            listen(Progress(phase="note", text=f"port {port} is served by {found.name}, which is the same: it is used"))
+            return Brought(found, reused=True)
         elif mode == "reuse":
             raise UsageError(f"--mode reuse: no stack {name!r} is up; leave --mode out to start it")
         elif _cleared(name):
@@ -111,6 +121,7 @@ def bring_up(
             workers=workers,
             name=name,
             port=port,
+            front=front_for(instances, tls=tls),
             listen=listen,
             keep=True,
         )
@@ -118,11 +129,25 @@ def bring_up(
 
 
 def running_same(
-    name: str, target: Target, backend: str, overrides: Mapping[str, str], mode: Literal["reuse", "auto"]
+    name: str,
+    target: Target,
+    backend: str,
+    overrides: Mapping[str, str],
+    mode: Literal["reuse", "auto"],
+    *,
+    instances: int | None = None,
+    tls: bool = False,
 ) -> bool:
-    """Whether a stack of that name is up, the same, and well; where it is not, `reuse` raises UsageError with why."""
+    """Whether a stack of that name is up, the same, and well; where it is not, `reuse` raises UsageError with why.
+
+    It must have that number of `instances`, and `tls`, only where these are asked for.
+    """
     info = find_stack(name)
-    different = difference(info, target, backend, overrides) or unhealthy(info) if info else "nothing runs under it"
+    different = "nothing runs under it"
+    if info is not None:
+        asked = len(info.instances) if instances is None else instances
+        different = difference(info, target, backend, overrides) or (way_differs(info, tls=True) if tls else "")
+        different = different or numbers_differ(info, asked, len(info.workers)) or unhealthy(info)
     if different and mode == "reuse":
         raise UsageError(
             f"--mode reuse: stack {name!r} cannot be used, since {different}; start it (harness up --mode fresh --name "
@@ -137,30 +162,13 @@ def bring_down(name: str) -> bool:
         return _end(name)
 
 
-def difference(info: StackInfo, target: Target, backend: str, overrides: Mapping[str, str]) -> str:
-    """In what a running stack is not the asked-for one: target, backend, settings, build; "" if in nothing."""
-    if info.target != target.name:
-        return f"its target is {info.target}, not {target.name}"
-    if info.backend != backend:
-        return f"its backend is {info.backend}, not {backend}"
-    if dict(info.overrides) != dict(overrides):
-        return f"its --env is {_shown(info.overrides)}, not {_shown(overrides)}"
-    keeper = read_keeper(Path(info.state_dir))
-    if keeper is None or keeper.fingerprint == fingerprint(target):
-        return ""
-    build = identify_build(target)
-    now = f"{build.id[:12]}{' with changes' if build.dirty else ''}"
-    was = f"{info.build.id[:12]}{' with changes' if info.build.dirty else ''}"
-    return f"it runs build {was or 'unknown'}, and profile or source have changed since (now {now})"
-
-
 def unhealthy(info: StackInfo) -> str:
-    """Why a stack's service is not ready now; "" if each of its instances is, and its workers live."""
+    """Why a stack's service is not ready now; "" if each instance is, the proxy in front too, and its workers live."""
     target = read_recipe(Path(info.state_dir)).target
-    for instance in info.instances:
-        said = service_asker(instance.url, target.health, min(target.service.timeout_s, 5.0))()
+    for url in dict.fromkeys([*(instance.url for instance in info.instances), info.url]):
+        said = service_asker(url, target.health, min(target.service.timeout_s, 5.0), info.ca_file)()
         if said:
-            return f"{instance.url}: {said}"
+            return f"{url}: {said}"
     ended = [worker.name for worker in info.workers if worker.pid is not None and not _is_child(worker.pid, info)]
     if ended:
         return f"{', '.join(ended)} has ended"
@@ -183,12 +191,7 @@ def _held(name: str) -> Iterator[None]:
         yield
 
 
-def _refuse_another(
-    info: StackInfo, target: Target, backend: str, overrides: Mapping[str, str], instances: int
-) -> None:
-    different = difference(info, target, backend, overrides)
-    if not different and len(info.instances) != instances:
-        different = f"it has {len(info.instances)} instances, not {instances}"
+def _refuse_another(info: StackInfo, different: str) -> None:
     if different:
         raise UsageError(
             f"stack {info.name!r} is up, but {different}; end it first (harness down --name {info.name}), "
@@ -196,21 +199,21 @@ def _refuse_another(
         )
 
 
-def _refuse_other_workers(info: StackInfo, workers: int) -> None:
-    if len(info.workers) != workers:
-        raise UsageError(
-            f"stack {info.name!r} is up, but it has {len(info.workers)} workers, not {workers}; end it first (harness "
-            f"down --name {info.name}), or choose another --name"
-        )
+def _at_port(port: int, target: Target, mode: Mode, differs: Callable[[StackInfo], str]) -> StackInfo | None:
+    """What runs already where the service is wanted, if it is the same; raises StackError for anything else."""
+    info = serving_at(port, all_stacks())
+    if info is None:
+        return same_service_at(port, target) if mode != "fresh" else None
+    different = differs(info) or unhealthy(info)
+    if different or mode == "fresh":
+        what = f"it is the stack {info.name}" + (f", but {different}" if different else "")
+        raise taken(port, f"{what} (harness down --name {info.name})")
+    return info
 
 
 def _refuse_other_port(info: StackInfo, port: int | None) -> None:
     if port is not None and urlsplit(info.url).port != port:
         raise UsageError(f"stack {info.name!r} is up at {info.url}, not at port {port}; end it first (harness down)")
-
-
-def _shown(overrides: Mapping[str, str]) -> str:
-    return " ".join(sorted(f"{key}={value}" for key, value in overrides.items())) or "empty"
 
 
 def _end(name: str) -> bool:
