@@ -7,8 +7,9 @@ from typing import Any
 
 from harness.probes.headers import parse_set_cookie, split_list
 from harness.prove.facets import NOBODYS, Sample, facets_of, without_coding
-from harness.prove.json_paths import ELEMENTS, Json, nodes_of, parse_path, write_path
-from harness.prove.operators.json_body import json_of
+from harness.prove.json_paths import ELEMENTS, ROOT, Json, nodes_of, parse_path, write_path
+from harness.prove.operators import OPERATORS
+from harness.prove.operators.json_body import InnerField, json_of
 
 Args = Mapping[str, Any]
 _LATE_MS = 1000
@@ -36,7 +37,12 @@ _NODES: Mapping[str, tuple[type, ...]] = {
 def choices(operator: str, sample: Sample) -> tuple[Args, ...]:
     """Arguments with which the operator may change that exchange; none where it finds nothing to change."""
     if operator in _NODES:
-        return tuple({"field": path} for path, nodes in _nodes(sample).items() if _fits(_NODES[operator], nodes))
+        inner = OPERATORS[operator].args is InnerField
+        return tuple(
+            {"field": path}
+            for path, nodes in _nodes(sample).items()
+            if _fits(_NODES[operator], nodes) and not (inner and path == ROOT)
+        )
     found = _FINDERS.get(operator)
     return tuple(found(sample)) if found is not None else ()
 
