@@ -22,6 +22,7 @@ from harness.stack import (
     running_same,
     target_of,
 )
+from harness.stack.front import front_for
 from harness.stack.running import RunningStack
 
 DEFAULT_TARGET = "dealradar"
@@ -37,6 +38,9 @@ class Aim:
     name: str = ""
     overrides: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
+    instances: int = 1
+    tls: bool = False
+    """Whether what is started is reached over TLS."""
     keep: str = ""
     """The name under which a stack that is started stays up at the end; "" for one that ends."""
 
@@ -56,18 +60,16 @@ def take_aim(
     port: int | None = None,
     keep_up: bool = False,
     mode: Mode | None = None,
+    instances: int | None = None,
+    tls: bool = False,
 ) -> Aim:
     """Make sense of the shared options. Raises `UsageError` where they contradict each other or aim at nothing.
 
     A `mode` of reuse or auto aims at the stack that is up under `name`; without one, a stack is started.
     """
     settings = dict(overrides or {})
-    if keep_up and (url is not None or backend == "attach"):
-        raise UsageError("--keep-up: what already runs stays up anyway; leave it out")
-    if port is not None and (url is not None or backend == "attach"):
-        raise UsageError(f"--port {port}: the port of a service that already runs cannot be chosen; leave it out")
-    if mode is not None and (url is not None or backend == "attach"):
-        raise UsageError(f"--mode {mode}: what is attached to is never started; leave it out")
+    if url is not None or backend == "attach":
+        _refuse_for_what_runs(keep_up=keep_up, port=port, mode=mode, instances=instances, tls=tls)
     if url is not None:
         return _aim_at_url(target, backend, url, settings)
     if backend == "attach":
@@ -76,23 +78,49 @@ def take_aim(
         raise UsageError("no target: give --target NAME|PATH (`harness init URL` drafts a profile) or --url URL")
     found = load_target(target or DEFAULT_TARGET, root())
     if found.service.url:
+        _refuse_for_what_runs(keep_up=keep_up, port=port, mode=mode, instances=instances, tls=tls)
         return _aim_at_url(target, backend, found.service.url, settings)
-    if mode is not None and _reuses(mode, port, name, found, backend or "embedded", settings):
+    wished = Aim(
+        target=found,
+        backend=backend or "embedded",
+        overrides=settings,
+        port=port,
+        instances=instances or 1,
+        tls=tls,
+        keep=name if keep_up else "",
+    )
+    if mode is not None and _reuses(mode, name, wished, instances):
         return Aim(target=found, backend="attach", name=name)
     if keep_up and find_stack(name) is not None:
         raise UsageError(
             f"--keep-up: a stack {name!r} is up; `harness down --name {name}` ends it, or give another --name"
         )
-    keep = name if keep_up else ""
-    return Aim(target=found, backend=backend or "embedded", overrides=settings, port=port, keep=keep)
+    return wished
 
 
-def _reuses(mode: Mode, port: int | None, name: str, target: Target, backend: str, settings: Mapping[str, str]) -> bool:
+def _refuse_for_what_runs(
+    *, keep_up: bool, port: int | None, mode: Mode | None, instances: int | None, tls: bool
+) -> None:
+    """Raises `UsageError` for the first option that only makes sense for a stack that is started."""
+    if keep_up:
+        raise UsageError("--keep-up: what already runs stays up anyway; leave it out")
+    if port is not None:
+        raise UsageError(f"--port {port}: the port of a service that already runs cannot be chosen; leave it out")
+    if mode is not None:
+        raise UsageError(f"--mode {mode}: what is attached to is never started; leave it out")
+    if tls or instances is not None:
+        option = "--tls" if tls else f"--instances {instances}"
+        raise UsageError(f"{option}: nothing is put in front of what already runs; leave it out")
+
+
+def _reuses(mode: Mode, name: str, wished: Aim, instances: int | None) -> bool:
     if mode == "fresh":
         return False
-    if port is not None:
-        raise UsageError(f"--mode {mode} --port {port}: what is up has its port; leave --port out")
-    return running_same(name, target, backend, settings, mode)
+    if wished.port is not None:
+        raise UsageError(f"--mode {mode} --port {wished.port}: what is up has its port; leave --port out")
+    return running_same(
+        name, wished.target, wished.backend, wished.overrides, mode, instances=instances, tls=wished.tls
+    )
 
 
 def bring_up(aim: Aim, listen: Listener, before_service: Callable[[StackInfo], None] | None = None) -> Stack:
@@ -110,6 +138,8 @@ def bring_up(aim: Aim, listen: Listener, before_service: Callable[[StackInfo], N
         overrides=aim.overrides,
         name=aim.keep or None,
         port=aim.port,
+        instances=aim.instances,
+        front=front_for(aim.instances, tls=aim.tls),
         before_service=before_service,
         listen=listen,
     )

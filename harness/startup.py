@@ -8,6 +8,7 @@ import httpx
 
 from harness.errors import StartupError
 from harness.model import Observation, Outcome, StackInfo, Target
+from harness.probes.trust import trusted
 
 _PAUSE_S = 0.1
 _ERRORS_FROM = {True: 400, False: 500}
@@ -43,7 +44,7 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
     begun = time.monotonic()
     named = [path for path in (target.health.live, target.health.ready) if path]
     paths, wrong_from = named or ["/"], _ERRORS_FROM[bool(named)]
-    with httpx.Client(base_url=info.url, timeout=target.service.timeout_s) as client:
+    with httpx.Client(base_url=info.url, timeout=target.service.timeout_s, verify=trusted(info.ca_file)) as client:
         answers = {path: _ask(client, path, wrong_from) for path in paths}
         while any(answers.values()) and time.monotonic() - begun < target.service.timeout_s:
             time.sleep(_PAUSE_S)

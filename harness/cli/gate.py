@@ -34,6 +34,8 @@ def default_workers() -> int:
 @click.option("--only", metavar="SUITE,…", default=None, help="Run these suites only; at best INCONCLUSIVE.")
 @click.option("--without", metavar="SUITE,…", default=None, help="Leave these suites out; at best INCONCLUSIVE.")
 @options.mode
+@options.instances
+@options.tls
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the service (default: a free one).")
 @click.option("--keep-up", is_flag=True, help="Leave the stack up at the end, under --name.")
 @options.active
@@ -53,6 +55,8 @@ def command(
     only: str | None,
     without: str | None,
     mode: Mode | None,
+    instances: int | None,
+    tls: bool,
     port: int | None,
     keep_up: bool,
     active: bool,
@@ -80,6 +84,8 @@ def command(
         port=port,
         keep_up=keep_up,
         mode=mode,
+        instances=instances,
+        tls=tls,
     )
     plan = make_plan(
         aim,

@@ -121,7 +121,7 @@ def _check_allowed(aim: Aim, wish: _Wish, info: StackInfo) -> None:
         raise SafetyError(refusal)
 
 
-def _plan(aim: Aim, wish: _Wish, url: str, requests: tuple[Request, ...]) -> LoadPlan:
+def _plan(aim: Aim, wish: _Wish, url: str, requests: tuple[Request, ...], ca_file: str = "") -> LoadPlan:
     return plan_for(
         aim.target,
         url,
@@ -130,6 +130,7 @@ def _plan(aim: Aim, wish: _Wish, url: str, requests: tuple[Request, ...]) -> Loa
         seed=wish.seed,
         stop_at_knee=wish.profile == "capacity",
         workers=wish.workers,
+        ca_file=ca_file,
     )
 
 
@@ -139,7 +140,7 @@ def _measure(aim: Aim, wish: _Wish, out: Path, listen: Listener) -> tuple[Run, L
     with _stack(aim, listen) as stack:
         _check_allowed(aim, wish, stack.info)
         teach(redact, stack.info)
-        plan = _plan(aim, wish, stack.info.url, _requests(aim, wish, stack.info.url))
+        plan = _plan(aim, wish, stack.info.url, _requests(aim, wish, stack.info), stack.info.ca_file)
         run = _open_run(aim, wish, stack.info, out, redact)
         with _sealed_at_the_end(run):
             try:
@@ -157,11 +158,11 @@ def _stack(aim: Aim, listen: Listener) -> Iterator[Stack]:
         yield stack
 
 
-def _requests(aim: Aim, wish: _Wish, url: str) -> tuple[Request, ...]:
+def _requests(aim: Aim, wish: _Wish, info: StackInfo) -> tuple[Request, ...]:
     """The scenario; what the service shows is asked for only where nobody said what to load."""
     target = aim.target
     named = wish.paths or target.load.paths or target.cache.paths or target.open_pages
-    found = () if named else find_surface(target, url).paths
+    found = () if named else find_surface(target, info.url, info.ca_file).paths
     return scenario(target, paths=wish.paths, found=found)
 
 

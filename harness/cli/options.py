@@ -38,6 +38,13 @@ out = click.option(
     metavar="DIR",
     help="Where runs are kept (default: reports/).",
 )
+instances = click.option(
+    "--instances",
+    type=click.IntRange(1, 64),
+    default=None,
+    help="Copies of the service, with a proxy in front of more than one (default: 1).",
+)
+tls = click.option("--tls", is_flag=True, help="Reach the service over TLS, by a proxy with a throw-away certificate.")
 active = click.option("--active", is_flag=True, help="Allow writes and attacks on a loopback --url.")
 traces = click.option("--traces", is_flag=True, help="Keep browser traces of an attached service too.")
 debug = click.option("--debug", is_flag=True, help="Show a traceback when something fails.")

@@ -76,6 +76,8 @@ class LoadPlan:
     address: Address = "none"
     """How the target tells one client from another: the connection's source (127.x.y.z), a header, or not at all."""
     timeout_s: float = 10.0
+    ca_file: str = ""
+    """One authority more to trust over TLS, such as a stack's own."""
     seed: int = 0
     arrivals: Arrivals = "poisson"
     max_in_flight: int | None = None

@@ -63,7 +63,7 @@ class Orders:
 def schedule_user(name: str, plan: LoadPlan, *, part: int, parts: int, go: Event, ending: Event) -> type[ScheduleUser]:
     """The user class that sends this part of a plan."""
     addresses = client_addresses(plan)
-    wire = Wire(plan.url, plan.timeout_s)
+    wire = Wire(plan.url, plan.timeout_s, plan.ca_file)
     heads = [wire.request_bytes(request.method, request.path, request.headers) for request in plan.requests]
     if plan.address == "x-forwarded-for":
         endings = tuple(f"x-forwarded-for: {address}\r\n\r\n".encode() for address in addresses)

@@ -39,6 +39,7 @@ def plan_for(
     seed: int,
     stop_at_knee: bool = False,
     workers: int = 1,
+    ca_file: str = "",
 ) -> LoadPlan:
     """A plan in which no simulated client comes near the target's limiter, which stays on."""
     return LoadPlan(
@@ -51,6 +52,7 @@ def plan_for(
         seed=seed,
         stop_at_knee=stop_at_knee,
         workers=workers,
+        ca_file=ca_file,
     )
 
 

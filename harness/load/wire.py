@@ -69,8 +69,8 @@ class _StaleError(Exception):
 class Wire:
     """Connections to one address, kept apart by the client's source address."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
-        """Looks the host up, once. Raises `OSError` if that fails."""
+    def __init__(self, url: str, timeout_s: float, ca_file: str = "") -> None:
+        """Looks the host up, once. Raises `OSError` if that fails. `ca_file` is one authority more to trust."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -81,6 +81,8 @@ class Wire:
         self._family: int = found[0]
         self._address = found[4]
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        if self._tls is not None and ca_file:
+            self._tls.load_verify_locations(ca_file)
         self._timeout_s = timeout_s
         self._idle: defaultdict[str, list[socket.socket]] = defaultdict(list)
         self.connections = 0

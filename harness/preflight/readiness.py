@@ -47,7 +47,7 @@ def check_readiness(scene: Scene) -> Finding:
     if not info.owned or info.backend == "attach":
         return unknown("the service was started by somebody else: no copy of it can be started here")
     # of a frozen server its own check tells; copies would wait for it as long as a start may take
-    silent = service_asker(info.url, target.health, min(TIMEOUT_S, target.service.timeout_s))()
+    silent = service_asker(info.url, target.health, min(TIMEOUT_S, target.service.timeout_s), info.ca_file)()
     if silent:
         return unknown(f"the service itself is not ready: {silent}")
     if info.database_url is not None and info.database_url.startswith("postgres"):

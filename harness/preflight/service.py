@@ -198,4 +198,5 @@ def _client(scene: Scene) -> RecordingClient:
         timeout_s=scene.target.service.timeout_s,
         address_mode=mode,
         address=SHARED_ADDRESSES.fresh(mode),
+        ca_file=scene.info.ca_file,
     )

@@ -94,6 +94,15 @@ def find_chromium(named: str | None = None, places: Places = USUAL_PLACES) -> Ch
     return _packaged(places.packaged)
 
 
+def arguments_to_trust(key_pin: str) -> tuple[str, ...]:
+    """What makes a browser believe a server with that public key, and no other that it would not believe anyway.
+
+    `key_pin` is base64 of the SHA-256 of its SubjectPublicKeyInfo; "" for none. Chromium heeds this only with a profile
+    folder of its own, which Playwright gives it.
+    """
+    return (f"--ignore-certificate-errors-spki-list={key_pin}",) if key_pin else ()
+
+
 def _arguments() -> tuple[str, ...]:
     """Root cannot use Chromium's sandbox; everybody else keeps Playwright's choice."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0

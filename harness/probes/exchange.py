@@ -40,6 +40,8 @@ class Attempt:
     """The simulated client's address; "" where clients have none."""
     bound: bool = False
     """The client's address was the connection's own source address, not a header."""
+    ca_file: str = ""
+    """Who vouches for the service over TLS, beside the machine's authorities."""
 
     @property
     def path(self) -> str:
@@ -104,11 +106,8 @@ def curl_line(sent: Attempt) -> str:
         words = ["curl", "-sS", "-I"]
     elif sent.method != ("POST" if sent.request_bytes else "GET"):
         words += ["-X", shlex.quote(sent.method)]
-    if sent.bound and sent.client:
-        words += ["--interface", shlex.quote(sent.client)]
     parts = urlsplit(sent.url)
-    if set("[]{}") & set(sent.url):
-        words.append("-g")
+    words += _way_words(sent, parts.scheme)
     for name, value in sent.request_headers:
         if _is_worth_repeating(name, value, parts):
             words += ["-H", _header_word(name, value)]
@@ -122,6 +121,16 @@ def curl_line(sent: Attempt) -> str:
             after = f"  # body cut: {_SHOWN_BODY} of {sent.request_size} bytes"
     words.append(_quoted(_hide_in_url(parts)))
     return before + " ".join(words) + after
+
+
+def _way_words(sent: Attempt, scheme: str) -> list[str]:
+    """curl's options for the way to the service: from which address, believing whom, to which URL as it stands."""
+    words = ["--interface", shlex.quote(sent.client)] if sent.bound and sent.client else []
+    if sent.ca_file and scheme == "https":
+        words += ["--cacert", shlex.quote(sent.ca_file)]
+    if set("[]{}") & set(sent.url):
+        words.append("-g")
+    return words
 
 
 def _is_worth_repeating(name: str, value: str, url: SplitResult) -> bool:

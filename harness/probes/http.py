@@ -6,9 +6,7 @@ time raises `ServiceUnavailable`, which is the target's fault as long as the sta
 
 from __future__ import annotations
 
-import functools
 import ipaddress
-import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +18,7 @@ import httpx
 from harness.errors import SafetyError, UsageError
 from harness.probes.address import AddressMode
 from harness.probes.exchange import Attempt, Exchange, curl_line
+from harness.probes.trust import trusted
 
 Permit = Callable[[str, str], str | None]
 """(method, URL) -> None, or why the request may not be sent."""
@@ -34,12 +33,6 @@ _KEPT_REQUEST = 8 * 1024
 _IDLE_S = 2.0
 _BEGUN = "harness.begun"
 _EXCHANGE = "harness.exchange"
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """What certificates are checked against, read once: it takes 20 ms, and each test has clients of its own."""
-    return httpx.create_ssl_context()
 
 
 class ServiceUnavailable(Exception):  # noqa: N818 - a state of the service, named as HTTP names it
@@ -58,6 +51,7 @@ class RecordingClient(httpx.Client):
     `address_mode` and `address` say who it is: "x-forwarded-for" adds that header to every request that has none,
     "source" binds the connection (loopback targets only), "none" does nothing. `permit` is asked before every request,
     redirects included; a refusal raises `SafetyError`. `timeout_s` bounds a whole answer, not each read of it.
+    `ca_file` is one authority more to trust over TLS, such as a stack's own.
     """
 
     def __init__(
@@ -72,6 +66,7 @@ class RecordingClient(httpx.Client):
         keep: int = 100,
         connections: int = 100,
         proxy: str | None = None,
+        ca_file: str = "",
     ) -> None:
         if address_mode != "none" and not address:
             raise UsageError(f"clients told apart by {address_mode} need an address")
@@ -81,9 +76,10 @@ class RecordingClient(httpx.Client):
         self._mode = address_mode
         self._permit = permit
         self._timeout_s = timeout_s
+        self._ca_file = ca_file
         self.exchanges: deque[Exchange] = deque(maxlen=keep)
         wire = httpx.HTTPTransport(
-            verify=_trusted(),
+            verify=trusted(ca_file),
             local_address=address if address_mode == "source" else None,
             limits=httpx.Limits(max_connections=connections, keepalive_expiry=_IDLE_S),
             proxy=proxy,
@@ -137,6 +133,7 @@ class RecordingClient(httpx.Client):
             request_size=sent.request_size,
             client=sent.client,
             bound=sent.bound,
+            ca_file=sent.ca_file,
             status=response.status_code,
             headers=_header_lines(response.headers),
             body=body[:_KEPT_BODY],
@@ -156,6 +153,7 @@ class RecordingClient(httpx.Client):
             request_size=len(body),
             client=self.address,
             bound=self._mode == "source",
+            ca_file=self._ca_file,
         )
 
 

@@ -32,6 +32,7 @@ class LimitClients:
         untrusted_url: str | None = None,
         connections: int = 16,
         permit: Permit | None = None,
+        ca_file: str = "",
         book: AddressBook = SHARED_ADDRESSES,
     ) -> None:
         self._base_url = base_url
@@ -41,6 +42,7 @@ class LimitClients:
         self._timeout_s = timeout_s
         self._connections = connections
         self._permit = permit
+        self._ca_file = ca_file
         self._book = book
         self._clients: dict[tuple[AddressMode, str], RecordingClient] = {}
         self._liar = ""
@@ -76,6 +78,7 @@ class LimitClients:
                     permit=self._permit,
                     keep=_KEPT,
                     connections=self._connections,
+                    ca_file=self._ca_file,
                 )
                 self._clients[mode, address] = client
             return client

@@ -26,7 +26,11 @@ def log_in(target: Target, info: StackInfo, role: str) -> str:
     body = {key: value.format(**words) for key, value in target.auth.body.items()}
     mode = target.client_address
     with RecordingClient(
-        info.url, timeout_s=target.service.timeout_s, address_mode=mode, address=SHARED_ADDRESSES.fresh(mode)
+        info.url,
+        timeout_s=target.service.timeout_s,
+        address_mode=mode,
+        address=SHARED_ADDRESSES.fresh(mode),
+        ca_file=info.ca_file,
     ) as client:
         answer = client.exchange("POST", target.auth.login, json=body)
     found = _at(answer, target.auth.token)

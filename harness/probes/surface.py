@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 
 from harness.model import Target
+from harness.probes.openapi import OpenApi, OpenApiError, load_document
+from harness.probes.trust import trusted
 
 _OPENAPI_GUESSES = ("/openapi.json", "/api/openapi.json", "/swagger.json", "/v3/api-docs")
 _DOCUMENT_LIMIT = 8 * 2**20
@@ -24,9 +26,9 @@ class Surface:
     openapi: str
 
 
-def find_surface(target: Target, url: str) -> Surface:
-    """Look at profile, OpenAPI document and front page."""
-    with httpx.Client(base_url=url, timeout=target.service.timeout_s) as client:
+def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
+    """Look at profile, OpenAPI document and front page. `ca_file` is one authority more to trust over TLS."""
+    with httpx.Client(base_url=url, timeout=target.service.timeout_s, verify=trusted(ca_file)) as client:
         place, document = _find_document(client, target)
         pages = target.open_pages or (_front_page(client) if not target.pages and "pages" not in target.absent else ())
         named = [
@@ -39,6 +41,16 @@ def find_surface(target: Target, url: str) -> Surface:
         open_to_all = [path for path in dict.fromkeys([*named, *described]) if path not in closed]
         paths = open_to_all[:_MOST_PATHS] or ["/"]
     return Surface(paths=tuple(paths), pages=tuple(pages), openapi=place)
+
+
+def find_description(target: Target, url: str, ca_file: str = "") -> OpenApi | None:
+    """The service's OpenAPI document; None if it has none that can be read."""
+    with httpx.Client(base_url=url, timeout=target.service.timeout_s, verify=trusted(ca_file)) as client:
+        _, document = _find_document(client, target)
+    try:
+        return load_document(json.dumps(document).encode()) if document else None
+    except OpenApiError:
+        return None
 
 
 def _find_document(client: httpx.Client, target: Target) -> tuple[str, dict[str, Any]]:

@@ -25,6 +25,7 @@ class TimedClients:
         timeout_s: float,
         per_client: int,
         headers_for: Mapping[str, Mapping[str, str]] | None = None,
+        ca_file: str = "",
         book: AddressBook = SHARED_ADDRESSES,
     ) -> None:
         self._base_url = base_url
@@ -32,6 +33,7 @@ class TimedClients:
         self._timeout_s = timeout_s
         self._per_client = per_client
         self._headers_for = headers_for or {}
+        self._ca_file = ca_file
         self._book = book
         self._left = 0
         self._address = ""
@@ -54,7 +56,9 @@ class TimedClients:
                 self.close()
         if self._connection is None:
             source = self._address if self._mode == "source" else ""
-            self._connection = TimedConnection(self._base_url, timeout_s=self._timeout_s, source=source)
+            self._connection = TimedConnection(
+                self._base_url, timeout_s=self._timeout_s, source=source, ca_file=self._ca_file
+            )
         return self._connection
 
     def close(self) -> None:

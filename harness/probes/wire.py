@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import select
 import socket
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 from harness.errors import UsageError
 from harness.probes.exchange import Attempt
 from harness.probes.http import ServiceUnavailable
+from harness.probes.trust import trusted
 
 _READ = 256 * 1024
 _MAX_BYTES = 32 * 2**20
@@ -42,10 +42,12 @@ class TimedAnswer:
 class TimedConnection:
     """One connection to one service, opened when it is needed and kept; `source` binds its own address.
 
+    `ca_file` is one authority more to trust over TLS.
+
     Opening a connection is never in the measured time. Not for use by several threads at once.
     """
 
-    def __init__(self, base_url: str, *, timeout_s: float, source: str = "") -> None:
+    def __init__(self, base_url: str, *, timeout_s: float, source: str = "", ca_file: str = "") -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{base_url}: an http(s) URL was expected")
@@ -54,7 +56,8 @@ class TimedConnection:
         self._netloc = parts.netloc.rpartition("@")[2]
         self._host = parts.hostname
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._tls = trusted(ca_file) if parts.scheme == "https" else None
+        self._ca_file = ca_file
         self._timeout_s = timeout_s
         self._source = source
         self._socket: socket.socket | None = None
@@ -77,6 +80,7 @@ class TimedConnection:
                 request_headers=tuple(lines.items()),
                 client=self._source,
                 bound=bool(self._source),
+                ca_file=self._ca_file,
             )
             raise ServiceUnavailable(what, attempt) from error
 

@@ -80,7 +80,7 @@ class Session:
             info=stack.info,
             stack_file=Path(stack.info.state_dir) / _STATE,
             run=self._run.path,
-            surface=find_surface(target, stack.info.url),
+            surface=find_surface(target, stack.info.url, stack.info.ca_file),
             active=config.getoption("--active"),
             traces=config.getoption("--traces"),
         )

@@ -37,6 +37,7 @@ def plan(target, stack, pytestconfig):
         stack.info.url,
         stages=stages,
         requests=scenario(target, found=context.surface.paths),
+        ca_file=stack.info.ca_file,
         seed=int.from_bytes(context.run.name[-6:].encode()) % 2**32,
     )
 

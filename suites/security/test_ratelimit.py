@@ -27,6 +27,7 @@ def seen(request, target, stack_info):
         address_mode=target.client_address,
         timeout_s=target.service.timeout_s,
         untrusted_url=stack_info.untrusted_url,
+        ca_file=stack_info.ca_file,
     ) as clients:
         return probe_limit(
             LimitProbe(
