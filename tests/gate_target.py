@@ -39,8 +39,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status = 200 if known else 404
         if (how == "never ready" and self.path == "/ready") or (how == "broken" and self.path == "/item"):
             status = 503
-        if how == "ready once" and self.path == "/ready":
-            status = 500 if asked else 200
+        if how in ("ready once", "ready twice") and self.path == "/ready":
+            status = 200 if len(asked) < (1 if how == "ready once" else 2) else 500
             asked.append(self.path)
         if self.command not in ("GET", "HEAD"):
             status = 405 if known else 404

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from harness.errors import StartupError
-from harness.model import Target
+from harness.model import Instance, Target
 from harness.stack.ports import held_by_another, is_free
 from harness.stack.protocol import Backend, Place
 from harness.stack.readiness import TAIL_LINES, how_it_ended, service_asker, tail, wait_until
@@ -56,4 +56,21 @@ def await_ready(copy: Copy, target: Target, backend: Backend) -> None:
     raise StartupError(
         f"{said}: `{shlex.join(copy.argv)}`; the last {TAIL_LINES} lines of its log follow",
         output=tail(backend.log(copy.name)),
+    )
+
+
+def confirm_ready(instance: Instance, target: Target, backend: Backend, begun: float) -> None:
+    """Ask a copy that was ready once more, now that all of its stack is: some say so once, and fail or end then.
+
+    `begun` is when its start was, on the monotonic clock. Raises StartupError with its log's tail.
+    """
+    said = service_asker(instance.url, target.health, target.service.timeout_s)()
+    if not said:
+        return
+    status = backend.exit_status(instance.name)
+    how = how_it_ended(status) if status is not None else f"is so no longer: {said}"
+    raise StartupError(
+        f"the service was ready, and {how} after {time.monotonic() - begun:.1f} s: "
+        f"`{shlex.join(target.service.command)}`; the last {TAIL_LINES} lines of its log follow",
+        output=tail(backend.log(instance.name)),
     )

@@ -107,7 +107,9 @@ def bring_up(
             listen(Progress(phase="note", text=f"stack {name} was up but not well ({sick}); started anew"))
             _end(name)
         elif port is not None and (found := _at_port(port, target, mode, differs)):
-            listen(Progress(phase="note", text=f"port {port} is served by {found.name}, which is the same: it is used"))
+            listen(
+                Progress(phase="note", text=f"port {port} is served by {_whose(found)}, which is the same: it is used")
+            )
             return Brought(found, reused=True)
         elif mode == "reuse":
             raise UsageError(f"--mode reuse: no stack {name!r} is up; leave --mode out to start it")
@@ -209,6 +211,10 @@ def _at_port(port: int, target: Target, mode: Mode, differs: Callable[[StackInfo
         what = f"it is the stack {info.name}" + (f", but {different}" if different else "")
         raise taken(port, f"{what} (harness down --name {info.name})")
     return info
+
+
+def _whose(info: StackInfo) -> str:
+    return info.name if info.owned else "a service that somebody else started"
 
 
 def _refuse_other_port(info: StackInfo, port: int | None) -> None:

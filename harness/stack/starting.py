@@ -13,6 +13,7 @@ from harness.errors import StackError, UsageError
 from harness.model import MOST_WORKERS, Listener, Progress, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
+from harness.stack.copies import confirm_ready
 from harness.stack.front import Front, FrontKind, check_front, plan_front, start_behind
 from harness.stack.prepared import prepare
 from harness.stack.protocol import Backend, Place, Servers, Stack
@@ -190,6 +191,8 @@ def _start_service(
         stack.await_worker(worker)
     if working:
         stack.update(workers=tuple(working), timings={**stack.info.timings, "workers": timed(begun)})
+    for instance in started:
+        confirm_ready(instance, target, stack.backend, begun)
 
 
 def _checked(target: Target, backend: str, instances: int) -> Literal["embedded", "docker"]:

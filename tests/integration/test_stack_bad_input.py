@@ -95,7 +95,14 @@ def test_a_taken_port_is_exit_4_and_named(small: Small, command: str) -> None:
     assert small.left() == []
 
 
-@pytest.mark.parametrize(("how", "said"), [("dies", "exited with status 7"), ("never ready", "GET /ready: 503")])
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("dies", "exited with status 7"),
+        ("never ready", "GET /ready: 503"),
+        ("ready once", "was ready, and is so no longer: GET /ready: 500"),
+    ],
+)
 def test_up_of_a_service_that_does_not_start_is_exit_4_with_its_last_lines(small: Small, how: str, said: str) -> None:
     profile = small.profile.read_text().replace("timeout_s = 2", "timeout_s = 2\nstart_timeout_s = 2")
     small.profile.write_text(profile)
@@ -110,9 +117,18 @@ def test_up_of_a_service_that_does_not_start_is_exit_4_with_its_last_lines(small
 
 def test_a_health_check_that_lies_is_no_go(small: Small) -> None:
     small.suite(LIES)
-    ran = small.harness("gate", *small.aimed, "-n", "1", "--env", "HOW=ready once")
+    ran = small.harness("gate", *small.aimed, "-n", "1", "--env", "HOW=ready twice")
     assert ran.returncode == 1, ran.stderr
     assert "NO-GO" in ran.stdout
     [criterion] = small.document("verdict.json")["criteria"][1:]
     assert (criterion["id"], criterion["status"]) == ("own", "fail")
+    assert small.left() == []
+
+
+def test_a_health_check_that_is_true_once_is_no_start(small: Small) -> None:
+    ran = small.harness("gate", *small.aimed, "-n", "1", "--env", "HOW=ready once")
+    assert ran.returncode == 1, ran.stderr
+    startup = small.document("verdict.json")["criteria"][0]
+    assert (startup["id"], startup["status"]) == ("startup", "fail")
+    assert "is so no longer: GET /ready: 500" in startup["reason"]
     assert small.left() == []
