@@ -118,10 +118,14 @@ class Wire(asyncio.Protocol):
         """Say that we send no more; where that cannot be said (TLS), close."""
         if self.transport is None or self.lost or self.transport.is_closing():
             return
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        else:
+        if not self.transport.can_write_eof():
             self.transport.close()
+            return
+        try:
+            self.transport.write_eof()
+        except OSError:
+            # the other side was gone before asyncio heard of it
+            self.abort()
 
     def close(self) -> None:
         """Send what is still to be sent, then close."""
