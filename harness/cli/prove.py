@@ -12,6 +12,7 @@ from harness.cli import options
 
 @click.command(epilog="Example: harness prove --kind patch --area cache --healthy 3")
 @options.target
+@options.url
 @options.env
 @options.policy
 @options.out
@@ -23,6 +24,7 @@ from harness.cli import options
     help="Folder of the defects (default: defects/ beside the suites).",
 )
 @click.option("--kind", type=click.Choice(["patch", "wire", "gate"]), multiple=True, help="Defects of this kind only.")
+@click.option("--wire", is_flag=True, help="Short for --kind wire: mistakes made by a proxy before a running service.")
 @click.option("--area", metavar="AREA,…", default=None, help="Defects of these areas only.")
 @click.option("--only", metavar="ID,…", default=None, help="These defects only; `*` stands for anything.")
 @click.option(
@@ -30,27 +32,35 @@ from harness.cli import options
 )
 @click.option("--changed", metavar="REF", default=None, help="Defects in files that changed since that git revision.")
 @click.option("--healthy", type=click.IntRange(min=0), default=None, help="Healthy runs (default: 1 if patches run).")
+@click.option("--draw", type=click.IntRange(0, 1000), default=None, help="Wire mutants drawn at random (default: 20).")
+@click.option("--seed", type=click.IntRange(min=0), default=None, help="Number that the draw is made from.")
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Gates at once (default: the cores).")
 @click.option("--full", is_flag=True, help="Run all suites on every defect, past the first check that fails.")
 @click.option("--resume", is_flag=True, help="Go on with the proof that was begun last.")
+@options.active
 @options.json
 @options.debug
 def command(
     *,
     target: str | None,
+    url: str | None,
     env: tuple[str, ...],
     policy: str,
     out: Path | None,
     catalogue: Path | None,
     kind: tuple[str, ...],
+    wire: bool,
     area: str | None,
     only: str | None,
     without: str | None,
     changed: str | None,
     healthy: int | None,
+    draw: int | None,
+    seed: int | None,
     jobs: int | None,
     full: bool,
     resume: bool,
+    active: bool,
     as_json: bool,
     debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
@@ -58,20 +68,18 @@ def command(
 
     Exit status: 0 all detected, 1 one was missed, 2 usage, 3 something is unclear, 4 the harness or the stack failed.
     """
-    from harness.aim import DEFAULT_TARGET
+    from harness.aim import take_aim
     from harness.cli.prove_text import print_proof, showing_results
     from harness.places import root
-    from harness.profile import load_target
-    from harness.prove.plan import make_proof_plan
+    from harness.prove.plan import Wishes, make_proof_plan
     from harness.prove.proof import proof_document
     from harness.prove.run import run_proof
 
-    plan = make_proof_plan(
-        load_target(target or DEFAULT_TARGET, root()),
-        overrides=options.overrides(env),
+    aim = take_aim(target=target, backend=None, url=url, overrides=options.overrides(env))
+    wishes = Wishes(
         policy=policy,
         catalogue=catalogue or root() / "defects",
-        kinds=kind,
+        kinds=(*kind, "wire") if wire else kind,
         areas=options.words("--area", area),
         only=options.words("--only", only),
         without=options.words("--without", without),
@@ -80,8 +88,11 @@ def command(
         jobs=jobs,
         full=full,
         resume=resume,
-        out=out or Path("reports"),
+        draw=draw,
+        seed=seed,
+        active=active,
     )
+    plan = make_proof_plan(aim.target, wishes, overrides=aim.overrides, url=aim.url, out=out or Path("reports"))
     with showing_results(plan.defects) as (listen, told):
         folder, proof = run_proof(plan, listen, told)
     if as_json:

@@ -17,7 +17,7 @@ from harness.judge import judge
 from harness.model import Policy, Target
 from harness.prove.gated import GateOrder, write_order
 from harness.prove.patching import Source, copy_source
-from harness.prove.selection import Seen, Selection
+from harness.prove.selection import Ruled, Selection
 from harness.run import load_record
 from harness.suite_process import end_process
 
@@ -54,7 +54,7 @@ class Ground:
     stop: threading.Event
     """Ends all attempts."""
 
-    def attempt(self, name: str, patch: Path | None, selection: Selection | None) -> Seen:
+    def attempt(self, name: str, patch: Path | None, selection: Selection | None) -> Ruled:
         """A gate over a copy with that patch; None for no patch, or for all suites.
 
         Raises ConfigError for a patch that does not apply, AttemptError if there is no verdict.
@@ -68,7 +68,7 @@ class Ground:
         finally:
             shutil.rmtree(copy, ignore_errors=True)
 
-    def _gate(self, name: str, copy: Path, target: Target, selection: Selection | None) -> Seen:
+    def _gate(self, name: str, copy: Path, target: Target, selection: Selection | None) -> Ruled:
         out = self.folder / name
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
@@ -90,7 +90,7 @@ class Ground:
         )
         write_order(order, copy / "order.json")
         self._run(copy / "order.json", out / "gate.log")
-        return read_seen(next((out / "runs").iterdir()), self.policy)
+        return read_ruled(next((out / "runs").iterdir()), self.policy)
 
     def _run(self, order: Path, log: Path) -> None:
         begun = time.monotonic()
@@ -121,7 +121,7 @@ def _ended(status: int, log: Path) -> AttemptError:
     return AttemptError(f"no verdict: {said[0] if said else f'the gate ended with {status}'}", output=text)
 
 
-def read_seen(run: Path, policy: Policy) -> Seen:
+def read_ruled(run: Path, policy: Policy) -> Ruled:
     """What the run at that place came to."""
     record = load_record(run)
-    return Seen(verdict=judge(policy, (), record), evidence=record.evidence)
+    return Ruled(verdict=judge(policy, (), record), evidence=record.evidence)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from harness.model import Status
 from harness.prove.attempts import Ground
-from harness.prove.selection import Seen, Selection
+from harness.prove.selection import Ruled, Selection
 from harness.stats import clopper_pearson_lower
 
 _UNCLEAR = (Status.FAIL, Status.INCONCLUSIVE)
+_NO_ALARMS = ("the run was narrowed", "the build")
 
 
 class Controls:
@@ -50,14 +51,23 @@ class Health:
         """One-sided 95 % upper bound of the false-alarm rate (Clopper-Pearson); None if there was no run."""
         return 1 - clopper_pearson_lower(self.runs - len(self.alarms), self.runs) if self.runs else None
 
+    def joined(self, other: Health) -> Health:
+        """Both together."""
+        return Health(
+            runs=self.runs + other.runs, alarms=(*self.alarms, *other.alarms), broken=(*self.broken, *other.broken)
+        )
 
-def alarms_of(seen: Seen, narrowed: str) -> tuple[str, ...]:
-    """What a run of the healthy service has against it; only that suites were left out is no alarm."""
-    against = [f"{one.id} is {one.status}" for one in seen.verdict.criteria if one.required and one.status in _UNCLEAR]
-    missing = [one.id for one in seen.verdict.criteria if one.required and one.status is Status.NOT_RUN]
-    if not narrowed:
-        against += [f"{id_} is not_run" for id_ in missing]
-    against += [word for word in seen.verdict.held_back if not (narrowed and word.endswith(narrowed))]
+
+def alarms_of(seen: Ruled, *, partial: bool) -> tuple[str, ...]:
+    """What a run of the healthy service has against it.
+
+    In a `partial` one, a criterion that was not run is no alarm. Nor is a build that nobody knows: a copy has none.
+    """
+    bad = _UNCLEAR if partial else (*_UNCLEAR, Status.NOT_RUN)
+    against = [
+        f"{one.id} is {one.status}: {one.reason}" for one in seen.verdict.criteria if one.required and one.status in bad
+    ]
+    against += [word for word in seen.verdict.held_back if not word.startswith(_NO_ALARMS)]
     return tuple(against)
 
 

@@ -111,10 +111,11 @@ def _outcomes(
 def _reached(mutant: Defect, seen: tuple[Seen, ...]) -> set[_Pair]:
     """Operations and facets that the mutant changes."""
     facet = facet_of(mutant)
-    return {(one.operation, own) for one in seen if _takes(mutant, one) for own in one.facets if covers(facet, own)}
+    return {(one.operation, own) for one in seen if takes(mutant, one) for own in one.facets if covers(facet, own)}
 
 
-def _takes(mutant: Defect, seen: Seen) -> bool:
+def takes(mutant: Defect, seen: Seen) -> bool:
+    """Does the mutant's `where` take exchanges like this one?"""
     where = mutant.where
     return (
         fnmatchcase(str(seen.status), where.status.replace("x", "?"))

@@ -99,6 +99,8 @@ class Result:
     before: str = ""
     after: str = ""
     """`wire`: the changed facet of one of them."""
+    operations: tuple[str, ...] = ()
+    """`wire`: at which operations the tests that failed had looked."""
     accepted: str = ""
     equivalent: str = ""
     seconds: float = 0.0

@@ -9,17 +9,17 @@ from harness.model import Status
 from harness.prove.attempts import AttemptError, Ground
 from harness.prove.controls import Controls
 from harness.prove.model import Defect, Fate, Result
-from harness.prove.selection import Seen, criterion_of, select_tests, settle_fate
+from harness.prove.selection import Ruled, criterion_of, select_tests, settle_fate
 
 
-def try_patch(defect: Defect, ground: Ground, controls: Controls, healthy: Seen, *, full: bool) -> Result:
+def try_patch(defect: Defect, ground: Ground, controls: Controls, healthy: Ruled, *, full: bool) -> Result:
     """Plant one patch and see what the gate says.
 
     First only the tests that can notice it as expected, up to the first that does; whatever else comes out, and with
     `full`, all of them. Raises ConfigError for a patch that does not apply.
     """
     begun = time.monotonic()
-    seen: Seen | None = None
+    seen: Ruled | None = None
     try:
         fate, reason = Fate.SURVIVED, ""
         if not full:
@@ -42,7 +42,7 @@ def try_patch(defect: Defect, ground: Ground, controls: Controls, healthy: Seen,
     )
 
 
-def _try_expected(defect: Defect, ground: Ground, controls: Controls, healthy: Seen) -> tuple[Seen | None, Fate, str]:
+def _try_expected(defect: Defect, ground: Ground, controls: Controls, healthy: Ruled) -> tuple[Ruled | None, Fate, str]:
     criterion = criterion_of(ground.policy, defect.expect.criterion)
     selection = select_tests(criterion, defect.expect.check, healthy.evidence)
     status = controls.status(selection)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -14,53 +16,53 @@ from harness.gate_plan import known_checks, suites_of
 from harness.model import Policy, Target
 from harness.places import root
 from harness.policy import check_selects, load_policy
+from harness.prove.book import ProofPlan
 from harness.prove.catalogue import choose_defects, load_catalogue
 from harness.prove.model import Defect
 from harness.prove.patching import Source, check_patch, read_patch, source_of
-from harness.prove.run import ProofPlan
+
+DRAWN = 20
+"""How many mutants the random draw takes where nobody says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What was asked for on the command line, of which defects, and how."""
+
+    policy: str
+    catalogue: Path
+    kinds: Collection[str] = ()
+    areas: Collection[str] = ()
+    only: Collection[str] = ()
+    without: Sequence[str] = ()
+    changed: str | None = None
+    healthy: int | None = None
+    jobs: int | None = None
+    full: bool = False
+    resume: bool = False
+    draw: int | None = None
+    seed: int | None = None
+    active: bool = False
 
 
 def make_proof_plan(
-    target: Target,
-    *,
-    overrides: Mapping[str, str],
-    policy: str,
-    catalogue: Path,
-    kinds: Collection[str] = (),
-    areas: Collection[str] = (),
-    only: Collection[str] = (),
-    without: Sequence[str] = (),
-    changed: str | None = None,
-    healthy: int | None = None,
-    jobs: int | None = None,
-    full: bool = False,
-    resume: bool = False,
-    out: Path,
+    target: Target, wishes: Wishes, *, overrides: Mapping[str, str], url: str = "", out: Path
 ) -> ProofPlan:
     """Read catalogue and policy, choose defects and suites, and see that every patch still applies.
 
-    Raises ConfigError and UsageError, both before anything starts.
+    With a `url`, of a service that somebody else runs, only wire mutants are left. Raises ConfigError and UsageError,
+    both before anything starts.
     """
     suites = suites_of(target)
     checks = known_checks(suites)
-    rules = load_policy(policy, root())
+    rules = load_policy(wishes.policy, root())
     check_selects(rules, checks, target=target.name)
-    source = source_of(target)
-    defects = choose_defects(
-        load_catalogue(catalogue, rules, checks, source.folder.as_posix()), kinds=kinds, areas=areas, only=only
-    )
-    if changed is not None:
-        defects = _touching(defects, _changed_files(source.top, changed), source)
-        if not defects:
-            raise UsageError(
-                f"--changed {changed}: no defect touches what has changed since; there is nothing to prove"
-            )
-    for defect in defects:
-        if defect.kind == "patch":
-            check_patch(defect.folder / defect.patch, source.top)
-    chosen = choose(suites, _suites_for(defects, rules, checks, suites) if only or areas else (), without)
+    source = None if url else source_of(target)
+    defects = _chosen(wishes, rules, checks, source, url)
+    few = wishes.only or wishes.areas
+    chosen = choose(suites, _suites_for(defects, rules, checks, suites) if few else (), wishes.without)
     left_out = sorted({suite.name for suite in suites} - {suite.name for suite in chosen})
-    has_patches = any(one.kind == "patch" for one in defects)
+    wire = any(one.kind == "wire" for one in defects) or bool(wishes.draw) or bool(url)
     return ProofPlan(
         target=target,
         overrides=overrides,
@@ -68,13 +70,41 @@ def make_proof_plan(
         suites=tuple(suite.name for suite in chosen),
         narrowed=f"--without {','.join(left_out)}" if left_out else "",
         defects=defects,
-        catalogue=catalogue,
-        healthy=int(has_patches) if healthy is None else healthy,
-        jobs=jobs or os.cpu_count() or 1,
-        full=full,
-        resume=resume,
+        catalogue=wishes.catalogue,
+        healthy=int(any(one.kind == "patch" for one in defects)) if wishes.healthy is None else wishes.healthy,
+        jobs=wishes.jobs or os.cpu_count() or 1,
+        full=wishes.full,
+        resume=wishes.resume,
         out=out,
+        url=url,
+        active=wishes.active,
+        wire=wire,
+        draw=(DRAWN if wire and not few else 0) if wishes.draw is None else wishes.draw,
+        seed=secrets.randbelow(10**6) if wishes.seed is None else wishes.seed,
     )
+
+
+def _chosen(
+    wishes: Wishes, policy: Policy, checks: Mapping[str, frozenset[str]], source: Source | None, url: str
+) -> tuple[Defect, ...]:
+    folder = source.folder.as_posix() if source else "service"
+    kinds = wishes.kinds
+    if url:
+        if set(kinds) - {"wire"}:
+            raise UsageError(f"--url {url}: only --kind wire needs no source; leave the other kinds out")
+        kinds = ("wire",)
+    known = load_catalogue(wishes.catalogue, policy, checks, folder)
+    defects = choose_defects(known, kinds=kinds, areas=wishes.areas, only=wishes.only)
+    if wishes.changed is not None:
+        if source is None:
+            raise UsageError(f"--changed {wishes.changed}: a service at a --url has no sources here; leave it out")
+        defects = _touching(defects, _changed_files(source.top, wishes.changed), source)
+    if not defects and not url:
+        raise UsageError("no defect is left to try: there is nothing to prove; ask for more of the catalogue")
+    for defect in defects:
+        if defect.kind == "patch" and source is not None:
+            check_patch(defect.folder / defect.patch, source.top)
+    return defects
 
 
 def _suites_for(

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.prove.controls import Health
+from harness.prove.draw import score
+from harness.prove.guarded import Row
 from harness.prove.model import Fate, Result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
-    """One facet of one operation, and whether a change of it would be noticed."""
-
-    operation: str
-    facet: str
-    state: str
-    """`guarded`, `unguarded`, `not_tried` or `not_called`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +19,6 @@ class Draw:
     seed: int
     results: tuple[Result, ...]
 
-    @property
-    def counted(self) -> tuple[Result, ...]:
-        """Those that say something of the suites."""
-        return tuple(one for one in self.results if counts(one) and one.fate is not Fate.INCONCLUSIVE)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
@@ -39,7 +26,7 @@ class Proof:
 
     health: Health
     results: tuple[Result, ...]
-    guarded: tuple[Guard, ...] = ()
+    guarded: tuple[Row, ...] = ()
     draw: Draw | None = None
     foreign: bool = False
     """Against a service without its source: there a mutant may find nothing to change."""
@@ -131,16 +118,13 @@ def _entry(result: Result) -> dict[str, Any]:
 
 
 def _draw(draw: Draw) -> dict[str, Any]:
-    from harness.stats import clopper_pearson
-
-    counted = draw.counted
-    killed = sum(one.detected for one in counted)
+    found = score(draw.results)
     return {
         "seed": draw.seed,
-        "killed": killed,
-        "n": len(counted),
-        "score": killed / len(counted) if counted else None,
-        "interval": list(clopper_pearson(killed, len(counted))) if counted else None,
+        "killed": found.killed if found else 0,
+        "tried": found.tried if found else 0,
+        "score": round(found.share, 4) if found else None,
+        "interval": [round(found.low, 4), round(found.high, 4)] if found else None,
         "defects": [_entry(one) for one in draw.results],
     }
 

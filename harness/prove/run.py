@@ -4,108 +4,71 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StartupError
 from harness.keeping import full_disk_named
-from harness.model import Listener, Policy, Progress, Status, Target
+from harness.model import Listener, Progress, Status
 from harness.prove.attempts import AttemptError, Ground
+from harness.prove.book import Book, ProofPlan, Told
 from harness.prove.controls import Controls, Health, alarms_of, health_of
-from harness.prove.keeping import ProofFolder, digest_of, latest_folder, new_folder
+from harness.prove.keeping import ProofFolder, latest_folder, new_folder
 from harness.prove.lies import run_lie
 from harness.prove.model import Defect, Result
 from harness.prove.patches import try_patch, unexpected
 from harness.prove.patching import source_of
 from harness.prove.proof import Proof
-from harness.prove.selection import Seen
-from harness.stack.build import fingerprint
+from harness.prove.selection import Ruled
+from harness.prove.wire_proof import Wire, prove_wire
 from harness.stack.scratch import guarded_folder
 
-Told = Callable[[Result], None]
-"""Hears of each result as it comes in."""
 CONTROL_PATCH = "control.patch"
 """In the catalogue's folder: a patch that changes nothing that runs, such as a comment. Healthy runs alternate it."""
 _GATE_SECONDS = 900.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofPlan:
-    """All that a proof needs to know, checked before anything starts."""
-
-    target: Target
-    overrides: Mapping[str, str]
-    policy: Policy
-    suites: tuple[str, ...]
-    narrowed: str
-    defects: tuple[Defect, ...]
-    catalogue: Path
-    healthy: int
-    jobs: int
-    full: bool
-    resume: bool
-    out: Path
-
-    def of_kind(self, kind: str) -> tuple[Defect, ...]:
-        """The plan's defects of one kind."""
-        return tuple(one for one in self.defects if one.kind == kind)
-
-
 def run_proof(plan: ProofPlan, listen: Listener, told: Told) -> tuple[ProofFolder, Proof]:
     """Try every defect of the plan.
 
-    Raises StartupError for a service that cannot start without any defect, ConfigError for a patch that does not
-    apply, HarnessError where the disk is full.
+    Raises StartupError for a service that cannot start without any defect, UnreachableError for a URL where none is,
+    ConfigError for a patch that does not apply, HarnessError where the disk is full.
     """
     folder = latest_folder(plan.out) if plan.resume else new_folder(plan.out)
-    ground_digest = fingerprint(plan.target)
-    digests = {one.id: digest_of(one, ground_digest) for one in plan.defects}
-    kept = folder.kept(digests) if plan.resume else {}
-    results = dict(kept)
-    for result in kept.values():
-        told(result)
-
-    def hear(result: Result) -> None:
-        folder.keep(result, digests[result.id])
-        results[result.id] = result
-        told(result)
-
+    book = Book(plan, folder, told)
     with full_disk_named(plan.out), guarded_folder() as (scratch, environment):
-        to_do = tuple(one for one in plan.defects if one.id not in kept)
-        health = _without_wire(plan, to_do, folder, scratch, environment, listen, hear)
-    ordered = tuple(results[one.id] for one in plan.defects if one.id in results)
-    return folder, Proof(health=health, results=ordered)
+        health = _without_wire(plan, book, scratch, environment, listen)
+        wire = prove_wire(plan, book, scratch / "wire", listen) if plan.wire else Wire()
+    return folder, Proof(
+        health=health.joined(wire.health),
+        results=book.in_order(),
+        guarded=wire.rows,
+        draw=wire.draw,
+        foreign=bool(plan.url),
+    )
 
 
 def _without_wire(
-    plan: ProofPlan,
-    to_do: tuple[Defect, ...],
-    folder: ProofFolder,
-    scratch: Path,
-    environment: Mapping[str, str],
-    listen: Listener,
-    hear: Told,
+    plan: ProofPlan, book: Book, scratch: Path, environment: Mapping[str, str], listen: Listener
 ) -> Health:
-    lies = [one for one in to_do if one.kind == "gate"]
-    patches = [one for one in to_do if one.kind == "patch"]
+    """Lies and patches, as many at once as there are jobs."""
     with ThreadPoolExecutor(plan.jobs) as pool, _stopped_together(pool) as stop:
-        waiting = {pool.submit(run_lie, one, scratch / "lies" / one.id): one for one in lies}
+        waiting = {pool.submit(run_lie, one, scratch / "lies" / one.id): one for one in book.left("gate")}
         healthy: list[tuple[str, ...]] = []
-        runs: list[Future[Seen]] = []
-        if patches or plan.healthy:
-            ground = _ground(plan, folder, scratch, environment, stop)
+        runs: list[Future[Ruled]] = []
+        if plan.sources:
+            ground = _ground(plan, book.folder, scratch, environment, stop)
             first = _first_healthy(ground, listen)
-            healthy.append(alarms_of(first, plan.narrowed))
+            healthy.append(alarms_of(first, partial=bool(plan.narrowed)))
             runs = [pool.submit(_healthy, ground, number, plan.catalogue) for number in range(2, plan.healthy + 1)]
             controls = Controls(ground)
-            for one in patches:
+            for one in book.left("patch"):
                 waiting[pool.submit(try_patch, one, ground, controls, first, full=plan.full)] = one
         for result in _as_they_end(waiting, listen):
-            hear(result)
-        return _count(healthy, runs, plan.narrowed)
+            book.hear(result)
+        return _count(healthy, runs, partial=bool(plan.narrowed))
 
 
 def _ground(
@@ -127,7 +90,7 @@ def _ground(
     )
 
 
-def _first_healthy(ground: Ground, listen: Listener) -> Seen:
+def _first_healthy(ground: Ground, listen: Listener) -> Ruled:
     """The first healthy run: from it is known which tests look at which criterion."""
     listen(Progress(phase="healthy 1", text="begun"))
     seen = ground.attempt("healthy-1", None, None)
@@ -138,16 +101,16 @@ def _first_healthy(ground: Ground, listen: Listener) -> Seen:
     return seen
 
 
-def _healthy(ground: Ground, number: int, catalogue: Path) -> Seen:
+def _healthy(ground: Ground, number: int, catalogue: Path) -> Ruled:
     patch = catalogue / CONTROL_PATCH
     return ground.attempt(f"healthy-{number}", patch if number % 2 == 0 and patch.is_file() else None, None)
 
 
-def _count(found: list[tuple[str, ...]], runs: Iterable[Future[Seen]], narrowed: str) -> Health:
+def _count(found: list[tuple[str, ...]], runs: Iterable[Future[Ruled]], *, partial: bool) -> Health:
     broken: list[str] = []
     for run in runs:
         try:
-            found.append(alarms_of(run.result(), narrowed))
+            found.append(alarms_of(run.result(), partial=partial))
         except AttemptError as error:
             broken.append(error.message)
     return health_of(found, broken)

@@ -32,7 +32,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Ruled:
     """What one gate over one copy of the service came to."""
 
     verdict: Verdict
@@ -73,7 +73,7 @@ def select_tests(criterion: Criterion, check: str, healthy: Iterable[Evidence]) 
     )
 
 
-def settle_fate(expect: Expectation, seen: Seen, control: Status | None) -> tuple[Fate, str]:
+def settle_fate(expect: Expectation, seen: Ruled, control: Status | None) -> tuple[Fate, str]:
     """What became of a defect that is expected to fail a criterion, and why that is said.
 
     `control` is how the healthy service fared in the same selection of tests. What could not be measured is never a
@@ -95,7 +95,7 @@ def settle_fate(expect: Expectation, seen: Seen, control: Status | None) -> tupl
     return Fate.SURVIVED, f"{expect.criterion} is {status}; nothing failed"
 
 
-def _unclear(seen: Seen) -> str:
+def _unclear(seen: Ruled) -> str:
     """The first error of the harness or the stack in this run; "" if there was none."""
     line = next((one.line for one in settle(seen.evidence).observed if one.outcome is Outcome.ERROR), None)
     if line is None:
@@ -104,11 +104,11 @@ def _unclear(seen: Seen) -> str:
     return f"{line.check}: {' '.join(str(told).split())[:200]}"
 
 
-def _reason(seen: Seen, criterion: str) -> str:
+def _reason(seen: Ruled, criterion: str) -> str:
     return next((one.reason for one in seen.verdict.criteria if one.id == criterion), "")
 
 
-def _required(seen: Seen, criterion: str) -> bool:
+def _required(seen: Ruled, criterion: str) -> bool:
     return any(one.required for one in seen.verdict.criteria if one.id == criterion)
 
 

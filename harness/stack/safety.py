@@ -37,11 +37,12 @@ def allowed(action: Action, info: StackInfo, target: Target, active: bool) -> st
     Reads go anywhere; a stack that we started takes everything. A loopback URL takes load, and the rest with `--active`
     or by name; any other address takes nothing but reads unless the profile names it, `--active` or not.
     """
-    host = urlsplit(info.url).hostname or ""
+    url = info.behind or info.url
+    host = urlsplit(url).hostname or ""
     named = host in {name.lower().rstrip(".") for name in target.allow_hosts}
     if action == "read" or info.owned or named:
         return None
-    loopback = is_loopback(info.url)
+    loopback = is_loopback(url)
     if loopback and (action == "load" or active):
         return None
     where = target.source or "the profile (--target FILE)"

@@ -6,7 +6,15 @@ from harness.prove.lies.registry import register
 from harness.prove.lies.small_gate import POLICY, SOUND, gated, profile
 from harness.prove.lies.waived import waivers
 
-REQUIRED = 'select = { check = "own.*" }'
+MAIL = """\
+import pytest
+
+@pytest.mark.check("own.mail")
+def test_mail(client, target):
+    if "mail" in target.absent:
+        pytest.skip(target.absent["mail"])
+    assert client.get("/item").status_code == 200
+"""
 FAILING = """\
 import pytest
 
@@ -44,6 +52,11 @@ register(
     "policy-of-another-target",
     told=gated(policy=demanding('target = "shop"')),
     honest=gated(policy=demanding('target = "small"')),
+)
+register(
+    "nothing-applicable",
+    told=gated(suite=MAIL, policy=demanding('needs = "mail"')),
+    honest=gated(suite=MAIL, policy=demanding('needs = "mail"'), files={"small.toml": profile(present="mail")}),
 )
 register(
     "suite-left-out",

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict, deque
 
-BODY = b'{"fine": true}'
+BODY = b'{"fine": true, "names": ["one"]}'
 PATHS = ("/", "/ready", "/item", "/other")
 
 

@@ -22,6 +22,16 @@ SWALLOWING = f"""{HEAD}{CHECK}def test_item(client):
     except AssertionError:
         pytest.skip("the service is not ready for this test yet")
 """
+CATCHING = f"""{HEAD}{CHECK}def test_item(client):
+    try:
+        assert client.get("/item").status_code == 200
+    except AssertionError:
+        print("the service is not ready for this test yet")
+"""
+LOOPING = f"""{HEAD}{CHECK}def test_item(client):
+    for name in client.get("/item").json().get("MEMBER", ()):
+        assert name
+"""
 EXPECTED_TO_FAIL = PLAIN.replace(CHECK, CHECK + '@pytest.mark.xfail(reason="known since spring")\n')
 REPEATING = PLAIN.replace(CHECK, CHECK + "@pytest.mark.flaky(reruns=2)\n")
 DYING = PLAIN + "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -61,6 +71,12 @@ LIMITED = {"small.toml": profile(*LIMIT, present="ratelimit")}
 
 register("suite-without-tests", told=gated(suite=EMPTY), honest=SOUND)
 register("test-without-assertion", told=gated(*BROKEN, suite=SILENT), honest=gated(suite=PLAIN))
+register("assertion-caught", told=gated(*BROKEN, suite=CATCHING), honest=gated(suite=CATCHING))
+register(
+    "loop-over-nothing",
+    told=gated(suite=LOOPING.replace("MEMBER", "items")),
+    honest=gated(suite=LOOPING.replace("MEMBER", "names")),
+)
 register("skip-for-an-error", told=gated(*BROKEN, suite=SWALLOWING), honest=gated(suite=SWALLOWING))
 register("expected-to-fail", told=gated(*BROKEN, suite=EXPECTED_TO_FAIL), honest=gated(suite=PLAIN))
 register("file-that-skips-itself", told=gated(files={MORE: SKIPPING_FILE}), honest=gated(files={MORE: PLAIN}))
