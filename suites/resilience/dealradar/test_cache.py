@@ -68,6 +68,22 @@ def test_no_reader_undoes_a_write(rig, comments):
     assert [one.result() for one in reading] == [None] * READERS
 
 
+@pytest.mark.check("cache.invalidation", severity="critical", source=SOURCE, subject="a price that a job imports")
+def test_an_imported_price_is_seen_at_once(rig):
+    # what is kept for long does not run out by itself while the job is waited for
+    client = rig.client(rig.start_instance({"CACHE_TTL_SECONDS": "600"}))
+    rig.start_worker({"JOBS": "imports=0.5"})
+    with rig.database() as db:
+        deal, price = db.execute("SELECT id, price_cents FROM deals ORDER BY id LIMIT 1").fetchone()
+        path = f"/api/deals/{deal}"
+        assert client.exchange("GET", path).json()["price_cents"] == price
+        imported = "INSERT INTO price_imports (deal_id, price_cents) VALUES (%s, %s) RETURNING received_at"
+        received = db.execute(imported, [deal, price - 1]).fetchone()[0]
+        done = "SELECT count(*) FROM job_runs WHERE job = 'imports' AND outcome = 'done' AND began_at > %s"
+        eventually(lambda: db.execute(done, [received]).fetchone()[0], "the job has run")
+    assert client.exchange("GET", path).json()["price_cents"] == price - 1
+
+
 @pytest.mark.check("cache.stale", severity="high", source=SOURCE, subject="PostgreSQL stopped")
 def test_old_answers_are_served_while_the_database_is_away(rig, comments):
     public, known = rig.client(), rig.client(role="user")
