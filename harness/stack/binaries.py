@@ -10,6 +10,7 @@ import fcntl
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import stat
 import tempfile
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
+from harness.stack.supervision import Order, Supervision
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,20 @@ def made_once(place: Path) -> Iterator[None]:
         yield
 
 
+def start_program(supervision: Supervision, order: Order) -> None:
+    """Start a server's program. Raises StackError naming it where this machine cannot run it."""
+    try:
+        supervision.spawn(order)
+    except StackError as error:
+        if not supervision.alive:
+            raise
+        why = re.sub(r"^.*\[Errno \d+\] ([^:]*).*$", r"\1", error.message)
+        raise StackError(
+            f"{order.argv[0]} cannot be executed on this machine ({os.uname().machine}): {why}; install the package "
+            "that fits it anew (harness doctor --stack embedded)"
+        ) from error
+
+
 def _from_wheel(package: str, distribution: str, inside: str, siblings: tuple[str, ...]) -> Program:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -105,9 +121,10 @@ def _from_wheel(package: str, distribution: str, inside: str, siblings: tuple[st
     key = next(
         (found.stem for found in tree.parent.glob(f"{package}-*.dist-info")), f"{package}-{tree.stat().st_mtime_ns}"
     )
-    if servers_account() is None or (_readable(program) and all(_readable(tree.parent / name) for name in siblings)):
+    beside = tuple(name for name in siblings if (tree.parent / name).is_dir())
+    if servers_account() is None or (_readable(program) and all(_readable(tree.parent / name) for name in beside)):
         return Program(program, key)
-    return Program(_copied(tree, siblings, key) / package / inside, key)
+    return Program(_copied(tree, beside, key) / package / inside, key)
 
 
 def _copied(tree: Path, siblings: tuple[str, ...], key: str) -> Path:
@@ -118,8 +135,7 @@ def _copied(tree: Path, siblings: tuple[str, ...], key: str) -> Path:
         if not place.is_dir():
             aside = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=place.parent))
             for name in (tree.name, *siblings):
-                if (tree.parent / name).is_dir():
-                    shutil.copytree(tree.parent / name, aside / name, ignore=shutil.ignore_patterns("include", "*.a"))
+                shutil.copytree(tree.parent / name, aside / name, ignore=shutil.ignore_patterns("include", "*.a"))
             for folder, _, files in os.walk(aside):
                 Path(folder).chmod(0o755)
                 for name in files:

