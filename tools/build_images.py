@@ -27,6 +27,8 @@ from tools.setup.python_packages import find_pip
 ROOT = Path(__file__).resolve().parents[1]
 BASE = "harness/base:local"
 PYTHON = "harness/python:local"
+SERVICE = "harness/dealradar:local"
+SBOM = ROOT / "reports" / "sbom" / "dealradar.cdx.json"
 LABEL = "harness.inputs"
 _PACKAGES = ("ca-certificates", "python3", "python3-pip", "python3-venv", "tzdata", "zlib1g")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -68,7 +70,7 @@ def main() -> int:
                 _fill_valkey,
             ),
             Image(
-                "harness/dealradar:local",
+                SERVICE,
                 (context,),
                 ROOT / "service" / "Dockerfile",
                 _fill_service,
@@ -77,6 +79,7 @@ def main() -> int:
             ),
         ):
             _build(image)
+        _copy_sbom()
     except SetupError as error:
         print(f"images: failed at {error}", file=sys.stderr)
         if error.output:
@@ -189,9 +192,20 @@ def _fill_service(context: Path) -> None:
         words = [*pip, "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
         words += ["--python-version", version.strip(), "--require-hashes", "--dest", str(context / "wheels")]
         words += [f"--platform={name}_{os.uname().machine}" for name in _PLATFORMS]
-        words += ["--requirement", str(ROOT / "service" / "requirements.lock")]
-        run(words, doing="getting the service's wheels", cwd=ROOT, env=os.environ)
+        # apart: the service and what lists its packages may pin one package in two versions
+        for lock in ("requirements.lock", "sbom/requirements.lock"):
+            asked = [*words, "--requirement", str(ROOT / "service" / lock)]
+            run(asked, doing=f"getting the wheels of {lock}", cwd=ROOT, env=os.environ)
     _readable_by_all(context)
+
+
+def _copy_sbom() -> None:
+    """What is in the service's image, out of it, for whoever keeps or scans such lists."""
+    words = ("run", "--rm", "--network=none", "--entrypoint=cat", SERVICE, "/app/sbom.cdx.json")
+    content = _docker(*words, doing="copying the list of what is in the service's image")
+    SBOM.parent.mkdir(parents=True, exist_ok=True)
+    SBOM.write_text(content, encoding="utf-8")
+    _say(f"what is in {SERVICE}: {SBOM.relative_to(ROOT)}")
 
 
 def _readable_by_all(folder: Path) -> None:

@@ -17,7 +17,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PYTHON_LOCKS = ("requirements.lock", "service/requirements.lock", "tools/setup/uv.lock")
+PYTHON_LOCKS = (
+    "requirements.lock",
+    "service/requirements.lock",
+    "service/sbom/requirements.lock",
+    "tools/setup/uv.lock",
+)
 NODE_LOCKS = tuple(f"tools/node/{package}/package-lock.json" for package in ("allure", "axe", "chromium", "parsers"))
 DECLARED = {
     "pyproject.toml": "requirements.lock",

@@ -23,7 +23,8 @@ def main(arguments: list[str]) -> int:
         uv = get_uv(ROOT, cache_folder(ROOT, os.environ), os.environ)
         both: Words = ["pyproject.toml", "service/pyproject.toml", "--extra", "dev", "-o", "requirements.lock"]
         service: Words = ["service/pyproject.toml", "-o", "service/requirements.lock"]
-        for words in (both, service):
+        sbom: Words = ["service/sbom/requirements.in", "-o", "service/sbom/requirements.lock"]
+        for words in (both, service, sbom):
             compiled = [uv.executable, *_COMPILE, *_OLDEST, *words, *arguments]
             run(compiled, doing=f"locking {words[0]}", cwd=ROOT, env=uv.environment)
         for folder in sorted((ROOT / "tools" / "node").iterdir()):
