@@ -46,7 +46,12 @@ def without_servers(info: StackInfo) -> StackInfo:
 
 
 def silent_part(info: StackInfo, patience_s: float = 2.0) -> str | None:
-    """The first part of the stack that does not answer a greeting within `patience_s`; None if all do."""
+    """The first part of the stack that does not answer a greeting within `patience_s`; None if all do.
+
+    Of the proxy in front no greeting is asked, which would be passed on: it must only take a connection.
+    """
+    if info.has_front and not _listens(info.url, patience_s):
+        return "proxy in front"
     for name, url in (("database", info.database_url), ("cache", info.redis_url), ("mail server", info.smtp_url)):
         if url and not _answers(url, patience_s):
             return name
@@ -68,6 +73,15 @@ def _answers(url: str, patience_s: float) -> bool:
             return connection.recv(1) != b""
     except OSError:
         return False
+
+
+def _listens(url: str, patience_s: float) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), patience_s).close()
+    except OSError:
+        return False
+    return True
 
 
 def _is_browser_error(error: BaseException) -> bool:
