@@ -1,14 +1,19 @@
-"""Criterion `startup`: a service of ours came up or did not, one of somebody else answers or does not (DESIGN 4.7)."""
+"""Criterion `startup`: a service of ours came up or did not, one of somebody else answers or does not (DESIGN 4.7);
+and whether what came up was still there at the end."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import httpx
 
 from harness.errors import StartupError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.probes.trust import trusted
+from harness.stack import Stack
+from harness.stack.living import ended_processes, processes_of
+from harness.stack.readiness import tail
 
 _PAUSE_S = 0.1
 _ERRORS_FROM = {True: 400, False: 500}
@@ -36,6 +41,32 @@ def startup_failed(subject: str, error: StartupError) -> Observation:
         subject=subject,
         outcome=Outcome.FAIL,
         detail={"message": error.message, "reason": error.message, "log": error.output},
+    )
+
+
+def still_running(stack: Stack) -> tuple[Observation, ...]:
+    """Whether each process of a service of ours lives, now that all was asked of it: a worker that ends is missed by
+    nobody else."""
+    info = stack.info
+    if not info.owned:
+        reason = "started by somebody else: its processes are not known here"
+        return (
+            Observation(
+                suite="gate", check="process.lives", subject=info.url, outcome=Outcome.SKIP, detail={"reason": reason}
+            ),
+        )
+    ended = ended_processes(stack)
+    return tuple(
+        Observation(
+            suite="gate",
+            check="process.lives",
+            subject=process.name,
+            outcome=Outcome.FAIL if process.name in ended else Outcome.PASS,
+            detail={"reason": f"{process.name} {ended[process.name]}", "log": tail(Path(process.log))}
+            if process.name in ended
+            else {},
+        )
+        for process in processes_of(info)
     )
 
 

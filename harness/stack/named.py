@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
 from harness.stack.front import front_for
+from harness.stack.living import is_child
 from harness.stack.protocol import Stack
 from harness.stack.readiness import service_asker
 from harness.stack.same import difference, numbers_differ, same_service_at, serving_at, taken, way_differs
 from harness.stack.starting import launch, open_stack, worker_count_of
 from harness.stack.state import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
-from harness.stack.supervisor import process_stat
 
 Mode = Literal["reuse", "fresh", "auto"]
 """What is done about a stack that is up."""
@@ -171,16 +171,10 @@ def unhealthy(info: StackInfo) -> str:
         said = service_asker(url, target.health, min(target.service.timeout_s, 5.0), info.ca_file)()
         if said:
             return f"{url}: {said}"
-    ended = [worker.name for worker in info.workers if worker.pid is not None and not _is_child(worker.pid, info)]
+    ended = [worker.name for worker in info.workers if worker.pid is not None and not is_child(worker.pid, info)]
     if ended:
         return f"{', '.join(ended)} has ended"
     return "" if info.instances else "it has no instance"
-
-
-def _is_child(pid: int, info: StackInfo) -> bool:
-    """Whether the process runs under the stack's supervisor (and is not another one with a recycled pid)."""
-    stat = process_stat(pid)
-    return stat is not None and stat[0] not in "ZX" and stat[1] == info.supervisor_pid
 
 
 @contextlib.contextmanager

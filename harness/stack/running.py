@@ -84,6 +84,12 @@ class RunningStack:
         """End a worker that this object started."""
         self._end(worker.name, f"{worker.name} is no worker")
 
+    def exit_status(self, name: str) -> int | None:
+        """How a copy or worker that this object started ended; None while it runs, and for those of others."""
+        with self._lock:
+            ours = name in self._started
+        return self._open()[1].exit_status(name) if ours else None
+
     def own_process(self, pid: int) -> None:
         """Entrust a process to the supervisor."""
         self._open()[0].own_process(pid)
