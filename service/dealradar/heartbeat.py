@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import Gauge
 from redis.asyncio import Redis
 
+from dealradar.stopping import was_cancelled
 from dealradar.valkey import Valkey, ValkeyDownError
 
 KEY = "dr:worker:"
@@ -39,7 +40,7 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Say so until cancelled, and count who else does. While Valkey is away, the last count stands."""
-        while True:
+        while not was_cancelled():
             try:
                 await self.valkey.run(self._say)
                 self.live = max(1, len(await live_workers(self.valkey)))

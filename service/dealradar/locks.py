@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockNotOwnedError
 
+from dealradar.stopping import was_cancelled
 from dealradar.valkey import Valkey, ValkeyDownError
 
 # Whoever migrates or seeds holds this one and is alone. Unlike the lock table of the migration tool it goes away with
@@ -52,7 +53,7 @@ class SharedLock:
     async def keep(self) -> None:
         """Renew at a third of the TTL until cancelled. Raises LockLostError when the key may be somebody else's."""
         pause = self._ttl / 3
-        while True:
+        while not was_cancelled():
             await asyncio.sleep(pause)
             self.check()
             asked = time.monotonic()

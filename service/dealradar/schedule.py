@@ -6,10 +6,10 @@ insert. Ticks that nobody ran are not caught up with, but for the newest.
 """
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,10 +17,10 @@ from prometheus_client import Counter
 
 from dealradar.database import Connection, DatabaseDownError, Row
 from dealradar.heartbeat import Heartbeat
-from dealradar.jobs import WORK
-from dealradar.jobs.run import Run
+from dealradar.jobs.run import Run, Work
 from dealradar.locks import LockLostError, SharedLock
 from dealradar.state import Services
+from dealradar.stopping import rest
 from dealradar.valkey import ValkeyDownError
 
 log = logging.getLogger("dealradar.schedule")
@@ -30,6 +30,8 @@ ASK_SECONDS = 0.15
 RETRY_SECONDS = 0.25
 LOOK_SECONDS = 1.0
 LONGEST_DETAIL = 500
+# What work that is cancelled has left to put in order.
+UNWIND_SECONDS = 1.0
 
 TICKS = Counter("dealradar_job_ticks", "Ticks; skipped is one that another holder had begun", ["job", "outcome"])
 LOST = Counter("dealradar_job_locks_lost", "Times that a job was lost while it was held", ["job"])
@@ -53,6 +55,10 @@ _BEGIN = """
 _END = "UPDATE job_runs SET ended_at = clock_timestamp(), outcome = %s, detail = %s, fence = %s WHERE id = %s"
 
 
+class OverdueError(Exception):
+    """The work of a tick took longer than a job may."""
+
+
 def newest_tick(now: float, interval: float) -> float:
     """The last multiple of the interval, which has one decimal at most, in seconds since the epoch."""
     return round(math.floor(now / interval) * interval, 1)
@@ -60,10 +66,11 @@ def newest_tick(now: float, interval: float) -> float:
 
 @dataclass
 class Scheduler:
-    """One worker's part in it. `heartbeat.jobs` is what it holds."""
+    """One worker's part in it. `heartbeat.jobs` is what it holds; `work` is what each job does."""
 
     services: Services
     heartbeat: Heartbeat
+    work: Mapping[str, Work]
     database_answers: bool = True
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -83,7 +90,7 @@ class Scheduler:
                 taken = False
             if taken:
                 await self._serve(job, interval, lock, stop)
-            await _pause(stop, ASK_SECONDS * (1 + len(self.heartbeat.jobs)))
+            await rest(stop, ASK_SECONDS * (1 + len(self.heartbeat.jobs)))
 
     async def _serve(self, job: str, interval: float, lock: SharedLock, stop: asyncio.Event) -> None:
         """Hold the job until it is handed over, or lost: then whatever is under way is broken off."""
@@ -94,7 +101,7 @@ class Scheduler:
                 await self._tick(run, interval, stop)
                 await run.within(lambda connection: connection.execute(_HAND_OVER, [job]))
                 keeping.cancel()
-        except* LockLostError as lost:
+        except* (LockLostError, OverdueError) as lost:
             LOST.labels(job).inc()
             log.warning("job lost", extra={"job": job, "reason": str(lost.exceptions[0])})
         except* DatabaseDownError:
@@ -126,16 +133,20 @@ class Scheduler:
                     self._note_database(answers=True)
                 except DatabaseDownError:
                     self._note_database(answers=False)
-                    await _pause(stop, RETRY_SECONDS)
+                    await rest(stop, RETRY_SECONDS)
                     continue
-            await _pause(stop, min(LOOK_SECONDS, tick + interval - time.time()))
+            await rest(stop, min(LOOK_SECONDS, tick + interval - time.time()))
         self.heartbeat.jobs.pop(run.job)
 
     def _has_too_many(self) -> bool:
         return len(self.heartbeat.jobs) > math.ceil(len(self.services.settings.jobs) / self.heartbeat.live)
 
     async def _once(self, run: Run, tick: float) -> None:
-        """Do the work of a tick unless it was begun before. What the work raises ends the run, not the worker."""
+        """Do the work of a tick unless it was begun before. What the work raises ends the run, not the worker.
+
+        Raises OverdueError, with the run noted as failed. The tenure has to end then: only a new fence keeps out work
+        that does not heed that it was cancelled.
+        """
 
         async def begin(connection: Connection) -> Row | None:
             row = {"job": run.job, "tick": datetime.fromtimestamp(tick, UTC), "worker": run.worker, "fence": run.fence}
@@ -145,15 +156,39 @@ class Scheduler:
         if begun is None:
             TICKS.labels(run.job, "skipped").inc()
             return
+        overdue: OverdueError | None = None
         try:
-            outcome, detail = "done", await WORK[run.job](run)
+            outcome, detail = "done", await self._bounded(run)
         except LockLostError:
             raise
+        except OverdueError as error:
+            outcome, detail, overdue = "failed", str(error), error
+            log.error("job took too long", extra={"job": run.job, "tick": tick, "limit": str(error)})  # noqa: TRY400
         except Exception as error:  # whatever a job does wrong is its own; the others go on
             outcome, detail = "failed", f"{type(error).__name__}: {error}"[:LONGEST_DETAIL]
             log.exception("job failed", extra={"job": run.job, "tick": tick})
         TICKS.labels(run.job, outcome).inc()
         await self._end(run, [outcome, detail, run.fence, begun["id"]])
+        if overdue is not None:
+            raise overdue
+
+    async def _bounded(self, run: Run) -> str:
+        """What the work says that it did. Raises OverdueError, even if the work never ends."""
+        limit = self.services.settings.job_timeout_seconds
+        work = asyncio.ensure_future(self.work[run.job](run))
+        # Nobody waits for the end of what is given up; asyncio would complain that nobody did.
+        work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        try:
+            await asyncio.wait({work}, timeout=limit)
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work}, timeout=UNWIND_SECONDS)
+                raise OverdueError(f"the work took longer than {limit} s")
+        finally:
+            work.cancel()
+        if work.cancelled():
+            raise RuntimeError("the work cancelled itself")
+        return work.result()
 
     async def _end(self, run: Run, values: list[object]) -> None:
         """Note how a run ended, as soon as the database answers."""
@@ -173,9 +208,3 @@ class Scheduler:
                 log.info("the database answers again")
             else:
                 log.warning("the database does not answer")
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait, but not beyond the stop."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), max(0.0, seconds))

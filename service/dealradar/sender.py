@@ -23,6 +23,7 @@ from dealradar.flags import Flags
 from dealradar.mail import Letterhead, UnwritableError, compose
 from dealradar.mailserver import Delivery, MailServer, ServerTroubleError, Session
 from dealradar.settings import Settings
+from dealradar.stopping import rest
 
 log = logging.getLogger("dealradar.sender")
 T = TypeVar("T")
@@ -33,7 +34,7 @@ LONGEST_PAUSE_SECONDS = 60.0
 # is being sent.
 ANSWERS_PER_ATTEMPT = 4
 LEASE_MARGIN_SECONDS = 5.0
-# A worker has 5 s to end (worker.DRAIN_SECONDS), and the outcome has to be noted in them.
+# What is under way has 4 s (stopping.DRAIN_SECONDS), and the outcome has to be noted in them.
 GRACE_SECONDS = 3.0
 
 _OUTCOMES = Counter("dealradar_notifications", "Attempts by what became of the notification", ["state"])
@@ -79,7 +80,7 @@ class Sender:
                 if self._database_is_down:
                     log.info("the database is back; notifications go on")
                 self._database_is_down = False
-            await _rest(stop, pause)
+            await rest(stop, pause)
 
     async def _round(self, stop: asyncio.Event) -> float:
         """Send all that is due over one session; how many seconds to rest then."""
@@ -184,9 +185,3 @@ def _in_thread(call: Callable[[], T]) -> "asyncio.Future[T]":
 
     threading.Thread(target=work, name="mail", daemon=True).start()
     return asyncio.wrap_future(result)
-
-
-async def _rest(stop: asyncio.Event, seconds: float) -> None:
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait({waiting}, timeout=seconds)
-    waiting.cancel()

@@ -52,6 +52,7 @@ class Settings:
     notify_max_attempts: int
     notify_backoff_seconds: float
     lock_ttl_seconds: int
+    job_timeout_seconds: int
     jobs: Mapping[str, float]
     log_level: str
     build_id: str
@@ -183,6 +184,7 @@ _RULES: dict[str, _Rule] = {
     "NOTIFY_MAX_ATTEMPTS": _Rule(_integer(1, 20), "3"),
     "NOTIFY_BACKOFF_SECONDS": _Rule(_seconds, "1"),
     "LOCK_TTL_SECONDS": _Rule(_integer(1, 3_600), "15"),
+    "JOB_TIMEOUT_SECONDS": _Rule(_integer(1, 3_600), "60"),
     "JOBS": _Rule(_jobs, "alerts=30,imports=10,rollup=60,cleanup=300,warm=300"),
     "LOG_LEVEL": _Rule(_one_of(*LOG_LEVELS), "info"),
     "BUILD_ID": _Rule(_build),

@@ -23,6 +23,8 @@ log = logging.getLogger("dealradar.valkey")
 T = TypeVar("T")
 
 TIMEOUT_SECONDS = 0.5
+# Of a call, which is several exchanges, each with the time-out above, and a wait for a connection.
+CALL_SECONDS = 3.0
 PAUSE_SECONDS = 1.0
 CONNECTIONS = 32
 
@@ -56,19 +58,19 @@ class Valkey:
 
     async def run(self, call: Callable[[Redis], Awaitable[T]]) -> T:
         """Make one call. Raises ValkeyDownError."""
-        if time.monotonic() < self._paused_until:
-            raise ValkeyDownError
-        return await self._try(call)
+        self._check_pause()
+        return await self._try(self._bounded(call))
 
     async def command(self, *words: str | int) -> Any:  # noqa: ANN401  # whatever the command replies
         """Send one command, at less than half of what the client's own way costs.
 
         Raises ValkeyDownError; NoScriptError where a script is not known.
         """
-        return await self.run(lambda _: self._send(words))
+        self._check_pause()
+        return await self._try(self._send(words))
 
     async def _send(self, words: tuple[str | int, ...]) -> Any:  # noqa: ANN401
-        async with self._places, asyncio.timeout(TIMEOUT_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS), self._places:
             if not self._idle:
                 return await self._exchange(self._new_connection(), words)
             try:
@@ -100,12 +102,20 @@ class Valkey:
 
     async def ping(self) -> None:
         """Ask whether Valkey answers, even in the pause after a failure. Raises ValkeyDownError."""
-        await self._try(lambda client: client.ping())
+        await self._try(self._bounded(lambda client: client.ping()))
         self._paused_until = 0.0
 
-    async def _try(self, call: Callable[[Redis], Awaitable[T]]) -> T:
+    def _check_pause(self) -> None:
+        if time.monotonic() < self._paused_until:
+            raise ValkeyDownError
+
+    async def _bounded(self, call: Callable[[Redis], Awaitable[T]]) -> T:
+        async with asyncio.timeout(CALL_SECONDS):
+            return await call(self._client)
+
+    async def _try(self, call: Awaitable[T]) -> T:
         try:
-            result = await call(self._client)
+            result = await call
         except NoScriptError:
             raise
         except (RedisError, OSError, TimeoutError) as error:

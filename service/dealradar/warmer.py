@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Message, Scope
 
 from dealradar.cache_store import CacheStore
+from dealradar.stopping import was_cancelled
 from dealradar.valkey import ValkeyDownError
 
 log = logging.getLogger("dealradar.warmer")
@@ -41,7 +42,7 @@ async def keep_warm(app: ASGIApp, store: CacheStore) -> None:
         log.info("warmed the cache", extra={"computed": await warm(app, store)})
     except Exception:
         log.exception("warming failed")
-    while True:
+    while not was_cancelled():
         await asyncio.sleep(FLUSH_SECONDS)
         await store.hot.flush()
 

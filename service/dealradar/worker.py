@@ -4,10 +4,10 @@ import asyncio
 import logging
 import os
 import secrets
-import signal
 
 import prometheus_client
 
+from dealradar import jobs
 from dealradar.cache_store import CacheStore
 from dealradar.database import opened
 from dealradar.flags import Flags
@@ -17,12 +17,11 @@ from dealradar.schedule import Scheduler
 from dealradar.sender import Sender
 from dealradar.settings import Settings
 from dealradar.state import Lifecycle, Services
+from dealradar.stopping import DRAIN_SECONDS, ended, hold_signals, listen
 from dealradar.traffic import Traffic
 from dealradar.valkey import Valkey
 
 log = logging.getLogger("dealradar.worker")
-
-DRAIN_SECONDS = 5.0
 
 
 def work(settings: Settings, metrics_port: int | None = None) -> None:
@@ -31,10 +30,12 @@ def work(settings: Settings, metrics_port: int | None = None) -> None:
     Raises OSError when the port cannot be listened on, psycopg.errors.UndefinedTable when the tables are not there.
     """
     configure_logs(settings.log_level)
+    hold_signals()
     if metrics_port is not None:
         prometheus_client.start_http_server(metrics_port, "127.0.0.1")
     try:
         asyncio.run(_work(settings))
+        ended()
     except ExceptionGroup as group:
         first: Exception = group
         while isinstance(first, ExceptionGroup):
@@ -50,7 +51,8 @@ async def _work(settings: Settings) -> None:
     # A worker that is frozen in a transaction holds its rows no longer than its locks.
     async with opened(settings.database_url, transaction_seconds=settings.lock_ttl_seconds) as database:
         services = Services(settings, database, valkey, cache, Traffic(), Flags(database), Lifecycle())
-        scheduler = Scheduler(services, heartbeat)
+        # Before any lock is held: it may import the web framework, for longer than a short-lived lock can wait.
+        scheduler = Scheduler(services, heartbeat, jobs.prepared(services))
         sender = Sender(settings, database, worker, cache)
         try:
             async with asyncio.timeout(None) as patience, asyncio.TaskGroup() as group:
@@ -76,8 +78,7 @@ async def _until_drained(patience: asyncio.Timeout, scheduler: Scheduler, sender
             stop.set()
             patience.reschedule(loop.time() + DRAIN_SECONDS)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
+    listen(end)
     async with asyncio.TaskGroup() as group:
         group.create_task(scheduler.run(stop))
         group.create_task(sender.run(stop))

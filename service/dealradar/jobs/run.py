@@ -41,3 +41,6 @@ class Run:
             if error.sqlstate == FENCED_OFF:
                 raise LockLostError("the database gave the job to another holder") from error
             raise
+
+
+Work = Callable[[Run], Awaitable[str]]

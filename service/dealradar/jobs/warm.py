@@ -1,15 +1,19 @@
 """Computes what is asked for most before anybody has to wait for it."""
 
-import asyncio
-
-from dealradar.jobs.run import Run
+from dealradar.jobs.run import Run, Work
+from dealradar.state import Services
 from dealradar.warmer import warm
 
 
-async def work(run: Run) -> str:
-    """Ask this process's own copy of the service; its answers go into the cache of all. Nothing else is written."""
+def prepared(services: Services) -> Work:
+    """The work, with this process's own copy of the service; its answers go into the cache of all. Nothing else is
+    written.
+    """
     from dealradar.app import build_cached  # the web framework, which no other job needs
 
-    # In a thread, as it takes longer than a short-lived lock can wait for its renewal.
-    app = await asyncio.to_thread(build_cached, run.services)
-    return f"{await warm(app, run.services.cache)} answers computed"
+    app = build_cached(services)
+
+    async def work(run: Run) -> str:
+        return f"{await warm(app, run.services.cache)} answers computed"
+
+    return work
