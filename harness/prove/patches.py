@@ -19,6 +19,7 @@ def try_patch(defect: Defect, ground: Ground, controls: Controls, healthy: Ruled
     `full`, all of them. Raises ConfigError for a patch that does not apply.
     """
     begun = time.monotonic()
+    narrowed = bool(ground.narrowed)
     seen: Ruled | None = None
     try:
         fate, reason = Fate.SURVIVED, ""
@@ -26,7 +27,8 @@ def try_patch(defect: Defect, ground: Ground, controls: Controls, healthy: Ruled
             seen, fate, reason = _try_expected(defect, ground, controls, healthy)
         if fate is not Fate.KILLED:
             seen = ground.attempt(f"{defect.id}-full", defect.folder / defect.patch, None)
-            fate, reason = settle_fate(defect.expect, seen, healthy.status(defect.expect.criterion))
+            control = healthy.status(defect.expect.criterion)
+            fate, reason = settle_fate(defect.expect, seen, control, narrowed=narrowed)
     except AttemptError as error:
         fate, reason = Fate.INCONCLUSIVE, error.message
     return Result(
@@ -45,11 +47,11 @@ def try_patch(defect: Defect, ground: Ground, controls: Controls, healthy: Ruled
 def _try_expected(defect: Defect, ground: Ground, controls: Controls, healthy: Ruled) -> tuple[Ruled | None, Fate, str]:
     criterion = criterion_of(ground.policy, defect.expect.criterion)
     selection = select_tests(criterion, defect.expect.check, healthy.evidence)
-    status = controls.status(selection)
-    if status is not Status.PASS:
-        return None, *settle_fate(defect.expect, healthy, status)
+    status = controls.status(selection) if selection is not None else None
+    if selection is None or status is not Status.PASS:
+        return None, Fate.INCONCLUSIVE, ""
     seen = ground.attempt(defect.id, defect.folder / defect.patch, selection)
-    return seen, *settle_fate(defect.expect, seen, status)
+    return seen, *settle_fate(defect.expect, seen, status, narrowed=False)
 
 
 def unexpected(error: HarnessError, defect: Defect) -> Result:

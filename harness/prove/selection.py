@@ -10,9 +10,6 @@ from harness.judge.select import select, settle
 from harness.model import Criterion, Evidence, Outcome, Policy, Status, Verdict
 from harness.prove.model import Expectation, Fate
 
-GATE_SUITES = frozenset({"gate", "preflight", "startup"})
-"""What the gate writes itself, with no suite's test behind it."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -54,14 +51,17 @@ class Ruled:
         return tuple(sorted({one.line.check for one in found if one.outcome is Outcome.FAIL}))
 
 
-def select_tests(criterion: Criterion, check: str, healthy: Iterable[Evidence]) -> Selection:
+def select_tests(criterion: Criterion, check: str, healthy: Iterable[Evidence]) -> Selection | None:
     """What of a healthy run's tests the criterion looks at: only these can prove that it would have failed.
 
-    With `check`, only those that prove it. Where the gate or preflight writes the evidence, no test is needed.
+    With `check`, only those that prove it. Where the gate or preflight writes the evidence, no test is needed. None if
+    the healthy run has no such evidence: then nothing can be selected.
     """
     chosen = [one.line for one in select(criterion, settle(healthy).observed)]
     if check:
         chosen = [line for line in chosen if fnmatchcase(line.check, check)]
+    if not chosen:
+        return None
     tests = sorted({line.test for line in chosen if line.test})
     return Selection(
         criterion=criterion.id,
@@ -73,15 +73,17 @@ def select_tests(criterion: Criterion, check: str, healthy: Iterable[Evidence]) 
     )
 
 
-def settle_fate(expect: Expectation, seen: Ruled, control: Status | None) -> tuple[Fate, str]:
+def settle_fate(expect: Expectation, seen: Ruled, control: Status | None, *, narrowed: bool) -> tuple[Fate, str]:
     """What became of a defect that is expected to fail a criterion, and why that is said.
 
     `control` is how the healthy service fared in the same selection of tests. What could not be measured is never a
-    kill.
+    kill. Where suites were left out, a criterion that could not be run is as good as none: what nothing else fails has
+    survived.
     """
-    status = seen.status(expect.criterion)
-    if control is not Status.PASS:
+    left_out = narrowed and control in (None, Status.NOT_RUN)
+    if control is not Status.PASS and not left_out:
         return Fate.INCONCLUSIVE, f"{expect.criterion} is {control} on the healthy service: it can say nothing"
+    status = seen.status(expect.criterion)
     if status is Status.FAIL:
         if expect.check and not any(fnmatchcase(check, expect.check) for check in seen.checks):
             return Fate.MISATTRIBUTED, f"{expect.criterion} failed, but not by {expect.check}"

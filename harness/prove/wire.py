@@ -42,6 +42,8 @@ class WireProof:
     operations: tuple[str, ...]
     seed: int
     full: bool
+    narrowed: bool
+    """Whether suites were left out."""
     healthy: Healthy = field(init=False)
     _controls: dict[tuple[str, str], Status | None] = field(default_factory=dict)
 
@@ -105,9 +107,9 @@ class WireProof:
             ruled = self.runs.run(defect.id, mutant, tests=candidates, until=() if self.full else ("*",))
             return *self._settle_drawn(defect, mutant, ruled), ruled
         selection = self._selection(defect)
-        control = self._control(selection)
-        first = frozenset(selection.tests) & candidates
-        if first and not self.full:
+        control = self._control(selection) if selection is not None else None
+        first = frozenset(selection.tests) & candidates if selection is not None else frozenset()
+        if selection is not None and first and not self.full:
             ruled = self.runs.run(defect.id, mutant, tests=first, until=selection.until)
             fate, reason = self._settle(defect, mutant, ruled, control)
             if fate is Fate.KILLED or candidates == first:
@@ -115,7 +117,7 @@ class WireProof:
         ruled = self.runs.run(f"{defect.id}-full", mutant, tests=candidates)
         return *self._settle(defect, mutant, ruled, control), ruled
 
-    def _selection(self, defect: Defect) -> Selection:
+    def _selection(self, defect: Defect) -> Selection | None:
         criterion = criterion_of(self.runs.policy, defect.expect.criterion)
         return select_tests(criterion, defect.expect.check, self.healthy.evidence)
 
@@ -130,7 +132,7 @@ class WireProof:
     def _settle(self, defect: Defect, mutant: WireMutant, ruled: Ruled, control: Status | None) -> tuple[Fate, str]:
         if not mutant.applied:
             return _unapplied(mutant)
-        return settle_fate(defect.expect, ruled, control)
+        return settle_fate(defect.expect, ruled, control, narrowed=self.narrowed)
 
     def _settle_drawn(self, defect: Defect, mutant: WireMutant, ruled: Ruled) -> tuple[Fate, str]:
         """Killed by any check that speaks of what was changed, and that the healthy service passes."""

@@ -89,7 +89,7 @@ def _begin(plan: ProofPlan, wired: Wired, folder: Path, scratch: Path) -> WirePr
         seconds=_SECONDS,
     )
     named = tuple(promised(wired.description)) if wired.description else ()
-    return WireProof(runs=runs, operations=named, seed=plan.seed, full=plan.full)
+    return WireProof(runs=runs, operations=named, seed=plan.seed, full=plan.full, narrowed=bool(plan.narrowed))
 
 
 def _fitting(defect: Defect, plan: ProofPlan) -> Defect:
