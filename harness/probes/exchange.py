@@ -26,6 +26,17 @@ _MARK = "\ue000"
 """Around a variable's name inside a text that is still to be quoted: a character that has no meaning (private use)."""
 
 
+class UnfitAnswer(AssertionError, ValueError):  # noqa: N818 - what a test found, not a failure of ours
+    """An answer is not what it must be to be read at all: the service's fault, as any failed assertion."""
+
+
+class _Object(dict[str, Any]):
+    """An object of an answer: a member that is not there fails the test that wants it, and does not crash it."""
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401
+        raise UnfitAnswer(f"the answer's object has no {name!r}; it has {', '.join(map(repr, self)) or 'nothing'}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Attempt:
     """A request as it was sent, whether or not an answer came."""
@@ -86,10 +97,15 @@ class Exchange(Attempt):
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:  # noqa: ANN401 - JSON is anything
-        """The body as JSON. Raises `ValueError` if it is none or was not kept whole."""
+        """The body as JSON. Raises `UnfitAnswer` if it is none, and later where a member is asked for that an object
+        does not have; `ValueError` if it was not kept whole.
+        """
         if len(self.body) < self.size:
             raise ValueError(f"only {len(self.body)} of {self.size} bytes of the answer were kept")
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body, object_hook=_Object)
+        except ValueError as error:
+            raise UnfitAnswer(f"{self!r} has a body that is no JSON ({error})") from None
 
     def __repr__(self) -> str:
         """See `Attempt.__repr__`."""

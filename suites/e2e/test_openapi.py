@@ -2,6 +2,9 @@
 
 import pytest
 
+from harness.probes.headers import parse_media_type
+from harness.probes.openapi import OpenApi
+
 
 @pytest.fixture
 def document(client, request):
@@ -45,5 +48,20 @@ def test_an_answer_is_one_that_was_promised(client, document, path):
     promised = operation["responses"].get(str(answer.status)) or operation["responses"].get("default")
     assert promised is not None, f"status {answer.status} is not among {sorted(operation['responses'])}"
     kinds = promised.get("content", {})
-    if kinds and answer.size:
+    if kinds:
+        assert answer.size, "a body is promised, and there is none"
         assert (answer.header("Content-Type") or "").split(";")[0].strip() in kinds
+
+
+@pytest.mark.check("openapi.bodies", severity="high", source="OpenAPI 3.1, 4.8.14", subject="GET {path}")
+def test_a_body_has_the_promised_shape(client, document, path):
+    described = OpenApi(document)
+    operation = described.find("GET", path)
+    if operation is None:
+        pytest.skip("the path is not in the document")
+    answer = client.exchange("GET", path)
+    kind = parse_media_type(answer.header("Content-Type"))
+    if kind is None or not kind.is_json:
+        pytest.skip("not applicable: the answer is no JSON")
+    found = described.mismatches(operation, answer.status, kind.essence, answer.json())
+    assert not found, [f"{mismatch.at}: {mismatch.says}" for mismatch in found]

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import StackError
 from harness.model import Outcome, StackInfo
-from harness.probes.exchange import Attempt
+from harness.probes.exchange import Attempt, Exchange, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
 from harness.pytest_plugin.blame import outcome_of, silent_part, without_servers
 
@@ -109,3 +109,14 @@ def test_it_is_the_targets_fault_while_the_stack_answers(error):
 )
 def test_what_is_not_the_targets_fault_is_an_error(error, reason):
     assert outcome_of(error, info()) == (Outcome.ERROR, reason)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"items": [{"id": 1}]}'], ids=["no JSON", "a member that is missing"])
+def test_an_answer_that_a_test_cannot_read_is_the_services_fault(body):
+    answer = Exchange(
+        method="GET", url="http://127.0.0.1:1/", status=200, headers=(), body=body, size=len(body), elapsed_s=0.1
+    )
+    with pytest.raises(UnfitAnswer) as caught:
+        answer.json()["items"][0]["price"]
+    assert outcome_of(caught.value, info()) == (Outcome.FAIL, "")
+    assert any(words in str(caught.value) for words in ("no JSON", "no 'price'; it has 'id'"))
