@@ -1,25 +1,15 @@
-"""`report/index.html`: builds the page's parts from a run and renders the templates beside this module.
-
-The page stands alone: no address is loaded, its style and its few lines of script are inside, and a content security
-policy names them by hash, so that nothing in evidence could run even if it got past the escaping.
-"""
+"""`report/index.html`: builds the page's parts from a run; `frame` puts them into the templates beside this module."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-import harness
 from harness.model import Status, Threshold
 from harness.report import findings
 from harness.report.html.facts import headline_facts, machine_words, repeat_commands, version_rows
+from harness.report.html.frame import render_alone
 from harness.report.html.latency import latency_figure, read_timeline
 from harness.report.html.lines import TROUBLE, suite_groups
 from harness.report.html.phases import phase_rows
@@ -28,9 +18,8 @@ from harness.report.html.ratios import CHECK as RATIO_CHECK
 from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, ratio_scale
 from harness.report.html.rulings import areas, ruling_views
 from harness.report.sources import RunFiles
-from harness.report.text import amount, clock, number, one_line, plain, plural, seconds, signs
+from harness.report.text import one_line, plain, seconds
 
-_TEMPLATES = Path(__file__).with_name("templates")
 _TONES = {"GO": "go", "NO-GO": "no-go", "INCONCLUSIVE": "inconclusive"}
 _LONG_LIST = 100
 
@@ -45,25 +34,8 @@ def write_page(run: RunFiles, notes: Sequence[str] = ()) -> Path:
 
 def render(run: RunFiles, notes: Sequence[str] = ()) -> str:
     """The page as text."""
-    style, script = _asset("page.css"), _asset("page.js")
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            **_verdict_part(run),
-            **_open_part(run),
-            **_plots(run),
-            **_record_part(run),
-            notes=[one_line(note, 600) for note in notes],
-            style=Markup(style),  # noqa: S704 - our own files, not evidence
-            script=Markup(script),  # noqa: S704
-            policy_header=(
-                f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-                "img-src data:; base-uri 'none'; form-action 'none'"
-            ),
-            harness_version=harness.__version__,
-        )
-    )
+    parts = _verdict_part(run) | _open_part(run) | _plots(run) | _record_part(run)
+    return render_alone("page.html", parts | {"notes": [one_line(note, 600) for note in notes]})
 
 
 def _verdict_part(run: RunFiles) -> dict[str, Any]:
@@ -178,34 +150,3 @@ def _files(run: RunFiles) -> list[tuple[str, str]]:
         ("artifacts", "traces and screenshots"),
     )
     return [(name, words) for name, words in known if run.holds(name)]
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": number,
-        "amount": amount,
-        "seconds": seconds,
-        "clock": clock,
-        "plain": plain,
-        "signs": signs,
-        "one_line": one_line,
-    }
-    environment.globals["plural"] = plural
-    return environment
-
-
-@cache
-def _asset(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
