@@ -39,6 +39,8 @@ class ProofPlan:
     draw: int = 0
     """Wire mutants drawn at random."""
     seed: int = 0
+    asked: str = ""
+    """The words of the command line that narrowed it; "" for the whole catalogue."""
 
     @property
     def sources(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,7 +82,17 @@ def make_proof_plan(
         wire=wire,
         draw=(DRAWN if wire and not few else 0) if wishes.draw is None else wishes.draw,
         seed=secrets.randbelow(10**6) if wishes.seed is None else wishes.seed,
+        asked=_narrowing(wishes),
     )
+
+
+def _narrowing(wishes: Wishes) -> str:
+    """What of the command line leaves defects or suites out."""
+    words = [f"--kind {kind}" for kind in dict.fromkeys(wishes.kinds)]
+    for option, names in (("--area", wishes.areas), ("--only", wishes.only), ("--without", wishes.without)):
+        words += [f"{option} {shlex.quote(','.join(names))}"] if names else []
+    words += [f"--changed {shlex.quote(wishes.changed)}"] if wishes.changed is not None else []
+    return " ".join(words)
 
 
 def _chosen(

@@ -9,7 +9,7 @@ from typing import Any
 from harness.prove.controls import Health
 from harness.prove.draw import score
 from harness.prove.guarded import Row
-from harness.prove.model import Fate, Result
+from harness.prove.model import Defect, Fate, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,8 @@ class Draw:
 
     seed: int
     results: tuple[Result, ...]
+    mutants: tuple[Defect, ...] = ()
+    """What was drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,7 @@ def prove_wire(plan: ProofPlan, book: Book, scratch: Path, listen: Listener) -> 
     return Wire(
         health=health_of(healthy, broken),
         rows=rows,
-        draw=Draw(seed=plan.seed, results=tuple(lots)) if drawn else None,
+        draw=Draw(seed=plan.seed, results=tuple(lots), mutants=drawn) if drawn else None,
     )
 
 
