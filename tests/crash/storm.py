@@ -2,13 +2,15 @@
 
 `--seed N` repeats a series, `--stack docker` takes containers. Each gate is one of a small service with its servers,
 two test processes and a report, in a temporary folder of its own, and is killed with SIGKILL. Ten seconds later no
-process, file, memory segment, container or network of it may be there.
+process, file, memory segment, container or network of it may be there. With `--command up` it is `harness up` that is
+killed: either nothing is left of it, or the stack is up, well, and gone after `harness down`.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import re
@@ -23,9 +25,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from harness.stack.docker_containers import STACK_LABEL
 from harness.stack.docker_engine import Engine, connect_engine
+from harness.stack.docker_program import STACK_LABEL
 from harness.stack.supervisor import is_alive
 from tests.gate_target import Small, make_small
 from tests.stack_target import eventually
@@ -53,7 +56,9 @@ USER 10001
 CMD ["python3", "/srv/service.py"]
 """
 SECONDS = 10.0
+_SOON = 5.0
 _FIRST_MOMENT = 0.05
+Command = Literal["gate", "up"]
 _MARK = re.compile(rb"HARNESS_(?:STACK|SUPERVISOR)=([0-9a-f]+)")
 
 
@@ -69,10 +74,11 @@ class Kill:
 
 @dataclass
 class Gate:
-    """A gate that can be killed, and all that is known to be its own."""
+    """A gate, or an `up`, that can be killed, and all that is known to be its own."""
 
     small: Small
     scratch: Path
+    command: Command
     backend: str
     engine: Engine | None
     marks: set[str] = field(default_factory=set)
@@ -85,16 +91,32 @@ class Gate:
 
     def start(self) -> subprocess.Popen[str]:
         """Begin it."""
-        words = [*self.small.aimed, "-n", "2", "--stack", self.backend]
-        env = {"TMPDIR": str(self.scratch)}
+        aimed = [*self.small.aimed, "-n", "2"] if self.command == "gate" else ["--target", str(self.small.profile)]
+        words = [self.command, *aimed, "--stack", self.backend]
         with self.log.open("w") as log:
-            return self.small.start("gate", *words, env=env, stdout=subprocess.DEVNULL, stderr=log)
+            return self.small.start(*words, env=self._environment, stdout=subprocess.DEVNULL, stderr=log)
+
+    def is_up(self) -> bool:
+        """Whether a stack stays that answers and is well."""
+        asked = self.small.harness("status", "--json", env=self._environment)
+        return json.loads(asked.stdout)["backend"] is not None and asked.stderr == ""
+
+    def down(self) -> None:
+        """End what stays, or clear up what is left of it. Raises RuntimeError where that fails."""
+        ended = self.small.harness("down", env=self._environment)
+        if ended.returncode != 0:
+            raise RuntimeError(f"harness down: {ended.stderr}")
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {"TMPDIR": str(self.scratch), "XDG_STATE_HOME": str(self.small.folder.parent / "state")}
 
     def left(self) -> tuple[str, ...]:
         """Whatever there is of it, in words."""
         commands = self._look()
         found = [f"process {pid}: {command}" for pid, command in commands.items()]
         found += [f"file {path}" for path in self.scratch.iterdir()]
+        found += [f"folder {path}" for path in (self.small.folder.parent / "state").glob("harness/stacks/[!.]*")]
         shared = [Path(place, f"harness-{mark}") for place in ("/dev/shm", "/var/tmp") for mark in self.marks]  # noqa: S108
         found += [f"folder {path}" for path in shared if path.exists()]
         found += [f"segment {number}" for number, pid in _segments() if pid in self.pids and not is_alive(pid)]
@@ -125,15 +147,15 @@ class Gate:
         return ours
 
 
-def storm(kills: int, seed: int, backend: str = "embedded") -> Iterator[Kill]:
-    """Kill that many gates, one after the other. Raises RuntimeError if an undisturbed gate does not do its work."""
+def storm(kills: int, seed: int, backend: str = "embedded", command: Command = "gate") -> Iterator[Kill]:
+    """Kill that many gates, one after the other. Raises RuntimeError if an undisturbed one does not do its work."""
     engine = connect_engine() if backend == "docker" else None
     moments = random.Random(seed)  # noqa: S311 - moments, not secrets
     try:
-        longest = _undisturbed(backend, engine)
+        longest = _undisturbed(command, backend, engine)
         done = 0
         while done < kills:
-            kill = _one(moments.uniform(_FIRST_MOMENT, longest), backend, engine)
+            kill = _one(moments.uniform(_FIRST_MOMENT, longest), command, backend, engine)
             if kill is not None:
                 done += 1
                 yield kill
@@ -143,7 +165,7 @@ def storm(kills: int, seed: int, backend: str = "embedded") -> Iterator[Kill]:
 
 
 @contextlib.contextmanager
-def _gate(backend: str, engine: Engine | None) -> Iterator[Gate]:
+def _gate(command: Command, backend: str, engine: Engine | None) -> Iterator[Gate]:
     folder = Path(tempfile.mkdtemp(prefix="storm-"))
     scratch = folder / "tmp"
     scratch.mkdir()
@@ -158,31 +180,39 @@ def _gate(backend: str, engine: Engine | None) -> Iterator[Gate]:
         program = small.folder / "service.py"
         program.write_text(program.read_text().replace('"127.0.0.1"', '"0.0.0.0"'))
     try:
-        yield Gate(small, scratch, backend, engine)
+        yield Gate(small, scratch, command, backend, engine)
     finally:
         small.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _undisturbed(backend: str, engine: Engine | None) -> float:
-    """How long a gate takes that is let alone."""
-    with _gate(backend, engine) as gate:
+def _undisturbed(command: Command, backend: str, engine: Engine | None) -> float:
+    """How long one takes that is let alone."""
+    with _gate(command, backend, engine) as gate:
         begun = time.monotonic()
         status = gate.start().wait(120)
         seconds = time.monotonic() - begun
-        # narrowed by --only, and nothing else is held against it
-        if status != 3 or gate.left():
-            raise RuntimeError(f"an undisturbed gate ended with {status}, left {gate.left()}: {gate.log.read_text()}")
+        if command == "up":
+            if status != 0 or not gate.is_up():
+                raise RuntimeError(f"an undisturbed up ended with {status}: {gate.log.read_text()}")
+            gate.down()
+        # a gate that is narrowed by --only, and has nothing else held against it
+        elif status != 3:
+            raise RuntimeError(f"an undisturbed gate ended with {status}: {gate.log.read_text()}")
+        if gate.left():
+            raise RuntimeError(f"an undisturbed {command} left {gate.left()}")
     return seconds
 
 
-def _one(moment: float, backend: str, engine: Engine | None) -> Kill | None:
-    """Kill one gate at that moment; None if it had ended by then."""
-    with _gate(backend, engine) as gate:
+def _one(moment: float, command: Command, backend: str, engine: Engine | None) -> Kill | None:
+    """Kill one at that moment; None if it had ended by then."""
+    with _gate(command, backend, engine) as gate:
         process = gate.start()
         # not a wait for something: the moment is what is tried
         time.sleep(moment)
         if process.poll() is not None:
+            if command == "up":
+                gate.down()
             return None
         # held for as long as it takes to see which processes are its own
         process.send_signal(signal.SIGSTOP)
@@ -190,11 +220,19 @@ def _one(moment: float, backend: str, engine: Engine | None) -> Kill | None:
         process.kill()
         process.wait()
         killed = time.monotonic()
+        # what had let its stack go by then is no more to be waited for
+        stays = not eventually(lambda: not gate.left(), _SOON if command == "up" else SECONDS) and command == "up"
+        if stays and gate.is_up():
+            gate.down()
+            killed = time.monotonic()
         eventually(lambda: not gate.left(), SECONDS)
         seconds = time.monotonic() - killed
-        said = gate.log.read_text().splitlines()
-        phase = re.sub(r"^ *[0-9.]+ s +|: (begun|ended|starting).*", "", said[-1]).strip() if said else "start"
-        return Kill(moment, phase, seconds, gate.left())
+        return Kill(moment, "up" if stays else _phase(gate.log), seconds, gate.left())
+
+
+def _phase(log: Path) -> str:
+    said = log.read_text().splitlines()
+    return re.sub(r"^ *[0-9.]+ s +|: (begun|ended|starting).*", "", said[-1]).strip() if said else "start"
 
 
 def _processes() -> Iterator[tuple[int, bytes, bytes]]:
@@ -228,10 +266,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kills", type=int, help="how many gates to kill")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="repeats a series")
+    parser.add_argument("--command", choices=("gate", "up"), default="gate")
     parser.add_argument("--stack", choices=("embedded", "docker"), default="embedded")
     given = parser.parse_args()
     kills: list[Kill] = []
-    for kill in storm(given.kills, given.seed, given.stack):
+    for kill in storm(given.kills, given.seed, given.stack, given.command):
         kills.append(kill)
         if kill.left:
             sys.stdout.write(f"killed after {kill.moment:.3f} s ({kill.phase}), left: {'; '.join(kill.left)}\n")

@@ -7,13 +7,15 @@ import secrets
 
 import pytest
 
-from tests.crash.storm import storm
+from tests.crash.storm import Command, storm
 
 KILLS = int(os.environ.get("STORM", "3"))
 SEED = int(os.environ.get("CRASH_SEED", "0")) or secrets.randbelow(2**32)
 
 
 @pytest.mark.timeout(90 + 30 * KILLS)
-def test_a_gate_killed_at_any_moment_leaves_nothing() -> None:
-    left = {f"{kill.moment:.3f} s, {kill.phase}": kill.left for kill in storm(KILLS, SEED) if kill.left}
+@pytest.mark.parametrize("command", ["gate", "up"])
+def test_what_is_killed_at_any_moment_leaves_nothing(command: Command) -> None:
+    kills = storm(KILLS, SEED, command=command)
+    left = {f"{kill.moment:.3f} s, {kill.phase}": kill.left for kill in kills if kill.left}
     assert left == {}, f"seed {SEED}"
