@@ -42,14 +42,29 @@ def requests(before: Request, after: Request) -> tuple[str, str]:
 def _headers(before: Headers, after: Headers) -> tuple[list[str], list[str]]:
     lost = [pair for pair in before if pair not in after]
     new = [pair for pair in after if pair not in before]
-    names = {name.lower() for name, _ in lost} - {name.lower() for name, _ in new}
-    left = [_line(*pair) for pair in lost] + [f"no {name}" for name in _only(new, lost)]
-    right = [_line(*pair) for pair in new] + [f"no {name}" for name in sorted(names)]
+    left, right = [_line(*pair) for pair in lost], [_line(*pair) for pair in new]
+    if len(left) == len(right) == 1:
+        left, right = [[text] for text in _around(left[0], right[0])]
+    left += [f"no {name}" for name in _only(new, lost)]
+    right += [f"no {name}" for name in _only(lost, new)]
     return left, right
 
 
-def _only(new: list[tuple[str, str]], lost: list[tuple[str, str]]) -> list[str]:
-    return sorted({name.lower() for name, _ in new} - {name.lower() for name, _ in lost})
+def _only(these: list[tuple[str, str]], those: list[tuple[str, str]]) -> list[str]:
+    return sorted({name.lower() for name, _ in these} - {name.lower() for name, _ in those})
+
+
+def _around(left: str, right: str) -> tuple[str, str]:
+    """Both texts, long ones only around the first place where they differ."""
+    if max(len(left), len(right)) <= _MOST // 2:
+        return left, right
+    start = max(0, _first_difference(left, right) - _AROUND)
+    return _excerpt(left, start), _excerpt(right, start)
+
+
+def _first_difference(left: str, right: str) -> int:
+    same = (at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other)
+    return next(same, min(len(left), len(right)))
 
 
 def _line(name: str, value: str) -> str:
@@ -59,19 +74,19 @@ def _line(name: str, value: str) -> str:
 def _bodies(before: bytes, after: bytes) -> tuple[str, str]:
     """Both bodies around the first place where they differ once secrets are out; equal ones differ in a secret."""
     left, right = (_clean(body[:_READ].decode("utf-8", "replace")) for body in (before, after))
-    same = next(
-        (at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
-        min(len(left), len(right)),
-    )
-    start = max(0, same - _AROUND)
-    return _excerpt(left, start, len(before)), _excerpt(right, start, len(after))
+    start = max(0, _first_difference(left, right) - _AROUND)
+    return _sized(_excerpt(left, start), len(before)), _sized(_excerpt(right, start), len(after))
 
 
-def _excerpt(text: str, start: int, size: int) -> str:
+def _sized(piece: str, size: int) -> str:
+    return f"{size} bytes: {piece}" if piece else f"{size} bytes"
+
+
+def _excerpt(text: str, start: int) -> str:
     piece = " ".join(text[start : start + 2 * _AROUND].split())
     opening = "…" if start else ""
     closing = "…" if start + 2 * _AROUND < len(text) else ""
-    return f"{size} bytes: {opening}{piece}{closing}" if piece else f"{size} bytes"
+    return f"{opening}{piece}{closing}" if piece else ""
 
 
 def _joined(parts: list[str]) -> str:
