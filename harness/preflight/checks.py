@@ -13,6 +13,7 @@ from harness.preflight.indexes import check_indexes
 from harness.preflight.machine import check_files, check_folders
 from harness.preflight.migrations import check_migration_files, check_migrations
 from harness.preflight.readiness import check_readiness
+from harness.preflight.required import check_required_settings
 from harness.preflight.schema import check_schema
 from harness.preflight.score import PREFIX
 from harness.preflight.scripts import check_scripts
@@ -59,6 +60,7 @@ STATIC = (
         Observation(suite=SUITE, check="preflight.import_settings", subject="service", outcome=_ERROR),
         "imports read no setting",
         check_import_settings,
+        starts=True,
     ),
     Check(
         Observation(suite=SUITE, check="preflight.migration_files", subject="service", outcome=_ERROR),
@@ -129,6 +131,12 @@ LIVE = (
         Observation(suite=SUITE, check="preflight.readiness", subject="service", outcome=_ERROR),
         "ready only with its servers",
         check_readiness,
+        starts=True,
+    ),
+    Check(
+        Observation(suite=SUITE, check="preflight.required_settings", subject="service", outcome=_ERROR),
+        "no start without its settings",
+        check_required_settings,
         starts=True,
     ),
     Check(

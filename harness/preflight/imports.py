@@ -13,7 +13,6 @@ from harness.preflight.engines import service_python
 from harness.stack.settings import base_environment
 
 _PROGRAM = Path(__file__).with_name("import_program.py")
-_TIMEOUT_S = 4.5
 _SHOWN = 3
 
 
@@ -50,7 +49,7 @@ def _import(scene: Scene, names: list[str]) -> list[dict[str, Any]]:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=_TIMEOUT_S,
+            timeout=scene.target.service.start_timeout_s,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

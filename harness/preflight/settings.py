@@ -80,9 +80,12 @@ def _compare_limit(name: str, text: str, promised: RateLimit) -> Finding:
 
 def effective_settings(scene: Scene) -> Mapping[str, str]:
     """What the service works with: its environment, and below it the file `.env.<ENVIRONMENT>` in its folder."""
-    given = scene.info.settings
-    file = Path(scene.target.service.cwd) / f".env.{given.get('ENVIRONMENT', '')}"
-    return {**_env_file(file), **given}
+    return {**filed_settings(scene), **scene.info.settings}
+
+
+def filed_settings(scene: Scene) -> Mapping[str, str]:
+    """What the file `.env.<ENVIRONMENT>` in the service's folder says; nothing if there is none."""
+    return _env_file(Path(scene.target.service.cwd) / f".env.{scene.info.settings.get('ENVIRONMENT', '')}")
 
 
 def _env_file(path: Path) -> dict[str, str]:

@@ -133,11 +133,12 @@ def detach(stack: RunningStack) -> None:
     stack.supervision.detach()
 
 
-def open_stack(path: Path, start_timeout_s: float | None = None) -> Stack:
+def open_stack(path: Path, start_timeout_s: float | None = None, *, without: str = "") -> Stack:
     """Open the stack that a `stack.json` describes. Further copies of its service have a supervisor of their own, which
     ends with this process; the stack itself is never stopped by it. Raises StackError if the file is not one.
 
-    `start_timeout_s` is how long a copy has to become ready, where that is not what the profile says.
+    `start_timeout_s` is how long a copy has to become ready, where that is not what the profile says; `without` names a
+    setting that copies do not get.
     """
     info = read_info(path)
     if info.backend == "attach":
@@ -155,6 +156,10 @@ def open_stack(path: Path, start_timeout_s: float | None = None) -> Stack:
     target = recipe.target
     if start_timeout_s is not None:
         target = replace(target, service=replace(target.service, start_timeout_s=start_timeout_s))
+    if without:
+        env = {name: value for name, value in target.service.env.items() if name != without}
+        target = replace(target, service=replace(target.service, env=env))
+        info = replace(info, overrides={name: value for name, value in info.overrides.items() if name != without})
     return RunningStack(target, info, words, open_backend, mark=mark)
 
 

@@ -192,3 +192,48 @@ def test_the_log_of_somebody_elses_service_is_not_known(target: Target) -> None:
     info = StackInfo(name="x", backend="attach", target="small", url="http://127.0.0.1:1", owned=False)
     line = asked("clean_start", replace(target, workers=Workers()), info)
     assert (line.outcome, line.detail["counts"]) == (Outcome.SKIP, True)
+
+
+STRICT = """
+import os, sys
+key = os.environ.get("KEY") or os.environ.get("FALLBACK")
+if not key:
+    sys.exit(os.environ.get("SAYS", "KEY is not set"))
+"""
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Target:
+    """Ends without `KEY`, unless there is a `FALLBACK`; what it says then is up to `SAYS`."""
+    made = small_target(tmp_path, env={"KEY": "k", "ADDRESS": "a"})
+    (tmp_path / "service.py").write_text(STRICT + PROGRAM)
+    return replace(made, service=replace(made.service, required_env=("KEY",)))
+
+
+def test_a_service_that_refuses_to_start_without_a_setting_passes(strict: Target) -> None:
+    with launch(strict, overrides={"KEY": "given with --env"}) as stack:
+        line = asked("required_settings", strict, stack.info)
+    assert line.outcome is Outcome.PASS, line.detail["message"]
+    assert "exited with status 1" in line.detail["without"]["KEY"]
+
+
+def test_a_silent_default_is_named(strict: Target) -> None:
+    with launch(strict, overrides={"FALLBACK": "known to everyone"}) as stack:
+        line = asked("required_settings", strict, stack.info)
+    assert line.outcome is Outcome.FAIL
+    assert line.detail["message"] == "the service starts without KEY, as if nothing were missing"
+
+
+def test_who_ends_without_a_word_may_have_ended_for_another_reason(strict: Target) -> None:
+    with launch(strict, overrides={"SAYS": "no luck"}) as stack:
+        line = asked("required_settings", strict, stack.info)
+    assert line.outcome is Outcome.SKIP
+    assert line.detail["reason"].startswith("without KEY no copy starts, but none names it: the service exited")
+    assert line.detail["counts"]
+
+
+def test_a_setting_that_a_file_gives_is_not_taken_away(strict: Target) -> None:
+    Path(strict.service.cwd, ".env.test").write_text("KEY=from the file\n")
+    with launch(strict, overrides={"ENVIRONMENT": "test"}) as stack:
+        line = asked("required_settings", strict, stack.info)
+    assert (line.outcome, line.detail["counts"]) == (Outcome.SKIP, False)
