@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -368,3 +369,13 @@ def test_what_is_changed_has_a_name(defect, facet):
 
 def test_every_operator_says_what_it_does():
     assert [name for name, one in OPERATORS.items() if not one.does.endswith(".")] == []
+
+
+def test_every_operator_and_its_arguments_are_documented():
+    page = (Path(__file__).parents[2] / "docs" / "wire-mutants.md").read_text()
+    for name, operator in OPERATORS.items():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        assert operator.does in row
+        assert operator.source in row or name in LITERATURE
+        for argument in operator.args.__dataclass_fields__:
+            assert f"`{argument}" in row, f"{name} takes {argument}"
