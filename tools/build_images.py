@@ -21,8 +21,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.stack.docker_images import CONTEXT_LABEL, context_digest
+from tools.service_wheels import service_wheels
 from tools.setup.commands import SetupError, Words, run
-from tools.setup.python_packages import find_pip
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = "harness/base:local"
@@ -32,7 +32,6 @@ SBOM = ROOT / "reports" / "sbom" / "dealradar.cdx.json"
 LABEL = "harness.inputs"
 _PACKAGES = ("ca-certificates", "python3", "python3-pip", "python3-venv", "tzdata", "zlib1g")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PLATFORMS = ("manylinux_2_34", "manylinux_2_31", "manylinux_2_28", "manylinux_2_24", "manylinux_2_17", "manylinux2014")
 
 
 @dataclass(frozen=True)
@@ -185,17 +184,7 @@ def _fill_service(context: Path) -> None:
     shutil.copytree(ROOT / "service", context, dirs_exist_ok=True, ignore=ignored)
     ask_version = ("python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
     version = _docker("run", "--rm", "--network=none", PYTHON, *ask_version, doing=f"asking {PYTHON} for its version")
-    with tempfile.TemporaryDirectory(prefix="harness-pip-") as scratch:
-        pip = find_pip(Path(scratch), os.environ)
-        if pip is None:
-            raise SetupError("getting the service's wheels: this Python has no pip: apt-get install python3-venv")
-        words = [*pip, "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
-        words += ["--python-version", version.strip(), "--require-hashes", "--dest", str(context / "wheels")]
-        words += [f"--platform={name}_{os.uname().machine}" for name in _PLATFORMS]
-        # apart: the service and what lists its packages may pin one package in two versions
-        for lock in ("requirements.lock", "sbom/requirements.lock"):
-            asked = [*words, "--requirement", str(ROOT / "service" / lock)]
-            run(asked, doing=f"getting the wheels of {lock}", cwd=ROOT, env=os.environ)
+    shutil.copytree(service_wheels(ROOT, version.strip()), context / "wheels")
     _readable_by_all(context)
 
 
