@@ -144,12 +144,12 @@ class Small:
                 process.communicate()
 
     def harness(
-        self, *words: str, env: Mapping[str, str] | None = None, **how: Any
+        self, *words: str, env: Mapping[str, str] | None = None, seconds: float = 100, **how: Any
     ) -> subprocess.CompletedProcess[str]:
         """The same, waited for."""
         with self.start(*words, env=env, **how) as process:
             try:
-                out, err = process.communicate(timeout=100)
+                out, err = process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise

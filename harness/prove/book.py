@@ -42,11 +42,6 @@ class ProofPlan:
     asked: str = ""
     """The words of the command line that narrowed it; "" for the whole catalogue."""
 
-    @property
-    def sources(self) -> bool:
-        """Is the service started from its sources for this proof?"""
-        return not self.url and (self.healthy > 0 or any(one.kind == "patch" for one in self.defects))
-
 
 class Book:
     """Which defects are left to try, and what became of the others; a resumed proof tries none of them again."""

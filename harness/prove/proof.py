@@ -92,7 +92,7 @@ def proof_document(proof: Proof) -> dict[str, Any]:
         "detected": proof.detected,
         "total": proof.total,
         "guarded": [{"operation": one.operation, "facet": one.facet, "state": one.state} for one in proof.guarded],
-        "seconds_a_defect": _means(proof.results),
+        "seconds_a_defect": means(proof.results),
     }
     if proof.draw is not None:
         document["draw"] = _draw(proof.draw)
@@ -131,7 +131,8 @@ def _draw(draw: Draw) -> dict[str, Any]:
     }
 
 
-def _means(results: Sequence[Result]) -> Mapping[str, float]:
+def means(results: Sequence[Result]) -> Mapping[str, float]:
+    """Mean seconds of a defect, by kind."""
     kinds = sorted({one.kind for one in results})
     found = {kind: [one.seconds for one in results if one.kind == kind] for kind in kinds}
     return {kind: round(sum(seconds) / len(seconds), 2) for kind, seconds in found.items()}

@@ -16,6 +16,7 @@ from harness.prove.attempts import AttemptError, Ground
 from harness.prove.book import Book, ProofPlan, Told
 from harness.prove.controls import Controls, Health, alarms_of, health_of
 from harness.prove.keeping import ProofFolder, latest_folder, new_folder
+from harness.prove.leaving import leave_proof
 from harness.prove.lies import run_lie
 from harness.prove.model import Defect, Result
 from harness.prove.patches import try_patch, unexpected
@@ -23,6 +24,7 @@ from harness.prove.patching import source_of
 from harness.prove.proof import Proof
 from harness.prove.selection import Ruled
 from harness.prove.wire_proof import Wire, prove_wire
+from harness.run import utc_now
 from harness.stack.scratch import guarded_folder
 
 CONTROL_PATCH = "control.patch"
@@ -37,17 +39,19 @@ def run_proof(plan: ProofPlan, listen: Listener, told: Told) -> tuple[ProofFolde
     ConfigError for a patch that does not apply, HarnessError where the disk is full.
     """
     folder = latest_folder(plan.out) if plan.resume else new_folder(plan.out)
-    book = Book(plan, folder, told)
+    book, start = Book(plan, folder, told), utc_now()
     with full_disk_named(plan.out), guarded_folder() as (scratch, environment):
         health = _without_wire(plan, book, scratch, environment, listen)
         wire = prove_wire(plan, book, scratch / "wire", listen) if plan.wire else Wire()
-    return folder, Proof(
-        health=health.joined(wire.health),
-        results=book.in_order(),
-        guarded=wire.rows,
-        draw=wire.draw,
-        foreign=bool(plan.url),
-    )
+        proof = Proof(
+            health=health.joined(wire.health),
+            results=book.in_order(),
+            guarded=wire.rows,
+            draw=wire.draw,
+            foreign=bool(plan.url),
+        )
+        leave_proof(plan, folder, proof, start)
+    return folder, proof
 
 
 def _without_wire(
@@ -58,7 +62,7 @@ def _without_wire(
         waiting = {pool.submit(run_lie, one, scratch / "lies" / one.id): one for one in book.left("gate")}
         healthy: list[tuple[str, ...]] = []
         runs: list[Future[Ruled]] = []
-        if plan.sources:
+        if book.left("patch") or (plan.healthy and not plan.url):
             ground = _ground(plan, book.folder, scratch, environment, stop)
             first = _first_healthy(ground, listen)
             healthy.append(alarms_of(first, partial=bool(plan.narrowed)))

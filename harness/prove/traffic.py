@@ -70,7 +70,7 @@ def traffic_of(recorder: Recorder, journal: Journal) -> Traffic:
     return Traffic(seen=_merged(found), samples=tuple(recorder.samples.values()), unowned=unowned)
 
 
-def tests_that_saw(seen: Iterable[Seen]) -> frozenset[str]:
+def witnesses(seen: Iterable[Seen]) -> frozenset[str]:
     """Tests behind any of these exchanges."""
     return frozenset(test for one in seen for test in one.test_ids)
 

@@ -17,7 +17,7 @@ from harness.prove.mutant import WireMutant
 from harness.prove.operations import Operations
 from harness.prove.operators import facet_of
 from harness.prove.selection import Ruled, Selection, criterion_of, select_tests, settle_fate
-from harness.prove.traffic import Recorder, Traffic, tests_that_saw, traffic_of
+from harness.prove.traffic import Recorder, Traffic, traffic_of, witnesses
 from harness.prove.wire_runs import UNDISTURBED, WireRuns, read_journal
 
 _ASIDE = f"{UNDISTURBED} and beside"
@@ -100,7 +100,7 @@ class WireProof:
 
     def _try(self, defect: Defect, mutant: WireMutant) -> tuple[Fate, str, Ruled | None]:
         exchanges = [one for one in self.healthy.traffic.seen if takes(defect, one)]
-        candidates = tests_that_saw(exchanges)
+        candidates = witnesses(exchanges)
         if not candidates:
             return Fate.NOT_EXERCISED, "no request of the suites passes there", None
         if not defect.expect.criterion:

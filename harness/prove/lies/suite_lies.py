@@ -48,6 +48,12 @@ def error_rate(stack):
 SKIPPING_FILE = 'import pytest\npytest.importorskip("client_of_last_year")\n' + PLAIN
 TORN_FILE = "import client_of_last_year\n" + PLAIN
 MORE = "own/test_more.py"
+HOOKS = "own/conftest.py"
+IGNORING = 'collect_ignore = ["test_more.py"]\n'
+DESELECTING = """def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if "NAME" not in item.name]
+"""
+ITEM = PLAIN.replace(HEAD, "import pytest\n\n")
 LIMIT = ("[ratelimit]", "limit = 20", "window_s = 2")
 LIMIT_POLICY = """\
 schema = 1
@@ -96,6 +102,16 @@ register(
     "test-deselected-in-the-environment",
     told=gated(*BROKEN, suite=PLAIN, env={"PYTEST_ADDOPTS": "-k root"}),
     honest=gated(suite=PLAIN, env={"PYTEST_ADDOPTS": "-k root"}),
+)
+register(
+    "file-ignored-by-the-suite",
+    told=gated(*BROKEN, suite=HEAD, files={MORE: ITEM, HOOKS: IGNORING}),
+    honest=gated(suite=HEAD, files={MORE: ITEM}),
+)
+register(
+    "test-deselected-by-the-suite",
+    told=gated(*BROKEN, suite=PLAIN, files={HOOKS: DESELECTING.replace("NAME", "item")}),
+    honest=gated(suite=PLAIN, files={HOOKS: DESELECTING.replace("NAME", "later")}),
 )
 register("worker-that-died", told=gated("-n", "2", suite=DYING), honest=gated("-n", "2", suite=PLAIN))
 register("failure-nobody-selects", told=gated(*BROKEN, suite=STRAY), honest=gated(suite=STRAY))

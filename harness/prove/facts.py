@@ -1,0 +1,109 @@
+"""What a proof was made of: without it nobody could say of which build it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import harness
+from harness.model import Build, Evidence, Outcome, Target
+from harness.prove.book import ProofPlan
+from harness.prove.keeping import ProofFolder
+from harness.prove.model import Result
+from harness.run import load_record, utc_now
+from harness.stack.build import fingerprint, identify_build, reported_build
+
+_RAN = (Outcome.PASS, Outcome.FAIL, Outcome.FLAKY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofFacts:
+    """What stands beside the results."""
+
+    id: str
+    """Name of the proof's folder."""
+    target: str
+    policy: str
+    build: Build
+    fingerprint: str
+    """Digest of the sources that were tried (`harness.stack.build.fingerprint`); "" for a service at a URL."""
+    url: str
+    overrides: tuple[str, ...]
+    """Names of the settings that `--env` changed."""
+    asked: str
+    """The words that narrowed the proof; "" for the whole catalogue."""
+    narrowed: str
+    """The suites that were left out, as words."""
+    full: bool
+    start: str
+    end: str
+    checks: tuple[str, ...]
+    """Checks that ran on the healthy service."""
+    folders: Mapping[str, str]
+    """Id of a defect -> where its evidence lies, relative to the proof's folder."""
+    harness: str = harness.__version__
+
+
+def facts_of(plan: ProofPlan, folder: ProofFolder, results: Iterable[Result], start: str) -> ProofFacts:
+    """Look them up once a proof has ended."""
+    return ProofFacts(
+        id=folder.path.name,
+        target=plan.target.name,
+        policy=plan.policy.name,
+        build=_build(plan.target, plan.url),
+        fingerprint="" if plan.url else fingerprint(plan.target),
+        url=plan.url,
+        overrides=tuple(sorted(plan.overrides)),
+        asked=plan.asked,
+        narrowed=plan.narrowed,
+        full=plan.full,
+        start=start,
+        end=utc_now(),
+        checks=healthy_checks(folder),
+        folders={one.id: place for one in results if (place := _place(folder, one))},
+    )
+
+
+def facts_document(facts: ProofFacts) -> dict[str, Any]:
+    """What `proof.json` says beside `prove --json` (DESIGN 4.2)."""
+    return {
+        "id": facts.id,
+        "target": facts.target,
+        "policy": facts.policy,
+        "build": {"kind": facts.build.kind, "id": facts.build.id, "dirty": facts.build.dirty},
+        "fingerprint": facts.fingerprint,
+        "url": facts.url,
+        "overrides": list(facts.overrides),
+        "asked": facts.asked,
+        "narrowed": facts.narrowed,
+        "full": facts.full,
+        "start": facts.start,
+        "end": facts.end,
+        "harness": facts.harness,
+        "healthy_checks": list(facts.checks),
+        "folders": dict(facts.folders),
+    }
+
+
+def healthy_checks(folder: ProofFolder) -> tuple[str, ...]:
+    """Every check that came to a result in a healthy run of this proof."""
+    runs = [*folder.runs.glob("healthy-*/runs/*"), *folder.runs.glob("wire/healthy*/runs/*")]
+    return tuple(sorted({check for run in runs for check in _checks(load_record(run).evidence)}))
+
+
+def _checks(evidence: Iterable[Evidence]) -> set[str]:
+    return {line.check for line in evidence if line.outcome in _RAN}
+
+
+def _place(folder: ProofFolder, result: Result) -> str:
+    """Where its evidence lies: of the run of all tests where there was one; "" for a lie, which leaves none."""
+    for name in (f"{result.id}-full", result.id):
+        for parent in ("runs/wire", "runs"):
+            if (folder.path / parent / name).is_dir():
+                return f"{parent}/{name}"
+    return ""
+
+
+def _build(target: Target, url: str) -> Build:
+    return reported_build(target, url) if url else identify_build(target)
