@@ -32,8 +32,9 @@ from harness.cli import options
 )
 @click.option("--changed", metavar="REF", default=None, help="Defects in files that changed since that git revision.")
 @click.option("--healthy", type=click.IntRange(min=0), default=None, help="Healthy runs (default: 1 if patches run).")
+@click.option("--sample", type=click.IntRange(min=1), default=None, help="About so many of the defects, by --seed.")
 @click.option("--draw", type=click.IntRange(0, 1000), default=None, help="Wire mutants drawn at random (default: 20).")
-@click.option("--seed", type=click.IntRange(min=0), default=None, help="Number that the draw is made from.")
+@click.option("--seed", type=click.IntRange(min=0), default=None, help="Number that draw and sample are made from.")
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Gates at once (default: the cores).")
 @click.option("--full", is_flag=True, help="Run all suites on every defect, past the first check that fails.")
 @click.option("--resume", is_flag=True, help="Go on with the proof that was begun last.")
@@ -55,6 +56,7 @@ def command(
     without: str | None,
     changed: str | None,
     healthy: int | None,
+    sample: int | None,
     draw: int | None,
     seed: int | None,
     jobs: int | None,
@@ -70,7 +72,6 @@ def command(
     """
     from harness.aim import take_aim
     from harness.cli.prove_text import print_proof, showing_results
-    from harness.places import root
     from harness.prove.plan import Wishes, make_proof_plan
     from harness.prove.proof import proof_document
     from harness.prove.run import run_proof
@@ -78,7 +79,7 @@ def command(
     aim = take_aim(target=target, backend=None, url=url, overrides=options.overrides(env))
     wishes = Wishes(
         policy=policy,
-        catalogue=catalogue or root() / "defects",
+        catalogue=catalogue,
         kinds=(*kind, "wire") if wire else kind,
         areas=options.words("--area", area),
         only=options.words("--only", only),
@@ -88,6 +89,7 @@ def command(
         jobs=jobs,
         full=full,
         resume=resume,
+        sample=sample,
         draw=draw,
         seed=seed,
         active=active,

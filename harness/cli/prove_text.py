@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.progress import described
+from harness.cli.progress import Plain, described
 from harness.model import Listener, Progress
 from harness.prove.model import Defect, Fate, Result
 from harness.prove.proof import Proof, missed
@@ -62,17 +61,13 @@ def showing_results(defects: Sequence[Defect]) -> Iterator[tuple[Listener, Hear]
         with Live(table, console=console, transient=True, refresh_per_second=4):
             yield table.listen, table.hear
         return
-    begun = time.monotonic()
+    plain = Plain()
 
-    def say(text: str) -> None:
-        sys.stderr.write(f"{time.monotonic() - begun:6.1f} s  {text}\n")
-        sys.stderr.flush()
+    def hear(result: Result) -> None:
+        plain(Progress(phase=result.fate.value, text=f"{result.id} ({result.seconds:.1f} s)"))
 
-    def listen(happened: Progress) -> None:
-        if happened.text != "running":
-            say(f"{happened.phase}: {happened.text}")
-
-    yield listen, lambda result: say(f"{result.fate.value:14} {result.id} ({result.seconds:.1f} s)")
+    yield plain, hear
+    plain.release()
 
 
 def print_proof(proof: Proof, folder: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from random import Random
 
 from harness.catalogue import Suite, choose
 from harness.errors import ConfigError, UsageError
@@ -22,6 +23,7 @@ from harness.prove.catalogue import choose_defects, load_catalogue
 from harness.prove.model import Defect
 from harness.prove.patching import Source, check_patch, read_patch, source_of
 
+CATALOGUE = "defects"
 DRAWN = 20
 """How many mutants the random draw takes where nobody says."""
 
@@ -31,7 +33,8 @@ class Wishes:
     """What was asked for on the command line, of which defects, and how."""
 
     policy: str
-    catalogue: Path
+    catalogue: Path | None = None
+    """None for our own. Its patches are of DealRadar: before another target they are left out."""
     kinds: Collection[str] = ()
     areas: Collection[str] = ()
     only: Collection[str] = ()
@@ -43,6 +46,7 @@ class Wishes:
     resume: bool = False
     draw: int | None = None
     seed: int | None = None
+    sample: int | None = None
     active: bool = False
 
 
@@ -59,8 +63,9 @@ def make_proof_plan(
     rules = load_policy(wishes.policy, root())
     check_selects(rules, checks, target=target.name)
     source = None if url else source_of(target)
-    defects = _chosen(wishes, rules, checks, source, url)
-    few = wishes.only or wishes.areas
+    seed = secrets.randbelow(10**6) if wishes.seed is None else wishes.seed
+    defects = _sampled(_chosen(wishes, rules, checks, source, url), wishes.sample, seed)
+    few = wishes.only or wishes.areas or wishes.sample is not None
     chosen = choose(suites, _suites_for(defects, rules, checks, suites) if few else (), wishes.without)
     left_out = sorted({suite.name for suite in suites} - {suite.name for suite in chosen})
     wire = any(one.kind == "wire" for one in defects) or bool(wishes.draw) or bool(url)
@@ -71,7 +76,7 @@ def make_proof_plan(
         suites=tuple(suite.name for suite in chosen),
         narrowed=f"--without {','.join(left_out)}" if left_out else "",
         defects=defects,
-        catalogue=wishes.catalogue,
+        catalogue=wishes.catalogue or root() / CATALOGUE,
         healthy=int(any(one.kind == "patch" for one in defects)) if wishes.healthy is None else wishes.healthy,
         jobs=wishes.jobs or os.cpu_count() or 1,
         full=wishes.full,
@@ -81,7 +86,7 @@ def make_proof_plan(
         active=wishes.active,
         wire=wire,
         draw=(DRAWN if wire and not few else 0) if wishes.draw is None else wishes.draw,
-        seed=secrets.randbelow(10**6) if wishes.seed is None else wishes.seed,
+        seed=seed,
         asked=_narrowing(wishes),
     )
 
@@ -91,8 +96,22 @@ def _narrowing(wishes: Wishes) -> str:
     words = [f"--kind {kind}" for kind in dict.fromkeys(wishes.kinds)]
     for option, names in (("--area", wishes.areas), ("--only", wishes.only), ("--without", wishes.without)):
         words += [f"{option} {shlex.quote(','.join(names))}"] if names else []
+    words += [f"--sample {wishes.sample}"] if wishes.sample is not None else []
     words += [f"--changed {shlex.quote(wishes.changed)}"] if wishes.changed is not None else []
     return " ".join(words)
+
+
+def _sampled(defects: tuple[Defect, ...], n: int | None, seed: int) -> tuple[Defect, ...]:
+    """`n` defects by that seed, of each kind about its share and at least one, in the catalogue's order."""
+    if n is None or n >= len(defects):
+        return defects
+    chance = Random(seed)  # noqa: S311 - to be repeated, no secret
+    kinds = sorted({one.kind for one in defects})
+    taken: set[str] = set()
+    for kind in kinds:
+        ids = [one.id for one in defects if one.kind == kind]
+        taken.update(chance.sample(ids, min(len(ids), max(1, round(n * len(ids) / len(defects))))))
+    return tuple(one for one in defects if one.id in taken)
 
 
 def _chosen(
@@ -104,7 +123,9 @@ def _chosen(
         if set(kinds) - {"wire"}:
             raise UsageError(f"--url {url}: only --kind wire needs no source; leave the other kinds out")
         kinds = ("wire",)
-    known = load_catalogue(wishes.catalogue, policy, checks, folder)
+    known = load_catalogue(wishes.catalogue or root() / CATALOGUE, policy, checks, folder)
+    if wishes.catalogue is None and source is not None and source.top != root():
+        known = tuple(one for one in known if one.kind != "patch")
     defects = choose_defects(known, kinds=kinds, areas=wishes.areas, only=wishes.only)
     if wishes.changed is not None:
         if source is None:

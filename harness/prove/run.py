@@ -96,7 +96,8 @@ def _ground(
 
 def _first_healthy(ground: Ground, listen: Listener) -> Ruled:
     """The first healthy run: from it is known which tests look at which criterion."""
-    listen(Progress(phase="healthy 1", text="begun"))
+    # told as a part of the start: whether the service can be proven at all is not known yet
+    listen(Progress(phase="stack", text="the healthy service, all its suites"))
     seen = ground.attempt("healthy-1", None, None)
     if seen.status("startup") is Status.FAIL:
         reason = next(one.reason for one in seen.verdict.criteria if one.id == "startup")

@@ -139,7 +139,7 @@ def test_defects_are_chosen_by_kind_area_and_id(tmp_path):
 
 def test_our_own_catalogue_is_sound(tmp_path):
     target = load_target("dealradar", root())
-    wishes = Wishes(policy="quick", catalogue=root() / "defects")
+    wishes = Wishes(policy="quick")
     plan = make_proof_plan(target, wishes, overrides={}, out=tmp_path)
     counts = Counter(one.kind for one in plan.defects)
     assert counts["patch"] >= 30
