@@ -6,6 +6,7 @@ OpenAPI 3.0 and 3.1 as JSON. References are followed inside the document only: n
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,19 @@ class Operation:
     def name(self) -> str:
         """`GET /path`."""
         return f"{self.method} {self.path}"
+
+    def is_open_below(self, path: str) -> bool:
+        """Can anybody GET it with no more than one identifier right below that path: `/deals/{id}`, `/deals/{id}/x`?"""
+        names = _names_in_path(self.path)
+        return (
+            (self.method, self.needs_login, self.required) == ("GET", False, tuple(names))
+            and len(names) == 1
+            and self.path.startswith(f"{path}/{{{names[0]}}}")
+        )
+
+    def path_for(self, identifier: object) -> str:
+        """The path with that in place of its parameters."""
+        return re.sub(r"\{[^/{}]*\}", lambda _: quote(str(identifier), safe=""), self.path)
 
 
 class OpenApi:

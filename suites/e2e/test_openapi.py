@@ -65,3 +65,31 @@ def test_a_body_has_the_promised_shape(client, document, path):
         pytest.skip("not applicable: the answer is no JSON")
     found = described.mismatches(operation, answer.status, kind.essence, answer.json())
     assert not found, [f"{mismatch.at}: {mismatch.says}" for mismatch in found]
+
+
+@pytest.mark.check("openapi.members", severity="high", source="OpenAPI 3.1, 4.8.14", subject="below GET {path}")
+def test_what_a_list_names_has_the_promised_shape(client, document, path):
+    described = OpenApi(document)
+    below = [one for one in described.operations if one.is_open_below(path)]
+    if not below:
+        pytest.skip("not applicable: nothing lies below the path that anybody may read")
+    # the last ones: other tests make and delete those that come first meanwhile
+    names = identifiers(client.exchange("GET", path).json())[-3:]
+    if not names:
+        pytest.skip("not applicable: the path lists nothing that has an id")
+    for operation in below:
+        answers = [client.exchange("GET", operation.path_for(name)) for name in names]
+        assert 200 in [answer.status for answer in answers]
+        for answer in answers:
+            kind = parse_media_type(answer.header("Content-Type"))
+            assert kind is not None
+            if kind.is_json:
+                found = described.mismatches(operation, answer.status, kind.essence, answer.json())
+                assert not found, [f"{mismatch.at}: {mismatch.says}" for mismatch in found]
+
+
+def identifiers(listed):
+    """The ids of what a list holds, be it an array or an object with an array in it."""
+    members = listed.values() if isinstance(listed, dict) else [listed]
+    arrays = [one for one in members if isinstance(one, list)]
+    return [item["id"] for array in arrays[:1] for item in array if isinstance(item, dict) and "id" in item]

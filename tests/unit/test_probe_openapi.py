@@ -179,3 +179,28 @@ def test_a_schema_that_cannot_be_used_is_no_verdict(schema: dict[str, Any], says
 def test_a_document_that_is_none_is_named(data: bytes, says: str) -> None:
     with pytest.raises(OpenApiError, match=says):
         load_document(data)
+
+
+@pytest.mark.parametrize(
+    ("path", "operation", "below"),
+    [
+        ("/deals", "/deals/{id}", True),
+        ("/deals", "/deals/{id}/prices", True),
+        ("/deals", "/deals/{id}/prices/{day}", False),
+        ("/deals", "/deals", False),
+        ("/deal", "/deals/{id}", False),
+    ],
+)
+def test_an_operation_lies_below_a_list(path, operation, below):
+    document = {"openapi": "3.1.0", "paths": {operation: {"get": {"responses": {}}}}}
+    (found,) = load_document(json.dumps(document).encode()).operations
+    assert found.is_open_below(path) is below
+
+
+def test_what_needs_more_than_an_identifier_is_not_open_below():
+    login = {"responses": {}, "security": [{"bearer": []}]}
+    query = {"responses": {}, "parameters": [{"name": "q", "in": "query", "required": True}]}
+    document = {"openapi": "3.1.0", "paths": {"/a/{id}": {"get": login, "put": {}}, "/b/{id}": {"get": query}}}
+    found = load_document(json.dumps(document).encode()).operations
+    assert [one.name for one in found if one.is_open_below("/a") or one.is_open_below("/b")] == []
+    assert found[0].path_for("a/b") == "/a/a%2Fb"
