@@ -15,6 +15,8 @@ from harness.errors import GroundError, StackError
 
 _SECONDS = 60.0
 """Within which the daemon must answer a request; removing and starting containers on a busy machine is slow."""
+_FIRST_SECONDS = 10.0
+"""Within which it must say that it is there: one that hangs is a finding, not a wait."""
 _HINT = "or use --stack embedded; `harness doctor` says what this machine lacks"
 
 
@@ -44,8 +46,9 @@ def connect_engine(seconds: float = _SECONDS) -> Engine:
     except ImportError as error:
         raise StackError("package docker is not installed; install it: pip install 'harness[docker]'") from error
     with engine_errors("the Docker daemon"):
-        client = docker.DockerClient(base_url=f"unix://{path}", version="auto", timeout=seconds)
+        client = docker.DockerClient(base_url=f"unix://{path}", version="auto", timeout=min(seconds, _FIRST_SECONDS))
         client.ping()
+        client.api.timeout = seconds
     return Engine(client, path)
 
 
