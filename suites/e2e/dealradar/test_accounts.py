@@ -5,6 +5,7 @@ from psycopg import sql
 
 from fixtures.accounts import sign_up
 
+COUNTED, REQUESTS = "GET /api/me/preferences", "dealradar_requests_total"
 METRICS = ("/api/metrics/overview", "/api/metrics/performance", "/api/metrics/notifications")
 
 
@@ -117,10 +118,36 @@ def test_the_performance_figures_come_from_real_requests(new_client, client):
 
 @pytest.mark.check("metrics.notifications_true", severity="high")
 def test_the_notification_figures_are_those_of_the_database(new_client, db):
-    low = _count(db, "notifications")
-    total = new_client(role="operator").exchange("GET", METRICS[2]).json()["total"]
+    low, low_by_state = _count(db, "notifications"), _by_state(db)
+    told = new_client(role="operator").exchange("GET", METRICS[2]).json()
+    high_by_state = _by_state(db)
     # as above: other tests cause some meanwhile
-    assert 0 < low - 50 <= total <= _count(db, "notifications")
+    assert 0 < low - 50 <= told["total"] <= _count(db, "notifications")
+    for state in ("sent", "dead"):
+        assert 0 < low_by_state[state] - 50 <= sum(kind[state] for kind in told["kinds"]) <= high_by_state[state]
+
+
+@pytest.mark.check("metrics.counted_once", severity="high", source="Prometheus, metric types: counter", subject=COUNTED)
+def test_each_request_is_counted_once(new_client, stack_info):
+    one = stack_info.instances[0].url if stack_info.instances else stack_info.url
+    scraper, user = new_client(base_url=one, address="127.0.0.1"), new_client(base_url=one, role="user")
+    before = _requests(scraper)
+    for _ in range(20):
+        assert user.exchange("GET", COUNTED.removeprefix("GET ")).status == 200
+    # other tests may ask for the same meanwhile, but not as often
+    assert 20 <= _requests(scraper) - before < 40
+
+
+def _requests(scraper):
+    """How many requests of the route the instance has counted, over all statuses."""
+    answer = scraper.exchange("GET", "/metrics")
+    assert answer.status == 200
+    lines = answer.text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f'{REQUESTS}{{route="{COUNTED}"'))
+
+
+def _by_state(db):
+    return dict(db.execute("SELECT state, count(*) FROM notifications GROUP BY state").fetchall())
 
 
 def _count(db, table):
