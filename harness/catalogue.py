@@ -25,6 +25,8 @@ class Suite:
     paths: tuple[Path, ...]
     checks: frozenset[str]
     turns: frozenset[str]
+    promised: frozenset[str] = frozenset()
+    """Of the checks, those that each run of the whole suite must leave a line of, if only a skip."""
 
 
 def find_suites(root: Path, target: str, more: Iterable[Path] = ()) -> tuple[Suite, ...]:
@@ -70,14 +72,29 @@ def _checks(tree: ast.Module | None, suite: str) -> frozenset[str]:
     return frozenset(proven | set(_written(tree, constants)))
 
 
+def _promised(tree: ast.Module | None, suite: str) -> frozenset[str]:
+    if tree is None:
+        return frozenset()
+    constants = _constants(tree)
+    return frozenset(check for test in _tests(tree) if (check := test.promise(suite, constants)))
+
+
 def _read_suite(name: str, files: Iterable[Path], paths: tuple[Path, ...]) -> Suite:
     checks: set[str] = set()
+    promised: set[str] = set()
     turns: set[str] = set()
     for file in files:
         tree = _parse(file)
         checks |= _checks(tree, name)
+        promised |= _promised(tree, name)
         turns |= {"shared"} if tree is None else {test.turn for test in _tests(tree)}
-    return Suite(name=name, paths=paths, checks=frozenset(checks), turns=frozenset(turns))
+    return Suite(
+        name=name,
+        paths=paths,
+        checks=frozenset(checks),
+        turns=frozenset(turns),
+        promised=frozenset(promised),
+    )
 
 
 def _test_files(folder: Path, pattern: str = "**/") -> Iterator[Path]:
@@ -116,6 +133,18 @@ class _Test:
         outer = [*_check_ids(self.inherited, constants), f"{suite}.{self.name.removeprefix('test_')}"]
         return (*nested, outer[0])
 
+    def promise(self, suite: str, constants: Mapping[str, str]) -> str:
+        """The check that the test proves whatever its parameters are; "" where the source alone does not tell."""
+        if marks := _check_marks(self.own):
+            ids = _check_ids(marks[:1], constants)
+        elif _check_marks(node for decorator in self.own for node in ast.walk(decorator)):
+            return ""
+        elif marks := _check_marks(self.inherited):
+            ids = _check_ids(marks[:1], constants)
+        else:
+            ids = (f"{suite}.{self.name.removeprefix('test_')}",)
+        return ids[0] if ids and "*" not in ids[0] else ""
+
 
 def _tests(tree: ast.Module | ast.ClassDef, inherited: tuple[ast.expr, ...] = ()) -> Iterator[_Test]:
     """Tests as pytest finds them: functions of the module and methods of `Test…` classes, none inside a function."""
@@ -144,9 +173,12 @@ def _mark(node: ast.AST) -> tuple[str, ...]:
     return (function.attr,) if owner_name == "mark" else ()
 
 
+def _check_marks(nodes: Iterable[ast.AST]) -> list[ast.Call]:
+    return [node for node in nodes if isinstance(node, ast.Call) and _mark(node) == ("check",) and node.args]
+
+
 def _check_ids(nodes: Iterable[ast.AST], constants: Mapping[str, str]) -> tuple[str, ...]:
-    calls = (node for node in nodes if isinstance(node, ast.Call) and _mark(node) == ("check",) and node.args)
-    return tuple(text for call in calls if (text := _text(call.args[0], constants)))
+    return tuple(text for call in _check_marks(nodes) if (text := _text(call.args[0], constants)))
 
 
 def _constants(tree: ast.Module) -> dict[str, str]:

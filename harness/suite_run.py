@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 from harness.catalogue import Suite
 from harness.errors import StackError, StartupError
-from harness.model import Listener, Progress
-from harness.run import Run
+from harness.model import Listener, Observation, Outcome, Progress
+from harness.run import Run, read_evidence
 from harness.stack import Stack
 from harness.startup import startup_failed
 from harness.suite_process import Phase, SuiteOptions, crashed, follow, running
@@ -22,6 +22,8 @@ Waited = Callable[[float], None]
 """Is told of seconds spent waiting for a turn on the machine."""
 FreshStack = Callable[[str, Waited], AbstractContextManager[Stack]]
 """Starts a stack for the suite of that name alone."""
+_BROKEN_OFF = frozenset({"collection", "startup", "suite.crashed", "worker.crashed"})
+"""Where one of these is red, it says why tests are missing."""
 
 
 def run_suites(
@@ -36,7 +38,8 @@ def run_suites(
 
     What waits runs beside all else. What shares the machine runs first, what wants it alone afterwards, one suite
     after the other, each on a stack of its own where `fresh_stack` can make one. A stack that fails from here on is
-    evidence too: it costs the suites that needed it, and the verdict still decides (DESIGN 4.1).
+    evidence too: it costs the suites that needed it, and the verdict still decides (DESIGN 4.1). So is a check that a
+    suite promises and that no test spoke of.
     """
     heard = Heard(run)
     beside = Phase("beside", _with_turn(suites, "beside"), "beside", 0)
@@ -58,6 +61,8 @@ def run_suites(
         if waiting is not None:
             with timed(run, "waiting for what ran beside", listen):
                 follow(run, beside, waiting, heard, listen)
+    if not options.extra:
+        run.record(_unheard(run, suites))
 
 
 @contextmanager
@@ -75,6 +80,19 @@ def timed(run: Run, name: str, listen: Listener) -> Iterator[Waited]:
         with run.editing() as document:
             document["phases"].append({"name": name, "seconds": round(seconds, 3), "waited": round(sum(waits), 3)})
         listen(Progress(phase=name, text=f"{how} after {seconds:.1f} s"))
+
+
+def _unheard(run: Run, suites: Sequence[Suite]) -> Iterator[Observation]:
+    """Checks that left no line though nothing went wrong: a suite's own hooks or settings left their tests out."""
+    lines = read_evidence(run.path / "evidence.jsonl", run.id).lines
+    if any(line.check in _BROKEN_OFF and line.outcome in (Outcome.FAIL, Outcome.ERROR) for line in lines):
+        return
+    heard = {line.check for line in lines}
+    for suite in suites:
+        for check in sorted(suite.promised - heard):
+            reason = "no test left a line of it, and its suite was run to the end: who left the test out?"
+            detail = {"reason": reason, "message": reason}
+            yield Observation(suite=suite.name, check=check, subject=suite.name, outcome=Outcome.ERROR, detail=detail)
 
 
 @contextmanager

@@ -73,6 +73,30 @@ def test_a_suite_says_which_turns_its_tests_take(tmp_path, text, turns):
     assert suite(tmp_path, "e2e").turns == turns
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("def test_health(): ...", {"e2e.health"}),
+        ("@pytest.mark.check('two')\n@pytest.mark.check('one')\ndef test_a(): ...", {"one"}),
+        ("pytestmark = pytest.mark.check('all')\n@pytest.mark.check('one')\ndef test_a(): ...", {"one"}),
+        ("@pytest.mark.check('of.class')\nclass TestIt:\n    def test_a(self): ...", {"of.class"}),
+        # which parameters there are, and so which check, is known when it runs
+        (
+            "@pytest.mark.parametrize('x', [pytest.param(1, marks=pytest.mark.check('one')), 2])\ndef test_a(x): ...",
+            set(),
+        ),
+        ("@pytest.mark.check(f'headers.{NAME}')\ndef test_a(): ...", set()),
+        ("@pytest.mark.check(compute())\ndef test_a(): ...", set()),
+        # measured only if the test gets that far
+        ("@pytest.mark.check('one')\ndef test_a(measure):\n    measure('cache.ratio', 1)", {"one"}),
+        ("def test_a(:", set()),
+    ],
+)
+def test_a_suite_promises_the_checks_that_its_tests_prove_in_any_case(tmp_path, text, found):
+    write(tmp_path / "suites" / "e2e" / "test_it.py", text)
+    assert suite(tmp_path, "e2e").promised == found
+
+
 @pytest.fixture
 def tree(tmp_path) -> Path:
     suites = tmp_path / "suites"
