@@ -22,6 +22,9 @@ from harness.proxy.wire import Wire
 
 _BACKLOG = 1024
 _PORT_TRIES = 20
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_PAUSE_S = 0.1
+"""How long no connection is taken where this process can hold no more."""
 
 
 async def pass_on(request: Request, send: Send) -> Answer:
@@ -57,7 +60,9 @@ class Proxy:
         self._turns = itertools.cycle(self._addresses)
         self._tls = tls
         self._host = ""
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[socket.socket] = []
+        self._accepted: set[socket.socket] = set()
+        """Connections that are not served yet."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -73,40 +78,64 @@ class Proxy:
         hosts = [host]
         if host == "127.0.0.1" and socket.has_ipv6 and any(address.on_ipv6 for address in self._addresses):
             hosts.append("::1")
-        sockets = _bound(hosts, port)
+        self._listeners = _bound(hosts, port)
         self._host = host
-        self.port = int(sockets[0].getsockname()[1])
-        loop = asyncio.get_running_loop()
-        for sock in sockets:
-            server = await loop.create_server(
-                lambda: Wire(h11.SERVER, self._begin), sock=sock, ssl=self._tls, backlog=_BACKLOG
-            )
-            self._servers.append(server)
+        self.port = int(self._listeners[0].getsockname()[1])
+        for listener in self._listeners:
+            listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+            self._listen(listener)
         return self.port
 
     async def close(self) -> None:
         """Stop listening and cut what is open."""
-        for server in self._servers:
-            server.close()
-        tasks = tuple(self._tasks)
-        for task in tasks:
+        for listener in self._listeners:
+            asyncio.get_running_loop().remove_reader(listener)
+        for task in (tasks := tuple(self._tasks)):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for server in self._servers:
-            await server.wait_closed()
-        self._servers.clear()
+        for sock in (*self._listeners, *self._accepted):
+            sock.close()
 
-    def _begin(self, wire: Wire) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(wire))
+    def _listen(self, listener: socket.socket) -> None:
+        """By hand: asyncio's own server leaves open what it takes while it is closed (gh-109564)."""
+        if listener.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            sock, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            loop.remove_reader(listener)
+            loop.call_later(_PAUSE_S, self._listen, listener)
+            return
+        sock.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+        self._accepted.add(sock)
+        task = loop.create_task(self._serve(sock))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, wire: Wire) -> None:
-        peer = wire.transport.get_extra_info("peername") if wire.transport is not None else None
+    async def _serve(self, sock: socket.socket) -> None:
+        self._accepted.discard(sock)
         try:
-            await serve(wire, peer[0] if peer else "", self._pass)
+            client = str(sock.getpeername()[0])
+            wire = await self._connected(sock)
+        except OSError:
+            # it is gone already, or does not speak our TLS
+            sock.close()
+            return
+        try:
+            await serve(wire, client, self._pass)
         except Exception as error:  # noqa: BLE001 - a handler is anybody's; whoever runs the proxy asks for it
             self.failure = self.failure or error
+
+    async def _connected(self, sock: socket.socket) -> Wire:
+        loop = asyncio.get_running_loop()
+        return (await loop.connect_accepted_socket(lambda: Wire(h11.SERVER), sock, ssl=self._tls))[1]
 
     async def _pass(self, request: Request, upstreams: Upstreams) -> Answer:
         async def send(request: Request) -> Answer:

@@ -23,7 +23,7 @@ class Wire(asyncio.Protocol):
     What was received stays readable after the connection is lost: an answer that came before a reset is an answer.
     """
 
-    def __init__(self, role: type[h11.CLIENT | h11.SERVER], made: Callable[[Wire], None] | None = None) -> None:
+    def __init__(self, role: type[h11.CLIENT | h11.SERVER]) -> None:
         self.http = h11.Connection(role, max_incomplete_event_size=_MAX_HEAD)
         self.transport: asyncio.Transport | None = None
         self.received = 0
@@ -35,8 +35,8 @@ class Wire(asyncio.Protocol):
         self.was_reset = False
         self.on_end: Callable[[], None] | None = None
         """Called once, when nothing more will come."""
-        self._made = made
         self._told_end = False
+        self._is_tls = False
         self._news: asyncio.Future[None] | None = None
         self._may_write: asyncio.Future[None] | None = None
 
@@ -47,8 +47,7 @@ class Wire(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError(f"a stream is needed, not {transport!r}")
         self.transport = transport
-        if self._made is not None:
-            self._made(self)
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -62,7 +61,7 @@ class Wire(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The other side sends no more. It may still read, but for TLS, where asyncio closes."""
         self._end()
-        return self.transport is not None and self.transport.get_extra_info("sslcontext") is None
+        return not self._is_tls
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""

@@ -50,7 +50,8 @@ def test_workers_are_counted_in_status_and_a_dead_one_is_noticed(desk: Desk) -> 
 def test_up_stays_status_finds_it_and_down_leaves_nothing(desk: Desk) -> None:
     up = json.loads(desk.up("--json")[0])
     assert set(up) == {
-        "name", "backend", "url", "database_url", "redis_url", "smtp_url", "mailbox_url", "instances", "workers",
+        "name", "backend", "url", "database_url", "redis_url", "smtp_url", "mailbox_url", "ca_file", "instances",
+        "workers",
     }  # fmt: skip
     assert (up["name"], up["backend"], up["database_url"]) == ("default", "embedded", None)
     assert [instance["url"] for instance in up["instances"]] == [up["url"]]
