@@ -56,6 +56,8 @@ class Rig:
         self._more: list[Process] = []
         self._pids: dict[str, int | None] = {}
         self._mailbox: Mailbox | None = None
+        self._doubtful: set[str] = set()
+        """Workers that may hang since a fault: they live, and nobody can ask them whether they work."""
 
     @property
     def info(self) -> StackInfo:
@@ -131,19 +133,19 @@ class Rig:
 
     def kill(self, part: Part) -> None:
         """SIGKILL, to all below it too; returns when it is gone."""
-        self.faults.begin("kill", _name(part))
+        self._begin("kill", part)
         processes.kill(self._backend, _name(part))
 
     def terminate(self, part: Part, seconds: float = TERMINATE_SECONDS) -> int | None:
         """SIGTERM; the exit status, None if it still runs after `seconds`. Raises UsageError for what is frozen."""
         if self.faults.open.get(_name(part)) == "freeze":
             raise UsageError(f"{_name(part)} is frozen, and hears no SIGTERM; thaw it first")
-        self.faults.begin("terminate", _name(part))
+        self._begin("terminate", part)
         return processes.terminate(self._backend, _name(part), seconds)
 
     def freeze(self, part: Part) -> None:
         """SIGSTOP: it accepts connections, and answers nothing, until `thaw`."""
-        self.faults.begin("freeze", _name(part))
+        self._begin("freeze", part)
         processes.freeze(self._backend, _name(part))
 
     def thaw(self, part: Part) -> None:
@@ -156,7 +158,7 @@ class Rig:
         name = _server(server)
         # its helpers must hear that it ends: what stays frozen would hold its data
         processes.thaw(self._backend, name)
-        self.faults.begin("stop", name)
+        self._begin("stop", name)
         stop_server(self._backend, name)
 
     def start(self, part: Part) -> None:
@@ -169,6 +171,7 @@ class Rig:
             self._pids[name] = start_server(self._backend, self.info, _server(part))
         else:
             self._pids[name] = processes.start_again(self._backend, part, self.target)
+        self._doubtful.discard(name)
         self.faults.end(name)
 
     # --- whole again
@@ -176,13 +179,15 @@ class Rig:
     def mend(self) -> None:
         """Make the rig as it was: servers run, its own instances and workers too, and what was added is ended.
 
-        An instance that does not get well by itself is started again. Raises StartupError, StackError where that fails.
+        An instance that does not get well by itself is started again; so is a worker to which, or to a server, a fault
+        was done: it may live and hang. Raises StartupError, StackError where that fails.
         """
         self._thaw_all()
         for server in SERVERS:
             if server in self.info.timings and self.exit_status(server) is not None:
                 self.start(server)
         if MAIL in self.faults.open:
+            self._doubt(MAIL)
             self.mailbox.normal()
         for one in self._more:
             self._backend.stop(one.name)
@@ -213,9 +218,18 @@ class Rig:
             if fault == "freeze":
                 self.thaw(part)
 
+    def _begin(self, fault: str, part: Part) -> None:
+        self._doubt(_name(part))
+        self.faults.begin(fault, _name(part))
+
+    def _doubt(self, name: str) -> None:
+        everywhere = name in (*SERVERS, MAIL)
+        workers = {one.name for one in self._own if isinstance(one, Worker)}
+        self._doubtful |= workers if everywhere else workers & {name}
+
     def _well(self, one: Process) -> bool:
         if not isinstance(one, Instance):
-            return True
+            return one.name not in self._doubtful
         timeout = self.target.service.timeout_s
         return wait_until(
             service_asker(one.url, self.target.health, timeout), lambda: self.exit_status(one), timeout

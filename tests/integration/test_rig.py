@@ -175,6 +175,57 @@ def test_taken_again(rig):
 """
 
 
+HANGING = """
+import os
+import pytest
+
+pytestmark = [pytest.mark.breaks, pytest.mark.rig(workers=2)]
+seen = []
+
+def note(rig):
+    seen.append([worker.pid for worker in rig.workers])
+    assert [rig.exit_status(worker) for worker in rig.workers] == [None, None]
+
+def test_ends_never(rig):
+    note(rig)
+    assert rig.terminate(rig.workers[0], seconds=0.2) is None
+
+def test_frozen_and_thawed(rig):
+    note(rig)
+    assert seen[-1][0] != seen[-2][0]
+    assert seen[-1][1] == seen[-2][1]
+    rig.freeze(rig.workers[1])
+    rig.thaw(rig.workers[1])
+
+def test_without_a_server_for_a_while(rig):
+    note(rig)
+    assert seen[-1][0] == seen[-2][0]
+    assert seen[-1][1] != seen[-2][1]
+    rig.stop("valkey")
+    rig.start("valkey")
+
+def test_started_again_by_the_test(rig):
+    note(rig)
+    assert not set(seen[-1]) & set(seen[-2])
+    rig.kill(rig.workers[0])
+    rig.start(rig.workers[0])
+    seen.append([worker.pid for worker in rig.workers])
+
+def test_nothing_was_done(rig):
+    note(rig)
+    assert seen[-1] == seen[-2]
+
+def test_the_same(rig):
+    note(rig)
+    assert seen[-1] == seen[-2]
+"""
+STUBBORN = """
+[workers]
+command = ["sh", "-c", "trap : TERM; echo at work; while :; do sleep 1; done"]
+ready = "at work"
+"""
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
@@ -234,6 +285,14 @@ def test_servers_keep_port_and_data_and_nothing_hangs_on_a_frozen_one(bench: Ben
         )
     }
     assert faults(ended)[-3:] == [f"fault.ended {name}" for name in ("freeze postgres", "kill valkey", "stop smtp")]
+
+
+def test_a_worker_that_may_hang_is_started_again_and_no_other(bench: Bench) -> None:
+    bench.describe(needs='"valkey"', more=STUBBORN)
+    bench.suite(HANGING)
+    ended = bench.run_in_gate()
+    assert ended.status == 0, ended.out
+    assert set(outcomes(ended).values()) == {"pass"}
 
 
 def test_the_mail_server_misbehaves_as_told(bench: Bench) -> None:
