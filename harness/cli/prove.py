@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import msgspec
 
 from harness.cli import options
 
@@ -72,8 +71,8 @@ def command(
     """
     from harness.aim import take_aim
     from harness.cli.prove_text import print_proof, showing_results
+    from harness.prove.keeping import PROOF
     from harness.prove.plan import Wishes, make_proof_plan
-    from harness.prove.proof import proof_document
     from harness.prove.run import run_proof
 
     aim = take_aim(target=target, backend=None, url=url, overrides=options.overrides(env))
@@ -98,7 +97,7 @@ def command(
     with showing_results(plan.defects) as (listen, told):
         folder, proof = run_proof(plan, listen, told)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(proof_document(proof)), indent=1).decode())
+        click.echo((folder.path / PROOF).read_text(encoding="utf-8"), nl=False)
     else:
         print_proof(proof, folder.path)
     return proof.exit_code

@@ -37,9 +37,11 @@ class ProofFolder:
         return self.path / "runs"
 
     def keep(self, result: Result, digest: str) -> None:
-        """Add one result, in one write."""
+        """Add one result, in one write; half a line, left by a proof that was killed, is cut off."""
         line = msgspec.json.encode(_Kept(digest=digest, result=result)) + b"\n"
-        with (self.path / RESULTS).open("ab") as file:
+        with (self.path / RESULTS).open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
             file.write(line)
             file.flush()
             os.fsync(file.fileno())

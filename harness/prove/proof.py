@@ -41,7 +41,7 @@ class Proof:
     @property
     def detected(self) -> int:
         """Those that were."""
-        return sum(one.detected for one in self.results)
+        return sum(one.detected and counts(one) for one in self.results)
 
     @property
     def exit_code(self) -> int:

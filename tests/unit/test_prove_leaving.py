@@ -1,0 +1,101 @@
+"""What a proof leaves: a document, a page beside it, and a sealed run that says the same."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from harness.model import Service, Target
+from harness.prove.book import ProofPlan
+from harness.prove.keeping import new_folder
+from harness.prove.leaving import leave_proof
+from harness.prove.proof import Proof
+from harness.report.html import write_page
+from harness.report.sources import read_run
+from harness.run import changed_files, is_sealed
+from tests.prove_proofs import POLICY, health, missed_some, result
+
+START = "2026-01-31T09:30:00.000000Z"
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.c2lnbmF0dXJl"
+
+
+@pytest.fixture
+def left(tmp_path):
+    """`left(proof, defects)`: what is on disk afterwards, as (proof's folder, run's folder)."""
+
+    def leave(proof, defects, **changes):
+        plan = ProofPlan(
+            target=Target(name="shop", source="", service=Service()),
+            overrides={"CACHE_ENABLED": "false"},
+            policy=POLICY,
+            suites=(),
+            narrowed="",
+            defects=defects,
+            catalogue=tmp_path,
+            healthy=1,
+            jobs=1,
+            full=False,
+            resume=False,
+            out=tmp_path,
+            url="http://127.0.0.1:1",
+            asked="--only 'x*'",
+        )
+        folder = new_folder(tmp_path)
+        (folder.runs / "wire" / "survived-full").mkdir(parents=True)
+        leave_proof(replace(plan, **changes), folder, proof, START)
+        return folder.path, (tmp_path / "latest").resolve()
+
+    return leave
+
+
+def test_the_document_says_of_what_it_holds(left):
+    folder, _ = left(*missed_some())
+    document = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
+    told = {key: document[key] for key in ("id", "target", "policy", "fingerprint", "url", "asked", "start", "full")}
+    assert told == {
+        "id": folder.name,
+        "target": "shop",
+        "policy": "quick",
+        "fingerprint": "",
+        "url": "http://127.0.0.1:1",
+        "asked": "--only 'x*'",
+        "start": START,
+        "full": False,
+    }
+    assert document["overrides"] == ["CACHE_ENABLED"]
+    assert document["folders"] == {"survived": "runs/wire/survived-full"}
+    assert (document["detected"], document["total"], document["draw"]["seed"]) == (1, 7, 7)
+
+
+def test_sources_have_a_fingerprint(left):
+    folder, _ = left(*missed_some(), url="")
+    assert len(json.loads((folder / "proof.json").read_text(encoding="utf-8"))["fingerprint"]) == 64
+
+
+def test_the_run_is_sealed_holds_the_document_and_can_be_reported(left):
+    folder, run = left(*missed_some())
+    assert is_sealed(run)
+    assert changed_files(run) == ()
+    assert (run / "artifacts" / "proof.json").read_bytes() == (folder / "proof.json").read_bytes()
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    assert (record["kind"], record["state"], record["start"], record["seeds"]) == (
+        "prove",
+        "finished",
+        START,
+        {"draw": 7},
+    )
+    lines = [json.loads(line) for line in (run / "evidence.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["outcome"] for line in lines if line["subject"] == "survived"] == ["fail"]
+    assert "prove.defect" in write_page(read_run(run)).read_text(encoding="utf-8")
+
+
+def test_no_secret_that_a_service_let_slip_is_left_anywhere(left, tmp_path):
+    proof = Proof(
+        health=health(2, f"seen: Authorization: Bearer {TOKEN}"),
+        results=(result("one", reason=f"got {TOKEN}", applied=1, before=f"set-cookie: session={TOKEN}", after=TOKEN),),
+    )
+    left(proof, ())
+    texts = [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(texts) >= 7
+    assert [text for text in texts if TOKEN in text] == []
+    assert any("session=***" in text for text in texts)
