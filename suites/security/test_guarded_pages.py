@@ -59,10 +59,19 @@ def test_the_login_does_not_go_along_with_requests_of_other_sites(login):
 
 @pytest.mark.check("cookies.well_formed", severity="high", source="RFC 6265bis, 4.1.3", subject="login by form")
 @pytest.mark.writes
-def test_browsers_take_the_cookies_of_the_login(login, stack_info):
+def test_browsers_take_the_cookies_of_the_login(login):
     page, cookies = login
     assert cookies, "the login set no cookie"
     assert [problem for cookie in cookies for problem in cookie.problems] == []
     assert {cookie.name for cookie in cookies} >= {kept["name"] for kept in page.context.cookies()}
-    if stack_info.url.startswith("https:"):
-        assert [cookie.name for cookie in cookies if not cookie.secure] == []
+
+
+@pytest.mark.check("cookies.secure", severity="critical", source="RFC 6265bis, 4.1.2.5", subject="login by form")
+@pytest.mark.writes
+def test_the_login_is_never_sent_over_a_plain_connection(login, stack_info):
+    if not stack_info.url.startswith("https:"):
+        pytest.skip("the login was made over plain http; with `gate --tls` it is not")
+    page, cookies = login
+    assert cookies, "the login set no cookie"
+    assert [cookie.name for cookie in cookies if not cookie.secure] == []
+    assert [kept["name"] for kept in page.context.cookies() if not kept["secure"]] == []
