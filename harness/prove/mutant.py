@@ -56,7 +56,8 @@ class WireMutant:
         return changed or answer
 
     def _reads(self, request: Request) -> bool:
-        return self._operator.reads_body and self._place.asks(request)
+        # whether the path is one that the service has is known with the answer alone
+        return self._operator.reads_body and any(self._place.asks(request, status) for status in (200, 404))
 
     def _asked(self, request: Request) -> Request:
         if not self._place.asks(request):

@@ -137,7 +137,9 @@ def test_bodies_are_asked_for_as_they_are_only_where_they_are_read():
     service = Service()
     exchange(reads, request(Accept_Encoding="gzip"), request("/other", Accept_Encoding="gzip"), service=service)
     exchange(WireMutant(wire("R5XX"), NAMES, SEED), request(Accept_Encoding="gzip"), service=service)
-    assert [sent.header("Accept-Encoding") for sent in service.asked] == ["identity", "gzip", "gzip"]
+    unknown = WireMutant(wire("NPR", field="id", where=Where(operation=f"GET {UNKNOWN_PATH}")), NAMES, SEED)
+    exchange(unknown, request("/no-such-path", Accept_Encoding="gzip"), service=service)
+    assert [sent.header("Accept-Encoding") for sent in service.asked] == ["identity", "gzip", "gzip", "identity"]
 
 
 def test_the_same_seed_makes_the_same_mistake_and_another_id_another():
