@@ -13,7 +13,7 @@ from harness.aim import Aim, bring_up, let_stay
 from harness.catalogue import Suite
 from harness.errors import ReportError, StartupError
 from harness.judge import judge, verdict_document
-from harness.keeping import full_disk_named, keep_logs, redact_results
+from harness.keeping import full_disk_named, keep_logs, keep_proof, redact_results
 from harness.model import Listener, Observation, Policy, Progress, StackInfo, Target, Verdict, Waiver
 from harness.places import root
 from harness.policy import policy_document, waivers_document
@@ -74,6 +74,8 @@ def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
     run = open_gate_run(plan, redact)
     service_log = ""
     with closed_at_the_end(run, redact):
+        if plan.aim.starts and not plan.aim.overrides:
+            keep_proof(run.path, plan.out, plan.aim.target)
         static: list[Observation] = []
         try:
             with stack_for(plan.aim, run, redact, listen, static.extend) as stack:

@@ -14,6 +14,7 @@ from harness.report.html.latency import latency_figure, read_timeline
 from harness.report.html.lines import TROUBLE, suite_groups
 from harness.report.html.phases import phase_rows
 from harness.report.html.preflight import preflight_part
+from harness.report.html.proven import proven_part
 from harness.report.html.ratios import CHECK as RATIO_CHECK
 from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, ratio_scale
 from harness.report.html.rulings import areas, ruling_views
@@ -34,7 +35,7 @@ def write_page(run: RunFiles, notes: Sequence[str] = ()) -> Path:
 
 def render(run: RunFiles, notes: Sequence[str] = ()) -> str:
     """The page as text."""
-    parts = _verdict_part(run) | _open_part(run) | _plots(run) | _record_part(run)
+    parts = _verdict_part(run) | _open_part(run) | proven_part(run) | _plots(run) | _record_part(run)
     return render_alone("page.html", parts | {"notes": [one_line(note, 600) for note in notes]})
 
 
