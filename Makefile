@@ -1,6 +1,6 @@
 # `make` alone explains itself. Every target that needs the environment sets it up first; with nothing to do that takes a moment.
 .DEFAULT_GOAL := help
-.PHONY: help setup gate test lint format bench images lock clean
+.PHONY: help setup gate prove test lint format bench images lock clean
 BIN := .venv/bin
 ARGS ?=
 PYTHON ?=
@@ -14,6 +14,9 @@ setup: ## build .venv with everything in it; needs Python 3.11 or newer, no root
 
 gate: setup ## start DealRadar with its servers, test it, and rule GO, NO-GO or INCONCLUSIVE
 	@$(BIN)/harness gate $(ARGS)
+
+prove: setup ## plant every defect of the catalogue, and see whether the gate says no to each
+	@$(BIN)/harness prove --healthy 5 $(ARGS)
 
 test: setup ## the project's own tests, in parallel and in random order
 	@$(BIN)/pytest tests -n auto -p randomly $(ARGS)
