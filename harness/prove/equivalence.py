@@ -18,6 +18,7 @@ from harness.proxy.exchange import Answer, Request
 
 _READS = ("GET", "HEAD")
 _CONTENT = "content-type"
+_POLICY = "content-security-policy"
 _CACHES_ONLY = frozenset({"age", "vary"})
 _SUPERSEDED = frozenset({"expires", "pragma"})
 _UNREAD = frozenset({"x-xss-protection", "x-ua-compatible", "p3p"})
@@ -51,9 +52,22 @@ def _in_headers(request: Request, before: Answer, after: Answer) -> str:
         return f"no browser reads {', '.join(sorted(changed))} any more"
     if changed <= _SUPERSEDED and before.header("Cache-Control") is not None:
         return "Cache-Control counts in its place (RFC 9111, 5.3)"
+    if changed == {_POLICY} and after.header(_POLICY) is not None and json_of(before) is not None:
+        return _of_policy(before, after)
     if changed <= _CACHES_ONLY:
         return _for_caches(request, before)
     return _of_content(request, before, after) if changed == {_CONTENT} else ""
+
+
+def _of_policy(before: Answer, after: Answer) -> str:
+    """What a policy says of scripts and the like counts in documents; who may frame counts everywhere."""
+    framing = [[part for part in _directives(one) if part.startswith("frame-ancestors")] for one in (before, after)]
+    return "" if framing[0] != framing[1] else "nothing is loaded or run in JSON (CSP3, 4.2)"
+
+
+def _directives(answer: Answer) -> list[str]:
+    lines = (value for name, value in answer.headers if name.lower() == _POLICY)
+    return [part.strip().lower() for line in lines for part in line.split(";")]
 
 
 def _for_caches(request: Request, answer: Answer) -> str:

@@ -13,10 +13,11 @@ from harness.prove.mutant import mutation_for
 from harness.prove.operators import OPERATORS, validate
 from tests.prove_exchanges import SEED, answer, request, wire
 
+POLICY = "default-src 'none'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 PAGE = answer(
     b"<html><body>deals</body></html>",
     content_type="text/html; charset=utf-8",
-    Content_Security_Policy="default-src 'none'; script-src 'self'",
+    Content_Security_Policy=POLICY,
     ETag='"1"',
 )
 DEALS = answer(
@@ -96,6 +97,10 @@ def test_there_may_be_fewer_than_asked_for():
         (wire("drop-header", header="ETag"), answer(ETag='"1"'), ""),
         (wire("vary-drop", member="Accept"), answer(Vary="Accept", Cache_Control="no-store"), "no cache may keep"),
         (wire("vary-drop", member="Accept"), answer(Vary="Accept"), ""),
+        (wire("csp-drop", directive="base-uri"), answer(b"{}", Content_Security_Policy=POLICY), "nothing is loaded"),
+        (wire("csp-drop", directive="frame-ancestors"), answer(b"{}", Content_Security_Policy=POLICY), ""),
+        (wire("csp-drop", directive="base-uri"), PAGE, ""),
+        (wire("drop-header", header="Content-Security-Policy"), answer(b"{}", Content_Security_Policy=POLICY), ""),
         (wire("CPC"), answer(b"{}"), "JSON has no charset"),
         (wire("CPD"), answer(b"{}", content_type="application/json; charset=utf-8"), "JSON has no charset"),
         (wire("CPD"), answer(b"<p>", content_type="text/html; charset=utf-8"), ""),
