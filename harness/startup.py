@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from harness.errors import StartupError
+from harness.errors import GroundError, StartupError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.probes.trust import trusted
 from harness.stack import Stack
@@ -55,7 +55,14 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
                 suite="gate", check="process.lives", subject=info.url, outcome=Outcome.SKIP, detail={"reason": reason}
             ),
         )
-    ended = ended_processes(stack)
+    try:
+        ended = ended_processes(stack)
+    except GroundError as error:
+        # what became of them is not known, and what was seen before that still counts
+        detail = {"reason": error.message, "message": error.message}
+        return (
+            Observation(suite="gate", check="process.lives", subject=info.url, outcome=Outcome.ERROR, detail=detail),
+        )
     return tuple(
         Observation(
             suite="gate",

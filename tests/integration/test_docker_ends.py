@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from harness.errors import GroundError
+from harness.model import Outcome
 from harness.stack import launch
 from harness.stack.docker_dead import KEEPER_LABEL, sweep_docker
 from harness.stack.docker_images import find_image
@@ -23,6 +24,7 @@ from harness.stack.docker_program import STACK_LABEL
 from harness.stack.leftovers import find_left, take_left
 from harness.stack.state import keeper_of, sweep
 from harness.stack.supervisor import MARK, process_stat
+from harness.startup import still_running
 from tests.docker_target import Relay, get, left_of, target_in
 from tests.stack_target import eventually
 
@@ -99,6 +101,8 @@ def test_a_daemon_that_is_gone_is_no_end_of_the_service_and_back_in_time_it_is_t
         assert "let go" in Path(stack.info.logs[name]).read_text()
         with pytest.raises(GroundError, match=f"let go of container {name}"):
             stack.backend.exit_status(name)
+        (seen,) = still_running(stack)
+        assert seen.outcome is Outcome.ERROR
         assert left_of(engine, mark)
         back = Timer(1.0, relay.open)
         back.start()
