@@ -37,9 +37,6 @@ COMMAND_SECONDS = 8.0
 _AGAIN_SECONDS = 0.05
 
 
-# --- /proc ---------------------------------------------------------------------------------------------------------
-
-
 def process_stat(pid: int) -> tuple[str, int, int] | None:
     """State letter, parent's pid and start time (clock ticks since boot) of a process; None if there is none."""
     try:
@@ -56,6 +53,12 @@ def is_alive(pid: int, start: int | None = None) -> bool:
     return stat is not None and stat[0] not in "ZX" and (start is None or stat[2] == start)
 
 
+def _parents() -> dict[int, int]:
+    """All living processes, each with its parent's pid."""
+    pids = (int(entry) for entry in os.listdir("/proc") if entry.isdecimal())  # noqa: PTH208
+    return {pid: stat[1] for pid in pids if (stat := process_stat(pid)) is not None and stat[0] not in "ZX"}
+
+
 def _environment(pid: int) -> list[bytes]:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
@@ -66,10 +69,7 @@ def _environment(pid: int) -> list[bytes]:
 
 def owned_by(mark: str, roots: Iterable[int]) -> set[int]:
     """Living processes that carry `mark` or descend from `roots`; other supervisors and all below them are left out."""
-    parents: dict[int, int] = {}
-    for entry in os.listdir("/proc"):  # noqa: PTH208
-        if entry.isdecimal() and (stat := process_stat(int(entry))) is not None and stat[0] not in "ZX":
-            parents[int(entry)] = stat[1]
+    parents = _parents()
     sign, other = f"{MARK}={mark}".encode(), f"{SUPERVISOR_MARK}=".encode()
     found, foreign = set(roots) & parents.keys(), set()
     for pid in parents:
@@ -112,11 +112,7 @@ def signal_tree(root: int, number: int) -> None:
     """Signal a process and all that descend from it, until nothing new appears."""
     reached: set[int] = set()
     for _ in range(50):
-        parents = {
-            int(entry): stat[1]
-            for entry in os.listdir("/proc")  # noqa: PTH208
-            if entry.isdecimal() and (stat := process_stat(int(entry))) is not None and stat[0] not in "ZX"
-        }
+        parents = _parents()
         new = {pid for pid in parents if _descends(pid, parents, reached | {root}, set())} - reached
         if not new:
             return
@@ -149,9 +145,6 @@ def remove_shared_memory(folder: str) -> None:
         return
     remove = 0
     ctypes.CDLL(None).shmctl(int(words[1]), remove, None)
-
-
-# --- the supervisor ------------------------------------------------------------------------------------------------
 
 
 class Child:
@@ -378,12 +371,7 @@ class Supervisor:
             remove_folder(folder)
 
     def _own_tree(self) -> set[int]:
-        me = os.getpid()
-        return {
-            int(entry)
-            for entry in os.listdir("/proc")  # noqa: PTH208
-            if entry.isdecimal() and (stat := process_stat(int(entry))) is not None and stat[1] == me and stat[0] != "Z"
-        }
+        return {pid for pid, parent in _parents().items() if parent == os.getpid()}
 
 
 def _open_process(pid: int) -> int:

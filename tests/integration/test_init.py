@@ -3,97 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
-import socket
-import ssl
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
-from harness.cli.main import run_command
 from harness.drafting import Reader, draft_profile
-from harness.errors import UnreachableError
-from harness.model import PageLogin, RateLimit, Target
+from harness.model import PageLogin, RateLimit
 from harness.profile import load_target
-from tests.pages import ROOT
-
-Reply = tuple[int, dict[str, str], str]
-HTML = {"Content-Type": "text/html; charset=utf-8"}
-JSON = {"Content-Type": "application/json"}
-TEXT = {"Content-Type": "text/plain"}
-NOTHING: Reply = (404, {}, "")
-NAME = secrets.token_hex(4)
-
-
-@dataclass
-class Stranger:
-    """A service that answers as `reply(path, headers)` says, and what it was asked."""
-
-    reply: Callable[[str, Any], Reply]
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    cookies: list[str] = field(default_factory=list)
-    url: str = ""
-
-    @property
-    def paths(self) -> list[str]:
-        return [path for _, path in self.asked]
+from tests.strangers import HTML, JSON, NOTHING, TEXT, Reply, Stranger, drafted, serving
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Callable[[str, Any], Reply]], Stranger]]:
-    servers = []
-
-    def start(reply: Callable[[str, Any], Reply]) -> Stranger:
-        stranger = Stranger(reply)
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self) -> None:
-                stranger.asked.append((self.command, self.path))
-                stranger.cookies += self.headers.get_all("Cookie", [])
-                self.headers["peer"] = self.client_address[0]
-                status, headers, body = stranger.reply(self.path, self.headers)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body.encode())))
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer  # noqa: N815 - the base class's names
-
-            def log_message(self, *words: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        servers.append(server)
-        stranger.url = f"http://127.0.0.1:{server.server_port}"
-        return stranger
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def drafted(url: str, folder: Path) -> tuple[Target, str]:
-    """The target of a draft that the command wrote, and the draft's text."""
-    path = folder / f"draft-{secrets.token_hex(4)}.toml"
-    assert run_command(["init", url, "--name", "drafted", "--out", str(path)]) == 0
-    return load_target(str(path), folder), path.read_text(encoding="utf-8")
+    with serving() as start:
+        yield start
 
 
 def slowly(path: str, headers: Any) -> Reply:  # noqa: ARG001 - a reply's arguments
@@ -295,162 +222,3 @@ def test_time_for_looking_ends(serve: Any) -> None:
         draft = draft_profile(reader, "slow")
     assert reader.count < 20
     assert "the time for looking was over" in draft.toml
-
-
-class TestNothingThatAnswers:
-    """Exit 4, one line that says why, and no file."""
-
-    def refused(self, url: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
-        assert run_command(["init", url, "--out", str(folder / "x.toml")]) == 4
-        shown = capsys.readouterr()
-        assert shown.out == ""
-        assert list(folder.iterdir()) == []
-        [line] = shown.err.splitlines()
-        return line
-
-    def test_nobody_listens(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            line = self.refused(f"http://127.0.0.1:{taken.getsockname()[1]}", tmp_path, capsys)
-        assert "refused" in line
-        assert "start it, or correct the URL" in line
-
-    def test_another_protocol_and_a_certificate_that_nobody_vouches_for(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-            threading.Thread(target=_greet, args=(listener, context), daemon=True).start()
-            assert "does not answer" in self.refused(f"http://127.0.0.1:{port}", tmp_path, capsys)
-            assert "CERTIFICATE_VERIFY_FAILED" in self.refused(f"https://127.0.0.1:{port}", tmp_path, capsys)
-
-    def test_silence(self) -> None:
-        with (
-            socket.create_server(("127.0.0.1", 0)) as listener,
-            Reader(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.2) as reader,
-            pytest.raises(UnreachableError, match="no whole answer"),
-        ):
-            draft_profile(reader, "silent")
-
-
-def _greet(listener: socket.socket, context: ssl.SSLContext) -> None:
-    """A mail server's greeting to the first, a TLS handshake with the second."""
-    first, _ = listener.accept()
-    first.sendall(b"220 mail ready\r\n")
-    first.close()
-    second, _ = listener.accept()
-    try:
-        context.wrap_socket(second, server_side=True).close()
-    except OSError:
-        second.close()
-
-
-class TestTheCommand:
-    """Options and places; what is refused is refused before anything is asked."""
-
-    def test_a_file_that_exists_is_left_alone(
-        self, serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        monkeypatch.chdir(tmp_path)
-        stranger = serve(KINDS["empty"])
-        assert run_command(["init", stranger.url, "--name", "shop", "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert (told["profile"], told["requests"]) == ("profiles/shop.toml", len(stranger.asked))
-        assert "health" in told["not_found"]
-        asked = len(stranger.asked)
-        (tmp_path / "profiles/shop.toml").write_text("mine")
-        assert run_command(["init", stranger.url, "--name", "shop"]) == 2
-        assert "exists and is not overwritten; give another place with --out PATH" in capsys.readouterr().err
-        (tmp_path / "dangling.toml").symlink_to(tmp_path / "nowhere")
-        assert run_command(["init", stranger.url, "--out", "dangling.toml"]) == 2
-        assert (tmp_path / "profiles/shop.toml").read_text() == "mine"
-        assert len(stranger.asked) == asked
-
-    @pytest.mark.parametrize(
-        ("words", "said"),
-        [
-            (["ftp://x"], "not an address"),
-            (["http://["], "Invalid IPv6 URL"),
-            (["http://127.0.0.1:1", "--name", "No Name"], "--name 'No Name'"),
-            (["http://127.0.0.1:1", "--out", "no/such/x.toml"], "there is no folder no/such"),
-            (["http://127.0.0.1:1", "--out", "."], "is a directory"),
-            ([], "Missing argument 'URL'"),
-        ],
-    )
-    def test_what_cannot_be_is_exit_2(
-        self,
-        words: list[str],
-        said: str,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:
-        monkeypatch.chdir(tmp_path)
-        assert run_command(["init", *words]) == 2
-        [line] = capsys.readouterr().err.splitlines()
-        assert said in line
-
-    def test_the_name_is_made_of_the_address(self, serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(tmp_path)
-        stranger = serve(KINDS["empty"])
-        assert run_command(["init", stranger.url + "/"]) == 0
-        [made] = (tmp_path / "profiles").iterdir()
-        assert made.stem == stranger.url.removeprefix("http://").replace(":", "-")
-
-
-class TestOurStacks:
-    """The reference service and the example in Flask, started by `harness up`, drafted, and gated by the draft."""
-
-    def harness(self, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "harness", *words],
-            cwd=folder,
-            env={**os.environ, "XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    @pytest.fixture
-    def up(self, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-        def start(target: str) -> str:
-            ran = self.harness(tmp_path, "up", "--target", target, "--name", f"init-{NAME}", "--json")
-            assert ran.returncode == 0, ran.stderr
-            url: str = json.loads(ran.stdout)["url"]
-            return url
-
-        yield start
-        self.harness(tmp_path, "down", "--name", f"init-{NAME}")
-
-    def test_dealradar(self, up: Callable[[str], str], tmp_path: Path) -> None:
-        known = load_target("dealradar", ROOT)
-        found, _ = drafted(up("dealradar"), tmp_path)
-        assert (found.health, found.build_path, found.openapi) == (known.health, known.build_path, known.openapi)
-        assert found.ratelimit == RateLimit(limit=300, window_s=60.0, path=found.load and next(iter(found.load.paths)))
-        assert found.client_address == known.client_address
-        assert found.cache.header == known.cache.header
-        assert {path for path in known.cache.paths if path not in known.cache.roles} <= set(found.cache.paths)
-        assert (found.auth.login, found.auth.body, found.auth.token) == (
-            known.auth.login,
-            known.auth.body,
-            known.auth.token,
-        )
-        assert found.page_login is not None
-        assert known.page_login is not None
-        assert (found.page_login.path, found.page_login.password) == (known.page_login.path, known.page_login.password)
-        assert {"/", "/login"} <= set(found.pages)
-        ran = self.harness(tmp_path, "gate", "--target", found.source, "--only", "e2e", "-n", "1", "--json")
-        assert ran.returncode == 3, ran.stderr
-        rulings = {one["id"]: one["status"] for one in json.loads(ran.stdout)["criteria"]}
-        assert (rulings["startup"], rulings["e2e.answers"], rulings["e2e.openapi"]) == ("pass", "pass", "pass")
-        # the draft knows a form to log in by, and no account: such tests are skipped, not broken
-        words = ("--target", found.source, "--active", "-n", "1", "--json", "--", "-k", "guarded_pages")
-        forms = json.loads(self.harness(tmp_path, "run", "security", *words).stdout)
-        assert (forms["failed"], forms["errors"], forms["skipped"] > 3) == (0, 0, True)
-
-    def test_flask(self, up: Callable[[str], str], tmp_path: Path) -> None:
-        found, text = drafted(up(str(ROOT / "examples/flask/profile.toml")), tmp_path)
-        assert (found.pages, found.ratelimit, found.cache.paths) == (("/",), None, ())
-        assert "#[ratelimit]" in text
