@@ -66,6 +66,7 @@ def facts(**changes: Any) -> ProofFacts:
         "asked": "",
         "narrowed": "",
         "full": False,
+        "seed": 7,
         "start": "2026-01-31T09:30:00.000000Z",
         "end": "2026-01-31T09:41:00.000000Z",
         "checks": CHECKS,

@@ -36,6 +36,8 @@ class ProofFacts:
     narrowed: str
     """The suites that were left out, as words."""
     full: bool
+    seed: int
+    """What draw and sample were made from."""
     start: str
     end: str
     checks: tuple[str, ...]
@@ -58,6 +60,7 @@ def facts_of(plan: ProofPlan, folder: ProofFolder, results: Iterable[Result], st
         asked=plan.asked,
         narrowed=plan.narrowed,
         full=plan.full,
+        seed=plan.seed,
         start=start,
         end=utc_now(),
         checks=healthy_checks(folder),
@@ -78,6 +81,7 @@ def facts_document(facts: ProofFacts) -> dict[str, Any]:
         "asked": facts.asked,
         "narrowed": facts.narrowed,
         "full": facts.full,
+        "seed": facts.seed,
         "start": facts.start,
         "end": facts.end,
         "harness": facts.harness,

@@ -193,7 +193,8 @@ def _record(proof: Proof, facts: ProofFacts) -> dict[str, object]:
     words += f" {facts.asked}" if facts.asked else ""
     words += " --full" if facts.full else ""
     words += f" --healthy {proof.health.runs}" if proof.health.runs else ""
-    words += f" --draw {len(proof.draw.results)} --seed {proof.draw.seed}" if proof.draw else ""
+    words += f" --draw {len(proof.draw.results)}" if proof.draw else ""
+    words += f" --seed {facts.seed}" if proof.draw or "--sample" in facts.asked else ""
     return {
         "command": one_line(words + "".join(f" --env {shlex.quote(name)}=…" for name in facts.overrides), 1_000),
         "proof_id": one_line(facts.id, 120),

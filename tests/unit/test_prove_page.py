@@ -137,3 +137,10 @@ def test_ids_that_look_alike_when_cut_stay_apart(page_of):
     proof = prove_proofs.Proof(health=prove_proofs.health(), results=tuple(result(one) for one in ids))
     page = page_of(proof, tuple(defect(one) for one in ids))
     assert {"d0", "d1"} <= set(page.attributes("id"))
+
+
+def test_the_command_that_repeats_it_has_all_that_was_asked(page_of):
+    record = page_of(*prove_proofs.missed_some(), asked="--kind wire").prose.split("The same again")[1]
+    assert "harness prove --target dealradar --policy quick --kind wire --healthy 3 --draw 2 --seed 7" in record
+    record = page_of(*prove_proofs.proven(), asked="--sample 12", full=True).prose.split("The same again")[1]
+    assert "--sample 12 --full --healthy 5 --seed 7" in record
