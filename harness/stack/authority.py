@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +61,6 @@ def _pin(pem: bytes) -> str:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    key = x509.load_der_x509_certificate(ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))).public_key()
+    key = x509.load_pem_x509_certificate(pem).public_key()
     info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(hashlib.sha256(info).digest()).decode("ascii")
