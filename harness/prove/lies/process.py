@@ -69,9 +69,9 @@ def started(scratch: Path, *words: str, env: Mapping[str, str] | None = None) ->
             process.communicate()
 
 
-def ending_of(scratch: Path, *words: str, env: Mapping[str, str] | None = None) -> Ending:
-    """Run `harness WORDS --json` to its end."""
-    with started(scratch, *words, "--json", env=env) as process:
+def ending_of(scratch: Path, command: str, *words: str, env: Mapping[str, str] | None = None) -> Ending:
+    """Run `harness COMMAND --json WORDS` to its end."""
+    with started(scratch, command, "--json", *words, env=env) as process:
         try:
             out, err = process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:

@@ -12,6 +12,7 @@ from harness.prove.lies.ending import Ending
 from harness.prove.lies.process import PATIENCE_S, ending_of, started
 from harness.prove.lies.registry import Scene, register
 from harness.prove.lies.small_gate import GATE, SOUND, gated, profile, set_up
+from harness.prove.lies.suite_lies import PLAIN
 
 BUSY = """\
 import pathlib, time, pytest
@@ -86,6 +87,17 @@ def _stopped_half_way(how: signal.Signals) -> Scene:
     return play
 
 
+def _judged_after(command: str, *words: str) -> Scene:
+    """Another command of the harness, then `judge` on the run that it left, by the policy."""
+
+    def play(scratch: Path) -> Ending:
+        set_up(scratch, {"own/test_own.py": PLAIN})
+        ending_of(scratch, command, *words)
+        return ending_of(scratch, "judge", "latest", "--out", "out", "--policy", "policy.toml")
+
+    return play
+
+
 def _on_a_stack_of(served: str) -> Scene:
     """The gate of target `small`, attached to a stack that runs the target `served`."""
 
@@ -105,6 +117,13 @@ def _on_a_stack_of(served: str) -> Scene:
 
 register("gate-interrupted", told=_stopped_half_way(signal.SIGINT), honest=SOUND)
 register("gate-killed", told=_stopped_half_way(signal.SIGKILL), honest=SOUND)
+register(
+    "tests-chosen-by-hand",
+    told=_judged_after(
+        "run", "own", "--target", "small.toml", "--out", "out", "--env", "HOW=broken", "--", "-k", "root"
+    ),
+    honest=_judged_after(*GATE),
+)
 register("stack-of-another-target", told=_on_a_stack_of("shop"), honest=_on_a_stack_of("small"))
 register(
     "load-worker-killed",

@@ -72,7 +72,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Serve until somebody ends us."""
+    """Serve until somebody ends us; not at all if `HOW` is "dead"."""
+    if HOW == "dead":
+        sys.exit("no such table: items")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 
