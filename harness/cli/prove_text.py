@@ -14,12 +14,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.progress import Plain, described
+from harness.cli.progress import Plain
 from harness.model import Listener, Progress
-from harness.prove.model import Defect, Fate, Result
-from harness.prove.proof import Proof, missed
+from harness.prove.draw import score
+from harness.prove.keeping import PAGE
+from harness.prove.model import KINDS, Defect, Fate, Result
+from harness.prove.page import verdict_words
+from harness.prove.proof import Proof, counts
+from harness.report.text import one_line, plural
 
-_SHOWN = 12
+_SHOWN, _LONGEST = 12, 400
+_UNKNOWN = (Fate.INCONCLUSIVE, Fate.NOT_APPLIED)
 _COLOURS = {Fate.KILLED: "green", Fate.INCONCLUSIVE: "yellow", Fate.NOT_APPLIED: "yellow"}
 Hear = Callable[[Result], None]
 
@@ -42,14 +47,46 @@ class _Table:
         self._results.append(result)
 
     def __rich__(self) -> Group:
-        table = Table.grid(padding=(0, 2))
+        return Group(self._rows(), _line(self._counts()), _line(Text(_told(self._latest), style="dim")))
+
+    def _rows(self) -> Table:
+        """A line each, whatever the width: what is too long ends in an ellipsis."""
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=2, style="dim")
+        table.add_column(no_wrap=True, justify="right")
         for result in self._results[-_SHOWN:]:
-            fate = Text(result.fate.value, style=_COLOURS.get(result.fate, "red"))
-            table.add_row(fate, result.id, Text(result.expected, style="dim"), f"{result.seconds:.1f} s")
-        counts = Counter(one.fate.value for one in self._results)
-        told = "  ".join(f"{fate} {number}" for fate, number in counts.items())
+            fate = Text(f"{_sign(result)} {_word(result.fate)}", style=_COLOURS.get(result.fate, "red"))
+            table.add_row(fate, Text(result.id), Text(result.expected), f"{result.seconds:.1f} s")
+        return table
+
+    def _counts(self) -> Text:
         elapsed = f"{time.monotonic() - self._begun:5.0f} s  {len(self._results)}/{self._total} defects"
-        return Group(table, Text(f"{elapsed}  {told}"), Text(described(self._latest), style="dim"))
+        counts = Counter(one.fate for one in self._results)
+        told = [(f"  {_word(fate)} {number}", _COLOURS.get(fate, "red")) for fate, number in counts.items()]
+        return Text.assemble(elapsed, *told)
+
+
+def _told(happened: Progress) -> str:
+    """A phase, and how many defects of it are done."""
+    number = f"{happened.done}/{happened.total}" if happened.total else ""
+    return "  ".join(word for word in (happened.phase, number, happened.text) if word not in ("", "running"))
+
+
+def _line(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _word(fate: Fate) -> str:
+    return fate.value.replace("_", " ")
+
+
+def _sign(result: Result) -> str:
+    if result.detected:
+        return "✓"
+    return "·" if result.accepted or result.equivalent else "?" if result.fate in _UNKNOWN else "✗"
 
 
 @contextmanager
@@ -64,27 +101,42 @@ def showing_results(defects: Sequence[Defect]) -> Iterator[tuple[Listener, Hear]
     plain = Plain()
 
     def hear(result: Result) -> None:
-        plain(Progress(phase=result.fate.value, text=f"{result.id} ({result.seconds:.1f} s)"))
+        plain(Progress(phase=_word(result.fate), text=f"{result.id} ({result.seconds:.1f} s)"))
 
     yield plain, hear
     plain.release()
 
 
 def print_proof(proof: Proof, folder: Path) -> None:
-    """What was detected, and each defect that was not, with what was seen."""
+    """Each defect that was not detected, with what was seen; then what the proof came to."""
     for result in proof.results:
-        if result.detected:
-            continue
-        note = f" (accepted: {result.accepted})" if result.accepted else ""
-        note = f" (equivalent: {result.equivalent})" if result.equivalent else note
-        sign = "✗" if missed(result, foreign=proof.foreign) else "·"
-        click.echo(f"{sign} {result.fate.value:14} {result.id}: expected {result.expected}; {result.reason}{note}")
-    for alarm in (*proof.health.alarms, *proof.health.broken):
-        click.echo(f"✗ false alarm    {alarm}")
-    health = proof.health
-    click.echo(f"{proof.detected} of {proof.total} defects detected  {folder / 'index.html'}")
-    if health.upper95 is not None:
+        if not result.detected:
+            click.echo(f"{_sign(result)} {_word(result.fate):14} {result.id}  {_why(result)}")
+    for alarm in proof.health.alarms:
+        click.echo(f"✗ false alarm    {one_line(alarm, _LONGEST)}")
+    for broken in proof.health.broken:
+        click.echo(f"? healthy run    {one_line(broken, _LONGEST)}")
+    kinds = [(kind, [one for one in proof.results if one.kind == kind]) for kind in KINDS]
+    shares = [f"{kind} {sum(one.detected for one in own)} of {sum(map(counts, own))}" for kind, own in kinds if own]
+    word, _ = verdict_words(proof)
+    click.echo(
+        f"{word.upper()}  {proof.detected} of {proof.total} defects detected ({', '.join(shares) or 'none tried'})"
+    )
+    if proof.health.upper95 is not None:
+        alarms = plural(len(proof.health.alarms), "false alarm")
+        runs = plural(proof.health.runs, "healthy run")
+        click.echo(f"{alarms} in {runs}: their rate is at most {proof.health.upper95:.0%} (one-sided 95 %)")
+    found = score(proof.draw.results) if proof.draw else None
+    if proof.draw and found:
         click.echo(
-            f"{len(health.alarms)} false alarms in {health.runs} healthy runs: "
-            f"their rate is at most {health.upper95:.0%} (one-sided 95 %)"
+            f"random draw, seed {proof.draw.seed}: {found.killed} of {found.tried} detected,"
+            f" {found.low:.0%} to {found.high:.0%} at 95 %"
         )
+    click.echo(f"page: {folder / PAGE}")
+
+
+def _why(result: Result) -> str:
+    if result.equivalent:
+        return one_line(f"equivalent: {result.equivalent}", _LONGEST)
+    seen = f"expected {result.expected or 'any check'}: {result.reason}"
+    return one_line(f"accepted: {result.accepted}" if result.accepted else seen, _LONGEST)
