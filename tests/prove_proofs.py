@@ -61,6 +61,7 @@ def facts(**changes: Any) -> ProofFacts:
         "policy": "quick",
         "build": Build(kind="commit", id=COMMIT),
         "fingerprint": "f" * 64,
+        "changed": False,
         "url": "",
         "overrides": (),
         "asked": "",

@@ -18,6 +18,16 @@ _RAN = (Outcome.PASS, Outcome.FAIL, Outcome.FLAKY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What is known before the first defect is planted."""
+
+    start: str
+    build: Build
+    fingerprint: str
+    """Digest of the sources (`harness.stack.build.fingerprint`); "" for a service at a URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProofFacts:
     """What stands beside the results."""
 
@@ -27,7 +37,9 @@ class ProofFacts:
     policy: str
     build: Build
     fingerprint: str
-    """Digest of the sources that were tried (`harness.stack.build.fingerprint`); "" for a service at a URL."""
+    """Digest of the sources that were tried; "" for a service at a URL, and for sources that changed meanwhile."""
+    changed: bool
+    """Did the sources change while the proof ran? Then nobody knows of which it holds."""
     url: str
     overrides: tuple[str, ...]
     """Names of the settings that `--env` changed."""
@@ -47,21 +59,28 @@ class ProofFacts:
     harness: str = harness.__version__
 
 
-def facts_of(plan: ProofPlan, folder: ProofFolder, results: Iterable[Result], start: str) -> ProofFacts:
+def begin(plan: ProofPlan) -> Begun:
+    """Look at what is to be tried, before anything is."""
+    return Begun(start=utc_now(), build=_build(plan.target, plan.url), fingerprint=_fingerprint(plan))
+
+
+def facts_of(plan: ProofPlan, folder: ProofFolder, results: Iterable[Result], begun: Begun) -> ProofFacts:
     """Look them up once a proof has ended."""
+    changed = _fingerprint(plan) != begun.fingerprint
     return ProofFacts(
         id=folder.path.name,
         target=plan.target.name,
         policy=plan.policy.name,
-        build=_build(plan.target, plan.url),
-        fingerprint="" if plan.url else fingerprint(plan.target),
+        build=begun.build,
+        fingerprint="" if changed else begun.fingerprint,
+        changed=changed,
         url=plan.url,
         overrides=tuple(sorted(plan.overrides)),
         asked=plan.asked,
         narrowed=plan.narrowed,
         full=plan.full,
         seed=plan.seed,
-        start=start,
+        start=begun.start,
         end=utc_now(),
         checks=healthy_checks(folder),
         folders={one.id: place for one in results if (place := _place(folder, one))},
@@ -76,6 +95,7 @@ def facts_document(facts: ProofFacts) -> dict[str, Any]:
         "policy": facts.policy,
         "build": {"kind": facts.build.kind, "id": facts.build.id, "dirty": facts.build.dirty},
         "fingerprint": facts.fingerprint,
+        "changed": facts.changed,
         "url": facts.url,
         "overrides": list(facts.overrides),
         "asked": facts.asked,
@@ -111,3 +131,7 @@ def _place(folder: ProofFolder, result: Result) -> str:
 
 def _build(target: Target, url: str) -> Build:
     return reported_build(target, url) if url else identify_build(target)
+
+
+def _fingerprint(plan: ProofPlan) -> str:
+    return "" if plan.url else fingerprint(plan.target)

@@ -14,7 +14,7 @@ from harness.profile import target_document
 from harness.prove.book import ProofPlan
 from harness.prove.controls import Health
 from harness.prove.draw import score
-from harness.prove.facts import ProofFacts, facts_document, facts_of
+from harness.prove.facts import Begun, ProofFacts, facts_document, facts_of
 from harness.prove.guarded import STATES, Row
 from harness.prove.keeping import PAGE, PROOF, ProofFolder
 from harness.prove.model import Fate, Result
@@ -30,14 +30,14 @@ _LEVEL = 0.95
 _MOST_NAMED = 40
 
 
-def leave_proof(plan: ProofPlan, folder: ProofFolder, proof: Proof, start: str) -> None:
+def leave_proof(plan: ProofPlan, folder: ProofFolder, proof: Proof, begun: Begun) -> None:
     """Write `proof.json`, `index.html` and the run.
 
     A secret that a service let slip into a reason or an exchange is taken out of all three. Raises OSError where they
     cannot be written.
     """
     redact = Redactor()
-    facts = facts_of(plan, folder, (*proof.results, *(proof.draw.results if proof.draw else ())), start)
+    facts = facts_of(plan, folder, (*proof.results, *(proof.draw.results if proof.draw else ())), begun)
     proof = _cleaned(proof, redact)
     document = encode_document(proof_document(proof) | facts_document(facts))
     folder.write(PROOF, document)

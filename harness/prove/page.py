@@ -120,6 +120,7 @@ def _findings(proof: Proof, facts: ProofFacts, entries: Mapping[str, Entry]) -> 
     return {
         "asked": one_line(facts.asked, _LINE),
         "narrowed": one_line(facts.narrowed, _LINE),
+        "changed": facts.changed,
         "overrides": one_line(", ".join(facts.overrides), _LINE),
         "alarms": [plain(each, _TEXT) for each in proof.health.alarms],
         "broken": [plain(each, _TEXT) for each in proof.health.broken],

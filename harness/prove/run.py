@@ -15,6 +15,7 @@ from harness.model import Listener, Progress, Status
 from harness.prove.attempts import AttemptError, Ground
 from harness.prove.book import Book, ProofPlan, Told
 from harness.prove.controls import Controls, Health, alarms_of, health_of
+from harness.prove.facts import begin
 from harness.prove.keeping import ProofFolder, latest_folder, new_folder
 from harness.prove.leaving import leave_proof
 from harness.prove.lies import run_lie
@@ -24,7 +25,6 @@ from harness.prove.patching import source_of
 from harness.prove.proof import Proof
 from harness.prove.selection import Ruled
 from harness.prove.wire_proof import Wire, prove_wire
-from harness.run import utc_now
 from harness.stack.scratch import guarded_folder
 
 CONTROL_PATCH = "control.patch"
@@ -39,7 +39,7 @@ def run_proof(plan: ProofPlan, listen: Listener, told: Told) -> tuple[ProofFolde
     ConfigError for a patch that does not apply, HarnessError where the disk is full.
     """
     folder = latest_folder(plan.out) if plan.resume else new_folder(plan.out)
-    book, start = Book(plan, folder, told), utc_now()
+    book, begun = Book(plan, folder, told), begin(plan)
     with full_disk_named(plan.out), guarded_folder() as (scratch, environment):
         health = _without_wire(plan, book, scratch, environment, listen)
         wire = prove_wire(plan, book, scratch / "wire", listen) if plan.wire else Wire()
@@ -50,7 +50,7 @@ def run_proof(plan: ProofPlan, listen: Listener, told: Told) -> tuple[ProofFolde
             draw=wire.draw,
             foreign=bool(plan.url),
         )
-        leave_proof(plan, folder, proof, start)
+        leave_proof(plan, folder, proof, begun)
     return folder, proof
 
 

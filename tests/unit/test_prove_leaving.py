@@ -1,12 +1,14 @@
 """What a proof leaves: a document, a page beside it, and a sealed run that says the same."""
 
 import json
+import subprocess
 from dataclasses import replace
 
 import pytest
 
 from harness.model import Service, Target
 from harness.prove.book import ProofPlan
+from harness.prove.facts import begin
 from harness.prove.keeping import new_folder
 from harness.prove.leaving import leave_proof
 from harness.prove.proof import Proof
@@ -23,7 +25,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm5hIn0.c2lnbmF0dXJl"
 def left(tmp_path):
     """`left(proof, defects)`: what is on disk afterwards, as (proof's folder, run's folder)."""
 
-    def leave(proof, defects, **changes):
+    def leave(proof, defects, *, meanwhile=lambda: None, **changes):
         plan = ProofPlan(
             target=Target(name="shop", source="", service=Service()),
             overrides={"CACHE_ENABLED": "false"},
@@ -42,7 +44,10 @@ def left(tmp_path):
         )
         folder = new_folder(tmp_path)
         (folder.runs / "wire" / "survived-full").mkdir(parents=True)
-        leave_proof(replace(plan, **changes), folder, proof, START)
+        plan = replace(plan, **changes)
+        begun = replace(begin(plan), start=START)
+        meanwhile()
+        leave_proof(plan, folder, proof, begun)
         return folder.path, (tmp_path / "latest").resolve()
 
     return leave
@@ -70,6 +75,27 @@ def test_the_document_says_of_what_it_holds(left):
 def test_sources_have_a_fingerprint(left):
     folder, _ = left(*missed_some(), url="")
     assert len(json.loads((folder / "proof.json").read_text(encoding="utf-8"))["fingerprint"]) == 64
+
+
+def test_sources_that_change_meanwhile_have_none(left, tmp_path):
+    repository = tmp_path / "shop"
+    repository.mkdir()
+    git = ("git", "-C", str(repository), "-c", "user.name=x", "-c", "user.email=x@x.test")
+    subprocess.run([*git, "init", "-q"], check=True)
+    (repository / "app.py").write_text("1\n", encoding="utf-8")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "x"], check=True)
+    target = Target(name="shop", source="", service=Service(cwd=str(repository)))
+    how = {"url": "", "target": target}
+
+    def change():
+        (repository / "app.py").write_text("2\n", encoding="utf-8")
+
+    same, _ = left(*missed_some(), **how)
+    other, _ = left(*missed_some(), meanwhile=change, **how)
+    told = [json.loads((folder / "proof.json").read_text(encoding="utf-8")) for folder in (same, other)]
+    assert [(one["fingerprint"] != "", one["changed"]) for one in told] == [(True, False), (False, True)]
+    assert "The sources changed while it ran." in (other / "index.html").read_text(encoding="utf-8")
 
 
 def test_the_run_is_sealed_holds_the_document_and_can_be_reported(left):
