@@ -21,7 +21,7 @@ from harness.prove.keeping import PAGE
 from harness.prove.model import KINDS, Defect, Fate, Result
 from harness.prove.page import verdict_words
 from harness.prove.proof import Proof, counts
-from harness.report.text import one_line, plural
+from harness.report.text import one_line, percent, plural
 
 _SHOWN, _LONGEST = 12, 400
 _UNKNOWN = (Fate.INCONCLUSIVE, Fate.NOT_APPLIED)
@@ -125,12 +125,14 @@ def print_proof(proof: Proof, folder: Path) -> None:
     if proof.health.upper95 is not None:
         alarms = plural(len(proof.health.alarms), "false alarm")
         runs = plural(proof.health.runs, "healthy run")
-        click.echo(f"{alarms} in {runs}: their rate is at most {proof.health.upper95:.0%} (one-sided 95 %)")
+        click.echo(
+            f"{alarms} in {runs}: their rate is at most {percent(proof.health.upper95)} (one-sided {percent(0.95)})"
+        )
     found = score(proof.draw.results) if proof.draw else None
     if proof.draw and found:
         click.echo(
             f"random draw, seed {proof.draw.seed}: {found.killed} of {found.tried} detected,"
-            f" {found.low:.0%} to {found.high:.0%} at 95 %"
+            f" {percent(found.low)} to {percent(found.high)} at {percent(0.95)}"
         )
     click.echo(f"page: {folder / PAGE}")
 

@@ -15,7 +15,7 @@ from harness.prove.page_entries import FATES, Entry, entries_of, standing, texts
 from harness.prove.page_guarded import guarded_part
 from harness.prove.proof import Proof, counts, means, missed
 from harness.report.html.frame import render_alone
-from harness.report.text import clock, number, one_line, plain, plural, seconds
+from harness.report.text import clock, number, one_line, percent, plain, plural, seconds
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LINE, _TEXT = 300, 1_500
@@ -75,7 +75,7 @@ def _headline(proof: Proof, facts: ProofFacts) -> dict[str, object]:
     return {
         "word": word,
         "tone": tone,
-        "why": why_words(proof),
+        "why": why_words(proof) + (" Only a part of the catalogue was tried." if facts.asked else ""),
         "target": one_line(facts.target, 120),
         "share": 100 * proof.detected / proof.total if proof.total else None,
         "detected": proof.detected,
@@ -97,7 +97,9 @@ def _health_words(proof: Proof) -> str:
     if health.upper95 is None:
         return "none: false alarms are not excluded"
     alarms = plural(len(health.alarms), "false alarm") if health.alarms else "no false alarm"
-    return f"{number(health.runs)}, {alarms}; their rate is at most {health.upper95:.0%} (one-sided 95 %)"
+    return (
+        f"{number(health.runs)}, {alarms}; their rate is at most {percent(health.upper95)} (one-sided {percent(0.95)})"
+    )
 
 
 def _score_words(proof: Proof) -> str:
@@ -106,7 +108,7 @@ def _score_words(proof: Proof) -> str:
     found = score(proof.draw.results)
     if found is None:
         return "none of it could be tried"
-    return f"{found.killed} of {found.tried} detected, {found.low:.0%} to {found.high:.0%} at 95 %"
+    return f"{found.killed} of {found.tried} detected, {percent(found.low)} to {percent(found.high)} at {percent(0.95)}"
 
 
 def _build_words(build: Build) -> str:

@@ -17,6 +17,7 @@ _WORDS: Mapping[State, tuple[str, str]] = {
     "not_called": ("not-applicable", "not called"),
 }
 """State of a facet -> the icon, which is also the colour, and the word beside it."""
+_ORDER: tuple[State, ...] = ("unguarded", "guarded", "not_tried", "not_called")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +33,12 @@ class Facet:
 
 
 def guarded_part(rows: Sequence[Row], anchors: Mapping[str, str]) -> dict[str, object]:
-    """Counts of all, and the facets of each operation."""
+    """Counts of all, and the facets of each operation: what is unguarded comes first."""
     operations = []
     for operation, own in groupby(rows, key=lambda row: row.operation):
-        found = tuple(own)
+        found = sorted(own, key=lambda row: _ORDER.index(row.state))
         operations.append((one_line(operation, _NAME), _tally(found), [_facet(row, anchors) for row in found]))
+    operations.sort(key=lambda one: _ORDER.index(one[2][0].state))
     return {
         "operations": operations,
         "states": _tally(rows),

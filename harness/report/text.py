@@ -84,3 +84,8 @@ def clock(at: str) -> str:
 def plural(count: int, word: str, many: str | None = None) -> str:
     """`1 test`, `2 tests`."""
     return f"{number(count)} {word if count == 1 else many or word + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share as a person writes it: `46 %`."""
+    return f"{100 * share:.0f}\u00a0%"

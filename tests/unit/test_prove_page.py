@@ -72,7 +72,7 @@ def test_the_verdict_is_in_words(page_of, name, words):
 def test_the_headline_says_how_many_and_how_sure(page_of):
     page = page_of(*prove_proofs.missed_some())
     assert "1 of 7 defects were detected" in page.prose
-    assert "their rate is at most 86% (one-sided 95 %)" in page.prose
+    assert "their rate is at most 86 % (one-sided 95 %)" in page.prose
     assert "gate 4.2 s, patch 4.2 s, wire 4.2 s" in page.prose
 
 

@@ -115,7 +115,7 @@ def test_the_page_says_which_proof_how_much_and_what_it_missed(page_of):
     assert NOTHING not in said
     assert "20260131T093000Z-abc123" in said
     assert "1 of 7 defects detected" in said
-    assert "1 false alarm in 3 healthy runs, their rate at most 86% (one-sided 95 %)" in said
+    assert "1 false alarm in 3 healthy runs, their rate at most 86 % (one-sided 95 %)" in said
     assert "It changes nothing in the verdict." in said
     assert "Only a part was tried ( --kind wire )" in said
     assert "6 defects not detected" in said

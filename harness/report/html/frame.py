@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import harness
-from harness.report.text import amount, clock, number, one_line, plain, plural, seconds, signs
+from harness.report.text import amount, clock, number, one_line, percent, plain, plural, seconds, signs
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -54,6 +54,7 @@ def _environment(beside: Path | None) -> Environment:
         "seconds": seconds,
         "clock": clock,
         "plain": plain,
+        "percent": percent,
         "signs": signs,
         "one_line": one_line,
     }
