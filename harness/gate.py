@@ -26,7 +26,7 @@ from harness.run import Run, create_run, load_record, seal, stack_facts
 from harness.stack import Stack
 from harness.stack.build import commit_of, identify_build
 from harness.stack.scratch import guarded_folder
-from harness.startup import attached_startup, startup_failed, startup_passed, still_running
+from harness.startup import attached_startup, build_changed, startup_failed, startup_passed, still_running
 from harness.suite_progress import shared_turn
 from harness.suite_run import FreshStack, SuiteOptions, run_suites, timed
 
@@ -159,7 +159,7 @@ def stack_for(
             before_service(stack.info)
             run.record([attached_startup(aim.target, stack.info)])
         yield stack
-        run.record(still_running(stack))
+        run.record([*still_running(stack), *build_changed(aim.target, stack.info)])
         let_stay(aim, stack)
 
 

@@ -15,7 +15,7 @@ from harness.places import root
 from harness.policy import check_selects, load_policy, load_waivers
 from harness.suite_run import SuiteOptions
 
-GATE_CHECKS = frozenset({"startup", "process.lives", "collection", "suite.crashed", "worker.crashed"})
+GATE_CHECKS = frozenset({"startup", "process.lives", "build.changed", "collection", "suite.crashed", "worker.crashed"})
 """What the gate and the plugin themselves have to say."""
 
 

@@ -1,5 +1,5 @@
 """Criterion `startup`: a service of ours came up or did not, one of somebody else answers or does not (DESIGN 4.7);
-and whether what came up was still there at the end."""
+and whether what came up was still there, and still the same build, at the end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from harness.errors import GroundError, StartupError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.probes.trust import trusted
 from harness.stack import Stack
+from harness.stack.build import reported_build
 from harness.stack.living import ended_processes, processes_of
 from harness.stack.readiness import tail
 
@@ -75,6 +76,22 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
         )
         for process in processes_of(info)
     )
+
+
+def build_changed(target: Target, info: StackInfo) -> tuple[Observation, ...]:
+    """That a service of somebody else is no longer the build that it said it was; nothing while it says the same.
+
+    One that is deployed in mid-run leaves evidence of two builds.
+    """
+    if info.owned or info.build.kind != "reported":
+        return ()
+    now = reported_build(target, info.url)
+    if now == info.build:
+        return ()
+    said = f"build {now.id}" if now.id else "nothing of its build"
+    reason = f"the service was build {info.build.id} when the run began and says {said} at its end: evidence of two"
+    detail = {"reason": reason, "message": reason}
+    return (Observation(suite="gate", check="build.changed", subject=info.url, outcome=Outcome.ERROR, detail=detail),)
 
 
 def attached_startup(target: Target, info: StackInfo) -> Observation:

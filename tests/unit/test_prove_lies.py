@@ -87,6 +87,12 @@ def test_a_time_out_or_a_crash_is_never_a_kill(ending):
     assert fate_of(criterion(), ending) is Fate.INCONCLUSIVE
 
 
+def test_a_verdict_without_a_word_of_its_criteria_is_read_as_it_is():
+    bare = Ending(exit=1, verdict={"verdict": "NO-GO"})
+    assert (fate_of(criterion(), bare), bare.failed, bare.words) == (Fate.MISATTRIBUTED, (), "exit 1 · verdict NO-GO")
+    assert fate_of(criterion(), Ending(exit=3, verdict={"verdict": "GO"})) is Fate.SURVIVED
+
+
 RULINGS = st.tuples(st.sampled_from(["own", "startup"]), st.sampled_from([one.value for one in Status]), WORDS)
 ENDINGS = st.builds(
     lambda exit_, error, word, rulings, held: Ending(

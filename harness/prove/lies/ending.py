@@ -62,11 +62,11 @@ class Ending:
 
     @property
     def _criteria(self) -> list[Mapping[str, Any]]:
-        return list(self.verdict["criteria"]) if self.verdict is not None else []
+        return list(self.verdict.get("criteria", ())) if self.verdict is not None else []
 
     @property
     def _held_back(self) -> list[str]:
-        return list(self.verdict["held_back"]) if self.verdict is not None else []
+        return list(self.verdict.get("held_back", ())) if self.verdict is not None else []
 
 
 def fate_of(expect: Expectation, ending: Ending) -> Fate:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
+import socket
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.prove.lies.ending import Ending
@@ -13,6 +17,7 @@ from harness.prove.lies.process import PATIENCE_S, ending_of, started
 from harness.prove.lies.registry import Scene, register
 from harness.prove.lies.small_gate import GATE, SOUND, gated, profile, set_up
 from harness.prove.lies.suite_lies import PLAIN
+from harness.stack.ports import free_port
 
 BUSY = """\
 import pathlib, time, pytest
@@ -74,9 +79,7 @@ def _stopped_half_way(how: signal.Signals) -> Scene:
         reached = scratch / "reached"
         set_up(scratch, {"own/test_own.py": BUSY.replace("REACHED", str(reached))})
         with started(scratch, *GATE) as process:
-            deadline = time.monotonic() + PATIENCE_S
-            while not reached.exists() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(_POLL_S)
+            _wait(lambda: reached.exists() or process.poll() is not None)
             process.send_signal(how)
             try:
                 process.communicate(timeout=PATIENCE_S)
@@ -96,6 +99,36 @@ def _judged_after(command: str, *words: str) -> Scene:
         return ending_of(scratch, "judge", "latest", "--out", "out", "--policy", "policy.toml")
 
     return play
+
+
+def _on_a_service(how: str) -> Scene:
+    """The gate of a service that somebody else started, by its address."""
+
+    def play(scratch: Path) -> Ending:
+        set_up(scratch, {"small.toml": profile().replace("[health]", '[build]\npath = "/version"\n[health]')})
+        port = free_port()
+        service = subprocess.Popen(
+            [sys.executable, "service.py"], cwd=scratch, env={**os.environ, "PORT": str(port), "HOW": how}
+        )
+        try:
+            _wait(lambda: service.poll() is not None or _listens(port))
+            return ending_of(scratch, *GATE, "--url", f"http://127.0.0.1:{port}")
+        finally:
+            service.kill()
+            service.wait()
+
+    return play
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait(over: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not over() and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
 
 
 def _on_a_stack_of(served: str) -> Scene:
@@ -125,6 +158,7 @@ register(
     honest=_judged_after(*GATE),
 )
 register("stack-of-another-target", told=_on_a_stack_of("shop"), honest=_on_a_stack_of("small"))
+register("deployed-in-mid-run", told=_on_a_service("deployed"), honest=_on_a_service("well"))
 register(
     "load-worker-killed",
     told=gated(suite=LOAD, policy=LOAD_POLICY, env={"KILL": "1"}),

@@ -15,7 +15,15 @@ from harness.prove.lies.small_run import CLEAN, HEALTHY, failed, judged, make_ru
 from harness.run import read_document, seal, write_document
 
 CLEAN_POLICY = POLICY.replace("[[", "clean_build = true\n[[")
-WITH_MAIL = POLICY + 'needs = "mail"\n'
+WITH_MAIL = (
+    POLICY
+    + """needs = "mail"
+[[criterion]]
+id = "other"
+area = "e2e"
+select = { check = "other.*" }
+"""
+)
 FIRST = seen(Outcome.FAIL, "own.answers", "/item", attempt=1, superseded=True)
 
 
@@ -84,8 +92,8 @@ register("line-changed", told=judged(failed(), passed(), spoil=_failure_made_a_p
 register("verdict-by-hand", told=judged(failed(), passed(), spoil=_verdict_by_hand), honest=judged(passed(), passed()))
 register(
     "absence-by-hand",
-    told=judged(passed("other.x"), policy=WITH_MAIL, spoil=lambda run: _edit(run, absent={"mail": "sends none"})),
-    honest=judged(passed(), policy=WITH_MAIL),
+    told=judged(passed("other.answers"), policy=WITH_MAIL, spoil=lambda run: _edit(run, absent={"mail": "sends none"})),
+    honest=judged(passed(), passed("other.answers"), policy=WITH_MAIL),
 )
 register("repetition-that-left-no-line", told=judged(FIRST, passed()), honest=HEALTHY)
 register(

@@ -14,7 +14,7 @@ import time
 from collections import defaultdict, deque
 
 BODY = b'{"fine": true, "names": ["one"]}'
-PATHS = ("/", "/ready", "/item", "/other")
+PATHS = ("/", "/ready", "/item", "/other", "/version")
 
 
 class Limiter:
@@ -59,13 +59,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if HOW == "broken" or (HOW == "broken at first" and not Handler.asked):
                 status = 503
             Handler.asked = True
+        body = BODY
+        if self.path == "/version":
+            body = b'{"build": "2"}' if HOW == "deployed" and Handler.asked else b'{"build": "1"}'
         self.send_response(status)
         if wait:
             self.send_header("Retry-After", str(int(wait) + 1))
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(BODY)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(BODY)
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Nobody reads it."""
