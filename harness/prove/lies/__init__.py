@@ -5,6 +5,7 @@ A scene leaves nothing outside of its scratch folder.
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from harness.prove.lies import (  # noqa: F401 - each registers its lies
     waiver_lies,
 )
 from harness.prove.lies.ending import Ending, fate_of
-from harness.prove.lies.registry import LIES, Lie
+from harness.prove.lies.registry import LIES, Lie, Scene
 from harness.prove.model import Defect, Result
 from harness.toml_file import nearest
 
@@ -31,13 +32,13 @@ def lie_names() -> frozenset[str]:
 
 
 def run_lie(defect: Defect, scratch: Path) -> Result:
-    """Tell the lie in the fresh folder `scratch`, and say what became of it.
+    """Tell the lie in the fresh folder `scratch`, which is gone afterwards, and say what became of it.
 
     Raises `ConfigError` if there is no such lie, `OSError` or `HarnessError` if the scene cannot be built.
     """
     lie = _lie_of(defect)
     begun = time.monotonic()
-    ending = lie.told(scratch)
+    ending = _played(lie.told, scratch)
     return Result(
         id=defect.id,
         kind=defect.kind,
@@ -55,7 +56,15 @@ def control(defect: Defect, scratch: Path) -> Ending:
 
     Raises as `run_lie` does.
     """
-    return _lie_of(defect).honest(scratch)
+    return _played(_lie_of(defect).honest, scratch)
+
+
+def _played(scene: Scene, scratch: Path) -> Ending:
+    try:
+        return scene(scratch)
+    finally:
+        # a copy of the harness each: a whole catalogue of them would fill a small disk
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _lie_of(defect: Defect) -> Lie:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import harness
+from harness.errors import HarnessError
 from harness.places import root
 from harness.prove.lies.ending import Ending
 
@@ -28,7 +29,18 @@ _LIBRARY = "lib"
 
 
 def install(scratch: Path) -> None:
-    """Copy this harness into the scratch folder, as an installed wheel lies: suites in `_bundle`, here none."""
+    """Copy this harness into the scratch folder, as an installed wheel lies: suites in `_bundle`, here none.
+
+    Raises `HarnessError` if it cannot be copied.
+    """
+    try:
+        _copy(scratch)
+    except shutil.Error as error:
+        why = str(error.args[0][0][2]).partition(":")[0]
+        raise HarnessError(f"{scratch}: the harness cannot be copied there ({why}); free some, or set TMPDIR") from error
+
+
+def _copy(scratch: Path) -> None:
     package = scratch / _LIBRARY / "harness"
     shutil.copytree(Path(harness.__file__).parent, package, ignore=shutil.ignore_patterns("_bundle"))
     # no Node, no Allure report: it takes half of a gate's time and rules nothing
