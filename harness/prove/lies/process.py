@@ -37,7 +37,9 @@ def install(scratch: Path) -> None:
         _copy(scratch)
     except shutil.Error as error:
         why = str(error.args[0][0][2]).partition(":")[0]
-        raise HarnessError(f"{scratch}: the harness cannot be copied there ({why}); free some, or set TMPDIR") from error
+        raise HarnessError(
+            f"{scratch}: the harness cannot be copied there ({why}); free some, or set TMPDIR"
+        ) from error
 
 
 def _copy(scratch: Path) -> None:
