@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.pytest_plugin.waiting import eventually
 from suites.security.test_errors import LEAKS
 
 pytestmark = [
@@ -40,4 +41,5 @@ def test_an_unexpected_error_tells_nothing(rig, path, accept, role):
     assert answer.header("X-Content-Type-Options") == "nosniff"
     found = answer.header("X-Request-ID")
     assert found
-    assert found in rig.logs(rig.instances[0])
+    # the answer goes out first
+    eventually(lambda: found in rig.logs(rig.instances[0]), f"the log names request {found}", seconds=30)
