@@ -22,8 +22,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +45,7 @@ def test_answers(client, number):
 SERVICE = (
     'needs = ["postgres", "valkey", "smtp"]',
     'env = { DATABASE_URL = "{database_url}", REDIS_URL = "{redis_url}", SMTP_URL = "{smtp_url}" }',
+    'prepare_cached = [["python3", "-c", "print(1)"]]',
     'dockerfile = "Dockerfile"',
     "container_port = 8123",
 )
@@ -78,6 +80,8 @@ class Gate:
 
     small: Small
     scratch: Path
+    cache: Path
+    """What is made once is made there."""
     command: Command
     backend: str
     engine: Engine | None
@@ -109,7 +113,12 @@ class Gate:
 
     @property
     def _environment(self) -> dict[str, str]:
-        return {"TMPDIR": str(self.scratch), "XDG_STATE_HOME": str(self.small.folder.parent / "state")}
+        folders = {
+            "TMPDIR": self.scratch,
+            "XDG_CACHE_HOME": self.cache,
+            "XDG_STATE_HOME": self.small.folder.parent / "state",
+        }
+        return {name: str(folder) for name, folder in folders.items()}
 
     def left(self) -> tuple[str, ...]:
         """Whatever there is of it, in words."""
@@ -117,6 +126,8 @@ class Gate:
         found = [f"process {pid}: {command}" for pid, command in commands.items()]
         found += [f"file {path}" for path in self.scratch.iterdir()]
         found += [f"folder {path}" for path in (self.small.folder.parent / "state").glob("harness/stacks/[!.]*")]
+        # what is kept has no dot in its name, what is being made has one
+        found += [f"folder {path}" for path in self.cache.glob("harness/prepared-*.*/")]
         shared = [Path(place, f"harness-{mark}") for place in ("/dev/shm", "/var/tmp") for mark in self.marks]  # noqa: S108
         found += [f"folder {path}" for path in shared if path.exists()]
         found += [f"segment {number}" for number, pid in _segments() if pid in self.pids and not is_alive(pid)]
@@ -147,25 +158,34 @@ class Gate:
         return ours
 
 
+Gates = Callable[[], contextlib.AbstractContextManager[Gate]]
+
+
 def storm(kills: int, seed: int, backend: str = "embedded", command: Command = "gate") -> Iterator[Kill]:
     """Kill that many gates, one after the other. Raises RuntimeError if an undisturbed one does not do its work."""
     engine = connect_engine() if backend == "docker" else None
     moments = random.Random(seed)  # noqa: S311 - moments, not secrets
+    cache = Path(tempfile.mkdtemp(prefix="storm-cache-"))
+    cache.chmod(0o711)
+    gates = partial(_gate, cache, command, backend, engine)
     try:
-        longest = _undisturbed(command, backend, engine)
+        # the first one makes what is made once
+        _undisturbed(gates)
+        longest = _undisturbed(gates)
         done = 0
         while done < kills:
-            kill = _one(moments.uniform(_FIRST_MOMENT, longest), command, backend, engine)
+            kill = _one(moments.uniform(_FIRST_MOMENT, longest), gates)
             if kill is not None:
                 done += 1
                 yield kill
     finally:
+        shutil.rmtree(cache, ignore_errors=True)
         if engine is not None:
             engine.close()
 
 
 @contextlib.contextmanager
-def _gate(command: Command, backend: str, engine: Engine | None) -> Iterator[Gate]:
+def _gate(cache: Path, command: Command, backend: str, engine: Engine | None) -> Iterator[Gate]:
     folder = Path(tempfile.mkdtemp(prefix="storm-"))
     scratch = folder / "tmp"
     scratch.mkdir()
@@ -176,23 +196,25 @@ def _gate(command: Command, backend: str, engine: Engine | None) -> Iterator[Gat
     small.profile.write_text(profile)
     small.suite(SUITE)
     (small.folder / "Dockerfile").write_text(DOCKERFILE)
+    # sources that no data is kept for
+    (small.folder / "source.txt").write_text(secrets.token_hex(8))
     if backend == "docker":
         program = small.folder / "service.py"
         program.write_text(program.read_text().replace('"127.0.0.1"', '"0.0.0.0"'))
     try:
-        yield Gate(small, scratch, command, backend, engine)
+        yield Gate(small, scratch, cache, command, backend, engine)
     finally:
         small.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _undisturbed(command: Command, backend: str, engine: Engine | None) -> float:
+def _undisturbed(gates: Gates) -> float:
     """How long one takes that is let alone."""
-    with _gate(command, backend, engine) as gate:
+    with gates() as gate:
         begun = time.monotonic()
         status = gate.start().wait(120)
         seconds = time.monotonic() - begun
-        if command == "up":
+        if gate.command == "up":
             if status != 0 or not gate.is_up():
                 raise RuntimeError(f"an undisturbed up ended with {status}: {gate.log.read_text()}")
             gate.down()
@@ -200,18 +222,18 @@ def _undisturbed(command: Command, backend: str, engine: Engine | None) -> float
         elif status != 3:
             raise RuntimeError(f"an undisturbed gate ended with {status}: {gate.log.read_text()}")
         if gate.left():
-            raise RuntimeError(f"an undisturbed {command} left {gate.left()}")
+            raise RuntimeError(f"an undisturbed {gate.command} left {gate.left()}")
     return seconds
 
 
-def _one(moment: float, command: Command, backend: str, engine: Engine | None) -> Kill | None:
+def _one(moment: float, gates: Gates) -> Kill | None:
     """Kill one at that moment; None if it had ended by then."""
-    with _gate(command, backend, engine) as gate:
+    with gates() as gate:
         process = gate.start()
         # not a wait for something: the moment is what is tried
         time.sleep(moment)
         if process.poll() is not None:
-            if command == "up":
+            if gate.command == "up":
                 gate.down()
             return None
         # held for as long as it takes to see which processes are its own
@@ -221,7 +243,9 @@ def _one(moment: float, command: Command, backend: str, engine: Engine | None) -
         process.wait()
         killed = time.monotonic()
         # what had let its stack go by then is no more to be waited for
-        stays = not eventually(lambda: not gate.left(), _SOON if command == "up" else SECONDS) and command == "up"
+        stays = (
+            not eventually(lambda: not gate.left(), _SOON if gate.command == "up" else SECONDS) and gate.command == "up"
+        )
         if stays and gate.is_up():
             gate.down()
             killed = time.monotonic()
