@@ -17,8 +17,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness.load.samples import Failure
 from harness.model import StackInfo
 from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.wire import TimedConnection
 from harness.proxy import running_proxy
 from harness.proxy.program import behind_tls, plain
 from harness.pytest_plugin.blame import silent_part
@@ -33,6 +35,16 @@ found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: None if name == "trustme" else found(name, package)
 from harness.cli.main import main
 sys.exit(main())
+"""
+
+LOAD = """\
+import sys
+from harness.load.wire import Wire
+url, ca_file = sys.argv[1:]
+for authority in (ca_file, ""):
+    wire = Wire(url, 10.0, authority)
+    status = wire.send(wire.request_bytes("GET", "/", {}) + b"\\r\\n").status
+    print(getattr(status, "name", status))
 """
 
 
@@ -98,6 +110,19 @@ def test_only_who_is_told_of_the_authority_trusts_it(shared: Stack) -> None:
         with pytest.raises(ServiceUnavailable) as failure:
             client.get(f"https://127.0.0.1:{port_of(info.instances[0].url)}/")
     assert f"curl -sS -i --cacert {info.ca_file} https://" in failure.value.curl
+
+
+def test_what_times_answers_trusts_the_authority_it_is_told_of_and_no_other(shared: Stack) -> None:
+    info = shared.info
+    with TimedConnection(info.url, timeout_s=10, ca_file=info.ca_file) as connection:
+        assert connection.get("/").status == 200
+    with TimedConnection(info.url, timeout_s=10) as connection, pytest.raises(ServiceUnavailable, match="CERTIFICATE"):
+        connection.get("/")
+    # gevent and pytest do not share a process
+    ended = subprocess.run(
+        [sys.executable, "-c", LOAD, info.url, info.ca_file], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.stdout.split() == ["200", Failure.UNREACHABLE.name], ended.stderr
 
 
 def test_nobody_keeps_a_key_that_could_sign_for_the_authority(shared: Stack) -> None:
