@@ -239,7 +239,9 @@ def test_a_stale_answer_comes_again_to_whoever_asks_the_same():
     assert mutation.answer(request("/a"), answer(b"1")) is None
     assert mutation.answer(request("/a"), answer(b"2")).body == b"1"
     assert mutation.answer(request("/a?x"), answer(b"3")) is None, "another query"
-    assert mutation.answer(request("/a", Authorization="Bearer x"), answer(b"4")) is None, "another login"
+    assert mutation.answer(request("/a", Cookie="sid=x"), answer(b"4")) is None, "another login"
+    for body in (b"5", b"6"):
+        assert mutation.answer(request("/a", Authorization="Bearer x"), answer(body)) is None, "is not kept"
     assert mutation.answer(request("/a", method="POST"), answer(b"5")) is None
     assert mutation.answer(request("/a"), answer(b"1")) is None, "nothing changes"
 

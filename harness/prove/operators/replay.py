@@ -50,7 +50,8 @@ def _stale(args: Key, _chance: Random) -> Mutation:
     store = _Store()
 
     def change(request: Request, answer: Answer) -> Answer | None:
-        if request.method != "GET":
+        # a cache in front keeps nothing that was asked for with credentials (RFC 9111, 3.5)
+        if request.method != "GET" or request.header("Authorization") is not None:
             return None
         url = request.target if args.query else request.path
         key = (url, *_values(request, _LOGIN), *_values(request, _NEGOTIATED))
@@ -77,7 +78,7 @@ def _anothers(_args: NoArgs, _chance: Random) -> Mutation:
 OPERATORS: tuple[Operator[Key] | Operator[NoArgs], ...] = (
     Operator(
         name="stale",
-        does="The first answer to a URL comes again for ever.",
+        does="The first answer to a URL comes again for ever, as from a cache in front.",
         args=Key,
         facet=fixed("cache"),
         make=_stale,
