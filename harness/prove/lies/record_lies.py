@@ -24,6 +24,7 @@ area = "e2e"
 select = { check = "other.*" }
 """
 )
+TWO_PASSED = judged(passed(subject="/item"), passed())
 FIRST = seen(Outcome.FAIL, "own.answers", "/item", attempt=1, superseded=True)
 
 
@@ -81,15 +82,15 @@ register("evidence-of-another-target", told=judged(passed(), spoil=_of_another_t
 register(
     "line-torn-in-the-middle",
     told=judged(failed(), passed(), spoil=_rewritten(_torn)),
-    honest=judged(passed(), passed()),
+    honest=TWO_PASSED,
 )
 register(
     "line-taken-out",
     told=judged(failed(), passed(), spoil=_rewritten(_without_the_failure)),
-    honest=judged(passed(), passed()),
+    honest=TWO_PASSED,
 )
-register("line-changed", told=judged(failed(), passed(), spoil=_failure_made_a_pass), honest=judged(passed(), passed()))
-register("verdict-by-hand", told=judged(failed(), passed(), spoil=_verdict_by_hand), honest=judged(passed(), passed()))
+register("line-changed", told=judged(failed(), passed(), spoil=_failure_made_a_pass), honest=TWO_PASSED)
+register("verdict-by-hand", told=judged(failed(), passed(), spoil=_verdict_by_hand), honest=TWO_PASSED)
 register(
     "absence-by-hand",
     told=judged(passed("other.answers"), policy=WITH_MAIL, spoil=lambda run: _edit(run, absent={"mail": "sends none"})),

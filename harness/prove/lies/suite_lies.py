@@ -73,10 +73,12 @@ def limiter_suite() -> str:
     return (root() / "suites" / "security" / "test_ratelimit.py").read_text(encoding="utf-8")
 
 
+PLAIN_GATE = gated(suite=PLAIN)
+TWO_FILES = gated(files={MORE: PLAIN})
 LIMITED = {"small.toml": profile(*LIMIT, present="ratelimit")}
 
 register("suite-without-tests", told=gated(suite=EMPTY), honest=SOUND)
-register("test-without-assertion", told=gated(*BROKEN, suite=SILENT), honest=gated(suite=PLAIN))
+register("test-without-assertion", told=gated(*BROKEN, suite=SILENT), honest=PLAIN_GATE)
 register("assertion-caught", told=gated(*BROKEN, suite=CATCHING), honest=gated(suite=CATCHING))
 register(
     "loop-over-nothing",
@@ -84,9 +86,9 @@ register(
     honest=gated(suite=LOOPING.replace("MEMBER", "names")),
 )
 register("skip-for-an-error", told=gated(*BROKEN, suite=SWALLOWING), honest=gated(suite=SWALLOWING))
-register("expected-to-fail", told=gated(*BROKEN, suite=EXPECTED_TO_FAIL), honest=gated(suite=PLAIN))
-register("file-that-skips-itself", told=gated(files={MORE: SKIPPING_FILE}), honest=gated(files={MORE: PLAIN}))
-register("file-not-collected", told=gated(files={MORE: TORN_FILE}), honest=gated(files={MORE: PLAIN}))
+register("expected-to-fail", told=gated(*BROKEN, suite=EXPECTED_TO_FAIL), honest=PLAIN_GATE)
+register("file-that-skips-itself", told=gated(files={MORE: SKIPPING_FILE}), honest=TWO_FILES)
+register("file-not-collected", told=gated(files={MORE: TORN_FILE}), honest=TWO_FILES)
 register(
     "pass-on-the-second-try",
     told=gated(*BROKEN_AT_FIRST, suite=PLAIN, policy=POLICY.replace("[[", "retries = 1\n[[")),
