@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.breaks, pytest.mark.writes, pytest.mark.rig(instances=
 # TTL + 2 s is the promise; the tolerance is for a machine that is busy with other suites.
 LOCKS = LockRules(ttl=TTL, takeover=2, tolerance=0.5)
 SCHEDULES = ScheduleRules(allowance=1, takeover=TTL + 2, tolerance=0.05)
-FENCED_OFF = "DR001"
+FENCED_OFF, ENDLESS = "DR001", -1  # -1: what PTTL says of a key without an expiry
 SOURCE = "service/README.md"
 TAKEN_OVER = (LockKind.LATE_TAKEOVER, LockKind.TWO_HOLDERS, LockKind.TOKEN_ORDER, LockKind.TOKEN_SHARED)
 ONCE = (ScheduleKind.DOUBLE_RUN, ScheduleKind.OVERLAPPING_RUNS, ScheduleKind.OFF_SCHEDULE, ScheduleKind.EARLY_RUN)
@@ -288,6 +288,7 @@ def test_locks_have_an_end_and_are_renewed_at_a_third_of_it(crew):
     def watched():
         for (job, _), times in crew.renewed.items():
             milliseconds = crew.keys.pttl(f"dr:lock:job:{job}")
+            assert milliseconds != ENDLESS, f"the lock of {job} has no end: who dies keeps it"
             ttl = milliseconds / 1_000 if milliseconds >= 0 else milliseconds
             seen.append(Seen(lock=job, at=time.time(), ttl=ttl))
             if ttl > left[job] + 0.1:
