@@ -34,6 +34,9 @@ def check_required_settings(scene: Scene) -> Finding:
         return nothing_to_ask("the profile names no required_env that a copy could lack: a file gives them all")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         said = dict(zip(names, pool.map(lambda name: _start_without(info, name), names), strict=True))
+        # one answer may have been another service's, at a port that it took and left: who starts does so again
+        again = [name for name in names if not said[name]]
+        said.update(zip(again, pool.map(lambda name: _start_without(info, name), again), strict=True))
     return _found(said)
 
 
