@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from harness.errors import HarnessError, UsageError
 from harness.model import Observation, Outcome
 from harness.places import root
 from harness.policy import policy_document
@@ -21,7 +22,7 @@ from harness.prove.model import Fate, Result
 from harness.prove.page import render_proof
 from harness.prove.proof import Draw, Proof, missed, proof_document
 from harness.redact import Redactor
-from harness.run import create_run, seal
+from harness.run import Run, create_run, seal
 from harness.run.documents import encode_document
 from harness.stack.build import commit_of
 
@@ -33,8 +34,8 @@ _MOST_NAMED = 40
 def leave_proof(plan: ProofPlan, folder: ProofFolder, proof: Proof, begun: Begun) -> None:
     """Write `proof.json`, `index.html` and the run.
 
-    A secret that a service let slip into a reason or an exchange is taken out of all three. Raises OSError where they
-    cannot be written.
+    A secret that a service let slip into a reason or an exchange is taken out of all three. Raises OSError or
+    HarnessError where they cannot be written.
     """
     redact = Redactor()
     facts = facts_of(plan, folder, (*proof.results, *(proof.draw.results if proof.draw else ())), begun)
@@ -71,15 +72,7 @@ def observations(proof: Proof) -> tuple[Observation, ...]:
 
 
 def _leave_run(plan: ProofPlan, proof: Proof, facts: ProofFacts, document: bytes, redact: Redactor) -> None:
-    run = create_run(
-        plan.out,
-        kind="prove",
-        target=plan.target,
-        policy=plan.policy.name,
-        commit=commit_of(root()).id or None,
-        documents={"profile": target_document(plan.target), "policy": policy_document(plan.policy)},
-        redact=redact,
-    )
+    run = _new_run(plan, redact)
     run.record(observations(proof))
     (run.path / "artifacts" / PROOF).write_bytes(document)
     with run.editing() as record:
@@ -89,6 +82,24 @@ def _leave_run(plan: ProofPlan, proof: Proof, facts: ProofFacts, document: bytes
         record["seeds"] = {"draw": proof.draw.seed} if proof.draw else {}
     run.close("finished")
     seal(run.path)
+
+
+def _new_run(plan: ProofPlan, redact: Redactor) -> Run:
+    documents = {"profile": target_document(plan.target), "policy": policy_document(plan.policy)}
+    commit = commit_of(root()).id or None
+    try:
+        return create_run(
+            plan.out,
+            kind="prove",
+            target=plan.target,
+            policy=plan.policy.name,
+            commit=commit,
+            documents=documents,
+            redact=redact,
+        )
+    except UsageError as error:
+        # the command line was right when the proof began: what is in the way now is the machine's
+        raise HarnessError(error.message) from error
 
 
 def _defect(result: Result, *, foreign: bool) -> Observation:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.errors import HarnessError
 from harness.model import Service, Target
 from harness.prove.book import ProofPlan
 from harness.prove.facts import begin
@@ -125,3 +126,10 @@ def test_no_secret_that_a_service_let_slip_is_left_anywhere(left, tmp_path):
     assert len(texts) >= 7
     assert [text for text in texts if TOKEN in text] == []
     assert any("session=***" in text for text in texts)
+
+
+def test_a_run_that_cannot_be_written_then_is_no_fault_of_the_command_line(left, tmp_path):
+    (tmp_path / "runs").write_text("in the way", encoding="utf-8")
+    with pytest.raises(HarnessError, match="cannot be written") as raised:
+        left(*missed_some())
+    assert raised.value.exit_code == 4
