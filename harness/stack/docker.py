@@ -6,6 +6,7 @@ through a published port reaches the service from there.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,7 @@ from harness.stack.docker_servers import (
     start_postgres,
     start_valkey,
 )
-from harness.stack.ports import HOST, free_port, is_free, occupied
+from harness.stack.ports import HOST, free_port, hold, is_free, occupied
 from harness.stack.protocol import Place, Servers
 from harness.stack.state import Folders, keeper_of
 from harness.stack.supervision import Signal, Supervision
@@ -65,6 +66,7 @@ class DockerBackend:
         self._state = folders.state
         self._logs = folders.state / "logs"
         self._ports: set[int] = set()
+        self._held: dict[int, socket.socket] = {}
         self._unstarted: set[str] = set()
         self._engine = connect_engine()
         sweep_docker(self._engine)
@@ -115,6 +117,9 @@ class DockerBackend:
             raise occupied(wanted)
         port = wanted if wanted is not None else free_port(frozenset(self._ports))
         self._ports.add(port)
+        if (held := hold(port)) is not None:
+            # until its container starts, which is after all that prepares for it
+            self._held[port] = held
         return Place(self._target.service.container_port, f"http://{HOST}:{port}")
 
     def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> None:
@@ -127,6 +132,8 @@ class DockerBackend:
             grace=_DRAIN_SECONDS,
             stage=2,
         )
+        if place is not None and (held := self._held.pop(place.outside, None)) is not None:
+            held.close()
         try:
             self._containers.run(container, {place.port: place.outside} if place else {})
         except PortTakenError as error:
@@ -172,7 +179,10 @@ class DockerBackend:
         return self._logs / f"{name}.log"
 
     def close(self) -> None:
-        """Close the connections to the daemon."""
+        """Close the connections to the daemon, and let go of ports that nobody came to use."""
+        for held in self._held.values():
+            held.close()
+        self._held.clear()
         self._engine.close()
 
     def _start_all(self, needs: tuple[str, ...], begun: float) -> tuple[list[Started], dict[str, float]]:

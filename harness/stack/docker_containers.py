@@ -6,9 +6,7 @@ in its turn. Every container is labelled before it runs, so that what outlives i
 
 from __future__ import annotations
 
-import io
 import os
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ from harness.errors import StackError
 from harness.stack.docker_dead import KEEPER_LABEL, TARGET_LABEL
 from harness.stack.docker_engine import Engine, engine_errors, is_port_conflict
 from harness.stack.docker_program import NETWORK_LABEL, STACK_LABEL
+from harness.stack.docker_steps import archive_of, pause
 from harness.stack.docker_watch import await_watch, docker_program
 from harness.stack.ports import HOST, free_port
 from harness.stack.state import Keeper
@@ -122,7 +121,7 @@ class Containers:
         with engine_errors(f"container {container.name}"):
             created = self._create(container, ports)
             if container.files or container.folders:
-                created.put_archive("/", _archive(container.files, container.folders))
+                created.put_archive("/", archive_of(container.files, container.folders))
         try:
             with engine_errors(f"container {container.name}"):
                 created.start()
@@ -146,7 +145,7 @@ class Containers:
             paused = api.inspect_container(container)["State"]["Paused"]
             match signal:
                 case "STOP" if not paused:
-                    api.pause(container)
+                    pause(api, container)
                 case "CONT" if paused:
                     api.unpause(container)
                 case "KILL" | "TERM":
@@ -229,19 +228,3 @@ class Containers:
     def _reap_at_the_end(self, label: str, network: str) -> None:
         words = ("reap", self._engine.socket, label, *([network] if network else []))
         self._supervision.own_command(docker_program(*words))
-
-
-def _archive(files: Mapping[str, bytes], folders: tuple[str, ...]) -> bytes:
-    """A tar of files, of folders that are open to all, and of those above them; docker puts it over the root."""
-    content = io.BytesIO()
-    above = {str(folder): 0o755 for name in (*files, *folders) for folder in Path(name).parents[:-1]}
-    with tarfile.open(fileobj=content, mode="w") as archive:
-        for folder, mode in sorted({**above, **dict.fromkeys(folders, 0o1777)}.items()):
-            entry = tarfile.TarInfo(folder.lstrip("/"))
-            entry.type, entry.mode = tarfile.DIRTYPE, mode
-            archive.addfile(entry)
-        for name, data in files.items():
-            entry = tarfile.TarInfo(name.lstrip("/"))
-            entry.size, entry.mode = len(data), 0o444
-            archive.addfile(entry, io.BytesIO(data))
-    return content.getvalue()

@@ -35,6 +35,17 @@ def is_free(port: int) -> bool:
     return True
 
 
+def hold(port: int) -> socket.socket | None:
+    """Keep a free port from all others until the socket is closed; None where that cannot be, though it is free."""
+    held = socket.socket()
+    try:
+        held.bind((HOST, port))
+    except OSError:
+        held.close()
+        return None
+    return held
+
+
 def occupied(port: int) -> StackError:
     """The error for a port that was asked for and is taken."""
     holder = holder_of(port)

@@ -138,6 +138,8 @@ class RunningStack:
             if status != 0:
                 how = f"ran over {_PREPARE_SECONDS:.0f} s" if status is None else how_it_ended(status)
                 raise StartupError(f"{key}: `{shlex.join(argv)}` {how}", output=tail(backend.log(name)))
+            # a container that ended would be kept for another start
+            backend.stop(name)
 
     def begin_worker(self, overrides: Mapping[str, str]) -> Worker:
         """Start a worker with the settings of the first copy of the service; `await_worker` says whether it works."""

@@ -18,9 +18,10 @@ import pytest
 import redis
 
 from harness.errors import StartupError
-from harness.model import Workers
+from harness.model import StackInfo, Workers
 from harness.stack import attach_name, bring_down, bring_up, docker, find_stack, launch
 from harness.stack.docker_program import STACK_LABEL
+from harness.stack.ports import is_free
 from harness.stack.supervisor import MARK
 from tests.docker_target import get, left_of, open_sockets, target_in
 from tests.stack_target import eventually, listens
@@ -104,6 +105,8 @@ def test_logs_lie_in_files_and_the_build_is_the_image(engine: Any, whole: Any) -
     assert eventually(lambda: "the service begins" in Path(logs["service-1"]).read_text())
     assert eventually(lambda: "ready to accept connections" in Path(logs["postgres"]).read_text())
     assert Path(whole.info.state_dir, "logs", "prepare-1.log").read_text() == "prepared\n"
+    ended = {"status": "exited", "label": f"{STACK_LABEL}={whole.info.settings[MARK]}"}
+    assert engine.client.api.containers(filters=ended) == []
     assert whole.info.build.kind == "image"
     assert engine.client.images.get(whole.info.build.id).id == whole.info.build.id
 
@@ -145,6 +148,23 @@ def test_a_further_instance_gives_up_a_lost_port_for_another(tmp_path: Path, mon
         instance = stack.start_instance({})
         assert instance.url == f"http://127.0.0.1:{free}"
         assert get(instance.url)["peer"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_port_is_kept_from_others_until_its_container_takes_it(tmp_path: Path) -> None:
+    wait = ("python3", "-c", "import time; time.sleep(3600)")
+    seen = []
+
+    def look(info: StackInfo) -> None:
+        port = int(info.url.rpartition(":")[2])
+        seen.append((listens(port), is_free(port)))
+        raise KeyboardInterrupt
+
+    sockets = open_sockets()
+    with pytest.raises(KeyboardInterrupt):
+        launch(target_in(tmp_path, command=wait), backend="docker", before_service=look)
+    assert seen == [(False, False)]
+    assert open_sockets() == sockets
 
 
 def test_a_named_stack_is_reused_takes_further_instances_and_ends(
