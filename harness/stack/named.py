@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,26 +223,29 @@ def _end(name: str) -> bool:
     if not keeper.alive:
         clear(keeper)
         return True
-    _signal_supervisor(keeper)
-    deadline = time.monotonic() + _DOWN_SECONDS
-    pause = 0.005
-    while keeper.alive:
-        if time.monotonic() > deadline:
-            raise StackError(f"stack {name!r} does not end within {_DOWN_SECONDS:g} s; its supervisor is {keeper.pid}")
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.05)
+    if not keeper.within_sight:
+        raise StackError(f"stack {name!r} runs in another container, which sees other processes; end it there")
+    if not _ended(keeper):
+        raise StackError(f"stack {name!r} does not end within {_DOWN_SECONDS:g} s; its supervisor is {keeper.pid}")
     return True
 
 
-def _signal_supervisor(keeper: Keeper) -> None:
-    """Signal exactly that process: a descriptor is taken first, then looked at, so that no recycled pid is hit."""
-    with contextlib.suppress(ProcessLookupError):
+def _ended(keeper: Keeper) -> bool:
+    """Tell exactly that supervisor to end, and wait for it: a descriptor is taken first, then looked at, so that no
+    recycled pid is hit."""
+    try:
         descriptor = os.pidfd_open(keeper.pid)
-        try:
-            if keeper.alive:
-                signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-        finally:
-            os.close(descriptor)
+    except ProcessLookupError:
+        return True
+    try:
+        if keeper.alive:
+            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            poll.poll(_DOWN_SECONDS * 1000)
+    finally:
+        os.close(descriptor)
+    return not keeper.alive
 
 
 def _cleared(name: str) -> bool:

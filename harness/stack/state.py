@@ -48,7 +48,12 @@ class Keeper:
         """Whether that supervisor runs; one that cannot be seen from here counts as running."""
         if self.boot != boot_id():
             return False
-        return self.namespace != _namespace() or is_alive(self.pid, self.start)
+        return not self.within_sight or is_alive(self.pid, self.start)
+
+    @property
+    def within_sight(self) -> bool:
+        """Whether its pid means here what it meant there; in another container the same number is another process."""
+        return self.namespace == _namespace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -209,6 +209,17 @@ def test_down_never_signals_a_recycled_pid(desk: Desk) -> None:
         innocent.wait()
 
 
+def test_down_never_signals_what_has_the_same_pid_in_another_container(desk: Desk) -> None:
+    desk.up()
+    place = desk.folder / "state" / "harness" / "stacks" / "default" / "keeper.json"
+    ours = place.read_text()
+    place.write_text(json.dumps({**desk.keeper(), "namespace": "pid:[1]"}))
+    _, err = desk.run("down", status=4)
+    assert err == "error: stack 'default' runs in another container, which sees other processes; end it there\n"
+    place.write_text(ours)
+    assert desk.status()["backend"] == "embedded"
+
+
 def test_a_service_that_fails_shows_its_last_lines_under_one_clear_line(desk: Desk) -> None:
     out, err = desk.up("--env", "FAIL=3", status=4)
     lines = err.splitlines()
