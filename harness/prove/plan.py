@@ -7,12 +7,12 @@ import secrets
 import shlex
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from random import Random
 
-from harness.catalogue import Suite, choose
+from harness.catalogue import Suite, choose, find_suites
 from harness.errors import ConfigError, UsageError
 from harness.gate_plan import known_checks, suites_of
 from harness.model import Policy, Target
@@ -24,6 +24,8 @@ from harness.prove.model import Defect
 from harness.prove.patching import Source, check_patch, read_patch, source_of
 
 CATALOGUE = "defects"
+SOURCES = "service"
+"""What the patches of our own catalogue touch."""
 DRAWN = 20
 """How many mutants the random draw takes where nobody says."""
 
@@ -117,15 +119,16 @@ def _sampled(defects: tuple[Defect, ...], n: int | None, seed: int) -> tuple[Def
 def _chosen(
     wishes: Wishes, policy: Policy, checks: Mapping[str, frozenset[str]], source: Source | None, url: str
 ) -> tuple[Defect, ...]:
-    folder = source.folder.as_posix() if source else "service"
+    folder = source.folder.as_posix() if source else SOURCES
     kinds = wishes.kinds
     if url:
         if set(kinds) - {"wire"}:
             raise UsageError(f"--url {url}: only --kind wire needs no source; leave the other kinds out")
         kinds = ("wire",)
-    known = load_catalogue(wishes.catalogue or root() / CATALOGUE, policy, checks, folder)
-    if wishes.catalogue is None and source is not None and source.top != root():
-        known = tuple(one for one in known if one.kind != "patch")
+    if wishes.catalogue is None:
+        known = _our_own(policy, checks, patches=source is not None and source.top == root())
+    else:
+        known = load_catalogue(wishes.catalogue, policy, checks, folder)
     defects = choose_defects(known, kinds=kinds, areas=wishes.areas, only=wishes.only)
     if wishes.changed is not None:
         if source is None:
@@ -137,6 +140,27 @@ def _chosen(
         if defect.kind == "patch" and source is not None:
             check_patch(defect.folder / defect.patch, source.top)
     return defects
+
+
+def _our_own(policy: Policy, checks: Collection[str], *, patches: bool) -> tuple[Defect, ...]:
+    """Our own catalogue, checked against all suites of ours, as it can be tried where suites write these `checks`."""
+    known = load_catalogue(root() / CATALOGUE, policy, _checks_of_all().union(checks), SOURCES)
+    return tuple(_without_absent_check(one, checks) for one in known if patches or one.kind != "patch")
+
+
+def _without_absent_check(defect: Defect, checks: Collection[str]) -> Defect:
+    """Where no suite writes the expected check, any of the criterion will do."""
+    wanted = defect.expect.check
+    if not wanted or any(fnmatchcase(wanted, one) for one in checks):
+        return defect
+    return replace(defect, expect=replace(defect.expect, check=""))
+
+
+def _checks_of_all() -> frozenset[str]:
+    """Checks of our own suites, those for one target alone included."""
+    targets = {folder.name for folder in (root() / "suites").glob("*/*") if folder.is_dir()}
+    found = (suite for name in sorted(targets) for suite in find_suites(root(), name, ()))
+    return frozenset(check for suite in found for check in suite.checks)
 
 
 def _suites_for(

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.places import root
-from harness.profile import load_target
+from harness.profile import generic_target, load_target
 from harness.prove.catalogue import choose_defects, load_catalogue
 from harness.prove.plan import Wishes, make_proof_plan
 from tests.judging import criterion, policy
@@ -146,3 +146,12 @@ def test_our_own_catalogue_is_sound(tmp_path):
     assert counts["wire"] >= 30
     assert counts["gate"] >= 15
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["examples/flask/profile.toml", ""], ids=["another service", "a URL"])
+def test_our_own_catalogue_can_be_tried_on_others(tmp_path, name):
+    url = "" if name else "http://127.0.0.1:1"
+    target = load_target(str(root() / name), root()) if name else generic_target(url)
+    plan = make_proof_plan(target, Wishes(policy="quick", kinds=("wire",)), overrides={}, url=url, out=tmp_path)
+    assert {one.kind for one in plan.defects} == {"wire"}
+    assert len(plan.defects) >= 30
