@@ -107,7 +107,7 @@ class Bench:
         latest = self.folder / "reports" / "latest"
         return Ended(*ended, run=latest.resolve() if latest.exists() else None, words=words)
 
-    def run_in_gate(self, *words: str) -> Ended:
+    def run_in_gate(self, *words: str, backend: str = "embedded") -> Ended:
         """As the gate runs it: stack and run are given, and closed by whoever gave them."""
         target = load_target(str(self.profile), root())
         run = create_run(
@@ -118,7 +118,7 @@ class Bench:
             commit=None,
             documents={"profile": target_document(target)},
         )
-        with launch(target) as stack:
+        with launch(target, backend=backend) as stack:
             given = ["--run", str(run.path), "--stack-file", str(Path(stack.info.state_dir) / "stack.json")]
             ended = self._pytest(*given, *words)
         open_run(run.path).close("finished")
