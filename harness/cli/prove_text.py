@@ -20,7 +20,7 @@ from harness.prove.draw import score
 from harness.prove.keeping import PAGE
 from harness.prove.model import KINDS, Defect, Fate, Result
 from harness.prove.page import verdict_words
-from harness.prove.proof import Proof, counts
+from harness.prove.proof import Proof, counts, excused
 from harness.report.text import one_line, percent, plural
 
 _SHOWN, _LONGEST = 12, 400
@@ -86,7 +86,7 @@ def _word(fate: Fate) -> str:
 def _sign(result: Result) -> str:
     if result.detected:
         return "✓"
-    return "·" if result.accepted or result.equivalent else "?" if result.fate in _UNKNOWN else "✗"
+    return "·" if excused(result) or result.equivalent else "?" if result.fate in _UNKNOWN else "✗"
 
 
 @contextmanager
@@ -141,4 +141,4 @@ def _why(result: Result) -> str:
     if result.equivalent:
         return one_line(f"equivalent: {result.equivalent}", _LONGEST)
     seen = f"expected {result.expected or 'any check'}: {result.reason}"
-    return one_line(f"accepted: {result.accepted}" if result.accepted else seen, _LONGEST)
+    return one_line(f"accepted: {result.accepted}" if excused(result) else seen, _LONGEST)

@@ -20,7 +20,7 @@ from harness.prove.guarded import STATES, Row
 from harness.prove.keeping import PAGE, PROOF, ProofFolder
 from harness.prove.model import Fate, Result
 from harness.prove.page import render_proof
-from harness.prove.proof import Draw, Proof, missed, proof_document
+from harness.prove.proof import Draw, Proof, excused, missed, proof_document
 from harness.redact import Redactor
 from harness.run import Run, create_run, seal
 from harness.run.documents import encode_document
@@ -107,7 +107,7 @@ def _defect(result: Result, *, foreign: bool) -> Observation:
         "kind": result.kind,
         "area": result.area,
         "fate": result.fate.value,
-        "reason": result.equivalent or (result.accepted if not result.detected else "") or result.reason,
+        "reason": result.equivalent or (result.accepted if excused(result) else result.reason),
         "expected": result.expected,
         "failed": list(result.failed),
         "checks": list(result.checks),

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from harness.prove.facts import ProofFacts
 from harness.prove.model import Defect, Result
-from harness.prove.proof import Proof
+from harness.prove.proof import Proof, excused
 from harness.report.text import one_line, plain, seconds
 
 _ID, _LINE, _TEXT = 160, 300, 1_500
@@ -52,7 +52,7 @@ def standing(result: Result) -> str:
     """What became of it, as `FATES` names it: an excuse counts for more than survival."""
     if result.equivalent:
         return "equivalent"
-    return "accepted" if result.accepted and not result.detected else result.fate.value
+    return "accepted" if excused(result) else result.fate.value
 
 
 def entries_of(proof: Proof, facts: ProofFacts, defects: Sequence[Defect]) -> dict[str, Entry]:

@@ -12,6 +12,9 @@ from harness.prove.guarded import Row
 from harness.prove.model import Defect, Fate, Result
 
 
+_UNNOTICED = (Fate.SURVIVED, Fate.MISATTRIBUTED, Fate.NOT_EXERCISED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
     """The random draw of wire mutants: it gives a score, and never decides."""
@@ -74,6 +77,11 @@ def missed(result: Result, *, foreign: bool) -> bool:
     if result.fate is Fate.NOT_EXERCISED:
         return not foreign
     return result.fate in (Fate.SURVIVED, Fate.MISATTRIBUTED)
+
+
+def excused(result: Result) -> bool:
+    """Was it not detected, and is that accepted? Of what is inconclusive or changed nothing, nothing is known yet."""
+    return bool(result.accepted) and result.fate in _UNNOTICED
 
 
 def proof_document(proof: Proof) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from harness.prove.model import Fate
 from harness.prove.page import render_proof, verdict_words
 from tests import prove_proofs
 from tests.prove_proofs import POLICY, defect, facts, result
@@ -144,3 +145,15 @@ def test_the_command_that_repeats_it_has_all_that_was_asked(page_of):
     assert "harness prove --target dealradar --policy quick --kind wire --healthy 3 --draw 2 --seed 7" in record
     record = page_of(*prove_proofs.proven(), asked="--sample 12", full=True).prose.split("The same again")[1]
     assert "--sample 12 --full --healthy 5 --seed 7" in record
+
+
+def test_what_is_accepted_and_did_not_end_is_still_unclear(page_of):
+    proof = prove_proofs.Proof(
+        health=prove_proofs.health(),
+        results=(result("killed"), result("slow", Fate.INCONCLUSIVE, accepted="Known.", reason="no verdict in time")),
+    )
+    page = page_of(proof, ())
+    assert page.words["h1"] == ["Unclear"]
+    told = page.prose.split("Nothing is known of these")[1].split("Detection matrix")[0]
+    assert "no verdict in time" in told
+    assert "Accepted" not in told

@@ -48,7 +48,7 @@ def _proof(proof: KeptProof) -> dict[str, Any]:
 
 def _defect(one: SeededDefect) -> tuple[str, str, str, str]:
     """Icon, word, id and reason."""
-    if one.accepted:
+    if one.accepted and one.outcome != "inconclusive":
         return "waived", "accepted", one_line(one.id, 160), plain(one.accepted, 400)
     word = one_line(one.outcome.replace("_", " "), 40)
     return _ICONS.get(one.outcome, "inconclusive"), word, one_line(one.id, 160), plain(one.reason, 400)
