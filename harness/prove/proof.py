@@ -11,7 +11,6 @@ from harness.prove.draw import score
 from harness.prove.guarded import Row
 from harness.prove.model import Defect, Fate, Result
 
-
 _UNNOTICED = (Fate.SURVIVED, Fate.MISATTRIBUTED, Fate.NOT_EXERCISED)
 
 
