@@ -10,8 +10,11 @@ from harness.places import root
 from harness.policy import load_policy
 from harness.profile import load_target
 from harness.prove.catalogue import load_catalogue
+from harness.prove.facts import facts_document
 from harness.prove.model import KINDS, Fate
+from harness.prove.proof import proof_document
 from tests.pages import blocks, read, rows, section
+from tests.prove_proofs import facts, missed_some
 
 PAGE = read("docs/prove.md")
 PATCH = "--- a/service/x\n+++ b/service/x\n@@ -1 +1 @@\n-a\n+b\n"
@@ -55,3 +58,10 @@ def test_the_bounds_of_the_false_alarm_rate_are_right():
     told = re.search(r"rate above (\d+) %: `--healthy 20` brings that to (\d+) %", PAGE)
     assert told is not None
     assert [round(100 * (1 - 0.05 ** (1 / n))) for n in (5, 20)] == [int(each) for each in told.groups()]
+
+
+def test_every_key_of_the_document_is_told():
+    document = proof_document(missed_some()[0]) | facts_document(facts())
+    told = section(PAGE, "## `proof.json`")
+    keys = {*document, *document["healthy"], *document["defects"][0], *document["draw"], *document["guarded"][0]}
+    assert [key for key in sorted(keys) if f"`{key}`" not in told] == []
