@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from harness.prove.json_paths import NotJsonError, parse_json, write_json
 from harness.proxy.exchange import Answer, Headers, Request
 from harness.redact import Redactor
 
@@ -73,9 +76,16 @@ def _line(name: str, value: str) -> str:
 
 def _bodies(before: bytes, after: bytes) -> tuple[str, str]:
     """Both bodies around the first place where they differ once secrets are out; equal ones differ in a secret."""
-    left, right = (_clean(body[:_READ].decode("utf-8", "replace")) for body in (before, after))
+    left, right = (_clean(_text(body[:_READ])) for body in (before, after))
     start = max(0, _first_difference(left, right) - _AROUND)
     return _sized(_excerpt(left, start), len(before)), _sized(_excerpt(right, start), len(after))
+
+
+def _text(body: bytes) -> str:
+    """The body as text; JSON in one form, whatever spaces it was written with."""
+    with suppress(NotJsonError):
+        body = write_json(parse_json(body))
+    return body.decode("utf-8", "replace")
 
 
 def _sized(piece: str, size: int) -> str:

@@ -35,8 +35,11 @@ def parse_json(body: bytes) -> Json:
 
 
 def write_json(document: Json) -> bytes:
-    """The document without needless spaces, in ASCII: so that half a surrogate pair survives too."""
-    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+    """The document without needless spaces; in ASCII if it holds half of a surrogate pair, which UTF-8 cannot."""
+    try:
+        return json.dumps(document, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
 
 
 def parse_path(path: str) -> tuple[str, ...]:
