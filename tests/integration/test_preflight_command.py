@@ -106,7 +106,7 @@ def test_the_doctor_names_every_part_and_tool() -> None:
     ran = harness("doctor", "--json")
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)
-    assert set(said["parts"]) == {"embedded", "docker", "attach", "browser", "preflight", "load", "allure"}
+    assert set(said["parts"]) == {"embedded", "docker", "attach", "tls", "browser", "preflight", "load", "allure"}
     assert said["parts"]["embedded"] is True
     assert said["parts"]["attach"] is True
     assert all(tool["mend"] for tool in said["tools"] if not tool["ok"])
