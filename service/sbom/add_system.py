@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a program of a build, in no package
 """Adds the packages of the image's distribution to a bill of materials; a step of the image's build.
 
     python add_system.py PYTHON_BOM ALL_BOM
