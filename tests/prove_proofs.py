@@ -65,6 +65,7 @@ def facts(**changes: Any) -> ProofFacts:
         "url": "",
         "overrides": (),
         "asked": "",
+        "how": "",
         "narrowed": "",
         "full": False,
         "seed": 7,

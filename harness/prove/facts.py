@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import harness
 from harness.model import Build, Evidence, Outcome, Target
+from harness.places import root
 from harness.prove.book import ProofPlan
 from harness.prove.keeping import ProofFolder
 from harness.prove.model import Result
+from harness.prove.plan import CATALOGUE
 from harness.run import load_record, utc_now
 from harness.stack.build import fingerprint, identify_build, reported_build
 
@@ -45,6 +48,8 @@ class ProofFacts:
     """Names of the settings that `--env` changed."""
     asked: str
     """The words that narrowed the proof; "" for the whole catalogue."""
+    how: str
+    """Other words of the command line that are needed to do the same again."""
     narrowed: str
     """The suites that were left out, as words."""
     full: bool
@@ -77,6 +82,7 @@ def facts_of(plan: ProofPlan, folder: ProofFolder, results: Iterable[Result], be
         url=plan.url,
         overrides=tuple(sorted(plan.overrides)),
         asked=plan.asked,
+        how=_how(plan),
         narrowed=plan.narrowed,
         full=plan.full,
         seed=plan.seed,
@@ -99,6 +105,7 @@ def facts_document(facts: ProofFacts) -> dict[str, Any]:
         "url": facts.url,
         "overrides": list(facts.overrides),
         "asked": facts.asked,
+        "how": facts.how,
         "narrowed": facts.narrowed,
         "full": facts.full,
         "seed": facts.seed,
@@ -135,3 +142,10 @@ def _build(target: Target, url: str) -> Build:
 
 def _fingerprint(plan: ProofPlan) -> str:
     return "" if plan.url else fingerprint(plan.target)
+
+
+def _how(plan: ProofPlan) -> str:
+    words = ["--full"] if plan.full else []
+    words += ["--active"] if plan.active else []
+    words += [f"--catalogue {shlex.quote(str(plan.catalogue))}"] if plan.catalogue != root() / CATALOGUE else []
+    return " ".join(words)

@@ -24,6 +24,8 @@ _KIND_WORDS = {
     "wire": "Wire: mistakes before a running service",
     "gate": "Lies told to the gate",
 }
+_OPEN = ("survived", "misattributed", "not_exercised", "not_applied")
+"""What speaks against the suites; before a service of somebody else the last two only say that they do not fit."""
 _VERDICTS = {0: ("Proven", "go"), 1: ("Not proven", "no-go")}
 _UNCLEAR = ("Unclear", "inconclusive")
 
@@ -126,11 +128,11 @@ def _findings(proof: Proof, facts: ProofFacts, entries: Mapping[str, Entry]) -> 
         "overrides": one_line(", ".join(facts.overrides), _LINE),
         "alarms": [plain(each, _TEXT) for each in proof.health.alarms],
         "broken": [plain(each, _TEXT) for each in proof.health.broken],
-        "open": [each for name in ("survived", "misattributed", "not_exercised", "not_applied") for each in of[name]],
+        "open": [each for name in _OPEN[: 2 if proof.foreign else 4] for each in of[name]],
+        "idle": [each for name in _OPEN[2:] for each in of[name]] if proof.foreign else [],
         "unclear": of["inconclusive"],
         "accepted": of["accepted"],
         "equivalent": of["equivalent"],
-        "foreign": proof.foreign,
     }
 
 
@@ -194,7 +196,7 @@ def _record(proof: Proof, facts: ProofFacts) -> dict[str, object]:
     words += f" --wire --url {shlex.quote(facts.url)}" if facts.url else f" --target {shlex.quote(facts.target)}"
     words += f" --policy {shlex.quote(facts.policy)}"
     words += f" {facts.asked}" if facts.asked else ""
-    words += " --full" if facts.full else ""
+    words += f" {facts.how}" if facts.how else ""
     words += f" --healthy {proof.health.runs}" if proof.health.runs else ""
     words += f" --draw {len(proof.draw.results)}" if proof.draw else ""
     words += f" --seed {facts.seed}" if proof.draw or "--sample" in facts.asked else ""

@@ -54,7 +54,7 @@ def left(tmp_path):
     return leave
 
 
-def test_the_document_says_of_what_it_holds(left):
+def test_the_document_says_of_what_it_holds(left, tmp_path):
     folder, _ = left(*missed_some())
     document = json.loads((folder / "proof.json").read_text(encoding="utf-8"))
     told = {key: document[key] for key in ("id", "target", "policy", "fingerprint", "url", "asked", "start", "full")}
@@ -69,6 +69,7 @@ def test_the_document_says_of_what_it_holds(left):
         "full": False,
     }
     assert document["overrides"] == ["CACHE_ENABLED"]
+    assert document["how"] == f"--catalogue {tmp_path}"
     assert document["folders"] == {"survived": "runs/wire/survived-full"}
     assert (document["detected"], document["total"], document["draw"]["seed"]) == (1, 7, 7)
 

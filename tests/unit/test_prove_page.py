@@ -143,7 +143,7 @@ def test_ids_that_look_alike_when_cut_stay_apart(page_of):
 def test_the_command_that_repeats_it_has_all_that_was_asked(page_of):
     record = page_of(*prove_proofs.missed_some(), asked="--kind wire").prose.split("The same again")[1]
     assert "harness prove --target dealradar --policy quick --kind wire --healthy 3 --draw 2 --seed 7" in record
-    record = page_of(*prove_proofs.proven(), asked="--sample 12", full=True).prose.split("The same again")[1]
+    record = page_of(*prove_proofs.proven(), asked="--sample 12", how="--full").prose.split("The same again")[1]
     assert "--sample 12 --full --healthy 5 --seed 7" in record
 
 
@@ -157,3 +157,22 @@ def test_what_is_accepted_and_did_not_end_is_still_unclear(page_of):
     told = page.prose.split("Nothing is known of these")[1].split("Detection matrix")[0]
     assert "no verdict in time" in told
     assert "Accepted" not in told
+
+
+def test_what_does_not_fit_a_service_of_somebody_else_is_not_called_missed(page_of):
+    results = (
+        result("killed"),
+        result("survived", Fate.SURVIVED),
+        result("idle", Fate.NOT_EXERCISED, reason="no request passes there"),
+        result("unfit", Fate.NOT_APPLIED, reason="nothing to change"),
+    )
+    proof = prove_proofs.Proof(health=prove_proofs.health(), results=results, foreign=True)
+    page = page_of(proof, (), url="http://127.0.0.1:8000", fingerprint="")
+    missed, idle = page.prose.split("What was missed")[1].split("Detection matrix")[0].split("Nothing to change there")
+    assert "survived" in missed
+    assert "idle" not in missed
+    for word in ("idle", "no request passes there", "unfit", "nothing to change"):
+        assert word in idle
+    ours = page_of(prove_proofs.Proof(health=prove_proofs.health(), results=results), ())
+    assert "Nothing to change there" not in ours.prose
+    assert "harness prove --wire --url http://127.0.0.1:8000" in page.prose
