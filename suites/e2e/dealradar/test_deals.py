@@ -81,7 +81,9 @@ def test_the_figures_of_a_deal_are_those_of_the_database(client, db):
 def test_a_new_deal_is_there_for_everybody(client, new_deal):
     body, created = new_deal()
     assert created.status == 201
-    read = client.exchange("GET", created.header("Location"))
+    place = created.header("Location")
+    assert place, "it is not said where the deal is"
+    read = client.exchange("GET", place)
     assert read.status == 200
     assert {key: read.json()[key] for key in ("title", "price_cents", "list_price_cents")} == {
         key: body[key] for key in ("title", "price_cents", "list_price_cents")
