@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import harness
+from harness.errors import BrokenRunError
 from harness.model import Build, Evidence, Outcome, Target
 from harness.places import root
 from harness.prove.book import ProofPlan
@@ -120,11 +122,15 @@ def facts_document(facts: ProofFacts) -> dict[str, Any]:
 def healthy_checks(folder: ProofFolder) -> tuple[str, ...]:
     """Every check that came to a result in a healthy run of this proof."""
     runs = [*folder.runs.glob("healthy-*/runs/*"), *folder.runs.glob("wire/healthy*/runs/*")]
-    return tuple(sorted({check for run in runs for check in _checks(load_record(run).evidence)}))
+    return tuple(sorted({line.check for run in runs for line in _evidence(run) if line.outcome in _RAN}))
 
 
-def _checks(evidence: Iterable[Evidence]) -> set[str]:
-    return {line.check for line in evidence if line.outcome in _RAN}
+def _evidence(run: Path) -> tuple[Evidence, ...]:
+    """Its lines; none of a run that broke: it is named among those without a verdict, and costs no proof."""
+    try:
+        return load_record(run).evidence
+    except BrokenRunError:
+        return ()
 
 
 def _place(folder: ProofFolder, result: Result) -> str:

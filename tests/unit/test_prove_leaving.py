@@ -134,3 +134,13 @@ def test_a_run_that_cannot_be_written_then_is_no_fault_of_the_command_line(left,
     with pytest.raises(HarnessError, match="cannot be written") as raised:
         left(*missed_some())
     assert raised.value.exit_code == 4
+
+
+def test_a_healthy_run_that_broke_costs_no_proof(left, tmp_path):
+    def break_one():
+        run = next((tmp_path / "prove").glob("2*")) / "runs" / "healthy-2" / "runs" / "x"
+        run.mkdir(parents=True)
+        (run / "run.json").write_text("{", encoding="utf-8")
+
+    folder, _ = left(*missed_some(), meanwhile=break_one)
+    assert json.loads((folder / "proof.json").read_text(encoding="utf-8"))["healthy_checks"] == []
