@@ -40,8 +40,8 @@ def listen(told: Callable[[], None]) -> None:
 
 
 def ended() -> None:
-    """Nothing is under way any more: the rest is the interpreter's, which on a busy machine may need longer."""
-    faulthandler.cancel_dump_traceback_later()
+    """Nothing is under way any more: the rest is the interpreter's, which on a busy machine may need as long again."""
+    faulthandler.dump_traceback_later(END_SECONDS, exit=True)
 
 
 def was_cancelled() -> bool:
