@@ -26,6 +26,8 @@ class ProofPlan:
     narrowed: str
     defects: tuple[Defect, ...]
     catalogue: Path
+    control: Path | None
+    """A patch that changes nothing that runs, such as a comment."""
     healthy: int
     jobs: int
     full: bool

@@ -23,7 +23,7 @@ from harness.prove.catalogue import choose_defects, load_catalogue
 from harness.prove.model import Defect
 from harness.prove.patching import Source, check_patch, read_patch, source_of
 
-CATALOGUE = "defects"
+CATALOGUE, CONTROL_PATCH = "defects", "control.patch"
 SOURCES = "service"
 """What the patches of our own catalogue touch."""
 DRAWN = 20
@@ -79,6 +79,7 @@ def make_proof_plan(
         narrowed=f"--without {','.join(left_out)}" if left_out else "",
         defects=defects,
         catalogue=wishes.catalogue or root() / CATALOGUE,
+        control=_control(wishes.catalogue, source),
         healthy=int(any(one.kind == "patch" for one in defects)) if wishes.healthy is None else wishes.healthy,
         jobs=wishes.jobs or os.cpu_count() or 1,
         full=wishes.full,
@@ -91,6 +92,16 @@ def make_proof_plan(
         seed=seed,
         asked=_narrowing(wishes),
     )
+
+
+def _control(catalogue: Path | None, source: Source | None) -> Path | None:
+    """The catalogue's patch that changes nothing that runs; our own is for DealRadar alone. Raises as `check_patch`."""
+    patch = (catalogue or root() / CATALOGUE) / CONTROL_PATCH
+    if source is None or not patch.is_file() or (catalogue is None and source.top != root()):
+        return None
+    read_patch(patch, source.folder.as_posix())
+    check_patch(patch, source.top)
+    return patch
 
 
 def _narrowing(wishes: Wishes) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from harness.errors import StartupError
 from harness.keeping import full_disk_named
@@ -27,8 +28,6 @@ from harness.prove.selection import Ruled
 from harness.prove.wire_proof import Wire, prove_wire
 from harness.stack.scratch import guarded_folder
 
-CONTROL_PATCH = "control.patch"
-"""In the catalogue's folder: a patch that changes nothing that runs, such as a comment. Healthy runs alternate it."""
 _GATE_SECONDS = 900.0
 
 
@@ -59,20 +58,26 @@ def _without_wire(
 ) -> Health:
     """Lies and patches, as many at once as there are jobs."""
     with ThreadPoolExecutor(plan.jobs) as pool, _stopped_together(pool) as stop:
-        waiting = {pool.submit(run_lie, one, scratch / "lies" / one.id): one for one in book.left("gate")}
-        healthy: list[tuple[str, ...]] = []
+        trials = {pool.submit(run_lie, one, scratch / "lies" / one.id): one for one in book.left("gate")}
+        patches = book.left("patch")
+        if not patches and (not plan.healthy or plan.url):
+            _hear(book, trials, listen)
+            return health_of(())
+        ground = _ground(plan, book.folder, scratch, environment, stop)
+        begun = pool.submit(_first_healthy, ground, listen)
+        _hear(book, trials, listen, until=begun)
+        first, controls, partial = begun.result(), Controls(ground), bool(plan.narrowed)
         runs: list[Future[Ruled]] = []
-        if book.left("patch") or (plan.healthy and not plan.url):
-            ground = _ground(plan, book.folder, scratch, environment, stop)
-            first = _first_healthy(ground, listen)
-            healthy.append(alarms_of(first, partial=bool(plan.narrowed)))
-            runs = [pool.submit(_healthy, ground, number, plan.catalogue) for number in range(2, plan.healthy + 1)]
-            controls = Controls(ground)
-            for one in book.left("patch"):
-                waiting[pool.submit(try_patch, one, ground, controls, first, full=plan.full)] = one
-        for result in _as_they_end(waiting, listen):
-            book.hear(result)
-        return _count(healthy, runs, partial=bool(plan.narrowed))
+        for place, one in enumerate(patches):
+            # healthy runs in between: what they raise for nothing, the patches may have been blamed for
+            while len(runs) < (plan.healthy - 1) * (place + 1) // (len(patches) + 1):
+                runs.append(pool.submit(_healthy, ground, len(runs) + 2, plan.control))
+            trials[pool.submit(try_patch, one, ground, controls, first, full=plan.full)] = one
+        runs += [
+            pool.submit(_healthy, ground, number, plan.catalogue) for number in range(len(runs) + 2, plan.healthy + 1)
+        ]
+        _hear(book, trials, listen)
+        return _count([alarms_of(first, partial=partial)], runs, partial=partial)
 
 
 def _ground(
@@ -106,9 +111,9 @@ def _first_healthy(ground: Ground, listen: Listener) -> Ruled:
     return seen
 
 
-def _healthy(ground: Ground, number: int, catalogue: Path) -> Ruled:
-    patch = catalogue / CONTROL_PATCH
-    return ground.attempt(f"healthy-{number}", patch if number % 2 == 0 and patch.is_file() else None, None)
+def _healthy(ground: Ground, number: int, control: Path | None) -> Ruled:
+    """Another healthy run; every second one with a patch that changes nothing that runs."""
+    return ground.attempt(f"healthy-{number}", control if number % 2 == 0 else None, None)
 
 
 def _count(found: list[tuple[str, ...]], runs: Iterable[Future[Ruled]], *, partial: bool) -> Health:
@@ -121,17 +126,21 @@ def _count(found: list[tuple[str, ...]], runs: Iterable[Future[Ruled]], *, parti
     return health_of(found, broken)
 
 
-def _as_they_end(waiting: Mapping[Future[Result], Defect], listen: Listener) -> Iterator[Result]:
-    """Results in the order in which they come in; what the user must mend ends the proof."""
-    left = set(waiting)
-    while left:
-        listen(Progress(phase="defects", text="running", done=len(waiting) - len(left), total=len(waiting)))
-        ended, left = wait(left, return_when=FIRST_COMPLETED)
-        for future in ended:
+def _hear(
+    book: Book, trials: dict[Future[Result], Defect], listen: Listener, until: Future[Ruled] | None = None
+) -> None:
+    """Hear results as they come in: all, or until something else has ended. What the user must mend is raised."""
+    total = len(trials)
+    while trials and (until is None or not until.done()):
+        listen(Progress(phase="defects", text="running", done=total - len(trials), total=total))
+        watched: list[Future[Any]] = [*trials, *([until] if until is not None else [])]
+        ended, _ = wait(watched, return_when=FIRST_COMPLETED)
+        for future in [one for one in trials if one in ended]:
+            defect = trials.pop(future)
             try:
-                yield future.result()
+                book.hear(future.result())
             except AttemptError as error:
-                yield unexpected(error, waiting[future])
+                book.hear(unexpected(error, defect))
 
 
 @contextmanager

@@ -83,6 +83,7 @@ def test_a_resumed_proof_tries_only_what_is_left_and_tells_of_the_rest(tmp_path)
         narrowed="",
         defects=(defect("one"), defect("two"), defect("three", kind="patch")),
         catalogue=tmp_path,
+        control=None,
         healthy=0,
         jobs=1,
         full=False,

@@ -35,6 +35,7 @@ def left(tmp_path):
             narrowed="",
             defects=defects,
             catalogue=tmp_path,
+            control=None,
             healthy=1,
             jobs=1,
             full=False,
