@@ -122,6 +122,12 @@ def _origin(sample: Sample) -> Iterator[Args]:
         yield {}
 
 
+def _private(sample: Sample) -> Iterator[Args]:
+    """Where a login was needed or given: else everybody's answer is the same."""
+    if any(sample.request.header(name) is not None for name in ("Authorization", "Cookie")):
+        yield from _where("cache")(sample)
+
+
 def _late(sample: Sample) -> Iterator[Args]:  # noqa: ARG001 - every exchange can be late
     yield {"ms": _LATE_MS}
 
@@ -132,7 +138,8 @@ _FINDERS: Mapping[str, Callable[[Sample], Iterator[Args]]] = {
     **dict.fromkeys(("LHC", "LHD"), _header("Location")),
     **dict.fromkeys(("cut-body", "truncate-body", "empty-body"), _where("body")),
     **dict.fromkeys(("console-error", "blocked-script", "wrong-integrity", "failed-request"), _where("page")),
-    **dict.fromkeys(("stale", "anothers-answer", "ignore-conditional"), _where("cache")),
+    **dict.fromkeys(("stale", "ignore-conditional"), _where("cache")),
+    "anothers-answer": _private,
     "OPR": _properties,
     "drop-header": _headers,
     "hsts-short": _header("Strict-Transport-Security"),
