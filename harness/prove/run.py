@@ -73,9 +73,8 @@ def _without_wire(
             while len(runs) < (plan.healthy - 1) * (place + 1) // (len(patches) + 1):
                 runs.append(pool.submit(_healthy, ground, len(runs) + 2, plan.control))
             trials[pool.submit(try_patch, one, ground, controls, first, full=plan.full)] = one
-        runs += [
-            pool.submit(_healthy, ground, number, plan.catalogue) for number in range(len(runs) + 2, plan.healthy + 1)
-        ]
+        while len(runs) < plan.healthy - 1:
+            runs.append(pool.submit(_healthy, ground, len(runs) + 2, plan.control))
         _hear(book, trials, listen)
         return _count([alarms_of(first, partial=partial)], runs, partial=partial)
 

@@ -40,7 +40,8 @@ def test_two_sessions_in_a_row_each_start_a_stack_of_their_own(bench):
     for ended in (first, second):
         assert ended.status == 0, ended.out + ended.err
         assert "harness: starting dealradar" in ended.err
-        assert {line["outcome"] for line in ended.lines} == {"pass"}
+        # of a health path without a schema, a check of bodies says that it does not apply
+        assert {line["outcome"] for line in ended.lines} - {"skip"} == {"pass"}
         assert ended.document["target"] == "dealradar"
         assert load_record(ended.run).integrity.problems == ()
     assert first.document["stack"]["url"] != second.document["stack"]["url"]

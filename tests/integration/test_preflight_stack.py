@@ -28,8 +28,12 @@ from tests.stack_target import eventually
 SERVICE = textwrap.dedent(
     """
     import os
+    import sys
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+    for name in ("DATABASE_URL", "SECRET_KEY"):
+        if name not in os.environ:
+            sys.exit(f"{name} is missing")
     SEEN = set()
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,6 +52,8 @@ SERVICE = textwrap.dedent(
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
     """
 )
+
+UNUSED = {"DATABASE_URL": "none", "SECRET_KEY": "none"}
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +146,9 @@ def test_a_service_that_is_slow_within_its_profiles_time_passes(target: Target, 
             "import os", "import os, time", 1
         )
     )
-    slow = replace(target, service=Service(command=(sys.executable, "slow.py"), cwd=str(tmp_path), timeout_s=5))
+    slow = replace(
+        target, service=Service(command=(sys.executable, "slow.py"), cwd=str(tmp_path), env=UNUSED, timeout_s=5)
+    )
     with launch(slow) as running:
         line = run_check(
             next(check for check in LIVE if check.id == "preflight.service"),
@@ -301,7 +309,7 @@ def test_a_clock_that_is_wrong_is_seen(target: Target, tmp_path: Path) -> None:
             "SEEN = set()", "SEEN = set(); LATE = 'Sat, 31 Jan 2026 09:30:42 GMT'"
         )
     )
-    late = replace(target, service=Service(command=(sys.executable, "late.py"), cwd=str(tmp_path)))
+    late = replace(target, service=Service(command=(sys.executable, "late.py"), cwd=str(tmp_path), env=UNUSED))
     with launch(late) as running:
         line = by_check(run_live(late, running.info))["clock"]
     assert line.outcome is Outcome.FAIL

@@ -92,7 +92,8 @@ def test_what_becomes_of_patches(sources):
 def test_all_detected_is_exit_0_and_a_resumed_proof_tries_nothing_again(sources):
     plant(sources, "killed", STATUS, WRONG)
     done, document = prove(sources, "--healthy", "2")
-    assert (done.returncode, document["detected"]) == (0, 1)
+    assert done.returncode == 0, done.stderr
+    assert document["detected"] == 1
     assert document["healthy"]["runs"] == 2
     again, resumed = prove(sources, "--resume", "--healthy", "0")
     assert (again.returncode, resumed["defects"]) == (0, document["defects"])
