@@ -100,7 +100,8 @@ class Crew:
             left, owner = self.keys.pttl(key) / 1_000, self.keys.get(key) or ""
             # One that has run out meanwhile may be the next worker's already: it was held when its own worker died.
             last = now - TTL + left if owner.startswith(f"{worker}:") else died - TTL
-            self.renewed[job, fence] = [max(last, self.began)]
+            # what was granted only just now was not renewed before, by whichever clock
+            self.renewed[job, fence] = [max(last, self.began, self.granted[job, fence][1])]
 
     def returns(self, worker):
         """A worker that was frozen goes on."""
