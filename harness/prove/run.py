@@ -60,13 +60,15 @@ def _without_wire(
     with ThreadPoolExecutor(plan.jobs) as pool, _stopped_together(pool) as stop:
         trials = {pool.submit(run_lie, one, scratch / "lies" / one.id): one for one in book.left("gate")}
         patches = book.left("patch")
-        if not patches and (not plan.healthy or plan.url):
+        if not patches and (plan.wire or not plan.healthy):
+            # the wire has healthy runs of its own
             _hear(book, trials, listen)
             return health_of(())
         ground = _ground(plan, book.folder, scratch, environment, stop)
-        begun = pool.submit(_first_healthy, ground, listen)
+        partial = bool(plan.narrowed)
+        begun = pool.submit(_first_healthy, ground, listen, partial=partial)
         _hear(book, trials, listen, until=begun)
-        first, controls, partial = begun.result(), Controls(ground), bool(plan.narrowed)
+        first, controls = begun.result(), Controls(ground)
         runs: list[Future[Ruled]] = []
         for place, one in enumerate(patches):
             # healthy runs in between: what they raise for nothing, the patches may have been blamed for
@@ -98,7 +100,7 @@ def _ground(
     )
 
 
-def _first_healthy(ground: Ground, listen: Listener) -> Ruled:
+def _first_healthy(ground: Ground, listen: Listener, *, partial: bool) -> Ruled:
     """The first healthy run: from it is known which tests look at which criterion."""
     # told as a part of the start: whether the service can be proven at all is not known yet
     listen(Progress(phase="stack", text="the healthy service, all its suites"))
@@ -106,7 +108,8 @@ def _first_healthy(ground: Ground, listen: Listener) -> Ruled:
     if seen.status("startup") is Status.FAIL:
         reason = next(one.reason for one in seen.verdict.criteria if one.id == "startup")
         raise StartupError(f"the service does not start without any defect: {reason}; mend that first")
-    listen(Progress(phase="healthy 1", text=f"ended: {seen.verdict.verdict}"))
+    against = alarms_of(seen, partial=partial)
+    listen(Progress(phase="healthy 1", text=against[0] if against else "ended, and nothing speaks against it"))
     return seen
 
 
