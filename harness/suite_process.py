@@ -32,6 +32,11 @@ _WORDS_FOR_PYTEST = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 _USUAL_EXITS = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
 
 
+def usual_workers() -> int:
+    """Test processes where nobody says: one more than there are cores, since many tests wait, and four at most."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteOptions:
     """How suites are run."""

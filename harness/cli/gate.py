@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,17 +18,12 @@ if TYPE_CHECKING:
 EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 
 
-def default_workers() -> int:
-    """As many test processes as there are cores, four at most: the service needs some of them too."""
-    return min(os.cpu_count() or 1, 4)
-
-
 @click.command(epilog="Example: harness gate --target dealradar --policy quick --env CACHE_ENABLED=false")
 @options.aiming
 @options.policy
 @options.out
 @click.option(
-    "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: the cores, at most 4)."
+    "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: cores + 1, at most 4)."
 )
 @click.option("--only", metavar="SUITE,…", default=None, help="Run these suites only; at best INCONCLUSIVE.")
 @click.option("--without", metavar="SUITE,…", default=None, help="Leave these suites out; at best INCONCLUSIVE.")
@@ -73,7 +67,7 @@ def command(
     from harness.aim import take_aim
     from harness.gate import run_gate
     from harness.gate_plan import make_plan
-    from harness.suite_run import SuiteOptions
+    from harness.suite_process import SuiteOptions, usual_workers
 
     aim = take_aim(
         target=target,
@@ -92,7 +86,7 @@ def command(
         policy=policy,
         only=options.words("--only", only),
         without=options.words("--without", without),
-        options=SuiteOptions(workers=workers or default_workers(), active=active, traces=traces),
+        options=SuiteOptions(workers=workers or usual_workers(), active=active, traces=traces),
         out=out or Path("reports"),
     )
     with showing() as listen:

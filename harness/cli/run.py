@@ -9,7 +9,6 @@ import click
 import msgspec
 
 from harness.cli import options
-from harness.cli.gate import default_workers
 from harness.cli.progress import showing
 from harness.errors import UsageError
 
@@ -33,7 +32,7 @@ class SplitAtDashes(click.Command):
 @options.aiming
 @options.out
 @click.option(
-    "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: the cores, at most 4)."
+    "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: cores + 1, at most 4)."
 )
 @options.active
 @options.traces
@@ -63,14 +62,14 @@ def command(
     from harness.aim import take_aim
     from harness.catalogue import choose
     from harness.gate_plan import suites_of
-    from harness.suite_run import SuiteOptions
+    from harness.suite_process import SuiteOptions, usual_workers
     from harness.suites_alone import run_alone
 
     aim = take_aim(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
     known = suites_of(aim.target)
     if not suites:
         raise UsageError(f"which suites? {', '.join(suite.name for suite in known)}")
-    how = SuiteOptions(workers=workers or default_workers(), active=active, traces=traces, extra=ctx.obj)
+    how = SuiteOptions(workers=workers or usual_workers(), active=active, traces=traces, extra=ctx.obj)
     with showing() as listen:
         path, counts = run_alone(aim, choose(known, suites, ()), how, out or Path("reports"), listen)
     if as_json:

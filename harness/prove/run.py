@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -27,6 +26,7 @@ from harness.prove.proof import Proof
 from harness.prove.selection import Ruled
 from harness.prove.wire_proof import Wire, prove_wire
 from harness.stack.scratch import guarded_folder
+from harness.suite_process import usual_workers
 
 _GATE_SECONDS = 900.0
 
@@ -91,7 +91,7 @@ def _ground(
         policy=plan.policy,
         suites=plan.suites,
         narrowed=plan.narrowed,
-        workers=min(os.cpu_count() or 1, 4),
+        workers=usual_workers(),
         folder=folder.runs.resolve(),
         scratch=scratch,
         environment=environment,
