@@ -1,14 +1,11 @@
 """A proof's page in a real browser: hostile texts do nothing, and people can read and use it."""
 
-import os
-
 import pytest
 
 from harness.probes.axe import find_axe, run_axe
-from harness.probes.chromium import find_chromium
 from harness.prove.page import render_proof
 from tests import prove_proofs
-from tests.integration.test_report_page import CONTRAST
+from tests.visiting import CONTRAST, Visitor, chromium
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -18,52 +15,31 @@ OPEN_ALL = "for (const each of document.querySelectorAll('details')) { each.open
 
 
 @pytest.fixture(scope="module")
-def browser():
-    found = find_chromium(os.environ.get("HARNESS_CHROMIUM"))
-    if found is None:
-        pytest.skip("no Chromium here; `make setup` brings one")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**found.launch_options(dict(os.environ)))
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def axe():
     found = find_axe()
     assert found is not None, "make setup brings axe-core"
     return found.read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
 def visit(browser, tmp_path):
     """`visit(name, …)`: the page of such a proof, with all that the browser complained of or asked for."""
-    contexts = []
+    with Visitor(browser) as visitor:
 
-    def open_page(name, *, size="desktop", scheme="light", scripts=True):
-        proof, defects = getattr(prove_proofs, name)()
-        path = tmp_path / "index.html"
-        text = render_proof(proof, prove_proofs.facts(), defects, prove_proofs.POLICY)
-        path.write_text(text, encoding="utf-8", errors="replace")
-        width, height = SIZES[size]
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=scripts
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.noise = []
-        page.on("console", lambda message: page.noise.append(message.text))
-        page.on("pageerror", lambda error: page.noise.append(str(error)))
-        page.on("dialog", lambda dialog: page.noise.append(dialog.message))
-        page.on(
-            "request", lambda request: page.noise.append(request.url) if not request.is_navigation_request() else None
-        )
-        page.goto(path.as_uri())
-        return page
+        def open_page(name, *, size="desktop", scheme="light", scripts=True):
+            proof, defects = getattr(prove_proofs, name)()
+            path = tmp_path / "index.html"
+            text = render_proof(proof, prove_proofs.facts(), defects, prove_proofs.POLICY)
+            path.write_text(text, encoding="utf-8", errors="replace")
+            return visitor.open(path, SIZES[size], scheme=scheme, scripts=scripts)
 
-    yield open_page
-    for context in contexts:
-        context.close()
+        yield open_page
 
 
 def test_hostile_texts_do_nothing(visit):

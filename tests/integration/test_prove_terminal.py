@@ -16,7 +16,7 @@ import pytest
 from tests.pages import ROOT
 
 PROGRAM = """
-import time
+import sys
 from pathlib import Path
 from harness.cli.prove_text import print_proof, showing_results
 from harness.model import Progress
@@ -27,10 +27,11 @@ with showing_results(defects) as (listen, told):
     listen(Progress(phase="wire", text="a-mutant-with-a-name-" * 9, done=2, total=9))
     for one in (*proof.results, result("a-defect-with-a-long-name-" * 9, expected="a.criterion" * 9)):
         told(one)
-    # the table is drawn four times a second; the next frame holds all of it
-    time.sleep(0.5)
+    # the table is drawn four times a second: whoever looks says when a frame holds the last of it
+    sys.stdin.readline()
 print_proof(proof, Path("reports/prove/x"))
 """
+LAST = b"a-defect-with"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-7](?:;\d+)*m")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -38,6 +39,10 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 def on_a_terminal(columns: int, **env: str) -> str:
     """All that the program wrote on a terminal so wide."""
     ours, theirs = pty.openpty()
+    modes = termios.tcgetattr(theirs)
+    # what is typed is not shown among the frames
+    modes[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, modes)
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     known = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "TERM")}
     with subprocess.Popen(
@@ -49,7 +54,7 @@ def on_a_terminal(columns: int, **env: str) -> str:
         env={**known, "TERM": "xterm-256color", **env},
     ) as process:
         os.close(theirs)
-        written = b""
+        written, told = b"", False
         while True:
             try:
                 read = os.read(ours, 65536)
@@ -57,6 +62,9 @@ def on_a_terminal(columns: int, **env: str) -> str:
                 # Linux's way to say that the other end is closed
                 break
             written += read
+            if LAST in written and not told:
+                os.write(ours, b"\n")
+                told = True
         os.close(ours)
     assert process.returncode == 0, written.decode()
     return written.decode()
