@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from harness.catalogue import Suite
-from harness.model import Listener, Observation, Outcome, Progress
+from harness.model import Listener, Observation, Outcome, Progress, StackInfo
 from harness.places import root
 from harness.run import Run
-from harness.stack import Stack
 from harness.suite_progress import WAITING, Heard, waits_for_turn
 
 _POLL_S = 0.1
@@ -49,6 +49,20 @@ class SuiteOptions:
     """More words for pytest."""
 
 
+class Tested(Protocol):
+    """What pytest needs of a stack: its facts, and that nothing of pytest outlives it."""
+
+    @property
+    def info(self) -> StackInfo:
+        """Endpoints and facts."""
+
+    def own_process(self, pid: int) -> None:
+        """End that process and its descendants with the stack."""
+
+    def own_folder(self, path: Path) -> None:
+        """Remove that folder with the stack."""
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """Suites that run together, and which of their tests."""
@@ -62,7 +76,7 @@ class Phase:
 
 
 @contextmanager
-def running(run: Run, phase: Phase, stack: Stack, options: SuiteOptions) -> Iterator[subprocess.Popen[bytes] | None]:
+def running(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> Iterator[subprocess.Popen[bytes] | None]:
     """pytest in a process group of its own, owned by the stack's supervisor; ended if we leave early.
 
     Yields None for a phase without suites.
@@ -129,7 +143,7 @@ def crashed(phase: Phase, reason: str, message: str) -> list[Observation]:
     ]
 
 
-def _start(run: Run, phase: Phase, stack: Stack, options: SuiteOptions, scratch: Path) -> subprocess.Popen[bytes]:
+def _start(run: Run, phase: Phase, stack: Tested, options: SuiteOptions, scratch: Path) -> subprocess.Popen[bytes]:
     with (run.path / "logs" / f"pytest-{phase.name}.log").open("wb") as log:
         return subprocess.Popen(
             _command(run, phase, stack, options),
@@ -147,7 +161,7 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _WORDS_FOR_PYTEST}
 
 
-def _command(run: Run, phase: Phase, stack: Stack, options: SuiteOptions) -> list[str]:
+def _command(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> list[str]:
     # pytest works in the folder of the suites: what was given relative to ours must be said in full
     folder = run.path.resolve()
     words = [sys.executable, "-m", "pytest", "-c", str(root() / "pytest.ini"), "--rootdir", str(root())]

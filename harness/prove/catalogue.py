@@ -13,6 +13,7 @@ from harness.errors import ConfigError
 from harness.model import Policy, Status
 from harness.prove.lies import lie_names
 from harness.prove.model import Defect, Expectation, Kind, Where
+from harness.prove.operators import validate
 from harness.prove.patching import read_patch
 from harness.toml_file import TomlFile, nearest, read_toml
 
@@ -22,32 +23,16 @@ _STATUSES = tuple(status.value for status in Status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Where:
-    operation: str = "*"
-    status: str = "*"
-    content_type: str = "*"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Expect:
-    criterion: str = ""
-    status: str = "fail"
-    check: str = ""
-    exit: int | None = None
-    says: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Written:
     id: str
     kind: Kind
     area: str
     title: str
     why: str
-    expect: _Expect
+    expect: Expectation
     patch: str = ""
     operator: str = ""
-    where: _Where = field(default_factory=_Where)
+    where: Where = field(default_factory=Where)
     args: Mapping[str, Any] = field(default_factory=dict)
     lie: str = ""
     accepted: str = ""
@@ -117,18 +102,10 @@ def _load(file: TomlFile, policy: Policy, checks: Collection[str], source: str) 
         title=written.title,
         why=written.why,
         folder=file.path.parent,
-        expect=Expectation(
-            criterion=written.expect.criterion,
-            status=written.expect.status,
-            check=written.expect.check,
-            exit=written.expect.exit,
-            says=written.expect.says,
-        ),
+        expect=written.expect,
         patch=written.patch,
         operator=written.operator,
-        where=Where(
-            operation=written.where.operation, status=written.where.status, content_type=written.where.content_type
-        ),
+        where=written.where,
         args=written.args,
         lie=written.lie,
         accepted=written.accepted,
@@ -137,8 +114,6 @@ def _load(file: TomlFile, policy: Policy, checks: Collection[str], source: str) 
     if defect.kind == "patch":
         read_patch(defect.folder / defect.patch, source)
     elif defect.kind == "wire":
-        from harness.prove.operators import validate
-
         validate(defect)
     elif defect.lie not in lie_names():
         raise file.error(f"unknown lie {defect.lie!r}; {nearest(defect.lie, lie_names())}", ("lie",))
@@ -182,7 +157,7 @@ def _check_expectation(file: TomlFile, written: _Written, policy: Policy, checks
         raise file.error(what, ("expect", "check"))
 
 
-def _check_gate_expectation(file: TomlFile, expect: _Expect) -> None:
+def _check_gate_expectation(file: TomlFile, expect: Expectation) -> None:
     if (expect.exit is None) == (not expect.criterion):
         raise file.error("a lie expects either an exit status or a criterion with its status", ("expect",))
     if expect.exit == 0 or (expect.criterion and expect.status in ("pass", "not_applicable")):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.model import Status
-from harness.prove.attempts import Ground
 from harness.prove.selection import Ruled, Selection
 from harness.stats import clopper_pearson_lower
 
@@ -17,22 +16,21 @@ _NO_ALARMS = ("the run was narrowed", "the build")
 
 
 class Controls:
-    """How a healthy copy fares in each selection; each is tried once, whoever asks first."""
+    """How the healthy service fares in each selection; each is tried once, whoever asks first."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, run: Callable[[Selection], Ruled]) -> None:
+        self._run = run
         self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
         self._known: dict[tuple[str, str], Status | None] = {}
         self._guard = threading.Lock()
 
     def status(self, selection: Selection) -> Status | None:
-        """How the criterion was ruled there. Raises AttemptError where that gate came to no verdict."""
+        """How the criterion was ruled there. Raises AttemptError where that run came to no verdict."""
         with self._guard:
             lock = self._locks[selection.key]
         with lock:
             if selection.key not in self._known:
-                name = f"control-{selection.criterion}-{selection.check or 'all'}".replace("*", "x")
-                self._known[selection.key] = self._ground.attempt(name, None, selection).status(selection.criterion)
+                self._known[selection.key] = self._run(selection).status(selection.criterion)
             return self._known[selection.key]
 
 

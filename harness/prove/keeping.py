@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import msgspec
 from harness.errors import UsageError
 from harness.prove.model import Defect, Result
 from harness.run.documents import replace_file
+from harness.run.folder import new_name, switch_latest
 
 RESULTS, PROOF, PAGE = "results.jsonl", "proof.json", "index.html"
 
@@ -71,12 +71,10 @@ class ProofFolder:
 
 def new_folder(out: Path) -> ProofFolder:
     """Make a folder for a new proof."""
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    name = new_name(datetime.now(UTC))
     folder = ProofFolder(out / "prove" / name)
     folder.runs.mkdir(parents=True)
-    link = out / "prove" / f".latest-{name}"
-    link.symlink_to(name)
-    link.replace(out / "prove" / "latest")
+    switch_latest(out / "prove", Path(name))
     return folder
 
 

@@ -77,6 +77,21 @@ class Defect:
     equivalent: str = ""
     """Why it changes nothing that a client could care about."""
 
+    def came_to(self, fate: Fate, *, reason: str = "", seconds: float = 0.0) -> Result:
+        """What became of it."""
+        gate_end = f"exit {self.expect.exit}" if self.expect.exit is not None else ""
+        return Result(
+            id=self.id,
+            kind=self.kind,
+            area=self.area,
+            fate=fate,
+            expected=self.expect.criterion or gate_end,
+            reason=reason,
+            accepted=self.accepted,
+            equivalent=self.equivalent,
+            seconds=seconds,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
-from harness.errors import HarnessError
 from harness.model import Status
 from harness.prove.attempts import AttemptError, Ground
 from harness.prove.controls import Controls
@@ -31,17 +31,8 @@ def try_patch(defect: Defect, ground: Ground, controls: Controls, healthy: Ruled
             fate, reason = settle_fate(defect.expect, seen, control, narrowed=narrowed)
     except AttemptError as error:
         fate, reason = Fate.INCONCLUSIVE, error.message
-    return Result(
-        id=defect.id,
-        kind=defect.kind,
-        area=defect.area,
-        fate=fate,
-        expected=defect.expect.criterion,
-        failed=seen.failed if seen else (),
-        checks=seen.checks if seen else (),
-        reason=reason,
-        seconds=time.monotonic() - begun,
-    )
+    result = defect.came_to(fate, reason=reason, seconds=time.monotonic() - begun)
+    return replace(result, failed=seen.failed, checks=seen.checks) if seen else result
 
 
 def _try_expected(defect: Defect, ground: Ground, controls: Controls, healthy: Ruled) -> tuple[Ruled | None, Fate, str]:
@@ -52,15 +43,3 @@ def _try_expected(defect: Defect, ground: Ground, controls: Controls, healthy: R
         return None, Fate.INCONCLUSIVE, ""
     seen = ground.attempt(defect.id, defect.folder / defect.patch, selection)
     return seen, *settle_fate(defect.expect, seen, status, narrowed=False)
-
-
-def unexpected(error: HarnessError, defect: Defect) -> Result:
-    """A defect whose trial the harness itself broke: nothing is known of it."""
-    return Result(
-        id=defect.id,
-        kind=defect.kind,
-        area=defect.area,
-        fate=Fate.INCONCLUSIVE,
-        expected=defect.expect.criterion,
-        reason=error.message,
-    )

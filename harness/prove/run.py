@@ -20,7 +20,7 @@ from harness.prove.keeping import ProofFolder, latest_folder, new_folder
 from harness.prove.leaving import leave_proof
 from harness.prove.lies import run_lie
 from harness.prove.model import Defect, Result
-from harness.prove.patches import try_patch, unexpected
+from harness.prove.patches import try_patch
 from harness.prove.patching import source_of
 from harness.prove.proof import Proof
 from harness.prove.selection import Ruled
@@ -68,7 +68,7 @@ def _without_wire(
         partial = bool(plan.narrowed)
         begun = pool.submit(_first_healthy, ground, listen, partial=partial)
         _hear(book, trials, listen, until=begun)
-        first, controls = begun.result(), Controls(ground)
+        first, controls = begun.result(), Controls(lambda one: ground.attempt(one.control, None, one))
         runs: list[Future[Ruled]] = []
         for place, one in enumerate(patches):
             # healthy runs in between: what they raise for nothing, the patches may have been blamed for
@@ -138,11 +138,8 @@ def _hear(
         watched: list[Future[Any]] = [*trials, *([until] if until is not None else [])]
         ended, _ = wait(watched, return_when=FIRST_COMPLETED)
         for future in [one for one in trials if one in ended]:
-            defect = trials.pop(future)
-            try:
-                book.hear(future.result())
-            except AttemptError as error:
-                book.hear(unexpected(error, defect))
+            del trials[future]
+            book.hear(future.result())
 
 
 @contextmanager

@@ -27,6 +27,11 @@ class Selection:
         """What tells it from others."""
         return (self.criterion, self.check)
 
+    @property
+    def control(self) -> str:
+        """What the healthy service's run of it is called."""
+        return f"control-{self.criterion}-{self.check or 'all'}".replace("*", "x")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruled:

@@ -10,7 +10,7 @@ from harness.judge.select import settle
 from harness.model import Evidence, Listener, Outcome, Progress, Status
 from harness.prove.attempts import AttemptError
 from harness.prove.bound import is_bound
-from harness.prove.controls import alarms_of
+from harness.prove.controls import Controls, alarms_of
 from harness.prove.guarded import takes
 from harness.prove.model import Defect, Fate, Result
 from harness.prove.mutant import WireMutant
@@ -44,8 +44,11 @@ class WireProof:
     full: bool
     narrowed: bool
     """Whether suites were left out."""
+    controls: Controls = field(init=False)
     healthy: Healthy = field(init=False)
-    _controls: dict[tuple[str, str], Status | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.controls = Controls(lambda one: self.runs.run(one.control, tests=one.tests))
 
     def look(self, wanted: Iterable[Defect], listen: Listener) -> None:
         """Run the healthy service's tests, one after another, and learn which of them see what.
@@ -80,22 +83,14 @@ class WireProof:
         except AttemptError as error:
             fate, reason = Fate.INCONCLUSIVE, error.message
         before, after = mutant.sample or ("", "")
-        return Result(
-            id=defect.id,
-            kind=defect.kind,
-            area=defect.area,
-            fate=fate,
-            expected=defect.expect.criterion,
+        return replace(
+            defect.came_to(fate, reason=reason, seconds=time.monotonic() - begun),
             failed=ruled.failed if ruled else (),
             checks=ruled.checks if ruled else (),
-            reason=reason,
             applied=mutant.applied,
             before=before,
             after=after,
             operations=self._noticed_at(defect, ruled) if ruled and fate is Fate.KILLED else (),
-            accepted=defect.accepted,
-            equivalent=defect.equivalent,
-            seconds=time.monotonic() - begun,
         )
 
     def _try(self, defect: Defect, mutant: WireMutant) -> tuple[Fate, str, Ruled | None]:
@@ -107,7 +102,7 @@ class WireProof:
             ruled = self.runs.run(defect.id, mutant, tests=candidates, until=() if self.full else ("*",))
             return *self._settle_drawn(defect, mutant, ruled), ruled
         selection = self._selection(defect)
-        control = self._control(selection) if selection is not None else None
+        control = self.controls.status(selection) if selection is not None else None
         first = frozenset(selection.tests) & candidates if selection is not None else frozenset()
         if selection is not None and first and not self.full:
             ruled = self.runs.run(defect.id, mutant, tests=first, until=selection.until)
@@ -121,14 +116,6 @@ class WireProof:
         criterion = criterion_of(self.runs.policy, defect.expect.criterion)
         return select_tests(criterion, defect.expect.check, self.healthy.evidence)
 
-    def _control(self, selection: Selection) -> Status | None:
-        """How the criterion fares where the same tests run and nothing is changed."""
-        if selection.key not in self._controls:
-            name = f"control-{selection.criterion}-{selection.check or 'all'}".replace("*", "x")
-            ruled = self.runs.run(name, tests=selection.tests)
-            self._controls[selection.key] = ruled.status(selection.criterion)
-        return self._controls[selection.key]
-
     def _settle(self, defect: Defect, mutant: WireMutant, ruled: Ruled, control: Status | None) -> tuple[Fate, str]:
         if not mutant.applied:
             return _unapplied(mutant)
@@ -138,13 +125,13 @@ class WireProof:
         """Killed by any check that speaks of what was changed, and that the healthy service passes."""
         if not mutant.applied:
             return _unapplied(mutant)
-        facet = facet_of(defect)
-        failed = [one for one in _failures(ruled.evidence) if is_bound(facet, one.check)]
-        told = next((one for one in failed if self._was_green(one)), None)
+        facet, failed = facet_of(defect), _failures(ruled.evidence)
+        bound = [one for one in failed if is_bound(facet, one.check)]
+        told = next((one for one in bound if self._was_green(one)), None)
         if told is not None:
             return Fate.KILLED, f"{told.check} on {told.subject}"
-        if failed or _failures(ruled.evidence):
-            one = (failed or _failures(ruled.evidence))[0]
+        if failed:
+            one = (bound or failed)[0]
             return Fate.MISATTRIBUTED, f"{one.check} on {one.subject}, which does not speak of it"
         errors = [line for line in ruled.evidence if line.outcome is Outcome.ERROR]
         if errors:

@@ -105,12 +105,4 @@ def _fitting(defect: Defect, plan: ProofPlan) -> Defect:
 def _tried(proof: WireProof, mutant: Defect) -> Result:
     if not mutant.equivalent:
         return proof.try_mutant(mutant)
-    return Result(
-        id=mutant.id,
-        kind=mutant.kind,
-        area=mutant.area,
-        fate=Fate.SURVIVED,
-        expected=mutant.expect.criterion,
-        reason="not tried",
-        equivalent=mutant.equivalent,
-    )
+    return mutant.came_to(Fate.SURVIVED, reason="not tried")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import time
+import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +25,10 @@ from harness.pytest_plugin.journal import Journal
 from harness.pytest_plugin.session import teach
 from harness.redact import Redactor
 from harness.run import create_run
-from harness.suite_process import Phase, SuiteOptions, end_process, running
+from harness.suite_process import Phase, SuiteOptions, running
 
 UNDISTURBED = "not rig and not breaks"
 """Tests that speak to the stack that we stand before: others have one of their own, or would break this one."""
-_POLL_S = 0.05
 _GOOD_ENDS = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
 
 
@@ -85,12 +84,9 @@ class WireRuns:
                 with running(run, phase, self.wired.stack, options) as process:
                     if process is None:
                         raise AttemptError("there is no suite to run")
-                    begun = time.monotonic()
-                    while process.poll() is None:
-                        if time.monotonic() - begun > self.seconds:
-                            end_process(process)
-                            raise AttemptError(f"the tests did not end within {self.seconds:g} s")
-                        time.sleep(_POLL_S)
+                    process.wait(self.seconds)
+            except subprocess.TimeoutExpired:
+                raise AttemptError(f"the tests did not end within {self.seconds:g} s") from None
             finally:
                 self.wired.proxy.handler = pass_on
         if process.returncode not in _GOOD_ENDS:

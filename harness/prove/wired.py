@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from harness.errors import ConfigError
-from harness.model import Instance, Listener, StackInfo, Target, Worker
+from harness.model import Listener, StackInfo, Target
 from harness.probes.openapi import OpenApi
 from harness.probes.surface import find_description
 from harness.proxy import Proxy, running_proxy
@@ -20,53 +18,21 @@ from harness.stack.ports import HOST, free_port
 from harness.stack.state import RECIPE, make_private, write_info
 
 
+@dataclass(frozen=True, slots=True)
 class FrontedStack:
-    """A stack under another address: what is asked of it goes to the one behind."""
+    """A stack under another address, as far as suites are run against it."""
 
-    def __init__(self, behind: Stack, info: StackInfo) -> None:
-        self._behind = behind
-        self._info = info
-
-    @property
-    def info(self) -> StackInfo:
-        """The facts of the one behind, with the address in front."""
-        return self._info
-
-    def start_instance(self, overrides: Mapping[str, str]) -> Instance:
-        """As the stack behind."""
-        return self._behind.start_instance(overrides)
-
-    def stop_instance(self, instance: Instance) -> None:
-        """As the stack behind."""
-        self._behind.stop_instance(instance)
-
-    def start_worker(self, overrides: Mapping[str, str]) -> Worker:
-        """As the stack behind."""
-        return self._behind.start_worker(overrides)
-
-    def stop_worker(self, worker: Worker) -> None:
-        """As the stack behind."""
-        self._behind.stop_worker(worker)
+    behind: Stack
+    info: StackInfo
+    """The facts of the one behind, with the address in front."""
 
     def own_process(self, pid: int) -> None:
         """As the stack behind."""
-        self._behind.own_process(pid)
+        self.behind.own_process(pid)
 
     def own_folder(self, path: Path) -> None:
         """As the stack behind."""
-        self._behind.own_folder(path)
-
-    def stop(self) -> None:
-        """As the stack behind."""
-        self._behind.stop()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        self.behind.own_folder(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +40,7 @@ class Wired:
     """A running stack, the proxy before it, and what the service says of itself."""
 
     target: Target
-    stack: Stack
+    stack: FrontedStack
     proxy: Proxy
     description: OpenApi | None
 

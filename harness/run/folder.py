@@ -61,6 +61,11 @@ class Run:
             document["evidence"] = {"count": len(reading.lines), "sha256": reading.sha256}
 
 
+def new_name(now: datetime) -> str:
+    """Name of a run or a proof that begins at that time (UTC)."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
 def create_run(
     out: Path,
     *,
@@ -76,7 +81,7 @@ def create_run(
     `documents` are those last three by name; each becomes `<name>.json`.
     """
     now = datetime.now(UTC)
-    name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    name = new_name(now)
     path = out / "runs" / name
     document = {
         "schema": 1,
@@ -107,7 +112,7 @@ def create_run(
         for title, content in documents.items():
             write_document(path / f"{title}.json", content)
         (path / "evidence.jsonl").touch()
-        _switch_latest(out, name)
+        switch_latest(out, Path("runs") / name)
     except OSError as error:
         raise UsageError(
             f"{error.filename or out}: cannot be written ({error.strerror}); give another folder with --out"
@@ -127,10 +132,10 @@ def open_run(path: Path, redact: Redactor | None = None) -> Run:
     return Run(path=path, id=name, log=EvidenceLog(path / "evidence.jsonl", name, redact or Redactor()))
 
 
-def _switch_latest(out: Path, name: str) -> None:
-    """Point `<out>/latest` at the run, in one step."""
+def switch_latest(out: Path, place: Path) -> None:
+    """Point `<out>/latest` at a place below `out`, in one step."""
     link = out / f".latest-{secrets.token_hex(4)}"
-    link.symlink_to(Path("runs") / name)
+    link.symlink_to(place)
     try:
         link.replace(out / "latest")
     finally:

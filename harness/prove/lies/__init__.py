@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import ConfigError
@@ -39,16 +40,9 @@ def run_lie(defect: Defect, scratch: Path) -> Result:
     lie = _lie_of(defect)
     begun = time.monotonic()
     ending = _played(lie.told, scratch)
-    return Result(
-        id=defect.id,
-        kind=defect.kind,
-        area=defect.area,
-        fate=fate_of(defect.expect, ending),
-        expected=defect.expect.criterion or f"exit {defect.expect.exit}",
-        failed=ending.failed,
-        reason=ending.words,
-        seconds=time.monotonic() - begun,
-    )
+    fate = fate_of(defect.expect, ending)
+    result = defect.came_to(fate, reason=ending.words, seconds=time.monotonic() - begun)
+    return replace(result, failed=ending.failed)
 
 
 def control(defect: Defect, scratch: Path) -> Ending:
