@@ -31,11 +31,13 @@ def login(request, target, stack_info):
     if not target.auth.roles:
         pytest.skip("no login by form: the profile names no account in [auth.roles]")
     # asked for only now: where there is no form, no browser is missed
-    page, lines = request.getfixturevalue("new_page")(), []
-    page.on("response", lambda answer: lines.extend(answer.headers_array()))
+    page, answers = request.getfixturevalue("new_page")(), []
+    page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108 - Playwright takes no built-in
     role = next(iter(target.page_roles.values()), next(iter(target.auth.roles)))
     log_in_by_form(page, target.page_login, *account_of(target, stack_info, role))
     page.wait_for_load_state()
+    # read only now: a question put from within the listener may be answered after the test has looked
+    lines = [one for answer in answers for one in answer.headers_array()]
     return page, [parse_set_cookie(one["value"]) for one in lines if one["name"].lower() == "set-cookie"]
 
 
