@@ -50,7 +50,7 @@ def find_description(reader: Reader, front: Exchange) -> Description:
             why = f"GET {path} answered with {answer.size} bytes that begin like OpenAPI, too long to be looked into"
             return Description(part=Part(table="openapi", keys=(Key(name="path", value=path, why=why),)), path=path)
         try:
-            api = load_document(answer.body)
+            api = load_document(answer.body, reader.url)
         except OpenApiError as error:
             refused = f"GET {path} looks like a description of the API, which the harness cannot read: {error}"
             continue

@@ -10,6 +10,8 @@ from typing import Any
 from harness.model import Threshold
 
 Interval = tuple[float, float]
+# every interval here is of 95 % or surer; one of 50 % is narrow enough to meet any limit
+LEAST_LEVEL = 0.95
 
 
 class Stand(Enum):
@@ -29,6 +31,12 @@ def interval_of(detail: Mapping[str, Any]) -> Interval | None:
         return None
     low, high = float(written[0]), float(written[1])
     return (low, high) if low <= high else None
+
+
+def is_sure(detail: Mapping[str, Any]) -> bool:
+    """Whether the measured line's interval is of the least level or surer, as far as the line says. A share."""
+    level = detail.get("level", LEAST_LEVEL)
+    return isinstance(level, int | float) and not isinstance(level, bool) and LEAST_LEVEL <= level <= 1
 
 
 def stand(interval: Interval, demand: Threshold) -> Stand:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from harness.judge.interval import Interval, Stand, excess, interval_of, stand
+from harness.judge.interval import LEAST_LEVEL, Interval, Stand, excess, interval_of, is_sure, stand
 from harness.judge.select import Settled
 from harness.judge.words import because, counts, demanded, named, one_line, with_unit
 from harness.model import Criterion, Outcome, Ruling, Status, Threshold
@@ -160,6 +160,8 @@ def _reading(settled: Settled, demand: Threshold, min_n: int) -> _Measured:
         flaw = "it carries no value"
     elif not interval[0] <= line.value <= interval[1]:
         flaw = "its value lies outside of its own interval"
+    elif not is_sure(line.detail):
+        flaw = f"its interval is of level {line.detail['level']}, at least {LEAST_LEVEL:g} is needed"
     return _Measured(settled=settled, interval=interval, flaw=flaw)
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from harness.probes.openapi_servers import server_path
+
 MAX_BYTES = 8 * 2**20
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _MOST_MISMATCHES = 10
@@ -38,7 +40,7 @@ class Operation:
     method: str
     """In capitals."""
     path: str
-    """As the document writes it, with `{names}`, below the server's own path."""
+    """From the service's address on: the server's own path, then the one that the document writes, with `{names}`."""
     operation_id: str
     required: tuple[str, ...]
     """Names of parameters that must be given, those of the path among them."""
@@ -74,10 +76,11 @@ class Operation:
 
 
 class OpenApi:
-    """A document that was read, and its operations."""
+    """A document that was read, and its operations. `url` is the address of the service that it was asked from."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], url: str = "") -> None:
         self.document = document
+        self._url = url
         self.version = str(document["openapi"])
         self._schemas = _with_plain_schemas(document) if self.version.startswith("3.0") else document
         self.operations = tuple(self._operations())
@@ -176,9 +179,10 @@ class OpenApi:
             str(each.get("name")) for each in parameters if each.get("required") is True or each.get("in") == "path"
         ]
         security = described.get("security", self.document.get("security", []))
+        servers = described.get("servers") or item.get("servers") or self.document.get("servers")
         return Operation(
             method=method.upper(),
-            path=path,
+            path=server_path(servers, self._url) + path,
             operation_id=str(described.get("operationId", "")),
             required=tuple(dict.fromkeys([*required, *_names_in_path(path)])),
             needs_login=bool(security) and {} not in security,
@@ -221,8 +225,11 @@ class OpenApi:
         return node
 
 
-def load_document(data: bytes) -> OpenApi:
-    """Read a document. Raises `OpenApiError` in one line: no JSON, too long, another version, not an object."""
+def load_document(data: bytes, url: str = "") -> OpenApi:
+    """Read a document that was asked from the service at `url`.
+
+    Raises `OpenApiError` in one line: no JSON, too long, another version, not an object.
+    """
     if len(data) > MAX_BYTES:
         raise OpenApiError(f"the document is longer than {MAX_BYTES} bytes")
     try:
@@ -234,7 +241,7 @@ def load_document(data: bytes) -> OpenApi:
         found = f"openapi = {version!r}" if isinstance(document, dict) else "no object"
         raise OpenApiError(f"an OpenAPI 3.0 or 3.1 document was expected, found {found}")
     try:
-        return OpenApi(document)
+        return OpenApi(document, url)
     except (AttributeError, TypeError) as error:
         raise OpenApiError(f"the document's shape is not OpenAPI's ({_short(str(error))})") from error
 

@@ -10,6 +10,7 @@ import httpx
 
 from harness.model import Target
 from harness.probes.openapi import OpenApi, OpenApiError, load_document
+from harness.probes.openapi_servers import server_path
 from harness.probes.trust import trusted
 
 _OPENAPI_GUESSES = ("/openapi.json", "/api/openapi.json", "/swagger.json", "/v3/api-docs")
@@ -36,7 +37,7 @@ def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
             *target.cache.paths,
             *(path for path in (target.health.live, target.health.ready, target.build_path) if path),
         ]
-        described = sorted(_parameterless_gets(document))
+        described = sorted(_parameterless_gets(document, url))
         closed = {*target.cache.roles, *target.page_roles}
         open_to_all = [path for path in dict.fromkeys([*named, *described]) if path not in closed]
         paths = open_to_all[:_MOST_PATHS] or ["/"]
@@ -48,7 +49,7 @@ def find_description(target: Target, url: str, ca_file: str = "") -> OpenApi | N
     with httpx.Client(base_url=url, timeout=target.service.timeout_s, verify=trusted(ca_file)) as client:
         _, document = _find_document(client, target)
     try:
-        return load_document(json.dumps(document).encode()) if document else None
+        return load_document(json.dumps(document).encode(), url) if document else None
     except OpenApiError:
         return None
 
@@ -83,7 +84,7 @@ def _front_page(client: httpx.Client) -> tuple[str, ...]:
     return ("/",) if is_page else ()
 
 
-def _parameterless_gets(document: dict[str, Any]) -> list[str]:
+def _parameterless_gets(document: dict[str, Any], url: str) -> list[str]:
     """Paths with a GET that needs no parameter and no login, as far as the document says."""
     found: list[str] = []
     paths = document.get("paths")
@@ -96,5 +97,6 @@ def _parameterless_gets(document: dict[str, Any]) -> list[str]:
             continue
         if operation.get("security", document.get("security", [])):
             continue
-        found.append(str(path))
+        servers = operation.get("servers") or item.get("servers") or document.get("servers")
+        found.append(server_path(servers, url) + str(path))
     return found

@@ -12,11 +12,21 @@ T = TypeVar("T")
 _PAUSE_S = 0.02
 
 
-def eventually(holds: Callable[[], T], what: str, *, seconds: float, explain: Callable[[], object] = str) -> T:
-    """What `holds` gives, as soon as that is true; if it is not within `seconds` the test fails, and explains."""
+def eventually(
+    holds: Callable[[], T],
+    what: str,
+    *,
+    seconds: float,
+    pause: float = _PAUSE_S,
+    explain: Callable[[], object] = str,
+) -> T:
+    """What `holds` gives, as soon as that is true; if it is not within `seconds` the test fails, and explains.
+
+    It is asked again after each `pause` (seconds).
+    """
     deadline = time.monotonic() + seconds
     while not (found := holds()):
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds:g} s: {what} {explain()}")
-        time.sleep(_PAUSE_S)
+        time.sleep(pause)
     return found

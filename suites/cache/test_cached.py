@@ -3,13 +3,22 @@
 import pytest
 
 from harness.probes.exchange import Exchange
+from harness.pytest_plugin.waiting import eventually
 
 ROUNDS = 4
+LONG_ENOUGH_S = 5
+BETWEEN_LOOKS_S = 0.2
 
 
 def told(answer: Exchange, target) -> str:
     """What the answer says of the cache, in capitals; "" if it says nothing."""
     return (answer.header(target.cache.header) or "").upper()
+
+
+def age_of(answer: Exchange, target) -> int | None:
+    """Seconds that an answer from the cache says to be old; None for one that was computed, or does not say."""
+    age = answer.header("Age") or ""
+    return int(age) if "HIT" in told(answer, target) and age.isdecimal() else None
 
 
 @pytest.fixture
@@ -103,3 +112,25 @@ def test_who_has_the_representation_gets_no_body(asked, cached_path):
         assert (answer.status, answer.header("ETag") != tag) == (200, True)
         tag = answer.header("ETag")
     assert (answer.status, answer.body, answer.header("ETag")) == (304, b"", tag)
+
+
+@pytest.mark.alone  # other tests write, and a write makes an answer young again
+@pytest.mark.check("cache.ageing", severity="normal", source="RFC 9111, 5.1", subject="all cached paths")
+def test_what_is_kept_grows_older(asked, target):
+    if not target.cache.paths:
+        pytest.skip(target.absent.get("cache", "not applicable: the profile names no [cache] paths"))
+    kept = {}
+    for path in target.cache.paths:
+        ages = [age_of(asked(path), target) for _ in range(ROUNDS)]
+        if ages[-1] is not None:
+            kept[path] = ages[-1]
+    if not kept:
+        pytest.skip("not applicable: no answer from the cache says its age")
+    for path, age in kept.items():
+        # None: it is over, before it could grow older
+        assert eventually(
+            lambda path=path, age=age: (now := age_of(asked(path), target)) is None or now > age,
+            f"the Age of {path} is more than {age}",
+            seconds=LONG_ENOUGH_S,
+            pause=BETWEEN_LOOKS_S,
+        )

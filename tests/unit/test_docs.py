@@ -199,6 +199,7 @@ NUMBER_ROWS = {
     "a line without interval, in another unit, or with fewer samples than `min_n`": [
         measured(1.0, None, subject="bare")
     ],
+    "an interval whose `level` is below 0.95": [measured(1.0, [0.9, 1.1], subject="unsure", detail={"level": 0.5})],
     "no `measured` line of this statistic": [],
     "an interval with values on both sides of the threshold": [measured(300.0, [290, 310], subject="straddles")],
     "an interval that wholly misses it": [measured(400.0, [390, 410], subject="misses")],

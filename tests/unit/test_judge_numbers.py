@@ -57,6 +57,18 @@ def test_a_number_without_a_usable_interval_proves_nothing(interval):
     assert "no interval" in found.reason
 
 
+@pytest.mark.parametrize("level", [0, 0.5, 0.9499, 95, math.nan, "0.95", None, True])
+def test_an_interval_of_a_lesser_level_proves_nothing(level):
+    found = ruling_of(LATENCY, measured(120, [110, 130], detail={"level": level}))
+    assert found.status == "inconclusive"
+    assert f"its interval is of level {level}, at least 0.95 is needed" in found.reason
+
+
+@pytest.mark.parametrize("level", [0.95, 0.99, 1, 1.0])
+def test_an_interval_of_the_least_level_or_surer_is_ruled_on(level):
+    assert ruling_of(LATENCY, measured(120, [110, 130], detail={"level": level})).status == "pass"
+
+
 @pytest.mark.parametrize(
     ("facts", "said"),
     [

@@ -204,3 +204,44 @@ def test_what_needs_more_than_an_identifier_is_not_open_below():
     found = load_document(json.dumps(document).encode()).operations
     assert [one.name for one in found if one.is_open_below("/a") or one.is_open_below("/b")] == []
     assert found[0].path_for("a/b") == "/a/a%2Fb"
+
+
+@pytest.mark.parametrize(
+    ("servers", "url", "at"),
+    [
+        (None, "", "/pets"),
+        ([], "", "/pets"),
+        ("/v1", "", "/pets"),
+        ([{"url": "/"}], "", "/pets"),
+        ([{"url": "/v1"}], "", "/v1/pets"),
+        ([{"url": "/v1/"}], "", "/v1/pets"),
+        ([{"url": "v1"}], "", "/v1/pets"),
+        ([{"url": "https://api.example.org/v1"}], "http://127.0.0.1:8000", "/v1/pets"),
+        ([{"url": "https://api.example.org/v1"}, {"url": "/v2"}], "http://127.0.0.1:8000", "/v2/pets"),
+        ([{"url": "/v2"}, {"url": "http://127.0.0.1:8000/v1"}], "http://127.0.0.1:8000", "/v1/pets"),
+        ([{"url": "/v1"}], "http://127.0.0.1:8000/v1", "/pets"),
+        ([{"url": "/v1/eu"}], "http://127.0.0.1:8000/v1", "/eu/pets"),
+        ([{"url": "/v10"}], "http://127.0.0.1:8000/v1", "/v10/pets"),
+        ([{"url": "/{version}", "variables": {"version": {"default": "v3"}}}], "", "/v3/pets"),
+        ([{"url": "/{version}"}], "", "/pets"),
+        ([{"url": 5}, "x", {}], "", "/pets"),
+    ],
+)
+def test_paths_lie_below_the_path_of_the_server(servers, url, at):
+    document = {"openapi": "3.1.0", "paths": {"/pets": {"get": {"responses": {}}}}}
+    api = load_document(json.dumps(document | ({} if servers is None else {"servers": servers})).encode(), url)
+    assert [operation.path for operation in api.operations] == [at]
+    assert api.find("GET", f"{at}?limit=1") == api.operations[0]
+
+
+def test_the_nearest_servers_count():
+    def answered(**more):
+        return {"responses": {"200": {"description": ""}}} | more
+
+    item = {"get": answered(servers=[{"url": "/a"}]), "put": answered(), "servers": [{"url": "/b"}]}
+    paths = {"/x": item, "/y": {"get": answered()}}
+    api = load_document(json.dumps({"openapi": "3.1.0", "paths": paths, "servers": [{"url": "/c"}]}).encode())
+    assert {operation.name for operation in api.operations} == {"GET /a/x", "PUT /b/x", "GET /c/y"}
+    found = api.find("GET", "/a/x")
+    assert found is not None
+    assert api.media_types(found, 200) == ()

@@ -43,9 +43,17 @@ EXPECTED = 500
 LATE_MS = 240.0
 
 
-def measured(check: str, statistic: str, value: float, interval: Any, unit: str, n: int) -> Observation:  # noqa: ANN401 - what a run's file may hold
+def measured(
+    check: str,
+    statistic: str,
+    value: float,
+    interval: Any,  # noqa: ANN401 - what a run's file may hold
+    unit: str,
+    n: int,
+    level: float = 0.95,
+) -> Observation:
     """A measured line as an instrument would write it."""
-    detail = {"statistic": statistic, "interval": interval, "level": 0.95, "method": "order statistics"}
+    detail = {"statistic": statistic, "interval": interval, "level": level, "method": "order statistics"}
     return Observation(
         suite="own", check=check, subject=ALL, outcome=Outcome.MEASURED, value=value, unit=unit, n=n, detail=detail
     )
@@ -120,6 +128,11 @@ register(
 )
 register("metric-without-samples", told=judged(passed(), policy=LATENCY), honest=WELL)
 register("interval-of-another-figure", told=judged(passed(), latency(290.0, (12.0, 18.0)), policy=LATENCY), honest=WELL)
+register(
+    "interval-of-half-the-cases",
+    told=judged(passed(), measured("own.latency", "p99", 285.0, (280.0, 290.0), "ms", 1000, level=0.5), policy=LATENCY),
+    honest=WELL,
+)
 register("crash-in-a-criterion", told=judged(passed(), latency(120.0, (110, 10**400)), policy=LATENCY), honest=WELL)
 register(
     "traffic-that-stopped",

@@ -1,0 +1,46 @@
+"""Where the paths of an OpenAPI document lie: below the path of one of its servers (OpenAPI 3.1, 4.8.5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+_VARIABLE = re.compile(r"\{([^/{}]*)\}")
+
+
+def server_path(servers: object, url: str = "") -> str:
+    """What goes before each path of the document: `/api/v1`, or "" where the paths begin at the address itself.
+
+    `url` is the address that the document was asked from. Of several servers the one at that address counts; else the
+    first that names no host, and so means that address; else the first, since a description of another place of the
+    same service has its paths. What the address already holds of the path is not put before it again.
+    """
+    asked = urlsplit(url)
+    found = [urlsplit(urljoin("/", address)) for address in _addresses(servers)]
+    best = min(found, key=lambda server: _rank(server, asked), default=None)
+    path = best.path.rstrip("/") if best is not None else ""
+    mounted = asked.path.rstrip("/")
+    return path[len(mounted) :] if mounted and f"{path}/".startswith(f"{mounted}/") else path
+
+
+def _addresses(servers: object) -> list[str]:
+    """Addresses of all servers, with the default of each variable in its place."""
+    listed = servers if isinstance(servers, list) else []
+    return [
+        _VARIABLE.sub(partial(_default, one.get("variables")), one["url"])
+        for one in listed
+        if isinstance(one, dict) and isinstance(one.get("url"), str)
+    ]
+
+
+def _default(variables: object, name: re.Match[str]) -> str:
+    variable = variables.get(name[1]) if isinstance(variables, Mapping) else None
+    return str(variable.get("default", "")) if isinstance(variable, Mapping) else ""
+
+
+def _rank(server: SplitResult, asked: SplitResult) -> int:
+    if server.netloc and server.netloc == asked.netloc:
+        return 0
+    return 2 if server.netloc else 1
