@@ -24,13 +24,19 @@ Where = tuple[str | int, ...]
 """A place in a document: keys and, in lists, indices from 0."""
 
 
+_MOST_NAMED = 40
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of an error about an unknown word: the nearest known one, or all of them."""
+    """The end of an error about an unknown word: the nearest known one, else what is known, so far as one reads it."""
     words = sorted(known)
     near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"known: {', '.join(words)}" if words else "none is known"
+    if not words:
+        return "none is known"
+    rest = len(words) - _MOST_NAMED
+    return f"known: {', '.join(words[:_MOST_NAMED])}" + (f", and {rest} more" if rest > 0 else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 @click.option(
     "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: cores + 1, at most 4)."
 )
-@click.option("--only", metavar="SUITE,…", default=None, help="Run these suites only; at best INCONCLUSIVE.")
-@click.option("--without", metavar="SUITE,…", default=None, help="Leave these suites out; at best INCONCLUSIVE.")
+@options.listed("--only", metavar="SUITE,…", help="Run these suites only; at best INCONCLUSIVE.")
+@options.listed("--without", metavar="SUITE,…", help="Leave these suites out; at best INCONCLUSIVE.")
 @options.mode
 @options.instances
 @options.tls

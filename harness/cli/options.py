@@ -51,6 +51,15 @@ debug = click.option("--debug", is_flag=True, help="Show a traceback when someth
 policy = click.option("--policy", metavar="quick|release|PATH", default="quick", show_default=True)
 
 
+def listed(flag: str, *, metavar: str, help: str) -> Callable[[F], F]:  # noqa: A002 - as click calls it
+    """An option that takes words with commas between them; given twice, all of them count."""
+
+    def joined(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> str | None:
+        return ",".join(given) if given else None
+
+    return click.option(flag, metavar=metavar, multiple=True, callback=joined, help=help)
+
+
 def overrides(words: tuple[str, ...]) -> dict[str, str]:
     """`KEY=VALUE` words as a mapping; raises `click.BadParameter` naming the word that is neither."""
     settings: dict[str, str] = {}

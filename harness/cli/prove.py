@@ -24,11 +24,9 @@ from harness.cli import options
 )
 @click.option("--kind", type=click.Choice(["patch", "wire", "gate"]), multiple=True, help="Defects of this kind only.")
 @click.option("--wire", is_flag=True, help="Short for --kind wire: mistakes made by a proxy before a running service.")
-@click.option("--area", metavar="AREA,…", default=None, help="Defects of these areas only.")
-@click.option("--only", metavar="ID,…", default=None, help="These defects only; `*` stands for anything.")
-@click.option(
-    "--without", metavar="SUITE,…", default=None, help="Leave these suites out: what does nothing else guard?"
-)
+@options.listed("--area", metavar="AREA,…", help="Defects of these areas only.")
+@options.listed("--only", metavar="ID,…", help="These defects only; `*` stands for anything.")
+@options.listed("--without", metavar="SUITE,…", help="Leave these suites out: what does nothing else guard?")
 @click.option("--changed", metavar="REF", default=None, help="Defects in files that changed since that git revision.")
 @click.option("--healthy", type=click.IntRange(min=0), default=None, help="Healthy runs (default: 1 if patches run).")
 @click.option("--sample", type=click.IntRange(min=1), default=None, help="About so many of the defects, by --seed.")

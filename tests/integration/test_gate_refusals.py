@@ -125,6 +125,7 @@ def test_a_folder_of_suites_that_is_not_there(small: Small, refused: Refused) ->
         (["--env", "X"], "'X' is not KEY=VALUE"),
         (["--env", "=x"], "'=x' is not KEY=VALUE"),
         (["--only", "nosuch"], "no suite 'nosuch'; suites: "),
+        (["--only", "nosuch", "--only", "own"], "no suite 'nosuch'; suites: "),
         (["--without", "nosuch"], "no suite 'nosuch'; suites: "),
         (["--only", ","], "it names nothing"),
         (["--without", ""], "it names nothing"),
