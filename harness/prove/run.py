@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -69,14 +70,15 @@ def _without_wire(
         begun = pool.submit(_first_healthy, ground, listen, partial=partial)
         _hear(book, trials, listen, until=begun)
         first, controls = begun.result(), Controls(lambda one: ground.attempt(one.control, None, one))
+        again = functools.partial(_healthy, ground, plan.control, listen, partial=partial)
         runs: list[Future[Ruled]] = []
         for place, one in enumerate(patches):
             # healthy runs in between: what they raise for nothing, the patches may have been blamed for
             while len(runs) < (plan.healthy - 1) * (place + 1) // (len(patches) + 1):
-                runs.append(pool.submit(_healthy, ground, len(runs) + 2, plan.control))
+                runs.append(pool.submit(again, len(runs) + 2))
             trials[pool.submit(try_patch, one, ground, controls, first, full=plan.full)] = one
         while len(runs) < plan.healthy - 1:
-            runs.append(pool.submit(_healthy, ground, len(runs) + 2, plan.control))
+            runs.append(pool.submit(again, len(runs) + 2))
         _hear(book, trials, listen)
         return _count([alarms_of(first, partial=partial)], runs, partial=partial)
 
@@ -108,14 +110,20 @@ def _first_healthy(ground: Ground, listen: Listener, *, partial: bool) -> Ruled:
     if seen.status("startup") is Status.FAIL:
         reason = next(one.reason for one in seen.verdict.criteria if one.id == "startup")
         raise StartupError(f"the service does not start without any defect: {reason}; mend that first")
-    against = alarms_of(seen, partial=partial)
-    listen(Progress(phase="healthy 1", text=against[0] if against else "ended, and nothing speaks against it"))
+    _tell(1, seen, listen, partial=partial)
     return seen
 
 
-def _healthy(ground: Ground, number: int, control: Path | None) -> Ruled:
+def _healthy(ground: Ground, control: Path | None, listen: Listener, number: int, *, partial: bool) -> Ruled:
     """Another healthy run; every second one with a patch that changes nothing that runs."""
-    return ground.attempt(f"healthy-{number}", control if number % 2 == 0 else None, None)
+    seen = ground.attempt(f"healthy-{number}", control if number % 2 == 0 else None, None)
+    _tell(number, seen, listen, partial=partial)
+    return seen
+
+
+def _tell(number: int, seen: Ruled, listen: Listener, *, partial: bool) -> None:
+    against = alarms_of(seen, partial=partial)
+    listen(Progress(phase=f"healthy {number}", text=against[0] if against else "ended, and nothing speaks against it"))
 
 
 def _count(found: list[tuple[str, ...]], runs: Iterable[Future[Ruled]], *, partial: bool) -> Health:

@@ -95,6 +95,8 @@ def test_all_detected_is_exit_0_and_a_resumed_proof_tries_nothing_again(sources)
     assert done.returncode == 0, done.stderr
     assert document["detected"] == 1
     assert document["healthy"]["runs"] == 2
+    for number in (1, 2):
+        assert f"healthy {number}: ended, and nothing speaks against it" in done.stderr
     again, resumed = prove(sources, "--resume", "--healthy", "0")
     assert (again.returncode, resumed["defects"]) == (0, document["defects"])
 
