@@ -123,7 +123,7 @@ def test_a_review_is_kept_and_counted(client, new_client, new_deal):
     deal = new_deal()[1].json()["id"]
     review = {"rating": 4, "title": "Good", "body": "Boils <b>fast</b>, ça marche"}
     written = new_client(role="user").exchange("POST", f"/api/deals/{deal}/reviews", json=review)
-    assert written.status == 201
+    assert (written.status, written.header("Location")) == (201, f"/api/deals/{deal}/reviews")
     listed = client.exchange("GET", f"/api/deals/{deal}/reviews").json()
     assert [item["body"] for item in listed["items"]] == [review["body"]]
     read = client.exchange("GET", f"/api/deals/{deal}").json()
@@ -140,6 +140,7 @@ def test_a_comment_and_its_answer_stand_under_their_own_deal(client, new_client,
         "POST", f"/api/deals/{deal}/comments", json={"body": "No.", "parent_id": first.json()["id"]}
     )
     assert (first.status, answer.status) == (201, 201)
+    assert {first.header("Location"), answer.header("Location")} == {f"/api/deals/{deal}/comments"}
     listed = client.exchange("GET", f"/api/deals/{deal}/comments").json()["items"]
     assert {item["id"]: item["parent_id"] for item in listed} == {
         first.json()["id"]: None,
