@@ -26,7 +26,7 @@ from harness.turns import Turns
 __all__ = ["CONTEXT", "NOTES", "Context", "ItemNotes", "learn_secret", "measure", "record", "turn"]
 
 _ALLURE = "allure_pytest.plugin"
-_FIXTURES = ("fixtures.http", "fixtures.stores", "fixtures.browser", "fixtures.faults")
+_FIXTURES = ("fixtures.http", "fixtures.description", "fixtures.stores", "fixtures.browser", "fixtures.faults")
 _SESSION = pytest.StashKey[Session]()
 _COUNTER = pytest.StashKey[AssertionCounter]()
 

@@ -5,24 +5,6 @@ from fnmatch import fnmatchcase
 import pytest
 
 from harness.probes.headers import parse_media_type
-from harness.probes.openapi import OpenApi
-
-
-@pytest.fixture
-def document(client, request):
-    """The document; without one there is nothing to hold the service to."""
-    from harness.pytest_plugin import CONTEXT
-
-    context = request.config.stash[CONTEXT]
-    if not context.surface.openapi:
-        pytest.skip(context.target.absent.get("openapi", "the service shows no OpenAPI document"))
-    return client.exchange("GET", context.surface.openapi).json()
-
-
-@pytest.fixture
-def described(document, stack_info):
-    """The document's operations, at their paths of this service."""
-    return OpenApi(document, stack_info.url)
 
 
 @pytest.mark.check("openapi.document", severity="high", source="OpenAPI 3.1, 4.8.1")

@@ -7,7 +7,7 @@ import pytest
 from msgspec import inspect as schema
 
 import harness.pytest_plugin.fixtures as plugin_fixtures
-from fixtures import browser, faults, http, stores
+from fixtures import browser, description, faults, http, stores
 from harness.errors import HarnessError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Outcome, Target, Threshold
 from harness.policy import load_policy, load_waivers
@@ -243,7 +243,7 @@ def test_markers_and_fixtures_of_suites_are_documented(pytestconfig):
     ours = {"check", "alone", "beside", "writes", "attacks", "breaks", "rig"}
     assert ours <= markers
     assert ours <= told
-    modules = (http, stores, browser, faults, plugin_fixtures)
+    modules = (http, description, stores, browser, faults, plugin_fixtures)
     defined = {
         name
         for module in modules
