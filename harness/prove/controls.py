@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.model import Status
+from harness.model import Outcome, Ruling, Status
 from harness.prove.selection import Ruled, Selection
 from harness.stats import clopper_pearson_lower
 
 _UNCLEAR = (Status.FAIL, Status.INCONCLUSIVE)
 _NO_ALARMS = ("the run was narrowed", "the build")
+_NOTHING_PASSED = "no check passed"
 
 
 class Controls:
@@ -56,17 +57,27 @@ class Health:
         )
 
 
-def alarms_of(seen: Ruled, *, partial: bool) -> tuple[str, ...]:
+def alarms_of(seen: Ruled, *, partial: bool, foreign: bool = False) -> tuple[str, ...]:
     """What a run of the healthy service has against it.
 
-    In a `partial` one, a criterion that was not run is no alarm. Nor is a build that nobody knows: a copy has none.
+    In a `partial` one, a criterion that was not run is no alarm, nor is one where nothing passed. Nor is a build that
+    nobody knows: a copy has none. Of a `foreign` service little is known, so a test that had to be skipped is none.
     """
     bad = _UNCLEAR if partial else (*_UNCLEAR, Status.NOT_RUN)
     against = [
-        f"{one.id} is {one.status}: {one.reason}" for one in seen.verdict.criteria if one.required and one.status in bad
+        f"{one.id} is {one.status}: {one.reason}"
+        for one in seen.verdict.criteria
+        if one.required and one.status in bad and not (foreign and _was_skipped(one, seen))
     ]
-    against += [word for word in seen.verdict.held_back if not word.startswith(_NO_ALARMS)]
+    passed_over = (*_NO_ALARMS, _NOTHING_PASSED) if partial else _NO_ALARMS
+    against += [word for word in seen.verdict.held_back if not word.startswith(passed_over)]
     return tuple(against)
+
+
+def _was_skipped(ruling: Ruling, seen: Ruled) -> bool:
+    """Is a skip all that keeps the criterion from passing?"""
+    outcomes = {line.outcome for line in seen.evidence if line.seq in ruling.evidence}
+    return Outcome.SKIP in outcomes and outcomes <= {Outcome.SKIP, Outcome.PASS}
 
 
 def health_of(runs: Sequence[tuple[str, ...]], broken: Sequence[str] = ()) -> Health:

@@ -32,6 +32,8 @@ class Healthy:
     evidence: tuple[Evidence, ...]
     against: tuple[str, ...]
     """What the run has against the service; empty where it is as it should be."""
+    red: frozenset[str]
+    """Tests that fail there already: they would notice anything, and so nothing."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class WireProof:
     full: bool
     narrowed: bool
     """Whether suites were left out."""
+    foreign: bool
+    """Whether somebody else runs the service."""
     controls: Controls = field(init=False)
     healthy: Healthy = field(init=False)
 
@@ -63,15 +67,17 @@ class WireProof:
         traffic = Traffic()
         for seen, _ in parts:
             traffic = traffic.joined(seen)
+        evidence = _numbered(line for _, ruled in parts for line in ruled.evidence)
         self.healthy = Healthy(
             traffic=traffic,
-            evidence=_numbered(line for _, ruled in parts for line in ruled.evidence),
-            against=tuple(word for _, ruled in parts for word in alarms_of(ruled, partial=True)),
+            evidence=evidence,
+            red=frozenset(line.test for line in _failures(evidence) if line.test),
+            against=tuple(word for _, ruled in parts for word in alarms_of(ruled, partial=True, foreign=self.foreign)),
         )
 
     def once_more(self, number: int) -> tuple[str, ...]:
         """Another run of the proxy that changes nothing; what it has against the service."""
-        return alarms_of(self.runs.run(f"healthy-{number}", marks=_MAIN), partial=True)
+        return alarms_of(self.runs.run(f"healthy-{number}", marks=_MAIN), partial=True, foreign=self.foreign)
 
     def try_mutant(self, defect: Defect) -> Result:
         """Make the mistake on the wire, and run the tests that would see it."""
@@ -98,6 +104,9 @@ class WireProof:
         candidates = witnesses(exchanges)
         if not candidates:
             return Fate.NOT_EXERCISED, "no request of the suites passes there", None
+        candidates -= self.healthy.red
+        if not candidates:
+            return Fate.INCONCLUSIVE, "the tests that see it fail on the healthy service too", None
         if not defect.expect.criterion:
             ruled = self.runs.run(defect.id, mutant, tests=candidates, until=() if self.full else ("*",))
             return *self._settle_drawn(defect, mutant, ruled), ruled

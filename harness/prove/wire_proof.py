@@ -40,8 +40,9 @@ def prove_wire(plan: ProofPlan, book: Book, scratch: Path, listen: Listener) -> 
     scratch.mkdir(parents=True, exist_ok=True)
     with _wired(plan, listen) as wired:
         proof = _begin(plan, wired, book.folder.runs / "wire", scratch)
-        mutants = tuple(_fitting(one, plan) for one in book.left("wire"))
-        proof.look(mutants, listen)
+        left = book.left("wire")
+        proof.look(left, listen)
+        mutants = tuple(_fitting(one, plan) for one in left)
         healthy, broken = [proof.healthy.against], []
         for number in range(2, plan.healthy + 1):
             try:
@@ -89,15 +90,22 @@ def _begin(plan: ProofPlan, wired: Wired, folder: Path, scratch: Path) -> WirePr
         seconds=_SECONDS,
     )
     named = tuple(promised(wired.description)) if wired.description else ()
-    return WireProof(runs=runs, operations=named, seed=plan.seed, full=plan.full, narrowed=bool(plan.narrowed))
+    return WireProof(
+        runs=runs,
+        operations=named,
+        seed=plan.seed,
+        full=plan.full,
+        narrowed=bool(plan.narrowed),
+        foreign=bool(plan.url),
+    )
 
 
 def _fitting(defect: Defect, plan: ProofPlan) -> Defect:
-    """The defect as this target can be asked: a criterion that does not exist for it is not expected to fail, and any
+    """The defect as this target can be asked: of a service of somebody else, and where there is no such criterion, any
     check that speaks of what was changed will do.
     """
     criterion = next((one for one in plan.policy.criteria if one.id == defect.expect.criterion), None)
-    if criterion is not None and criterion.target in (None, plan.target.name):
+    if not plan.url and criterion is not None and criterion.target in (None, plan.target.name):
         return defect
     return replace(defect, expect=Expectation())
 

@@ -15,7 +15,7 @@ import pytest
 from harness.prove.keeping import RESULTS
 from harness.run import changed_files, is_sealed
 from harness.stack.ports import free_port
-from tests.gate_target import Small, make_small
+from tests.gate_target import SUITE, Small, make_small
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -134,6 +134,18 @@ def test_a_patch_outside_of_the_service_is_refused(small):
 
 def test_without_a_catalogue_there_is_nothing_to_prove(small):
     refused(prove(small, catalogue="nowhere"), small, "no folder there; give one with --catalogue")
+
+
+def test_a_test_that_fails_on_the_healthy_service_convicts_no_mutant_and_hides_none(small):
+    write(small, "unseen", UNSEEN)
+    red = "\n@pytest.mark.check('own.aaa')\ndef test_aaa(client):\n    assert client.get('/item').status_code == 418\n"
+    small.suite(SUITE.replace("import pytest\n", f"import pytest\n{red}"))
+    words = ["--without", "cache,e2e,load,resilience,security", "--draw", "12", "--seed", "7", "--json"]
+    document = json.loads(prove(small, *words).stdout)
+    assert document["healthy"]["false_alarms"] == 1
+    drawn = {one["outcome"]: one for one in document["draw"]["defects"]}
+    assert "misattributed" not in drawn
+    assert drawn["killed"]["checks"] == ["own.answers"]
 
 
 @pytest.mark.parametrize("words", [("--kind", "patch"), ("--kind", "gate")], ids=" ".join)
