@@ -55,7 +55,9 @@ def listed(flag: str, *, metavar: str, help: str) -> Callable[[F], F]:  # noqa: 
     """An option that takes words with commas between them; given twice, all of them count."""
 
     def joined(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> str | None:
-        return ",".join(given) if given else None
+        # one that names nothing is a mistake, which others beside it must not hide
+        empty = next((words for words in given if not words.strip(", ")), None)
+        return empty if empty is not None else ",".join(given) or None
 
     return click.option(flag, metavar=metavar, multiple=True, callback=joined, help=help)
 

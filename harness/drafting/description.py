@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from dataclasses import dataclass
 
 from harness.drafting.login_shape import LoginShape, is_sendable, login_shape
 from harness.drafting.markup import read_markup
@@ -80,20 +79,19 @@ def _describes(answer: Exchange) -> bool:
 
 
 def _described(path: str, api: OpenApi) -> Description:
-    prefix = _prefix(api)
     reads = tuple(
-        prefix + operation.path
+        operation.path
         for operation in api.plain_gets()
         if is_sendable(operation.path)
         and not ACTS.search(operation.path)
         and "text/event-stream" not in _media_types(api, operation)
     )
     why = f"GET {path} answered with OpenAPI {api.version}, {len(api.operations)} operations"
-    login = login_shape(api)
-    if login is not None:
-        login = replace(login, path=prefix + login.path)
     return Description(
-        part=Part(table="openapi", keys=(Key(name="path", value=path, why=why),)), path=path, reads=reads, login=login
+        part=Part(table="openapi", keys=(Key(name="path", value=path, why=why),)),
+        path=path,
+        reads=reads,
+        login=login_shape(api),
     )
 
 
@@ -102,15 +100,3 @@ def _media_types(api: OpenApi, operation: Operation) -> tuple[str, ...]:
         return api.media_types(operation, 200) or ()
     except OpenApiError:
         return ()
-
-
-def _prefix(api: OpenApi) -> str:
-    """The path of the document's first server, below which its paths lie."""
-    servers = api.document.get("servers")
-    first = servers[0] if isinstance(servers, list) and servers else None
-    url = first.get("url") if isinstance(first, dict) else None
-    try:
-        path = urlsplit(url).path.rstrip("/") if isinstance(url, str) else ""
-    except ValueError:
-        return ""
-    return path if path.startswith("/") and "{" not in path else ""

@@ -18,11 +18,18 @@ def server_path(servers: object, url: str = "") -> str:
     same service has its paths. What the address already holds of the path is not put before it again.
     """
     asked = urlsplit(url)
-    found = [urlsplit(urljoin("/", address)) for address in _addresses(servers)]
+    found = [server for address in _addresses(servers) if (server := _split(address)) is not None]
     best = min(found, key=lambda server: _rank(server, asked), default=None)
     path = best.path.rstrip("/") if best is not None else ""
     mounted = asked.path.rstrip("/")
     return path[len(mounted) :] if mounted and f"{path}/".startswith(f"{mounted}/") else path
+
+
+def _split(address: str) -> SplitResult | None:
+    try:
+        return urlsplit(urljoin("/", address))
+    except ValueError:
+        return None
 
 
 def _addresses(servers: object) -> list[str]:

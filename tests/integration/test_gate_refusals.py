@@ -141,7 +141,7 @@ def test_a_folder_of_suites_that_is_not_there(small: Small, refused: Refused) ->
     ],
 )
 def test_options_that_cannot_be(small: Small, refused: Refused, words: list[str], said: str) -> None:
-    # the last of an option given twice counts
+    # the words that aim it name a suite already: both count
     assert said in refused(*small.aimed, *words)
 
 

@@ -225,6 +225,8 @@ def test_what_needs_more_than_an_identifier_is_not_open_below():
         ([{"url": "/{version}", "variables": {"version": {"default": "v3"}}}], "", "/v3/pets"),
         ([{"url": "/{version}"}], "", "/pets"),
         ([{"url": 5}, "x", {}], "", "/pets"),
+        ([{"url": "http://["}], "", "/pets"),
+        ([{"url": "http://[/v9"}, {"url": "/v1"}], "", "/v1/pets"),
     ],
 )
 def test_paths_lie_below_the_path_of_the_server(servers, url, at):
