@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.probes.openapi import METHODS
 from harness.prove.bound import is_bound
 from harness.prove.draw import draw, score
 from harness.prove.equivalence import equivalent
@@ -173,3 +174,16 @@ def test_a_check_that_has_nothing_to_do_with_the_facet_kills_nothing(facet, chec
 
 def test_every_operator_that_is_drawn_exists():
     assert {one.operator for one in draw(1, 500, SAMPLES)} <= OPERATORS.keys()
+
+
+def test_every_method_of_openapi_can_be_drawn_and_one_that_is_none_is_not():
+    def drawn(method):
+        sample = Sample(operation=f"{method} /x", request=request("/x", method=method), answer=PAGE)
+        return draw(1, 5, [sample])
+
+    for method in METHODS:
+        found = drawn(method.upper())
+        assert found
+        for defect in found:
+            validate(defect)
+    assert drawn("BREW") == []

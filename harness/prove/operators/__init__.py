@@ -57,7 +57,8 @@ LITERATURE = tuple(name for name, one in OPERATORS.items() if one.source.startsw
 """The 23 of HTTPMutator."""
 
 _FILE = "defect.toml"
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+"""Methods that a defect's operation may name: those of OpenAPI."""
 
 
 def validate(defect: Defect) -> None:
@@ -72,7 +73,7 @@ def validate(defect: Defect) -> None:
     where = defect.where
     method, _, path = where.operation.partition(" ")
     if where.operation != "*" and not (
-        path.startswith(("/", "*", UNKNOWN_PATH)) and any(fnmatchcase(one, method) for one in _METHODS)
+        path.startswith(("/", "*", UNKNOWN_PATH)) and any(fnmatchcase(one, method) for one in METHODS)
     ):
         raise _error(defect, "where.operation", f"`GET /path` or a glob of it was expected, not {where.operation!r}")
     if not re.fullmatch(r"\*|(?:[1-5]|\[[1-5]+\])(?:xx|[0-9?x]{2})", where.status):
