@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-import pytest
+from playwright.sync_api import sync_playwright
 
 from harness.probes.chromium import find_chromium
 
@@ -55,12 +55,10 @@ CONTRAST = """() => {
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
-    """A browser; skips the test where there is none."""
-    sync_api = pytest.importorskip("playwright.sync_api")
+    """A browser."""
     found = find_chromium(os.environ.get("HARNESS_CHROMIUM"))
-    if found is None:
-        pytest.skip("no Chromium here; `make setup` brings one")
-    with sync_api.sync_playwright() as playwright:
+    assert found is not None, "make setup brings a browser"
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**found.launch_options(dict(os.environ)))
         yield browser
         browser.close()

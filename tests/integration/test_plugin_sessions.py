@@ -224,8 +224,7 @@ def test_a_service_that_does_not_start_is_told_without_a_traceback(bench):
 def test_a_browsers_expectations_count(bench):
     from harness.probes.chromium import find_chromium
 
-    if find_chromium("") is None:
-        pytest.skip("no Chromium on this machine; `harness doctor` names the command that mends it")
+    assert find_chromium("") is not None, "make setup brings a browser"
     bench.describe(
         service="""
         import http.server, os
