@@ -179,10 +179,9 @@ class OpenApi:
             str(each.get("name")) for each in parameters if each.get("required") is True or each.get("in") == "path"
         ]
         security = described.get("security", self.document.get("security", []))
-        servers = described.get("servers") or item.get("servers") or self.document.get("servers")
         return Operation(
             method=method.upper(),
-            path=server_path(servers, self._url) + path,
+            path=server_path(described, item, self.document, url=self._url) + path,
             operation_id=str(described.get("operationId", "")),
             required=tuple(dict.fromkeys([*required, *_names_in_path(path)])),
             needs_login=bool(security) and {} not in security,

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 _VARIABLE = re.compile(r"\{([^/{}]*)\}")
 
 
-def server_path(servers: object, url: str = "") -> str:
-    """What goes before each path of the document: `/api/v1`, or "" where the paths begin at the address itself.
+def server_path(*levels: Mapping[str, Any], url: str = "") -> str:
+    """What goes before an operation's path: `/api/v1`, or "" where paths begin at the address itself.
 
-    `url` is the address that the document was asked from. Of several servers the one at that address counts; else the
+    `levels` are the operation, its path item and the document: the nearest that names servers counts. `url` is the
+    address that the document was asked from. Of several servers the one at that address counts; else the
     first that names no host, and so means that address; else the first, since a description of another place of the
     same service has its paths. What the address already holds of the path is not put before it again.
     """
+    servers = next((level["servers"] for level in levels if level.get("servers")), None)
     asked = urlsplit(url)
     found = [server for address in _addresses(servers) if (server := _split(address)) is not None]
     best = min(found, key=lambda server: _rank(server, asked), default=None)

@@ -97,6 +97,5 @@ def _parameterless_gets(document: dict[str, Any], url: str) -> list[str]:
             continue
         if operation.get("security", document.get("security", [])):
             continue
-        servers = operation.get("servers") or item.get("servers") or document.get("servers")
-        found.append(server_path(servers, url) + str(path))
+        found.append(server_path(operation, item, document, url=url) + str(path))
     return found

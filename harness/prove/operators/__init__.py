@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.errors import ConfigError
+from harness.probes import openapi
 from harness.prove.model import Defect
 from harness.prove.operations import UNKNOWN_PATH
 from harness.prove.operators import (
@@ -57,7 +58,7 @@ LITERATURE = tuple(name for name, one in OPERATORS.items() if one.source.startsw
 """The 23 of HTTPMutator."""
 
 _FILE = "defect.toml"
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+METHODS = tuple(method.upper() for method in openapi.METHODS)
 """Methods that a defect's operation may name: those of OpenAPI."""
 
 
