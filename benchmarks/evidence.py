@@ -17,8 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from harness.machine.bundle import root
 from harness.model import Health, Service, Target
-from harness.places import root
 from harness.run import create_run
 from harness.stack import Stack, launch
 

@@ -30,8 +30,8 @@ import httpx
 import psutil
 import redis
 
-from harness.places import root
-from harness.profile import load_target
+from harness.config import load_target
+from harness.machine.bundle import root
 from harness.stack import launch
 
 PATHS = ("/api/reviews", "/api/deals")

@@ -24,11 +24,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from harness.config import load_target
+from harness.machine.bundle import root
 from harness.model import Health, Service, StackInfo, Target
-from harness.places import root
-from harness.profile import load_target
 from harness.stack import launch
-from harness.stack.prepared import COPY_OF_PREPARED
+from harness.stack.servers.prepare import COPY_OF_PREPARED
 
 IMAGES = {
     "postgres": ("postgres:18", "postgres:18-alpine", "harness/postgres:local"),

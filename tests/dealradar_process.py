@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from harness.model import StackInfo
-from harness.pytest_plugin.waiting import eventually as wait_until
+from harness.pytest_plugin.polling import eventually as wait_until
 
 SERVICE = Path(__file__).resolve().parents[1] / "service"
 USER, OPERATOR = "user@dealradar.test", "operator@dealradar.test"

@@ -16,8 +16,8 @@ import pytest
 
 from harness.errors import StackError
 from harness.model import Health, Service, Target
-from harness.stack.docker_engine import connect_engine
-from harness.stack.docker_program import NETWORK_LABEL
+from harness.stack.docker.engine import connect_engine
+from harness.stack.docker.watcher import NETWORK_LABEL
 from tests.stack_target import folders_of
 
 PROGRAM = """\

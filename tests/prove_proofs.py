@@ -7,10 +7,10 @@ from typing import Any
 
 from harness.model import Build, Criterion, Policy, Select
 from harness.prove.controls import Health
-from harness.prove.facts import ProofFacts
-from harness.prove.guarded import Row
 from harness.prove.model import Defect, Expectation, Fate, Kind, Result
 from harness.prove.proof import Draw, Proof
+from harness.prove.report.provenance import ProofFacts
+from harness.prove.wire.coverage import Row
 from tests.report_runs import COMMIT, HOSTILE
 
 POLICY = Policy(

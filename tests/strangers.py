@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.main import run_command
+from harness.config import load_target
 from harness.model import Target
-from harness.profile import load_target
 
 Reply = tuple[int, dict[str, str], str]
 HTML = {"Content-Type": "text/html; charset=utf-8"}

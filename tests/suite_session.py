@@ -14,8 +14,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from harness.places import root
-from harness.profile import load_target, target_document
+from harness.config import load_target, target_document
+from harness.machine.bundle import root
 from harness.run import create_run, open_run
 from harness.stack import launch
 from tests.stack_target import PROGRAM, eventually, listens

@@ -20,7 +20,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.stack.docker_images import CONTEXT_LABEL, context_digest
+from harness.stack.docker.images import CONTEXT_LABEL, context_digest
 from tools.service_wheels import service_wheels
 from tools.setup.commands import SetupError, Words, run
 

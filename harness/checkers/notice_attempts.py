@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.checkers.history import overlaps, seconds
 from harness.checkers.kinds import NotificationKind
-from harness.checkers.notice_story import Stories, Story, span_of
+from harness.checkers.notice_timeline import Stories, Story, span_of
 from harness.checkers.notification_history import (
     NotificationHistory,
     NotificationRules,

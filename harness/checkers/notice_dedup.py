@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from harness.checkers.history import seconds
 from harness.checkers.kinds import NotificationKind
-from harness.checkers.notice_story import Stories
+from harness.checkers.notice_timeline import Stories
 from harness.checkers.notification_history import Event, Notice, NotificationHistory, NotificationRules
 from harness.checkers.result import Anomaly, Finding
 

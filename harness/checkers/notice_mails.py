@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.checkers.kinds import NoteKind, NotificationKind
 from harness.checkers.notice_dedup import is_due, noticed, told_before
-from harness.checkers.notice_story import Stories, Story, death_of
+from harness.checkers.notice_timeline import Stories, Story, death_of
 from harness.checkers.notification_history import (
     Attempt,
     Mail,

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from harness.checkers.history import overlap, seconds
 from harness.checkers.kinds import NotificationKind
-from harness.checkers.notice_story import Stories, span_of
+from harness.checkers.notice_timeline import Stories, span_of
 from harness.checkers.notification_history import (
     Attempt,
     NotificationHistory,

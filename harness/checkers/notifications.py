@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.checkers import notice_attempts, notice_dedup, notice_mails, notice_retries
-from harness.checkers.notice_story import stories
+from harness.checkers.notice_timeline import stories
 from harness.checkers.notification_history import NotificationHistory, NotificationRules
 from harness.checkers.result import Checked, checked
 

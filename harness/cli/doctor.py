@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli import options
-from harness.preflight.tools import PARTS, Tool, survey, works
+from harness.preflight.doctor import PARTS, Tool, survey, works
 from harness.probes.chromium import USUAL_PLACES
-from harness.stack.leftovers import Left, find_left, take_left
+from harness.stack.orphans import Left, find_left, take_left
 
 _CANNOT_RUN = 4
 _WIDTH = 160

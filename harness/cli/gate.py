@@ -64,10 +64,10 @@ def command(
 
     Exit status: 0 GO, 1 NO-GO, 2 usage, 3 INCONCLUSIVE, 4 the harness or the stack failed, 130 interrupted.
     """
-    from harness.aim import take_aim
-    from harness.gate import run_gate
-    from harness.gate_plan import make_plan
-    from harness.suite_process import SuiteOptions, usual_workers
+    from harness.jobs.gate import run_gate
+    from harness.jobs.gate_plan import make_plan
+    from harness.runner.pytest_process import SuiteOptions, usual_workers
+    from harness.stack.selection import take_aim
 
     aim = take_aim(
         target=target,

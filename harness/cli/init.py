@@ -16,7 +16,7 @@ from harness.cli import options
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.drafting import Draft
+    from harness.profile_draft import Draft
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -41,7 +41,7 @@ def command(*, url: str, name: str | None, out: Path | None, as_json: bool, debu
     Each line of the draft says what it was guessed from; what was not found stands there as a comment to complete.
     Exit status: 2 for a URL that is none or a file that exists, 4 if nothing answers.
     """
-    from harness.drafting import Reader, draft_profile, service_address
+    from harness.profile_draft import Reader, draft_profile, service_address
 
     url = service_address(url)
     name = _checked_name(name, url)

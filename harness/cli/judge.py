@@ -26,9 +26,9 @@ def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, de
     The same evidence gives the same verdict, byte for byte. Exits 0 for GO, 1 for NO-GO, 3 for INCONCLUSIVE.
     """
     from harness.cli.verdict_text import print_verdict
+    from harness.config import load_policy, waivers_from_document
     from harness.judge import judge, verdict_document
-    from harness.places import root
-    from harness.policy import load_policy, waivers_from_document
+    from harness.machine.bundle import root
     from harness.run import find_run, load_record, read_document
 
     folder = find_run(run, out or Path("reports"))
@@ -47,7 +47,7 @@ def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, de
 
 
 def _kept_policy(folder: Path) -> Policy:
-    from harness.policy import policy_from_document
+    from harness.config import policy_from_document
     from harness.run import read_document
 
     if not (folder / "policy.json").is_file():

@@ -13,26 +13,26 @@ from pathlib import Path
 import click
 import msgspec
 
-from harness.aim import Aim, bring_up, take_aim
 from harness.cli import options
 from harness.cli.load_text import print_result
 from harness.cli.progress import showing
 from harness.errors import SafetyError, UsageError
-from harness.keeping import keep_logs
 from harness.load import PROFILES, GeneratorError, LoadPlan, LoadResult, Request, Stage, parse_duration, profile_stages
 from harness.load.observations import failed_observations, observations
 from harness.load.plan import validate
 from harness.load.run import run_load
 from harness.load.scenario import plan_for, scenario
+from harness.machine.bundle import root
+from harness.machine.lock import Turns
+from harness.machine.redaction import Redactor
 from harness.model import Listener, Progress, StackInfo
-from harness.places import root
 from harness.probes.surface import find_surface
 from harness.pytest_plugin.session import teach
-from harness.redact import Redactor
 from harness.run import Run, create_run, seal, stack_facts
+from harness.runner.artifacts import keep_logs
 from harness.stack import Stack, allowed
 from harness.stack.build import commit_of
-from harness.turns import Turns
+from harness.stack.selection import Aim, bring_up, take_aim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

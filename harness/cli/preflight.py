@@ -8,20 +8,20 @@ from pathlib import Path
 
 import click
 
-from harness.aim import Aim, bring_up, take_aim
 from harness.cli import options
 from harness.cli.preflight_text import preflight_document, print_preflight
 from harness.cli.progress import showing
 from harness.errors import StartupError
-from harness.keeping import keep_logs
+from harness.machine.bundle import root
+from harness.machine.lock import Turns
+from harness.machine.redaction import Redactor
 from harness.model import Listener, Observation, Outcome, StackInfo
-from harness.places import root
 from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation, validate_weights
 from harness.pytest_plugin.session import teach
-from harness.redact import Redactor
 from harness.run import Run, create_run, seal, stack_facts
+from harness.runner.artifacts import keep_logs
 from harness.stack.build import commit_of
-from harness.turns import Turns
+from harness.stack.selection import Aim, bring_up, take_aim
 
 
 @click.command(epilog="Example: harness preflight --target dealradar --env RATE_LIMIT_PER_MINUTE=1000000")

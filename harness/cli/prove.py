@@ -67,11 +67,11 @@ def command(
 
     Exit status: 0 all detected, 1 one was missed, 2 usage, 3 something is unclear, 4 the harness or the stack failed.
     """
-    from harness.aim import take_aim
     from harness.cli.prove_text import print_proof, showing_results
-    from harness.prove.keeping import PROOF
     from harness.prove.plan import Wishes, make_proof_plan
+    from harness.prove.results import PROOF
     from harness.prove.run import run_proof
+    from harness.stack.selection import take_aim
 
     aim = take_aim(target=target, backend=None, url=url, overrides=options.overrides(env))
     wishes = Wishes(

@@ -16,11 +16,11 @@ from rich.text import Text
 
 from harness.cli.progress import Plain
 from harness.model import Listener, Progress
-from harness.prove.draw import score
-from harness.prove.keeping import PAGE
 from harness.prove.model import KINDS, Defect, Fate, Result
-from harness.prove.page import verdict_words
 from harness.prove.proof import Proof, counts, excused
+from harness.prove.report.page import verdict_words
+from harness.prove.results import PAGE
+from harness.prove.wire.sampling import score
 from harness.report.text import one_line, percent, plural
 
 _SHOWN, _LONGEST = 12, 400

@@ -26,7 +26,7 @@ def command(run: str, *, show: bool, out: Path | None, as_json: bool, debug: boo
     """
     from harness.report import write_reports
     from harness.run import find_run, read_document
-    from harness.stack.scratch import guarded_folder
+    from harness.stack.supervisor.scratch import guarded_folder
 
     folder = find_run(run, out or Path("reports"))
     files = write_reports(folder, guarded_folder)

@@ -59,11 +59,11 @@ def command(
 
     Exit status: 0 all passed, 1 something failed, 3 something is unclear or nothing ran.
     """
-    from harness.aim import take_aim
-    from harness.catalogue import choose
-    from harness.gate_plan import suites_of
-    from harness.suite_process import SuiteOptions, usual_workers
-    from harness.suites_alone import run_alone
+    from harness.jobs.gate_plan import suites_of
+    from harness.jobs.suites import run_alone
+    from harness.runner.discovery import choose
+    from harness.runner.pytest_process import SuiteOptions, usual_workers
+    from harness.stack.selection import take_aim
 
     aim = take_aim(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
     known = suites_of(aim.target)

@@ -46,9 +46,9 @@ def command(
     The same name with another target, build, backend or --env is refused (exit 2) unless --mode is fresh (default:
     auto); `harness down` ends the stack.
     """
-    from harness.aim import take_aim
     from harness.errors import UsageError
     from harness.stack import bring_up
+    from harness.stack.selection import take_aim
 
     aim = take_aim(target=target, backend=backend, url=None, name=name, overrides=options.overrides(env))
     if not aim.starts:

@@ -16,10 +16,10 @@ from harness.faults.process import Process
 from harness.faults.servers import SERVERS, start_server, stop_server
 from harness.model import Instance, StackInfo, Target, Worker
 from harness.probes.http import Permit, RecordingClient
-from harness.stack.clients import connect_cache
 from harness.stack.protocol import Backend
 from harness.stack.readiness import service_asker, wait_until
 from harness.stack.running import RunningStack
+from harness.stack.servers.clients import connect_cache
 
 if TYPE_CHECKING:
     import psycopg

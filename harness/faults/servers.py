@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from harness.errors import StackError
 from harness.model import StackInfo
-from harness.stack.pgwire import DatabaseError, run_statements
 from harness.stack.protocol import Backend
 from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
-from harness.stack.valkey import answers
+from harness.stack.servers.pgwire import DatabaseError, run_statements
+from harness.stack.servers.valkey import answers
 
 SERVERS = ("postgres", "valkey", "smtp")
 _SECONDS = 15.0

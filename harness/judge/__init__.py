@@ -12,7 +12,7 @@ from harness.judge.document import verdict_document
 from harness.judge.rule import rule, ruling
 from harness.judge.select import Settled, select, settle
 from harness.judge.waive import waive
-from harness.judge.words import one_line
+from harness.judge.wording import one_line
 from harness.model import Criterion, Policy, Record, Ruling, Status, Verdict, Waiver
 
 __all__ = ["judge", "verdict_document"]

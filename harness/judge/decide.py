@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.judge.select import RED, Settlement
-from harness.judge.words import one_line
+from harness.judge.wording import one_line
 from harness.model import Criterion, Decision, Outcome, Policy, Record, Ruling, Status
 
 _MANY = 5

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from harness.judge.interval import LEAST_LEVEL, Interval, Stand, excess, interval_of, is_sure, stand
 from harness.judge.select import Settled
-from harness.judge.words import because, counts, demanded, named, one_line, with_unit
+from harness.judge.wording import because, counts, demanded, named, one_line, with_unit
 from harness.model import Criterion, Outcome, Ruling, Status, Threshold
 
 

@@ -25,10 +25,10 @@ from gevent.event import AsyncResult, Event
 from locust import User
 from locust.env import Environment
 
+from harness.load.connections import Wire
 from harness.load.plan import LoadPlan, Request, Stage, client_addresses, read_plan
 from harness.load.schedule import draw_schedule
 from harness.load.users import Book, ScheduleUser
-from harness.load.wire import Wire
 
 
 def say(event: str, **facts: float | None) -> None:

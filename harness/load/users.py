@@ -19,9 +19,9 @@ from locust import User, task
 from locust.exception import StopUser
 
 from harness.load.alarm import Alarm, open_alarm
+from harness.load.connections import Wire
 from harness.load.samples import Failure, Samples, failure_kind
 from harness.load.schedule import Schedule
-from harness.load.wire import Wire
 
 
 class Book:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.probes.wire import TimedAnswer
+from harness.probes.timed_get import TimedAnswer
 
 Send = Callable[[str], TimedAnswer]
 """A timed GET of a path."""

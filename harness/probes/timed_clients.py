@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.probes.address import SHARED_ADDRESSES, AddressBook, AddressMode
-from harness.probes.wire import TimedAnswer, TimedConnection
+from harness.probes.timed_get import TimedAnswer, TimedConnection
 
 
 class TimedClients:

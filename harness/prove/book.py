@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model import Policy, Target
-from harness.prove.keeping import ProofFolder, digest_of
 from harness.prove.model import Defect, Kind, Result
+from harness.prove.results import ProofFolder, digest_of
 from harness.stack.build import fingerprint
 
 Told = Callable[[Result], None]

@@ -9,13 +9,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from harness.config.toml_reader import TomlFile, nearest, read_toml
 from harness.errors import ConfigError
 from harness.model import Policy, Status
-from harness.prove.lies import lie_names
+from harness.prove.gate_lies import lie_names
 from harness.prove.model import Defect, Expectation, Kind, Where
-from harness.prove.operators import validate
-from harness.prove.patching import read_patch
-from harness.toml_file import TomlFile, nearest, read_toml
+from harness.prove.patch.source_copy import read_patch
+from harness.prove.wire.operators import validate
 
 FILE = "defect.toml"
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")

@@ -12,16 +12,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from random import Random
 
-from harness.catalogue import Suite, choose, find_suites
+from harness.config import check_selects, load_policy
 from harness.errors import ConfigError, UsageError
-from harness.gate_plan import known_checks, suites_of
+from harness.jobs.gate_plan import known_checks, suites_of
+from harness.machine.bundle import root
 from harness.model import Policy, Target
-from harness.places import root
-from harness.policy import check_selects, load_policy
 from harness.prove.book import ProofPlan
 from harness.prove.catalogue import choose_defects, load_catalogue
 from harness.prove.model import Defect
-from harness.prove.patching import Source, check_patch, read_patch, source_of
+from harness.prove.patch.source_copy import Source, check_patch, read_patch, source_of
+from harness.runner.discovery import Suite, choose, find_suites
 
 CATALOGUE, CONTROL_PATCH = "defects", "control.patch"
 SOURCES = "service"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.prove.controls import Health
-from harness.prove.draw import score
-from harness.prove.guarded import Row
 from harness.prove.model import Defect, Fate, Result
+from harness.prove.wire.coverage import Row
+from harness.prove.wire.sampling import score
 
 _UNNOTICED = (Fate.SURVIVED, Fate.MISATTRIBUTED, Fate.NOT_EXERCISED)
 

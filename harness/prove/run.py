@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StartupError
-from harness.keeping import full_disk_named
 from harness.model import Listener, Progress, Status
-from harness.prove.attempts import AttemptError, Ground
 from harness.prove.book import Book, ProofPlan, Told
 from harness.prove.controls import Controls, Health, alarms_of, health_of
-from harness.prove.facts import begin
-from harness.prove.keeping import ProofFolder, latest_folder, new_folder
-from harness.prove.leaving import leave_proof
-from harness.prove.lies import run_lie
+from harness.prove.gate_lies import run_lie
 from harness.prove.model import Defect, Result
-from harness.prove.patches import try_patch
-from harness.prove.patching import source_of
+from harness.prove.patch.runner import AttemptError, Ground
+from harness.prove.patch.source_copy import source_of
+from harness.prove.patch.trial import try_patch
 from harness.prove.proof import Proof
+from harness.prove.report.provenance import begin
+from harness.prove.report.write import leave_proof
+from harness.prove.results import ProofFolder, latest_folder, new_folder
 from harness.prove.selection import Ruled
-from harness.prove.wire_proof import Wire, prove_wire
-from harness.stack.scratch import guarded_folder
-from harness.suite_process import usual_workers
+from harness.prove.wire.campaign import Wire, prove_wire
+from harness.runner.artifacts import full_disk_named
+from harness.runner.pytest_process import usual_workers
+from harness.stack.supervisor.scratch import guarded_folder
 
 _GATE_SECONDS = 900.0
 

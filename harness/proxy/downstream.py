@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 import h11
 
+from harness.proxy.connection import MAX_BODY, CutError, Wire
 from harness.proxy.exchange import Answer, Headers, Request, UpstreamError
 from harness.proxy.headers import encoded, end_to_end, head, says_length, status_line, with_length
 from harness.proxy.upstream import Upstreams
-from harness.proxy.wire import MAX_BODY, CutError, Wire
 
 Pass = Callable[[Request, Upstreams], Awaitable[Answer]]
 """Gets one request answered over the client's own upstream connections. Raises UpstreamError."""

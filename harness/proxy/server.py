@@ -15,10 +15,10 @@ from concurrent.futures import Future
 import h11
 
 from harness.errors import HarnessError
+from harness.proxy.connection import Wire
 from harness.proxy.downstream import serve
 from harness.proxy.exchange import Answer, Handler, Request, Send
 from harness.proxy.upstream import Address, Upstreams
-from harness.proxy.wire import Wire
 
 _BACKLOG = 1024
 _PORT_TRIES = 20

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import h11
 
+from harness.proxy.connection import CutError, Wire
 from harness.proxy.exchange import Answer, Headers, Request, UpstreamError
 from harness.proxy.headers import encoded, end_to_end, head, with_length
-from harness.proxy.wire import CutError, Wire
 
 _AGAIN = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Idempotent methods (RFC 9110, 9.2.2)."""

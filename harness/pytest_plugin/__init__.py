@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from harness.places import root
+from harness.machine.bundle import root
+from harness.machine.lock import Turns
+from harness.machine.redaction import Redactor
 from harness.pytest_plugin.assertions import AssertionCounter
-from harness.pytest_plugin.choosing import OnlyTests, UntilFails
 from harness.pytest_plugin.fixtures import learn_secret, measure, record, turn
 from harness.pytest_plugin.items import ItemHooks
-from harness.pytest_plugin.journal import JournalHooks
-from harness.pytest_plugin.keys import CONTEXT, NOTES, REDACT, TURNS, Context, ItemNotes
+from harness.pytest_plugin.selection import OnlyTests, UntilFails
 from harness.pytest_plugin.session import Session, is_suite_session, serve_context, worker_context
-from harness.redact import Redactor
-from harness.turns import Turns
+from harness.pytest_plugin.stash import CONTEXT, NOTES, REDACT, TURNS, Context, ItemNotes
+from harness.pytest_plugin.timeline import JournalHooks
 
 __all__ = ["CONTEXT", "NOTES", "Context", "ItemNotes", "learn_secret", "measure", "record", "turn"]
 

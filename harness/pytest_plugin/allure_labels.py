@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.model import Target
-from harness.pytest_plugin.outcomes import check_mark, suite_of
+from harness.pytest_plugin.evidence import check_mark, suite_of
 
 _SEVERITY = {"high": "critical"}
 """Our words that Allure does not know."""

@@ -12,7 +12,7 @@ import msgspec
 from allure_commons.logger import AllureFileLogger
 from allure_pytest import plugin
 
-from harness.redact import Redactor
+from harness.machine.redaction import Redactor
 from harness.run import replace_file
 
 

@@ -13,7 +13,7 @@ import pytest
 from _pytest.raises import RaisesExc, RaisesGroup
 from _pytest.recwarn import WarningsChecker
 
-from harness.pytest_plugin.keys import NOTES
+from harness.pytest_plugin.stash import NOTES
 
 _PLAYWRIGHT_EXPECT = "_expect_impl"
 """Every `expect(...)` of Playwright's, sync or async, ends in this method of its implementation."""

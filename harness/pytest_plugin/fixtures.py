@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import pytest
 
 from harness.model import Observation, Outcome
-from harness.pytest_plugin.keys import NOTES, REDACT, TURNS
-from harness.pytest_plugin.outcomes import check_mark, suite_of
+from harness.pytest_plugin.evidence import check_mark, suite_of
+from harness.pytest_plugin.stash import NOTES, REDACT, TURNS
 
 
 class Measure(Protocol):

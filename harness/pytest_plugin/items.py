@@ -14,11 +14,11 @@ import pytest
 from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure_labels
-from harness.pytest_plugin.keys import CONTEXT, NOTES, REDACT, TURNS, WAITED, ItemNotes
-from harness.pytest_plugin.outcomes import SHOWN_REQUESTS, check_mark, observe
-from harness.pytest_plugin.pace import Pace
-from harness.pytest_plugin.reports import clean_report
-from harness.stack.safety import Action, allowed
+from harness.pytest_plugin.evidence import SHOWN_REQUESTS, check_mark, observe
+from harness.pytest_plugin.pacing import Pace
+from harness.pytest_plugin.redaction import clean_report
+from harness.pytest_plugin.stash import CONTEXT, NOTES, REDACT, TURNS, WAITED, ItemNotes
+from harness.stack.permissions import Action, allowed
 
 ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
 _WORTH_NOTING_S = 0.01

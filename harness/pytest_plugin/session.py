@@ -10,14 +10,14 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
+from harness.config import generic_target, load_target, target_document, target_from_document
 from harness.errors import HarnessError
+from harness.machine.bundle import in_checkout, root
+from harness.machine.redaction import Redactor
 from harness.model import StackInfo, Target
-from harness.places import in_checkout, root
 from harness.probes.surface import Surface, find_surface
-from harness.profile import generic_target, load_target, target_document, target_from_document
-from harness.pytest_plugin.controller import Recorder
-from harness.pytest_plugin.keys import CONTEXT, REDACT, Context
-from harness.redact import Redactor
+from harness.pytest_plugin.recorder import Recorder
+from harness.pytest_plugin.stash import CONTEXT, REDACT, Context
 from harness.run import Run, create_run, open_run, read_document, stack_facts
 from harness.stack import Stack, attach_url, find_stack, launch, open_stack
 from harness.stack.build import commit_of, identify_build
@@ -72,7 +72,7 @@ class Session:
         self._recorder = Recorder(self._run, config)
         config.pluginmanager.register(self._recorder, "harness-recorder")
         if config.getoption("dist", "no") == "load":
-            from harness.pytest_plugin.spreading import Spreading
+            from harness.pytest_plugin.xdist import Spreading
 
             config.pluginmanager.register(Spreading(self._recorder.path_of), "harness-spreading")
         return Context(

@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import BrokenRunError, HarnessError
+from harness.machine.redaction import Redactor
 from harness.model import Evidence, Observation
-from harness.redact import Redactor
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Evidence, strict=True)

@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 
 from harness.errors import UsageError
+from harness.machine.redaction import Redactor
 from harness.model import Build, Observation, StackInfo, Target
-from harness.redact import Redactor
 from harness.run.documents import read_document, write_document
 from harness.run.evidence import EvidenceLog, read_evidence, utc_now
 from harness.run.record import State

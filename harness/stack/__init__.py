@@ -6,6 +6,7 @@
 
 from harness.stack.attach import attach_url, checked_url
 from harness.stack.build import commit_of, identify_build
+from harness.stack.launcher import detach, launch, open_stack
 from harness.stack.named import (
     Mode,
     all_stacks,
@@ -17,10 +18,9 @@ from harness.stack.named import (
     target_of,
     unhealthy,
 )
+from harness.stack.permissions import allowed, is_loopback
 from harness.stack.protocol import Stack
-from harness.stack.safety import allowed, is_loopback
-from harness.stack.starting import detach, launch, open_stack
-from harness.stack.state import connect_lines
+from harness.stack.supervisor.registry import connect_lines
 
 __all__ = [
     "Mode",

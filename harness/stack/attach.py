@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from harness.errors import StackError, UnreachableError, UsageError
 from harness.model import Instance, StackInfo, Target, Worker
 from harness.stack.build import reported_build
-from harness.stack.state import make_private, write_info
-from harness.stack.supervision import Supervision
-from harness.stack.supervisor import MARK
+from harness.stack.supervisor.client import Supervision
+from harness.stack.supervisor.process import MARK
+from harness.stack.supervisor.registry import make_private, write_info
 
 
 class AttachedStack:

@@ -11,20 +11,20 @@ from typing import Literal
 
 from harness.errors import StackError
 from harness.model import Build, Listener, Progress, Target
-from harness.stack.binaries import Account, postgres_programs, servers_account, valkey_program
 from harness.stack.build import commit_of
-from harness.stack.kept import Kept, UnkeptError, kept_for
 from harness.stack.ports import HOST, free_port, is_free, occupied
-from harness.stack.postgres import LAYOUT, Postgres, start_postgres
 from harness.stack.protocol import Place, Servers
 from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
+from harness.stack.servers.binaries import Account, postgres_programs, servers_account, valkey_program
+from harness.stack.servers.data_cache import Kept, UnkeptError, kept_for
+from harness.stack.servers.fingerprint_sources import Sources
+from harness.stack.servers.postgres import LAYOUT, Postgres, start_postgres
+from harness.stack.servers.valkey import start_valkey
 from harness.stack.settings import base_environment
-from harness.stack.sources import Sources
-from harness.stack.state import Folders
-from harness.stack.supervision import Order, Signal, Supervision
-from harness.stack.valkey import start_valkey
+from harness.stack.supervisor.client import Order, Signal, Supervision
+from harness.stack.supervisor.registry import Folders
 
-_MAIL_PROGRAM = Path(__file__).with_name("mailsink.py")
+_MAIL_PROGRAM = Path(__file__).parent / "servers" / "mail_server.py"
 _MAIL_SECONDS = 10.0
 
 

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
-from harness.stack.front import front_for
-from harness.stack.living import is_child
+from harness.stack.compare import difference, numbers_differ, same_service_at, serving_at, taken, way_differs
+from harness.stack.front_proxy import front_for
+from harness.stack.launcher import launch, open_stack, worker_count_of
+from harness.stack.liveness import is_child
 from harness.stack.protocol import Stack
 from harness.stack.readiness import service_asker
-from harness.stack.same import difference, numbers_differ, same_service_at, serving_at, taken, way_differs
-from harness.stack.starting import launch, open_stack, worker_count_of
-from harness.stack.state import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
+from harness.stack.supervisor.registry import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
 
 Mode = Literal["reuse", "fresh", "auto"]
 """What is done about a stack that is up."""

@@ -10,7 +10,7 @@ from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from harness.model import Build, Instance, Listener, StackInfo, Worker
-from harness.stack.supervision import Signal
+from harness.stack.supervisor.client import Signal
 
 
 class Stack(Protocol):

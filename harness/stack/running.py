@@ -18,9 +18,9 @@ from harness.stack.ports import occupied
 from harness.stack.protocol import Backend, Place
 from harness.stack.readiness import TAIL_LINES, how_it_ended, log_asker, tail, wait_until
 from harness.stack.settings import Words, service_settings
-from harness.stack.state import write_info
-from harness.stack.supervision import Supervision
-from harness.stack.supervisor import MARK
+from harness.stack.supervisor.client import Supervision
+from harness.stack.supervisor.process import MARK
+from harness.stack.supervisor.registry import write_info
 
 _PREPARE_SECONDS = 600.0
 _PORT_TRIES = 3

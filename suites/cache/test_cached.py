@@ -3,7 +3,7 @@
 import pytest
 
 from harness.probes.exchange import Exchange
-from harness.pytest_plugin.waiting import eventually
+from harness.pytest_plugin.polling import eventually
 
 ROUNDS = 4
 LONG_ENOUGH_S = 5

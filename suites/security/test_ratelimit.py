@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.beside, pytest.mark.attacks, pytest.mark.timeout(400)]
 @pytest.fixture(scope="module")
 def seen(request, target, stack_info):
     """What the probe saw."""
-    from harness.pytest_plugin.keys import TURNS
+    from harness.pytest_plugin.stash import TURNS
 
     limit = target.ratelimit
     if limit is None:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from harness.stack import launch, starting
+from harness.stack import launch, launcher
 from tests.stack_target import small_target
 
 TREE = """\
@@ -33,7 +33,7 @@ time.sleep(600)
 def main() -> None:
     """Hold a stack until killed."""
     mark, folder, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-    starting.secrets = SimpleNamespace(token_hex=lambda _: mark)
+    launcher.secrets = SimpleNamespace(token_hex=lambda _: mark)
     env = {"CHILDREN": "2"}
     needs = ("postgres", "valkey", "smtp") if what == "stack" else ()
     stack = launch(small_target(folder, needs=needs, env=env))

@@ -28,9 +28,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from harness.stack.docker_engine import Engine, connect_engine
-from harness.stack.docker_program import STACK_LABEL
-from harness.stack.supervisor import is_alive
+from harness.stack.docker.engine import Engine, connect_engine
+from harness.stack.docker.watcher import STACK_LABEL
+from harness.stack.supervisor.process import is_alive
 from tests.gate_target import Small, make_small
 from tests.stack_target import eventually
 

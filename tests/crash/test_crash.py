@@ -22,9 +22,9 @@ import pytest
 
 from harness.cli import doctor
 from harness.cli.main import run_command
-from harness.stack import launch, leftovers
-from harness.stack.state import sweep
-from harness.stack.supervisor import is_alive, owned_by
+from harness.stack import launch, orphans
+from harness.stack.supervisor.process import is_alive, owned_by
+from harness.stack.supervisor.registry import sweep
 from tests.stack_target import eventually, folders_of, listens, marked_processes, small_target
 
 HOLDER = Path(__file__).with_name("holder.py")
@@ -213,7 +213,7 @@ def test_the_doctor_shows_what_was_left_takes_it_when_asked_and_lets_the_living_
     assert eventually(lambda: len(marked_processes(victim.mark)) == 2)
     # other tests beside this one leave things, too, and look for them
     ours = (victim.mark, living.mark)
-    found = leftovers.find_left
+    found = orphans.find_left
     monkeypatch.setattr(
         doctor, "find_left", lambda: tuple(one for one in found() if one.mark in ours or one.name == str(scratch))
     )

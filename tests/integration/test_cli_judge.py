@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import run_command
+from harness.config import policy_document, target_document, waivers_document
 from harness.judge import judge, verdict_document
+from harness.machine.bundle import root
 from harness.model import Observation, Outcome, Service, Target
-from harness.places import root
-from harness.policy import policy_document, waivers_document
-from harness.profile import target_document
 from harness.run import create_run, load_record, seal
 from tests.judging import criterion, policy
 

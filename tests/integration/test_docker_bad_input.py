@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import GroundError, StackError, StartupError
-from harness.stack import docker, docker_engine, launch
-from harness.stack.docker_engine import connect_engine
+from harness.stack import launch
+from harness.stack.docker import backend
+from harness.stack.docker import engine as docker_engine
+from harness.stack.docker.engine import connect_engine
 from tests.docker_target import target_in
 
 
@@ -44,7 +46,7 @@ def test_a_taken_port_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(StackError, match=f"port {port} on 127.0.0.1 is in use"):
             launch(target_in(tmp_path), backend="docker", port=port)
         # taken between the look and the start: then the daemon is who finds out
-        monkeypatch.setattr(docker, "is_free", lambda _port: True)
+        monkeypatch.setattr(backend, "is_free", lambda _port: True)
         with pytest.raises(StackError, match=f"port {port} on 127.0.0.1 is in use") as caught:
             launch(target_in(tmp_path), backend="docker", port=port)
         assert not isinstance(caught.value, StartupError)

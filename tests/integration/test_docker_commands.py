@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from harness.places import root
-from harness.stack.docker_dead import TARGET_LABEL
+from harness.machine.bundle import root
+from harness.stack.docker.orphans import TARGET_LABEL
 from tests.docker_target import DOCKERFILE, PROGRAM
 
 PROFILE = """\

@@ -17,14 +17,14 @@ import pytest
 
 from harness.errors import GroundError
 from harness.model import Outcome
+from harness.runner.startup_checks import still_running
 from harness.stack import launch
-from harness.stack.docker_dead import KEEPER_LABEL, sweep_docker
-from harness.stack.docker_images import find_image
-from harness.stack.docker_program import STACK_LABEL
-from harness.stack.leftovers import find_left, take_left
-from harness.stack.state import keeper_of, sweep
-from harness.stack.supervisor import MARK, process_stat
-from harness.startup import still_running
+from harness.stack.docker.images import find_image
+from harness.stack.docker.orphans import KEEPER_LABEL, sweep_docker
+from harness.stack.docker.watcher import STACK_LABEL
+from harness.stack.orphans import find_left, take_left
+from harness.stack.supervisor.process import MARK, process_stat
+from harness.stack.supervisor.registry import keeper_of, sweep
 from tests.docker_target import Relay, get, left_of, target_in
 from tests.stack_target import eventually
 

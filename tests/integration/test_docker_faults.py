@@ -17,7 +17,7 @@ from harness.faults import Rig
 from harness.model import Target, Workers
 from harness.probes.http import ServiceUnavailable
 from harness.stack import launch
-from harness.stack.supervisor import MARK
+from harness.stack.supervisor.process import MARK
 from tests.docker_target import left_of, target_in
 
 WORKER = """\

@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 
 from harness.errors import StackError, StartupError, UsageError
-from harness.stack import docker, launch
+from harness.stack import launch
+from harness.stack.docker import backend
 from tests.docker_target import DOCKERFILE, PROGRAM, open_sockets, target_in
 
 
 def test_an_image_is_built_anew_only_if_its_files_changed(engine: Any, tmp_path: Path) -> None:
     target = target_in(tmp_path)
     (tmp_path / ".dockerignore").write_text("notes.txt\n")
-    first = docker.service_image(engine, target)
+    first = backend.service_image(engine, target)
     (tmp_path / "notes.txt").write_text("ignored\n")
-    assert docker.service_image(engine, target) == first
+    assert backend.service_image(engine, target) == first
     (tmp_path / "service.py").write_text(PROGRAM + "# changed\n")
-    assert docker.service_image(engine, target) != first
+    assert backend.service_image(engine, target) != first
 
 
 @pytest.mark.usefixtures("engine")

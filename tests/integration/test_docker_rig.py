@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.stack.supervisor import MARK
+from harness.stack.supervisor.process import MARK
 from tests.docker_target import DOCKERFILE, PROGRAM, left_of
 from tests.suite_session import Bench
 

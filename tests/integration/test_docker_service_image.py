@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from harness.places import root
-from harness.profile import load_target
-from harness.stack import docker, launch
-from harness.stack.supervisor import MARK
+from harness.config import load_target
+from harness.machine.bundle import root
+from harness.stack import launch
+from harness.stack.docker import backend
+from harness.stack.supervisor.process import MARK
 from tests.stack_target import eventually
 
 SERVICE = root() / "service"
@@ -31,7 +32,7 @@ QUICK = {"interval": 10**9, "timeout": 3 * 10**9, "retries": 1}
 @pytest.fixture(scope="module")
 def image(engine: Any) -> str:
     """Built by `make images`, or by the stack itself where a build reaches a package index."""
-    return docker.service_image(engine, load_target("dealradar", root()))[1]
+    return backend.service_image(engine, load_target("dealradar", root()))[1]
 
 
 def said(engine: Any, image: str, *words: str) -> str:

@@ -19,10 +19,11 @@ import redis
 
 from harness.errors import StartupError
 from harness.model import StackInfo, Workers
-from harness.stack import attach_name, bring_down, bring_up, docker, find_stack, launch
-from harness.stack.docker_program import STACK_LABEL
+from harness.stack import attach_name, bring_down, bring_up, find_stack, launch
+from harness.stack.docker import backend
+from harness.stack.docker.watcher import STACK_LABEL
 from harness.stack.ports import is_free
-from harness.stack.supervisor import MARK
+from harness.stack.supervisor.process import MARK
 from tests.docker_target import get, left_of, open_sockets, target_in
 from tests.stack_target import eventually, listens
 
@@ -142,9 +143,9 @@ def test_a_further_instance_has_settings_of_its_own_and_can_be_stopped(engine: A
 @pytest.mark.usefixtures("engine")
 def test_a_further_instance_gives_up_a_lost_port_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with launch(target_in(tmp_path), backend="docker") as stack, socket.create_server(("127.0.0.1", 0)) as holder:
-        ports = [docker.free_port(), holder.getsockname()[1]]
+        ports = [backend.free_port(), holder.getsockname()[1]]
         free = ports[0]
-        monkeypatch.setattr(docker, "free_port", lambda _taken: ports.pop())
+        monkeypatch.setattr(backend, "free_port", lambda _taken: ports.pop())
         instance = stack.start_instance({})
         assert instance.url == f"http://127.0.0.1:{free}"
         assert get(instance.url)["peer"]

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import run_command
+from harness.config import generic_target
 from harness.model import StackInfo
-from harness.profile import generic_target
 from harness.stack import allowed
 from harness.stack.ports import free_port
 from tests.gate_target import Small, make_small

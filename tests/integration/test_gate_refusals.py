@@ -164,7 +164,7 @@ def test_addresses_that_cannot_be(refused: Refused, words: list[str], said: str)
 
 
 def test_no_target_outside_of_the_repository(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.aim.in_checkout", lambda: False)
+    monkeypatch.setattr("harness.stack.selection.in_checkout", lambda: False)
     said = refused()
     assert "--target NAME|PATH" in said
     assert "--url URL" in said

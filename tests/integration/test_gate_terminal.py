@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import run_command
-from harness.turns import Turns
+from harness.machine.lock import Turns
 from tests.gate_target import Small, make_small
 from tests.stack_target import eventually
 

@@ -37,7 +37,7 @@ while True:
 """
 SUITE = """\
 import pathlib, pytest
-from harness.pytest_plugin.waiting import eventually
+from harness.pytest_plugin.polling import eventually
 
 @pytest.mark.check("own.order")
 def test_the_order_is_taken(client):

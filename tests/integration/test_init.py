@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness.drafting import Reader, draft_profile
+from harness.config import load_target
 from harness.model import PageLogin, RateLimit
-from harness.profile import load_target
+from harness.profile_draft import Reader, draft_profile
 from tests.strangers import HTML, JSON, NOTHING, TEXT, Reply, Stranger, drafted, serving
 
 

@@ -18,10 +18,10 @@ import pytest
 import trustme
 
 from harness.cli.main import run_command
-from harness.drafting import Reader, draft_profile
+from harness.config import load_target
 from harness.errors import UnreachableError
 from harness.model import RateLimit
-from harness.profile import load_target
+from harness.profile_draft import Reader, draft_profile
 from tests.pages import ROOT
 from tests.strangers import NOTHING, Reply, Stranger, drafted, serving
 

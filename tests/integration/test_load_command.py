@@ -11,8 +11,8 @@ import pytest
 from harness.cli import load as load_module
 from harness.cli.main import run_command
 from harness.load import GeneratorError, run_load
+from harness.machine.lock import Turns
 from harness.run import changed_files, is_sealed, load_record
-from harness.turns import Turns
 
 SERVER = Path(__file__).with_name("load_server.py")
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness.places import root
+from harness.machine.bundle import root
 from harness.run import load_record
 from tests.suite_session import Bench, Ended
 

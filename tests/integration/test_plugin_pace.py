@@ -122,7 +122,7 @@ def test_the_limiters_probe_comes_last_and_finds_the_limit_unused(tmp_path, work
 
         @pytest.fixture(scope="module")
         def turn_of_session(request):
-            from harness.pytest_plugin.keys import TURNS
+            from harness.pytest_plugin.stash import TURNS
             return request.config.stash[TURNS].shared
 
         def test_blocks(statuses):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from harness.places import root
+from harness.machine.bundle import root
 from harness.run import load_record
 from tests.suite_session import Bench
 

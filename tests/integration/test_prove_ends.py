@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.prove.keeping import RESULTS
+from harness.prove.results import RESULTS
 from harness.run import changed_files, is_sealed
 from harness.stack.ports import free_port
 from tests.gate_target import SUITE, Small, make_small

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.places import root
-from harness.prove.lies import control, lie_names, run_lie
-from harness.prove.lies.registry import LIES, Lie
+from harness.machine.bundle import root
+from harness.prove.gate_lies import control, lie_names, run_lie
+from harness.prove.gate_lies.registry import LIES, Lie
 from harness.prove.model import Defect, Expectation, Fate
 
 FOLDER = root() / "defects" / "gate"

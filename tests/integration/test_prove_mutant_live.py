@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from harness.prove.mutant import WireMutant
+from harness.prove.wire.mutant import WireMutant
 from harness.proxy import running_proxy
 from tests.prove_exchanges import SEED, wire
 

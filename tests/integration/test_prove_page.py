@@ -3,7 +3,7 @@
 import pytest
 
 from harness.probes.axe import find_axe, run_axe
-from harness.prove.page import render_proof
+from harness.prove.report.page import render_proof
 from tests import prove_proofs
 from tests.visiting import CONTRAST, Visitor, chromium
 

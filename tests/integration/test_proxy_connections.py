@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from harness.proxy import Answer, Request, Send, running_proxy
-from harness.proxy.wire import MAX_BODY
-from harness.pytest_plugin.waiting import eventually
+from harness.proxy.connection import MAX_BODY
+from harness.pytest_plugin.polling import eventually
 from tests.proxied import OK, SECONDS, answering, before, connect, said
 from tests.scripted_server import Line, ScriptedServer
 

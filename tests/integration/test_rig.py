@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.places import root
+from harness.machine.bundle import root
 from tests.stack_target import marked_processes
 from tests.suite_session import Bench, Ended
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StackError
-from harness.stack import binaries
-from harness.stack.binaries import postgres_programs, valkey_program
+from harness.stack.servers import binaries
+from harness.stack.servers.binaries import postgres_programs, valkey_program
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = """\

@@ -20,10 +20,10 @@ import pytest
 from harness.load.samples import Failure
 from harness.model import StackInfo
 from harness.probes.http import RecordingClient, ServiceUnavailable
-from harness.probes.wire import TimedConnection
+from harness.probes.timed_get import TimedConnection
 from harness.proxy import running_proxy
 from harness.proxy.program import behind_tls, plain
-from harness.pytest_plugin.blame import silent_part
+from harness.pytest_plugin.attribution import silent_part
 from harness.stack import Stack, launch, open_stack, unhealthy
 from tests.scripted_server import Line, ScriptedServer
 from tests.stack_desk import Desk
@@ -39,7 +39,7 @@ sys.exit(main())
 
 LOAD = """\
 import sys
-from harness.load.wire import Wire
+from harness.load.connections import Wire
 url, ca_file = sys.argv[1:]
 for authority in (ca_file, ""):
     wire = Wire(url, 10.0, authority)

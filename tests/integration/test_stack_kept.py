@@ -15,8 +15,8 @@ import pytest
 from harness.errors import StackError, StartupError
 from harness.model import Progress, StackInfo, Target
 from harness.stack import launch
-from harness.stack.kept import MOST_KEPT
-from harness.stack.prepared import PREPARED
+from harness.stack.servers.data_cache import MOST_KEPT
+from harness.stack.servers.prepare import PREPARED
 from tests.stack_target import small_target
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.model import Service, StackInfo, Target
-from harness.stack.safety import Action, allowed
+from harness.stack.permissions import Action, allowed
 
 ACTIONS: tuple[Action, ...] = ("read", "load", "write", "attack", "fault")
 

@@ -13,7 +13,7 @@ from harness.errors import StackError
 from harness.model import Outcome, StackInfo
 from harness.probes.exchange import Attempt, Exchange, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
-from harness.pytest_plugin.blame import outcome_of, silent_part, without_servers
+from harness.pytest_plugin.attribution import outcome_of, silent_part, without_servers
 
 
 def info(**urls: str | None) -> StackInfo:

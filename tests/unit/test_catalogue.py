@@ -7,9 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-from harness.catalogue import Suite, checks_in, choose, find_suites, written_checks
 from harness.errors import ConfigError, UsageError
-from harness.places import root
+from harness.machine.bundle import root
+from harness.runner.discovery import Suite, checks_in, choose, find_suites, written_checks
 
 
 def write(path: Path, text: str) -> Path:

@@ -8,17 +8,16 @@ from msgspec import inspect as schema
 
 import harness.pytest_plugin.fixtures as plugin_fixtures
 from fixtures import browser, description, faults, http, stores
+from harness.config import load_policy, load_target, load_waivers
+from harness.config.placeholders import FILLED
+from harness.config.policy_load import _Policy
+from harness.config.profile_load import _Profile
+from harness.config.profile_manifest import read_manifest
+from harness.config.waivers import _Waivers
 from harness.errors import HarnessError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Outcome, Target, Threshold
-from harness.policy import load_policy, load_waivers
-from harness.policy.load import _Policy
-from harness.policy.waivers import _Waivers
-from harness.preflight.checks import CHECKS
-from harness.profile import load_target
-from harness.profile.load import _Profile
-from harness.profile.manifest import read_manifest
-from harness.profile.placeholders import FILLED
-from harness.pytest_plugin.outcomes import _SEVERITIES
+from harness.preflight.registry import CHECKS
+from harness.pytest_plugin.evidence import _SEVERITIES
 from harness.run import create_run
 from harness.run.seal import _SEALED_FILES, _SEALED_FOLDERS
 from tests.judging import MS, criterion, line, measured, ruling_of

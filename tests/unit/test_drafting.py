@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.drafting.limits import announced_limit
-from harness.drafting.login_shape import login_shape
-from harness.drafting.markup import read_markup
-from harness.drafting.parts import Key, Part, comment
-from harness.drafting.reader import Reader, service_address
 from harness.errors import UsageError
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import load_document
+from harness.profile_draft.limits import announced_limit
+from harness.profile_draft.login_shape import login_shape
+from harness.profile_draft.markup import read_markup
+from harness.profile_draft.parts import Key, Part, comment
+from harness.profile_draft.reader import Reader, service_address
 
 
 def answer(**headers: str) -> Exchange:

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import BrokenRunError, HarnessError
+from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome
-from harness.redact import Redactor
 from harness.run import EvidenceLog, read_evidence
 from tests.stack_target import eventually
 
@@ -40,7 +40,7 @@ WRITER = """
 import json, sys
 from pathlib import Path
 from harness.model import Observation, Outcome
-from harness.redact import Redactor
+from harness.machine.redaction import Redactor
 from harness.run import EvidenceLog
 
 def seen(subject, filler):
@@ -183,7 +183,7 @@ import resource, signal, sys
 from pathlib import Path
 from harness.errors import HarnessError
 from harness.model import Observation, Outcome
-from harness.redact import Redactor
+from harness.machine.redaction import Redactor
 from harness.run import EvidenceLog
 
 path = Path(sys.argv[1])

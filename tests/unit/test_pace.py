@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model import RateLimit, Service, StackInfo, Target
-from harness.pytest_plugin.pace import Pace, pace_of, unasked_refusal
+from harness.pytest_plugin.pacing import Pace, pace_of, unasked_refusal
 
 
 @dataclass
@@ -84,7 +84,7 @@ def test_after_the_limit_was_used_up_nobody_sends_for_a_window(tmp_path):
 PROCESS = """
 import sys, time
 from pathlib import Path
-from harness.pytest_plugin.pace import Pace
+from harness.pytest_plugin.pacing import Pace
 
 pace = Pace(Path(sys.argv[1]), 10, 0.5)
 for _ in range(15):

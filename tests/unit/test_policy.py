@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import BrokenRunError, ConfigError
-from harness.model import Select, Threshold
-from harness.places import root
-from harness.policy import (
+from harness.config import (
     check_selects,
     load_policy,
+    load_target,
     load_waivers,
     policy_document,
     policy_from_document,
     waivers_document,
     waivers_from_document,
 )
-from harness.policy.selects import overlap
-from harness.profile import load_target
+from harness.config.policy_selectors import overlap
+from harness.errors import BrokenRunError, ConfigError
+from harness.machine.bundle import root
+from harness.model import Select, Threshold
 
 POLICY = """\
 schema = 1
@@ -385,7 +385,7 @@ class TestDocuments:
 
 
 def test_the_shipped_policies_select_checks_that_exist():
-    from harness.gate_plan import known_checks, suites_of
+    from harness.jobs.gate_plan import known_checks, suites_of
 
     target = load_target("dealradar", root())
     known = known_checks(suites_of(target))

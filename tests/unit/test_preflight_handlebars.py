@@ -11,7 +11,7 @@ import pytest
 from harness.model import Outcome, Service, StackInfo, Target, Templates
 from harness.preflight import Scene
 from harness.preflight.check import CannotAskError, Finding
-from harness.preflight.templates import check_templates
+from harness.preflight.checks.templates import check_templates
 
 HELPERS = """\
 console.log("loaded");
@@ -92,6 +92,6 @@ def test_helpers_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_without_node_nothing_is_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.preflight.node.PARSERS", tmp_path / "none")
+    monkeypatch.setattr("harness.preflight.programs.node.PARSERS", tmp_path / "none")
     with pytest.raises(CannotAskError, match="1 templates were not read: there is no "):
         render(tmp_path, {"p.hbs": ""}, {})

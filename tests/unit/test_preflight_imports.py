@@ -9,7 +9,7 @@ import pytest
 from harness.model import Outcome, Service, StackInfo, Target
 from harness.preflight import Finding, Scene
 from harness.preflight.check import CannotAskError
-from harness.preflight.imports import check_import_settings
+from harness.preflight.checks.imports import check_import_settings
 
 
 def asked(cwd: Path, text: str, *, owned: bool = True, imports: tuple[str, ...] = ("shop.app",)) -> Finding:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.model import Migrations, Outcome, Service, StackInfo, Target
 from harness.preflight import Finding, Scene
-from harness.preflight.migrations import check_migration_files
+from harness.preflight.checks.migrations import check_migration_files
 
 
 def asked(cwd: Path, *files: str, folder: str = "migrations", owned: bool = True) -> Finding:

@@ -9,9 +9,9 @@ import pytest
 from harness.model import Outcome, Service, StackInfo, Target
 from harness.preflight import Scene, run_check
 from harness.preflight.check import Finding
-from harness.preflight.checks import STATIC
+from harness.preflight.checks.scripts import check_scripts
 from harness.preflight.markup import as_rendered
-from harness.preflight.scripts import check_scripts
+from harness.preflight.registry import STATIC
 
 
 def read(top: Path, files: dict[str, str], *, owned: bool = True) -> Finding:
@@ -119,7 +119,7 @@ def test_no_scripts_nothing_to_ask(tmp_path: Path) -> None:
 
 
 def test_without_node_the_scripts_are_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.preflight.node.PARSERS", tmp_path / "none")
+    monkeypatch.setattr("harness.preflight.programs.node.PARSERS", tmp_path / "none")
     found = read(tmp_path, {"a.js": "f();"})
     assert (found.outcome, found.detail["counts"]) == (Outcome.SKIP, True)
     assert "1 scripts were not read: there is no acorn and no acorn-jsx and no handlebars in" in found.message
@@ -134,7 +134,7 @@ def test_a_node_that_fails_is_an_error_of_the_check(tmp_path: Path, monkeypatch:
     (tmp_path / "a.js").write_text("f();")
     program = tmp_path / "broken.cjs"
     program.write_text("throw new TypeError('no such thing')")
-    monkeypatch.setattr("harness.preflight.scripts._PROGRAM", program)
+    monkeypatch.setattr("harness.preflight.checks.scripts._PROGRAM", program)
     target = Target(name="t", source="", service=Service(command=("x",), cwd=str(tmp_path)))
     info = StackInfo(name="t", backend="embedded", target="t", url="http://127.0.0.1:1", owned=True)
     [check] = [check for check in STATIC if check.id == "preflight.scripts"]

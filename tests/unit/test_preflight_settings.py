@@ -8,7 +8,7 @@ import pytest
 
 from harness.model import Outcome, RateLimit, Service, StackInfo, Target
 from harness.preflight import Scene
-from harness.preflight.settings import check_environment, check_ratelimit_setting
+from harness.preflight.checks.settings import check_environment, check_ratelimit_setting
 
 GOOD = {
     "ENVIRONMENT": "test",

@@ -11,8 +11,8 @@ import pytest
 
 from harness.model import Outcome, Service, StackInfo, Target
 from harness.preflight import Scene
-from harness.preflight.machine import check_files, check_folders
-from harness.preflight.sources import check_sources
+from harness.preflight.checks.machine import check_files, check_folders
+from harness.preflight.checks.sources import check_sources
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_folder_that_takes_none_is_named(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_nearly_full_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.preflight.machine.LEAST_FREE_MIB", 10**12)
+    monkeypatch.setattr("harness.preflight.checks.machine.LEAST_FREE_MIB", 10**12)
     found = check_folders(scene(tmp_path))
     assert found.outcome is Outcome.FAIL
     assert f"{tmp_path}: only " in found.message

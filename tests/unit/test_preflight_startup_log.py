@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.preflight.startup_log import complaint
+from harness.preflight.checks.startup_log import complaint
 
 
 @pytest.mark.parametrize(

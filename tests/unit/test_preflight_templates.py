@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.config import load_target
+from harness.machine.bundle import root
 from harness.model import Outcome, Service, StackInfo, Target, Templates
-from harness.places import root
 from harness.preflight import Scene, run_check
 from harness.preflight.check import CannotAskError, Finding
-from harness.preflight.checks import STATIC
-from harness.preflight.templates import check_templates
-from harness.profile import load_target
+from harness.preflight.checks.templates import check_templates
+from harness.preflight.registry import STATIC
 
 WEB = """\
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader

@@ -15,7 +15,7 @@ from harness.probes.address import AddressBook
 from harness.probes.cache import KINDS, compare_cached
 from harness.probes.http import ServiceUnavailable
 from harness.probes.timed_clients import TimedClients
-from harness.probes.wire import TimedAnswer, TimedConnection
+from harness.probes.timed_get import TimedAnswer, TimedConnection
 
 
 def sender(name: str, log: list[str], *, seconds: float, mark: str) -> Callable[[str], TimedAnswer]:

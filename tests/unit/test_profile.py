@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.config import generic_target, load_target, profile_warnings, target_document, target_from_document
 from harness.errors import BrokenRunError, ConfigError, UsageError
+from harness.machine.bundle import root
 from harness.model import Cache, PageLogin, RateLimit, Role, Workers
-from harness.places import root
-from harness.profile import generic_target, load_target, profile_warnings, target_document, target_from_document
 
 FLASK = """\
 schema = 1

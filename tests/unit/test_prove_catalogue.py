@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.config import generic_target, load_target
 from harness.errors import ConfigError
-from harness.places import root
-from harness.profile import generic_target, load_target
+from harness.machine.bundle import root
 from harness.prove.catalogue import choose_defects, load_catalogue
 from harness.prove.plan import Wishes, make_proof_plan
 from tests.judging import criterion, policy
@@ -94,7 +94,7 @@ def test_what_is_wrong_is_named(tmp_path, text, says):
 @pytest.mark.parametrize(
     "patch",
     [
-        PATCH.replace("service/app.py", "harness/gate.py"),
+        PATCH.replace("service/app.py", "harness/jobs/gate.py"),
         PATCH.replace("service/app.py", "service/../harness/gate.py"),
         PATCH.replace("a/service/app.py", "/etc/passwd"),
         PATCH + "rename from service/a.py\nrename to tests/a.py\n",

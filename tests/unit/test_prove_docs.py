@@ -5,14 +5,13 @@ import re
 from click import Option
 
 from harness.cli.prove import command
-from harness.gate_plan import known_checks, suites_of
-from harness.places import root
-from harness.policy import load_policy
-from harness.profile import load_target
+from harness.config import load_policy, load_target
+from harness.jobs.gate_plan import known_checks, suites_of
+from harness.machine.bundle import root
 from harness.prove.catalogue import load_catalogue
-from harness.prove.facts import facts_document
 from harness.prove.model import KINDS, Fate
 from harness.prove.proof import proof_document
+from harness.prove.report.provenance import facts_document
 from tests.pages import blocks, read, rows, section
 from tests.prove_proofs import facts, missed_some
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from harness.probes.openapi import METHODS
-from harness.prove.bound import is_bound
-from harness.prove.draw import draw, score
-from harness.prove.equivalence import equivalent
-from harness.prove.facets import Sample
 from harness.prove.model import Fate, Result
-from harness.prove.mutant import mutation_for
-from harness.prove.operators import OPERATORS, validate
+from harness.prove.wire.equivalence import equivalent
+from harness.prove.wire.facets import Sample
+from harness.prove.wire.mutant import mutation_for
+from harness.prove.wire.operators import OPERATORS, validate
+from harness.prove.wire.relevance import is_bound
+from harness.prove.wire.sampling import draw, score
 from tests.prove_exchanges import SEED, answer, request, wire
 
 POLICY = "default-src 'none'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from harness.probes.openapi import load_document
-from harness.prove.facets import covers, facets_of, seen_of
-from harness.prove.guarded import guarded, promised
 from harness.prove.model import Fate, Result, Where
-from harness.prove.operations import Operations
+from harness.prove.wire.coverage import guarded, promised
+from harness.prove.wire.facets import covers, facets_of, seen_of
+from harness.prove.wire.operations import Operations
 from tests.prove_exchanges import answer, request, wire
 
 OPERATIONS = Operations(["GET /api/deals", "GET /api/reviews"])

@@ -7,8 +7,8 @@ import pytest
 from harness.errors import UsageError
 from harness.model import Policy, Service, Target
 from harness.prove.book import Book, ProofPlan
-from harness.prove.keeping import RESULTS, latest_folder, new_folder
 from harness.prove.model import Fate
+from harness.prove.results import RESULTS, latest_folder, new_folder
 from tests.prove_proofs import defect, result
 
 

@@ -9,10 +9,10 @@ import pytest
 from harness.errors import HarnessError
 from harness.model import Service, Target
 from harness.prove.book import ProofPlan
-from harness.prove.facts import begin
-from harness.prove.keeping import new_folder
-from harness.prove.leaving import leave_proof
 from harness.prove.proof import Proof
+from harness.prove.report.provenance import begin
+from harness.prove.report.write import leave_proof
+from harness.prove.results import new_folder
 from harness.report.html import write_page
 from harness.report.sources import read_run
 from harness.run import changed_files, is_sealed

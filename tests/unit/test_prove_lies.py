@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.errors import ConfigError
 from harness.model import Decision, Status
-from harness.prove.lies import Ending, control, fate_of, lie_names, run_lie
+from harness.prove.gate_lies import Ending, control, fate_of, lie_names, run_lie
 from harness.prove.model import Defect, Expectation, Fate
 
 EXITS = {"GO": 0, "NO-GO": 1, "INCONCLUSIVE": 3}

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from harness.prove.model import Where
-from harness.prove.mutant import WireMutant
-from harness.prove.operations import UNKNOWN_PATH, Operations
+from harness.prove.wire.mutant import WireMutant
+from harness.prove.wire.operations import UNKNOWN_PATH, Operations
 from tests.prove_exchanges import SEED, answer, request, wire
 
 NAMES = ["GET /api/deals", "GET /api/deals/{deal_id}", "GET /api/deals/hot", "POST /api/deals/{deal_id}/reviews"]

@@ -10,8 +10,8 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.prove.model import Where
-from harness.prove.mutant import mutation_for
-from harness.prove.operators import LITERATURE, OPERATORS, facet_of, validate
+from harness.prove.wire.mutant import mutation_for
+from harness.prove.wire.operators import LITERATURE, OPERATORS, facet_of, validate
 from tests.prove_exchanges import SEED, answer, request, wire
 
 PAGE = "text/html; charset=utf-8"

@@ -8,14 +8,14 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.prove.choices import choices, drawn_operators
-from harness.prove.equivalence import equivalent
-from harness.prove.facets import Sample, covers, facets_of, seen_of
-from harness.prove.json_paths import change_at, nodes_of, parse_json, parse_path, write_json, write_path
 from harness.prove.model import Where
-from harness.prove.mutant import mutation_for
-from harness.prove.operations import Operations
-from harness.prove.operators import OPERATORS, facet_of
+from harness.prove.wire.choices import choices, drawn_operators
+from harness.prove.wire.equivalence import equivalent
+from harness.prove.wire.facets import Sample, covers, facets_of, seen_of
+from harness.prove.wire.json_paths import change_at, nodes_of, parse_json, parse_path, write_json, write_path
+from harness.prove.wire.mutant import mutation_for
+from harness.prove.wire.operations import Operations
+from harness.prove.wire.operators import OPERATORS, facet_of
 from harness.proxy.exchange import Answer, Request
 from tests.prove_exchanges import wire
 

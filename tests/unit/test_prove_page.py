@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness.prove.model import Fate
-from harness.prove.page import render_proof, verdict_words
+from harness.prove.report.page import render_proof, verdict_words
 from tests import prove_proofs
 from tests.prove_proofs import POLICY, defect, facts, result
 from tests.unit.test_report_page import Page

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model import Outcome
-from harness.prove.leaving import observations
 from harness.prove.model import KINDS, Fate, Result
 from harness.prove.proof import Draw, Proof, proof_document
+from harness.prove.report.write import observations
 from tests.prove_proofs import health, missed_some, proven, result
 
 ALARM = "load.latency is fail"

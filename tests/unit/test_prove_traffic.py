@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.prove.operations import Operations
-from harness.prove.traffic import Recorder, Traffic, traffic_of, witnesses
-from harness.pytest_plugin.journal import Journal, Span
+from harness.prove.wire.operations import Operations
+from harness.prove.wire.traffic import Recorder, Traffic, traffic_of, witnesses
+from harness.pytest_plugin.timeline import Journal, Span
 from tests.prove_exchanges import answer, request
 
 OPERATIONS = Operations(["GET /api/deals"])

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from harness.places import root
-from harness.policy import load_policy
+from harness.config import load_policy
+from harness.config.toml_reader import read_toml
+from harness.machine.bundle import root
 from harness.prove.model import Defect, Expectation, Where
-from harness.prove.operators import facet_of, validate
-from harness.toml_file import read_toml
+from harness.prove.wire.operators import facet_of, validate
 
 FOLDER = root() / "defects" / "wire"
 AREAS = {"headers", "csp", "cookies", "cors", "cache", "errors", "input", "status", "limits", "latency", "body", "page"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.redact import MASK, SHORTEST, Redactor
+from harness.machine.redaction import MASK, SHORTEST, Redactor
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 SECRETS = st.text(min_size=SHORTEST, max_size=30).filter(lambda text: text.strip())

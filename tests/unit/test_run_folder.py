@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from harness.config import target_document
 from harness.errors import BrokenRunError, UsageError
 from harness.model import Instance, Observation, Outcome, Service, StackInfo, Target
-from harness.profile import target_document
 from harness.run import (
     Run,
     changed_files,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.profile_manifest import read_manifest
 from harness.errors import ConfigError
 from harness.model import Index, Manifest, Table
-from harness.preflight.schema import LiveIndex, differences
-from harness.profile.manifest import read_manifest
+from harness.preflight.checks.schema import LiveIndex, differences
 
 KEY = "items USING btree (id)"
 NAME = "items USING btree (name, id)"

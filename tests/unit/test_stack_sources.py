@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model import Service, Target
-from harness.stack.sources import Sources
+from harness.stack.servers.fingerprint_sources import Sources
 
 SERVICE = Service(
     command=("python", "serve.py"),

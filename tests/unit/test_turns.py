@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.turns import Turns
+from harness.machine.lock import Turns
 from tests.stack_target import eventually
 
 HOLDER = """
 import json, sys
 from pathlib import Path
-from harness.turns import Turns
+from harness.machine.lock import Turns
 
 turns = Turns(Path(sys.argv[1]))
 with getattr(turns, sys.argv[2])() as waited:
@@ -249,7 +249,7 @@ def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path):
 
 
 def test_the_usual_place_does_not_depend_on_who_asks(tmp_path):
-    show = [sys.executable, "-c", "from harness.turns import Turns; print(Turns().folder)"]
+    show = [sys.executable, "-c", "from harness.machine.lock import Turns; print(Turns().folder)"]
     told = {
         subprocess.run(show, env=os.environ | changed, capture_output=True, text=True, timeout=60, check=True).stdout
         for changed in ({}, {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "USER": "another"})

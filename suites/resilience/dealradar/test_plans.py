@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from harness.pytest_plugin.waiting import eventually
-from harness.stack.postgres import SUPERUSER
+from harness.pytest_plugin.polling import eventually
+from harness.stack.servers.postgres import SUPERUSER
 
 pytestmark = [
     pytest.mark.breaks,

@@ -26,7 +26,7 @@ from harness.checkers import (
     check_locks,
     check_schedules,
 )
-from harness.pytest_plugin.waiting import eventually as wait_until
+from harness.pytest_plugin.polling import eventually as wait_until
 
 TTL, JOBS = 2, {"alerts": 2, "imports": 2, "rollup": 2, "cleanup": 3, "warm": 3}
 SETTINGS = {"LOCK_TTL_SECONDS": str(TTL), "JOBS": ",".join(f"{job}={seconds}" for job, seconds in JOBS.items())}

@@ -1,0 +1,29 @@
+"""What people write: a profile of the service, a policy of what a release demands, and waivers."""
+
+from harness.config.policy_document import (
+    policy_document,
+    policy_from_document,
+    waivers_document,
+    waivers_from_document,
+)
+from harness.config.policy_load import load_policy
+from harness.config.policy_selectors import check_selects
+from harness.config.profile_document import target_document, target_from_document
+from harness.config.profile_load import generic_target, load_target
+from harness.config.profile_rules import profile_warnings
+from harness.config.waivers import load_waivers
+
+__all__ = [
+    "check_selects",
+    "generic_target",
+    "load_policy",
+    "load_target",
+    "load_waivers",
+    "policy_document",
+    "policy_from_document",
+    "profile_warnings",
+    "target_document",
+    "target_from_document",
+    "waivers_document",
+    "waivers_from_document",
+]

@@ -1,0 +1,77 @@
+"""Checks everything that a person wrote before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness import load, preflight
+from harness.config import check_selects, load_policy, load_waivers
+from harness.jobs.gate import GatePlan
+from harness.machine.bundle import root
+from harness.model import Target
+from harness.runner.discovery import Suite, choose, find_suites, written_checks
+from harness.runner.phases import SuiteOptions
+from harness.stack.selection import Aim
+
+GATE_CHECKS = frozenset({"startup", "process.lives", "build.changed", "collection", "suite.crashed", "worker.crashed"})
+"""What the gate and the plugin themselves have to say."""
+
+
+def suites_of(target: Target) -> tuple[Suite, ...]:
+    """Every suite that can run against the target."""
+    base = Path(target.source).parent if target.source else Path()
+    return find_suites(root(), target.name, [(base / path).resolve() for path in target.suite_paths])
+
+
+def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:
+    """Check id -> suites that write it."""
+    sources = [(suite.name, suite.checks) for suite in suites]
+    sources.append(("gate", GATE_CHECKS))
+    for name, package in (("preflight", preflight), ("load", load)):
+        sources.append((name, written_checks(Path(str(package.__file__)).parent)))
+    known: dict[str, frozenset[str]] = {}
+    for suite, checks in sources:
+        for check in checks:
+            known[check] = known.get(check, frozenset()) | {suite}
+    return known
+
+
+def waivers_beside(policy: str) -> Path:
+    """The waivers' file of a policy, given by name or path: it lies in the same folder."""
+    is_path = "/" in policy or policy.endswith(".toml")
+    return (Path(policy).parent if is_path else root() / "policies") / "waivers.toml"
+
+
+def make_plan(
+    aim: Aim,
+    *,
+    policy: str,
+    only: Sequence[str],
+    without: Sequence[str],
+    options: SuiteOptions,
+    out: Path,
+) -> GatePlan:
+    """Read policy and waivers, check them against the checks that exist, choose the suites.
+
+    Raises `ConfigError` and `UsageError`, both before anything starts.
+    """
+    preflight.validate_weights(aim.target)
+    suites = suites_of(aim.target)
+    rules = load_policy(policy, root())
+    check_selects(rules, known_checks(suites), target=aim.target.name)
+    waivers = load_waivers(waivers_beside(policy), rules)
+    chosen = choose(suites, only, without)
+    narrowed = " ".join(
+        f"{option} {','.join(names)}" for option, names in (("--only", only), ("--without", without)) if names
+    )
+    return GatePlan(
+        aim=aim,
+        policy=rules,
+        waivers=waivers,
+        suites=chosen,
+        narrowed=narrowed,
+        options=replace(options, retries=rules.retries),
+        out=out,
+    )

@@ -1,0 +1,1 @@
+"""The readiness checks, a module for each subject."""

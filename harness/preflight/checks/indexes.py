@@ -1,0 +1,130 @@
+"""Does every index hold what its table holds? A damaged one answers with too few rows, and says nothing.
+
+PostgreSQL's own `amcheck` looks into B-trees, and compares them with their tables. Only a superuser may have it; its
+functions live in a schema of their own, in a transaction that is never committed: nothing of it is ever seen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+import psycopg
+from psycopg import sql
+
+from harness.preflight.check import Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.checks.servers import connect_database, database_address
+from harness.stack.servers.postgres import SUPERUSER
+
+BUDGET_S = 4.0
+"""Of looking into indexes, one after the other; what is then left stays unknown."""
+
+_SCHEMA = "harness_amcheck"
+_SHOWN = 3
+_LONGEST = 160
+_INDEXES = """
+    SELECT c.oid, c.relname, m.amname, i.indisvalid, i.indisready
+      FROM pg_catalog.pg_index i
+      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      JOIN pg_catalog.pg_am m ON m.oid = c.relam
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'i'
+     ORDER BY c.relpages, c.relname
+"""
+_INSTALLED = """
+    SELECT n.nspname FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+     WHERE e.extname = 'amcheck'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    oid: int
+    name: str
+    method: str
+    valid: bool
+    ready: bool
+
+
+def check_indexes(scene: Scene) -> Finding:
+    """Every index of the schema `public` was finished, and every B-tree among them is sound."""
+    url = database_address(scene)
+    if isinstance(url, Finding):
+        return url
+    password = scene.info.secrets.get("postgres_superuser") if scene.info.owned else None
+    if password is None:
+        return unknown(
+            "the database was started by somebody else: its superuser, which amcheck needs, is not known here"
+        )
+    begun = time.perf_counter()
+    with connect_database(_as_superuser(url, password)) as connection:
+        indexes = [_Index(*row) for row in connection.execute(_INDEXES)]
+        trees = [index for index in indexes if index.method == "btree" and index.valid and index.ready]
+        try:
+            damage, looked = _look_into(connection, trees)
+        except psycopg.errors.UndefinedFile:
+            return unknown("this PostgreSQL comes without amcheck")
+    took = time.perf_counter() - begun
+    if not indexes:
+        return nothing_to_ask("the database has no indexes")
+    unfinished = [index.name for index in indexes if not (index.valid and index.ready)]
+    problems = [*(f"{name} is invalid: building it was never finished" for name in unfinished), *damage]
+    others = Counter(index.method for index in indexes if index.method != "btree")
+    beside = "".join(f", {count} {method} not looked into" for method, count in sorted(others.items()))
+    told = {"indexes": len(indexes), "looked_into": looked, "others": dict(others), "problems": problems}
+    if problems:
+        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        return wrong(
+            f"{len(problems)} of {len(indexes)} indexes cannot be trusted: {'; '.join(problems[:_SHOWN])}{more}",
+            "REINDEX INDEX CONCURRENTLY those that are named",
+            value=took,
+            unit="s",
+            detail=told,
+        )
+    if looked < len(trees):
+        return unknown(
+            f"{looked} of {len(trees)} B-tree indexes are sound; for the others {BUDGET_S:g} s were too short"
+        )
+    return fine(f"{looked} B-tree indexes are sound{beside}", value=took, unit="s", detail=told)
+
+
+def _look_into(connection: psycopg.Connection, trees: list[_Index]) -> tuple[list[str], int]:
+    """What is wrong with which index, and how many were looked into in time."""
+    problems: list[str] = []
+    looked = 0
+    deadline = time.monotonic() + BUDGET_S
+    with connection.transaction(force_rollback=True):
+        schema = _amcheck(connection)
+        check = sql.SQL("SELECT {}.bt_index_check(%s::oid::regclass, true)").format(sql.Identifier(schema))
+        for index in trees:
+            left_ms = int((deadline - time.monotonic()) * 1000)
+            if left_ms <= 0:
+                break
+            try:
+                with connection.transaction():
+                    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(left_ms)))
+                    connection.execute(check, (index.oid,))
+            except psycopg.errors.QueryCanceled:
+                break
+            except psycopg.errors.InternalError as error:
+                problems.append(f"{index.name} is damaged: {' '.join(str(error).split())}"[:_LONGEST])
+            looked += 1
+    return problems, looked
+
+
+def _amcheck(connection: psycopg.Connection) -> str:
+    """The schema with its functions; raises UndefinedFile where the server does not have them."""
+    installed = connection.execute(_INSTALLED).fetchone()
+    if installed is not None:
+        return str(installed[0])
+    name = sql.Identifier(_SCHEMA)
+    connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+    connection.execute(sql.SQL("CREATE EXTENSION amcheck SCHEMA {}").format(name))
+    return _SCHEMA
+
+
+def _as_superuser(url: str, password: str) -> str:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{SUPERUSER}:{quote(password, safe='')}@{place}").geturl()

@@ -1,0 +1,123 @@
+"""Are the schema's migrations told apart by their numbers, and is the database where their files say it is?
+
+Any runner will do that keeps files `NUMBER_name.sql` in a folder and a row for each that it applied.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from harness.model import Migrations
+from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.checks.servers import connect_database, database_address
+
+_FILE = re.compile(r"[Vv]?(?P<number>\d+)(?:[_.-].*)?\.sql")
+_BACKWARD = re.compile(r"\.(?:rollback|down|undo)\.sql$")
+_SHOWN = 5
+
+
+def check_migration_files(scene: Scene) -> Finding:
+    """No two migrations have one number: which of them runs first would be chance."""
+    files = _files(scene)
+    if isinstance(files, Finding):
+        return files
+    numbered: dict[int, list[str]] = defaultdict(list)
+    for name in files:
+        numbered[_number(name)].append(name)
+    twice = {number: names for number, names in numbered.items() if len(names) > 1}
+    told = {"files": len(files), "twice": {str(number): names for number, names in twice.items()}}
+    if twice:
+        shown = "; ".join(f"number {number}: {', '.join(names)}" for number, names in twice.items())
+        return wrong(
+            f"migrations share a number: {shown}",
+            "give the later one the next free number",
+            value=float(len(files)),
+            unit="files",
+            detail=told,
+        )
+    return fine(f"{len(files)} migrations, each with a number of its own", value=float(len(files)), unit="files")
+
+
+def check_migrations(scene: Scene) -> Finding:
+    """The database has a row for each migration's file, and no row without one."""
+    given = scene.target.migrations
+    files = _files(scene)
+    if isinstance(files, Finding):
+        return files
+    if not given.table:
+        return nothing_to_ask("the profile names no migration_table")
+    url = database_address(scene)
+    if isinstance(url, Finding):
+        return url
+    begun = time.perf_counter()
+    with connect_database(url) as connection:
+        rows = _applied(connection, given)
+    took = time.perf_counter() - begun
+    pending = [name for name in files if not _names(name) & set(rows)]
+    known = {word for name in files for word in _names(name)}
+    strange = [row for row in rows if row not in known]
+    told = {"files": len(files), "applied": len(rows), "pending": pending, "without_file": strange}
+    problems = [f"{what}: {_list(names)}" for what, names in (("pending", pending), ("no file", strange)) if names]
+    if problems:
+        return wrong(
+            f"{len(rows)} of {len(files)} migrations applied; {'; '.join(problems)}",
+            "run the migrations ([service] prepare in the profile), or bring back the files of those that ran",
+            value=took,
+            unit="s",
+            detail=told,
+        )
+    return fine(f"all {len(files)} migrations are applied", value=took, unit="s", detail=told)
+
+
+def _files(scene: Scene) -> list[str] | Finding:
+    given, service = scene.target.migrations, scene.target.service
+    if not given.folder:
+        return nothing_to_ask("the profile names no migrations")
+    if not scene.info.owned or service.url:
+        return unknown("the service was started by somebody else: its migrations are not known here")
+    folder = Path(service.cwd, given.folder)
+    if not folder.is_dir():
+        return wrong(f"there is no folder {given.folder} of migrations", "mend [preflight] migrations in the profile")
+    files = [path.name for path in folder.iterdir() if _FILE.fullmatch(path.name) and not _BACKWARD.search(path.name)]
+    if not files:
+        return wrong(f"{given.folder} holds no NUMBER_name.sql", "mend [preflight] migrations in the profile")
+    return sorted(files, key=lambda name: (_number(name), name))
+
+
+def _number(name: str) -> int:
+    found = _FILE.fullmatch(name)
+    return int(found["number"]) if found else 0
+
+
+def _names(file: str) -> set[str]:
+    """What a runner may call this file in its table: the whole name, its stem, or the number alone."""
+    found = _FILE.fullmatch(file)
+    digits = found["number"] if found else ""
+    return {file, file.removesuffix(".sql"), file.removesuffix(".sql").removesuffix(".up"), digits, str(_number(file))}
+
+
+def _applied(connection: psycopg.Connection, given: Migrations) -> list[str]:
+    """What the runner's table says; empty if there is no such table yet, since nothing was applied then."""
+    query = sql.SQL("SELECT {}::text FROM {} ORDER BY 1").format(
+        sql.Identifier(given.column), sql.Identifier(*given.table.split("."))
+    )
+    try:
+        return [row[0] for row in connection.execute(query)]
+    except psycopg.errors.UndefinedTable:
+        return []
+    except psycopg.Error as error:
+        said = " ".join(str(error).split())
+        raise CannotAskError(
+            f"{given.table} cannot be read: {said}", "mend [preflight] migration_table and migration_column"
+        ) from error
+
+
+def _list(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

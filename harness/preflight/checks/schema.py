@@ -1,0 +1,100 @@
+"""Is the database's schema the one that the manifest declares: every table, column and index, and nothing else?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import psycopg
+
+from harness.model import Manifest
+from harness.preflight.check import Finding, Scene, fine, nothing_to_ask, wrong
+from harness.preflight.checks.servers import connect_database, database_address
+
+_SHOWN = 6
+_COLUMNS = """
+    SELECT t.relname, coalesce(array_agg(a.attname::text) FILTER (WHERE a.attnum > 0 AND NOT a.attisdropped), '{}')
+      FROM pg_catalog.pg_class t LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid
+     WHERE t.relnamespace = 'public'::regnamespace AND t.relkind IN ('r', 'p')
+     GROUP BY t.relname
+"""
+_INDEXES = """
+    SELECT c.relname, pg_catalog.pg_get_indexdef(i.indexrelid), i.indisunique, i.indisvalid AND i.indisready
+      FROM pg_catalog.pg_index i
+      JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+     WHERE c.relnamespace = 'public'::regnamespace
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveIndex:
+    """An index as the catalogue has it. Not `sound`: it was never finished, and answers no query."""
+
+    on: str
+    unique: bool
+    sound: bool
+
+
+def check_schema(scene: Scene) -> Finding:
+    """The live catalogue against the manifest; every difference is named."""
+    manifest, url = scene.target.manifest, database_address(scene)
+    if manifest is None:
+        return nothing_to_ask("the profile names no manifest of the schema")
+    if isinstance(url, Finding):
+        return url
+    begun = time.perf_counter()
+    with connect_database(url) as connection:
+        tables, indexes = read_catalogue(connection)
+    took = time.perf_counter() - begun
+    found = list(differences(manifest, tables, indexes))
+    counted = f"{len(tables)} tables and {len(indexes)} indexes"
+    told = {"tables": len(tables), "indexes": len(indexes), "differences": found}
+    if not found:
+        return fine(f"{counted}, all as declared", value=took, unit="s", detail=told)
+    more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return wrong(
+        f"{counted}; {'; '.join(found[:_SHOWN])}{more}",
+        "run the migrations ([service] prepare in the profile), or mend the manifest ([preflight] manifest)",
+        value=took,
+        unit="s",
+        detail=told,
+    )
+
+
+def read_catalogue(connection: psycopg.Connection) -> tuple[dict[str, frozenset[str]], dict[str, LiveIndex]]:
+    """Columns by table, and indexes by name, of the schema `public`."""
+    tables = {name: frozenset(columns) for name, columns in connection.execute(_COLUMNS)}
+    indexes = {
+        name: LiveIndex(definition.partition(" ON ")[2].removeprefix("ONLY ").removeprefix("public."), unique, sound)
+        for name, definition, unique, sound in connection.execute(_INDEXES)
+    }
+    return tables, indexes
+
+
+def differences(
+    manifest: Manifest, tables: Mapping[str, frozenset[str]], indexes: Mapping[str, LiveIndex]
+) -> Iterator[str]:
+    """One phrase for each thing that is missing, altered, unfinished or not declared."""
+    for name, table in manifest.tables.items():
+        if name not in tables:
+            yield f"table {name} is missing"
+            continue
+        for column in table.columns:
+            if column not in tables[name]:
+                yield f"column {name}.{column} is missing"
+        yield from (f"column {name}.{column} is not declared" for column in sorted(tables[name] - {*table.columns}))
+        for index_name, index in table.indexes.items():
+            live = indexes.get(index_name)
+            if live is None:
+                yield f"index {index_name} is missing (it serves {index.serves})"
+            elif not live.sound:
+                yield f"index {index_name} is invalid: building it was never finished"
+            elif (live.on, live.unique) != (index.on, index.unique):
+                yield f"index {index_name} is {_phrase(live.on, live.unique)}, not {_phrase(index.on, index.unique)}"
+    yield from (f"table {name} is not declared" for name in sorted(tables.keys() - manifest.tables.keys()))
+    yield from (f"index {name} is not declared" for name in sorted(indexes.keys() - manifest.indexes.keys()))
+
+
+def _phrase(on: str, unique: bool) -> str:  # noqa: FBT001 - data, not a switch
+    return f"{'unique' if unique else 'not unique'} on {on}"

@@ -1,0 +1,196 @@
+"""Drafts a profile: looks at one subject after the other, the likeliest to matter first, and writes down what it saw.
+
+What was not seen is not called absent: that is for a person to say.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness.config import load_target
+from harness.errors import ConfigError, HarnessError, UsageError
+from harness.probes.exchange import Exchange
+from harness.probes.http import is_loopback
+from harness.profile_draft.description import find_description
+from harness.profile_draft.health import find_build, find_health
+from harness.profile_draft.login_shape import LoginShape
+from harness.profile_draft.pages import find_pages
+from harness.profile_draft.parts import Key, Part, comment, quoted
+from harness.profile_draft.reader import Reader, kind_of, service_address
+from harness.profile_draft.traffic import answering, find_cache, find_clients, find_limit, load_parts
+
+_MOST_READS = 6
+_FOR_PEOPLE = ("allow", "absent")
+"""Tables that no look at a service can fill."""
+_SECURITY_HEADERS = (
+    "Content-Security-Policy",
+    "Strict-Transport-Security",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+    "Referrer-Policy",
+    "Permissions-Policy",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A profile's tables, and how they came about."""
+
+    name: str
+    url: str
+    parts: tuple[Part, ...]
+    requests: int
+    slowest_s: float
+    remarks: tuple[str, ...]
+
+    @property
+    def not_found(self) -> tuple[str, ...]:
+        """Tables of what was looked for and not seen."""
+        return tuple(part.table for part in self.parts if not part.keys and part.table not in _FOR_PEOPLE)
+
+    @property
+    def toml(self) -> str:
+        """The profile as text."""
+        head = [
+            comment(f"Drafted by `harness init {self.url}` from {self.requests} reads; nothing else was sent."),
+            comment('A line below "guessed" says what was seen: check it. What stands behind a `#` can be taken over.'),
+            *(comment(remark) for remark in self.remarks),
+            "schema = 1",
+            f'name = "{self.name}"',
+        ]
+        return "\n\n".join(["\n".join(head), *(part.toml for part in self.parts)]) + "\n"
+
+
+def draft_profile(reader: Reader, name: str) -> Draft:
+    """Look at the service and draft its profile, which the profile loader has accepted.
+
+    Raises `UnreachableError` if nothing answers at `/`, and `HarnessError` if the draft is no profile after all.
+    """
+    front = reader.front()
+    parts = tuple(_look(reader, front))
+    draft = Draft(
+        name=name,
+        url=reader.url,
+        parts=parts,
+        requests=reader.count,
+        slowest_s=reader.slowest_s,
+        remarks=tuple(_remarks(reader, front)),
+    )
+    _validate(draft)
+    return draft
+
+
+def _look(reader: Reader, front: Exchange) -> Iterator[Part]:
+    yield Part(table="service", keys=(Key(name="url", value=reader.url, why=""),))
+    anything = kind_of(reader.ask(reader.unknown_path()))
+    description = find_description(reader, front)
+    health, build = find_health(reader, anything), find_build(reader, anything)
+    yield health
+    yield build
+    own = {key.value for key in (*health.keys, *build.keys)} | {description.path}
+    reads = answering(reader, [path for path in description.reads if path not in own], _MOST_READS)
+    pages = find_pages(reader)
+    every = (*reads, *(page for page in pages.shown if page not in reads))
+    ratelimit, limit, limited = find_limit(reader, every or ("/",))
+    yield ratelimit
+    cached = find_cache(reader, every)
+    clients, way = find_clients(reader, limited)
+    yield clients
+    yield cached
+    yield _auth(description.login)
+    yield from pages.parts
+    yield description.part
+    yield _cors(reader, every or ("/",))
+    yield from load_parts(tuple(dict.fromkeys([*reads, *pages.shown[:1]])), limit, way)
+    yield _allow(reader.url)
+    yield Part(
+        table="absent",
+        notes=("What the service does not have at all is for a person to say, with the reason, such as:",),
+        example=("[absent]", 'mail = "sends none"'),
+    )
+
+
+def _allow(url: str) -> Part:
+    host = urlsplit(url).hostname or ""
+    note = (
+        f"Reads and load may go to {host} as it is; what writes or attacks, with --active, or always with:"
+        if is_loopback(url)
+        else f"Nothing but reads is sent to {host}, until this allows load, writes and attacks:"
+    )
+    return Part(table="allow", notes=(note,), example=("[allow]", f"hosts = [{quoted(host)}]"))
+
+
+def _auth(login: LoginShape | None) -> Part:
+    account = (
+        "[auth.roles.user]",
+        'username = "{env.TARGET_USERNAME}"',
+        'password = "{env.TARGET_PASSWORD}"',
+    )
+    fill = "An account that exists, in the environment variables named here or others, lets checks log in:"
+    if login is None:
+        note = "No operation that takes a user's name and a password as JSON was found in a description of the API."
+        example = ("[auth]", 'login = "/login"', 'body = { username = "{username}", password = "{password}" }')
+        return Part(table="auth", notes=(note, f"If there is one: {fill}"), example=(*example, *account))
+    why = f"POST {login.path} is described with {login.username} and {login.password}; it was not tried"
+    token = login.token or "access_token"
+    why_token = "described in its answer" if login.token else "usual; the description does not say where the token is"
+    body = {login.username: "{username}", login.password: "{password}"}
+    also = (f"The body must also have: {', '.join(login.also)}.",) if login.also else ()
+    return Part(
+        table="auth",
+        keys=(
+            Key(name="login", value=login.path, why=why),
+            Key(name="body", value=body, why=why),
+            Key(name="token", value=token, why=why_token),
+        ),
+        notes=(*also, fill),
+        example=account,
+    )
+
+
+def _cors(reader: Reader, paths: tuple[str, ...]) -> Part:
+    example = ("[cors]", 'origins = ["https://app.example.org"]')
+    for path in paths:
+        answer = reader.ask(path)
+        allowed = answer.header("Access-Control-Allow-Origin") if answer is not None else None
+        if allowed == "*":
+            return Part(table="cors", notes=(f"GET {path} lets every origin in (Access-Control-Allow-Origin: *).",))
+        if allowed and _is_origin(allowed):
+            why = f"GET {path} names it in Access-Control-Allow-Origin"
+            return Part(table="cors", keys=(Key(name="origins", value=(allowed,), why=why),))
+    return Part(table="cors", notes=("No answer named an origin that is let in. If one must be:",), example=example)
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        return service_address(text) == text and not urlsplit(text).path
+    except UsageError:
+        return False
+
+
+def _remarks(reader: Reader, front: Exchange) -> Iterator[str]:
+    yield f"The slowest answer took {reader.slowest_s * 1000:.0f} ms."
+    location = front.header("Location") if 300 <= front.status < 400 else None
+    if location is not None and reader.local_path(location) is None:
+        yield f"GET / answered {front.status} and leads elsewhere, to {location}: is that the address to look at?"
+    elif front.status >= 400:
+        yield f"GET / answered {front.status}."
+    seen = [name for name in _SECURITY_HEADERS if front.header(name) is not None]
+    lacking = [name for name in _SECURITY_HEADERS if name not in seen]
+    yield f"Security headers of GET /: {', '.join(seen) or 'none'}; not seen: {', '.join(lacking) or 'none'}."
+    if reader.stopped:
+        yield f"Not everything was looked for: {reader.stopped}."
+
+
+def _validate(draft: Draft) -> None:
+    with tempfile.TemporaryDirectory(prefix="harness-init-") as folder:
+        path = Path(folder) / "draft.toml"
+        path.write_text(draft.toml, encoding="utf-8")
+        try:
+            load_target(str(path), Path(folder))
+        except ConfigError as error:
+            raise HarnessError(f"the draft for {draft.url} is no profile, which is a bug: {error.message}") from error

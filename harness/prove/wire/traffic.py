@@ -1,0 +1,97 @@
+"""What the healthy service exchanged while its tests ran, and which of them saw it."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+
+from harness.prove.wire.facets import Sample, Seen, seen_of
+from harness.prove.wire.operations import Operations
+from harness.proxy import Answer, Request, Send
+from harness.pytest_plugin.timeline import Journal, Span
+
+_MOST_SAMPLES = 2000
+
+
+class Recorder:
+    """A proxy's handler that changes nothing and remembers what it saw."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self.exchanges: list[tuple[float, Seen]] = []
+        """When each began, by the machine's monotonic clock, and what it showed."""
+        self.samples: dict[tuple[str, str, int, str], Sample] = {}
+
+    async def __call__(self, request: Request, send: Send) -> Answer:
+        """Pass it on."""
+        begun = time.monotonic()
+        answer = await send(request)
+        seen = seen_of(request, answer, self._operations)
+        self.exchanges.append((begun, seen))
+        if seen.kind not in self.samples and len(self.samples) < _MOST_SAMPLES:
+            self.samples[seen.kind] = Sample(operation=seen.operation, request=request, answer=answer)
+        return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Exchanges that look alike, once, with the tests that saw one of them."""
+
+    seen: tuple[Seen, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    unowned: int = field(default=0)
+    """Exchanges while no test ran: pytest's own look at the service."""
+
+    def joined(self, other: Traffic) -> Traffic:
+        """Both together."""
+        return Traffic(
+            seen=_merged((*self.seen, *other.seen)),
+            samples=(*self.samples, *other.samples),
+            unowned=self.unowned + other.unowned,
+        )
+
+
+def traffic_of(recorder: Recorder, journal: Journal) -> Traffic:
+    """Give each exchange to the test that ran when it began, and to all that use the fixture that was being set up.
+
+    Right only for tests that ran one after another.
+    """
+    tests, shared = _Spans(journal.tests), _Spans(journal.shared)
+    found: list[Seen] = []
+    unowned = 0
+    for begun, seen in tuple(recorder.exchanges):
+        owners = set(tests.at(begun))
+        for fixture in shared.at(begun):
+            owners.update(journal.users.get(fixture, ()))
+        unowned += not owners
+        found.append(replace(seen, test_ids=frozenset(owners)))
+    return Traffic(seen=_merged(found), samples=tuple(recorder.samples.values()), unowned=unowned)
+
+
+def witnesses(seen: Iterable[Seen]) -> frozenset[str]:
+    """Tests behind any of these exchanges."""
+    return frozenset(test for one in seen for test in one.test_ids)
+
+
+class _Spans:
+    """Stretches of time, to be asked which of them hold a moment; they may lie within each other."""
+
+    def __init__(self, spans: Collection[Span]) -> None:
+        self._spans = sorted(spans, key=lambda span: span.begin)
+        self._begins = [span.begin for span in self._spans]
+        self._longest = max((span.end - span.begin for span in spans), default=0.0)
+
+    def at(self, moment: float) -> list[str]:
+        """Names of the spans that hold it."""
+        first = bisect_right(self._begins, moment - self._longest - 1e-9)
+        last = bisect_right(self._begins, moment)
+        return [span.name for span in self._spans[max(0, first - 1) : last] if span.begin <= moment <= span.end]
+
+
+def _merged(found: Iterable[Seen]) -> tuple[Seen, ...]:
+    by_look: dict[Seen, set[str]] = {}
+    for one in found:
+        by_look.setdefault(replace(one, test_ids=frozenset()), set()).update(one.test_ids)
+    return tuple(replace(look, test_ids=frozenset(tests)) for look, tests in by_look.items())

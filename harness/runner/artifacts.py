@@ -1,0 +1,62 @@
+"""What a run keeps of logs, results and an earlier proof, without secrets."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.machine.redaction import Redactor
+from harness.model import StackInfo, Target
+from harness.report.proven import KEPT_PROOF, read_proof
+from harness.stack.build import fingerprint
+
+_LATEST_PROOF = Path("prove") / "latest" / "proof.json"
+_TEXTS = frozenset({".json", ".jsonl", ".txt", ".log", ".xml", ".csv", ".html"})
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """Raise `HarnessError` where nothing more can be written, naming the folder of the runs; the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise HarnessError(f"{folder}: {error.strerror}; free some, or give another folder with --out") from error
+
+
+def keep_logs(run: Path, info: StackInfo, redact: Redactor, prefix: str = "") -> None:
+    """Copy the stack's logs into the run; what is written later stays in the stack's own folder."""
+    for name, place in info.logs.items():
+        log = Path(place)
+        if log.is_file():
+            text = log.read_text(encoding="utf-8", errors="replace")
+            (run / "logs" / f"{prefix}{name}.log").write_text(redact(text), encoding="utf-8")
+
+
+def redact_results(run: Path, redact: Redactor) -> None:
+    """Take secrets out of what other programs wrote into the run: pytest's output and Allure's results."""
+    for folder in (run / "logs", run / "allure-results"):
+        for file in folder.rglob("*") if folder.is_dir() else ():
+            if file.suffix in _TEXTS:
+                text = file.read_text(encoding="utf-8", errors="surrogateescape")
+                clean = redact(text)
+                if clean != text:
+                    file.write_text(clean, encoding="utf-8", errors="surrogateescape")
+
+
+def keep_proof(run: Path, out: Path, target: Target) -> None:
+    """Copy the newest proof below `out` into the run, if it is of the same target and of its sources as they are.
+
+    One that changed a setting of the service says nothing of the service without it.
+    """
+    # what `latest` points at may be switched meanwhile
+    path = (out / _LATEST_PROOF).resolve()
+    proof = read_proof(path)
+    if proof is None or proof.target != target.name or proof.overrides:
+        return
+    if proof.fingerprint and proof.fingerprint == fingerprint(target):
+        (run / KEPT_PROOF).write_bytes(path.read_bytes())

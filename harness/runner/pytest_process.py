@@ -1,0 +1,190 @@
+"""pytest as a process of its own: started for some suites, followed to its end, and nothing of it left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from harness.machine.bundle import root
+from harness.model import Listener, Observation, Outcome, Progress, StackInfo
+from harness.run import Run
+from harness.runner.discovery import Suite
+from harness.runner.progress import WAITING, Heard, waits_for_turn
+
+_POLL_S = 0.1
+_GRACE_S = 10.0
+_MOST_OF_LOG = 2000
+_WORDS_FOR_PYTEST = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+_USUAL_EXITS = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
+
+
+def usual_workers() -> int:
+    """Test processes where nobody says: one more than there are cores, since many tests wait, and four at most."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteOptions:
+    """How suites are run."""
+
+    workers: int
+    retries: int = 0
+    active: bool = False
+    traces: bool = False
+    extra: tuple[str, ...] = ()
+    """More words for pytest."""
+
+
+class Tested(Protocol):
+    """What pytest needs of a stack: its facts, and that nothing of pytest outlives it."""
+
+    @property
+    def info(self) -> StackInfo:
+        """Endpoints and facts."""
+
+    def own_process(self, pid: int) -> None:
+        """End that process and its descendants with the stack."""
+
+    def own_folder(self, path: Path) -> None:
+        """Remove that folder with the stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Suites that run together, and which of their tests."""
+
+    name: str
+    suites: tuple[Suite, ...]
+    marks: str
+    """An expression over markers."""
+    workers: int
+    """Test processes beside pytest's own; 0 or 1 for none."""
+
+
+@contextmanager
+def running(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> Iterator[subprocess.Popen[bytes] | None]:
+    """pytest in a process group of its own, owned by the stack's supervisor; ended if we leave early.
+
+    Yields None for a phase without suites.
+    """
+    if not phase.suites:
+        yield None
+        return
+    scratch = Path(tempfile.gettempdir()) / f"harness-tests-{secrets.token_hex(6)}"
+    stack.own_folder(scratch)
+    scratch.mkdir(mode=0o700)
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        process = _start(run, phase, stack, options, scratch)
+        stack.own_process(process.pid)
+        yield process
+    finally:
+        if process is not None:
+            end_process(process)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def follow(run: Run, phase: Phase, process: subprocess.Popen[bytes], heard: Heard, listen: Listener) -> None:
+    """Show progress until pytest has ended; one that crashed or was killed is an error of each of its suites."""
+    was_waiting = False
+    while process.poll() is None:
+        heard.look()
+        waiting = waits_for_turn(process.pid)
+        if waiting and not was_waiting:
+            listen(Progress(phase=phase.name, text=WAITING, done=heard.done, total=heard.total))
+        elif not waiting:
+            listen(Progress(phase=phase.name, text="running", done=heard.done, total=heard.total))
+        was_waiting = waiting
+        time.sleep(_POLL_S)
+    heard.look()
+    if process.returncode not in _USUAL_EXITS:
+        run.record(_crashes(run, phase, process.returncode))
+
+
+def end_process(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process that leads a group to stop, as Ctrl-C would; then, after a grace, end what is left of its group."""
+    try:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+    finally:
+        # its workers and browsers outlive one that was killed
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def crashed(phase: Phase, reason: str, message: str) -> list[Observation]:
+    """The evidence that a phase was not run to its end, one line a suite."""
+    return [
+        Observation(
+            suite=suite.name,
+            check="suite.crashed",
+            subject=phase.name,
+            outcome=Outcome.ERROR,
+            detail={"reason": reason, "message": message},
+        )
+        for suite in phase.suites
+    ]
+
+
+def _start(run: Run, phase: Phase, stack: Tested, options: SuiteOptions, scratch: Path) -> subprocess.Popen[bytes]:
+    with (run.path / "logs" / f"pytest-{phase.name}.log").open("wb") as log:
+        return subprocess.Popen(
+            _command(run, phase, stack, options),
+            cwd=root(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=_environment() | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "TMPDIR": str(scratch)},
+        )
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without words for pytest: what a shell happens to hold must not leave out tests that a gate demands."""
+    return {name: value for name, value in os.environ.items() if name not in _WORDS_FOR_PYTEST}
+
+
+def _command(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> list[str]:
+    # pytest works in the folder of the suites: what was given relative to ours must be said in full
+    folder = run.path.resolve()
+    words = [sys.executable, "-m", "pytest", "-c", str(root() / "pytest.ini"), "--rootdir", str(root())]
+    # a target's own suites lie elsewhere, where pytest does not find our conftest.py
+    words += [word for name in _fixture_modules() for word in ("-p", name)]
+    words += ["-p", "no:cacheprovider", "-q", "--continue-on-collection-errors", "-m", phase.marks]
+    words += ["--run", str(folder), "--stack-file", str(Path(stack.info.state_dir) / "stack.json")]
+    words += ["--alluredir", str(folder / "allure-results")]
+    if phase.workers > 1:
+        words += ["-n", str(phase.workers), "--max-worker-restart", "2"]
+    if options.retries:
+        words += ["--reruns", str(options.retries)]
+    words += ["--active"] if options.active else []
+    words += ["--traces"] if options.traces else []
+    words += options.extra
+    return [*words, *(str(path) for suite in phase.suites for path in suite.paths[:1])]
+
+
+def _fixture_modules() -> list[str]:
+    return sorted(f"fixtures.{path.stem}" for path in (root() / "fixtures").glob("*.py") if path.stem != "__init__")
+
+
+def _crashes(run: Run, phase: Phase, status: int) -> list[Observation]:
+    log = (run.path / "logs" / f"pytest-{phase.name}.log").read_text(encoding="utf-8", errors="replace")
+    how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+    return crashed(phase, f"pytest {how}", log[-_MOST_OF_LOG:])

@@ -1,0 +1,125 @@
+"""Criterion `startup`: a service of ours came up or did not, one of somebody else answers or does not (DESIGN 4.7);
+and whether what came up was still there, and still the same build, at the end."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+
+from harness.errors import GroundError, StartupError
+from harness.model import Observation, Outcome, StackInfo, Target
+from harness.probes.trust import trusted
+from harness.stack import Stack
+from harness.stack.build import reported_build
+from harness.stack.liveness import ended_processes, processes_of
+from harness.stack.readiness import tail
+
+_PAUSE_S = 0.1
+_ERRORS_FROM = {True: 400, False: 500}
+"""The first status that is no answer, by whether the profile names a path: a bare `/` may well be unknown to an API."""
+
+
+def startup_passed(info: StackInfo, seconds: float) -> Observation:
+    """A service of ours was ready `seconds` after the order to start it."""
+    return Observation(
+        suite="gate",
+        check="startup",
+        subject=info.url,
+        outcome=Outcome.PASS,
+        value=round(seconds, 3),
+        unit="s",
+        detail={"parts": dict(info.timings)},
+    )
+
+
+def startup_failed(subject: str, error: StartupError) -> Observation:
+    """A service of ours exited or never got ready while its stack answered."""
+    return Observation(
+        suite="gate",
+        check="startup",
+        subject=subject,
+        outcome=Outcome.FAIL,
+        detail={"message": error.message, "reason": error.message, "log": error.output},
+    )
+
+
+def still_running(stack: Stack) -> tuple[Observation, ...]:
+    """Whether each process of a service of ours lives, now that all was asked of it: a worker that ends is missed by
+    nobody else."""
+    info = stack.info
+    if not info.owned:
+        reason = "started by somebody else: its processes are not known here"
+        return (
+            Observation(
+                suite="gate", check="process.lives", subject=info.url, outcome=Outcome.SKIP, detail={"reason": reason}
+            ),
+        )
+    try:
+        ended = ended_processes(stack)
+    except GroundError as error:
+        # what became of them is not known, and what was seen before that still counts
+        detail = {"reason": error.message, "message": error.message}
+        return (
+            Observation(suite="gate", check="process.lives", subject=info.url, outcome=Outcome.ERROR, detail=detail),
+        )
+    return tuple(
+        Observation(
+            suite="gate",
+            check="process.lives",
+            subject=process.name,
+            outcome=Outcome.FAIL if process.name in ended else Outcome.PASS,
+            detail={"reason": f"{process.name} {ended[process.name]}", "log": tail(Path(process.log))}
+            if process.name in ended
+            else {},
+        )
+        for process in processes_of(info)
+    )
+
+
+def build_changed(target: Target, info: StackInfo) -> tuple[Observation, ...]:
+    """That a service of somebody else is no longer the build that it said it was; nothing while it says the same.
+
+    One that is deployed in mid-run leaves evidence of two builds.
+    """
+    if info.owned or info.build.kind != "reported":
+        return ()
+    now = reported_build(target, info.url)
+    if now == info.build:
+        return ()
+    said = f"build {now.id}" if now.id else "nothing of its build"
+    reason = f"the service was build {info.build.id} when the run began and says {said} at its end: evidence of two"
+    detail = {"reason": reason, "message": reason}
+    return (Observation(suite="gate", check="build.changed", subject=info.url, outcome=Outcome.ERROR, detail=detail),)
+
+
+def attached_startup(target: Target, info: StackInfo) -> Observation:
+    """Ask live and ready until both answer, for as long as the profile gives a request."""
+    begun = time.monotonic()
+    named = [path for path in (target.health.live, target.health.ready) if path]
+    paths, wrong_from = named or ["/"], _ERRORS_FROM[bool(named)]
+    with httpx.Client(base_url=info.url, timeout=target.service.timeout_s, verify=trusted(info.ca_file)) as client:
+        answers = {path: _ask(client, path, wrong_from) for path in paths}
+        while any(answers.values()) and time.monotonic() - begun < target.service.timeout_s:
+            time.sleep(_PAUSE_S)
+            answers = {path: _ask(client, path, wrong_from) for path in paths}
+    wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
+    return Observation(
+        suite="gate",
+        check="startup",
+        subject=info.url,
+        outcome=Outcome.FAIL if wrong else Outcome.PASS,
+        value=round(time.monotonic() - begun, 3),
+        unit="s",
+        detail={"asked": paths} | ({"message": "; ".join(wrong), "reason": "; ".join(wrong)} if wrong else {}),
+    )
+
+
+def _ask(client: httpx.Client, path: str, wrong_from: int) -> str:
+    """What is wrong with the answer; "" if nothing is."""
+    try:
+        answer = client.get(path)
+    except httpx.HTTPError as error:
+        return f"no answer ({type(error).__name__})"
+    return "" if answer.status_code < wrong_from else f"status {answer.status_code}"

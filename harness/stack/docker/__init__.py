@@ -1,0 +1,1 @@
+"""The backend `docker`: service and servers in containers."""

@@ -1,0 +1,127 @@
+"""The proxy in front of a stack's service: one URL for several instances, and TLS where it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import StackError
+from harness.model import FRONT, Instance, StackInfo, Target
+from harness.stack.certificates import Authority, check_tls, make_authority
+from harness.stack.ports import HOST, free_port, is_free, occupied
+from harness.stack.protocol import Place
+from harness.stack.readiness import how_it_ended, service_asker, tail, wait_until
+from harness.stack.running import RunningStack
+from harness.stack.settings import base_environment
+from harness.stack.supervisor.client import Order
+
+FrontKind = Literal["plain", "tls"]
+"""What stands in front of a service: a proxy that goes round its instances, or one that ends TLS too."""
+_READY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """A proxy that is to stand, or stands, in front of a service."""
+
+    port: int
+    authority: Authority | None
+
+    @property
+    def url(self) -> str:
+        """Where the service is reached, as it is told itself."""
+        return f"{'https' if self.authority else 'http'}://{HOST}:{self.port}"
+
+    @property
+    def ca_file(self) -> str:
+        """Who vouches for it; "" for nobody."""
+        return str(self.authority.ca_file) if self.authority else ""
+
+    @property
+    def key_pin(self) -> str:
+        """The key that browsers are to trust; "" for none."""
+        return self.authority.key_pin if self.authority else ""
+
+
+def front_for(instances: int, *, tls: bool) -> FrontKind | None:
+    """What so many instances need in front of them."""
+    if tls:
+        return "tls"
+    return "plain" if instances > 1 else None
+
+
+def check_front(kind: FrontKind | None) -> None:
+    """Raises StackError if it cannot be had here."""
+    if kind == "tls":
+        check_tls()
+
+
+def plan_front(kind: FrontKind | None, state: Path, mark: str, port: int | None) -> Front | None:
+    """Choose its port, and make its certificate; nothing runs yet. Raises StackError if the wanted port is taken."""
+    if kind is None:
+        return None
+    if port is not None and not is_free(port):
+        raise occupied(port)
+    authority = make_authority(state / "tls", mark) if kind == "tls" else None
+    return Front(port=port if port is not None else free_port(), authority=authority)
+
+
+def start_behind(
+    stack: RunningStack, target: Target, front: Front, wanted: Sequence[Place | None]
+) -> tuple[Instance, ...]:
+    """Start copies of the service at these places, and the proxy that stands in front, which gets ready meanwhile.
+
+    Raises what `start_copies` does, and StackError if the proxy does not bring answers of ready copies.
+    """
+    told: list[tuple[str, ...]] = []
+
+    def begin(upstreams: tuple[str, ...]) -> None:
+        told.append(upstreams)
+        _spawn(stack, front, upstreams)
+
+    started = stack.start_copies(stack.info.overrides, wanted, public=front.url, meanwhile=begin)
+    upstreams = tuple(instance.url for instance in started)
+    if upstreams != told[0]:
+        # a copy had to take another port
+        stack.supervision.stop(FRONT)
+        begin(upstreams)
+    _settle(stack, target, front)
+    info = stack.info
+    pids = {**info.pids, FRONT: stack.supervision.pids[FRONT]}
+    stack.update(pids=pids, logs={**info.logs, FRONT: str(_log(info))})
+    return started
+
+
+def _spawn(stack: RunningStack, front: Front, upstreams: Sequence[str]) -> None:
+    """On this machine, whatever the backend; ended before the service is."""
+    tls = str(front.authority.server_file) if front.authority else ""
+    stack.supervision.spawn(
+        Order(
+            name=FRONT,
+            argv=(sys.executable, "-I", "-m", "harness.proxy.program", str(front.port), tls, *upstreams),
+            env=base_environment(Path(stack.info.state_dir) / "tmp"),
+            log=_log(stack.info),
+            stage=3,
+        )
+    )
+
+
+def _settle(stack: RunningStack, target: Target, front: Front) -> None:
+    ask = service_asker(front.url, target.health, target.service.timeout_s, front.ca_file)
+    wait = wait_until(ask, lambda: stack.supervision.exit_status(FRONT), _READY_SECONDS)
+    if wait.ready:
+        return
+    if wait.status is not None and not is_free(front.port):
+        raise occupied(front.port)
+    how = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
+    raise StackError(
+        f"the proxy in front of the service {how} after {wait.seconds:.1f} s; its log says why",
+        output=tail(_log(stack.info)),
+    )
+
+
+def _log(info: StackInfo) -> Path:
+    return Path(info.state_dir) / "logs" / f"{FRONT}.log"

@@ -1,0 +1,260 @@
+"""A mail server that keeps what it gets, and shows it over HTTP; a small program of its own.
+
+    python -I mail_server.py SMTP_PORT HTTP_PORT [HOST]
+
+`GET /messages` lists mails, oldest first: id, to, from, subject, text, html, headers, at (UTC). `GET /messages/ID` is
+one of them as it came over the wire. `DELETE /messages` empties the mailbox. Both ports are on HOST (127.0.0.1); the
+HTTP port opens last: who gets an answer there can send.
+
+It can be told to behave badly. `PUT /mode` takes JSON: `{"mode": "refuse", "at": "rcpt" or "data", "code": 451, "text":
+"later", "to": "", "times": null}` (only mails to `to`, only so often), `{"mode": "hang"}` (no answer to MAIL FROM until
+another mode is set), `{"mode": "drop"}` (the mail is kept, and the connection cut instead of an answer), `{"mode":
+"normal"}`. `GET /attempts` lists what was tried, whatever the mode: to, from, message_id ("" where the mail itself was
+not sent), answer ("" where there was none), at. `DELETE /messages` empties that list too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import signal
+import sys
+import threading
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+HOST = "127.0.0.1"
+MAX_MESSAGES = 10_000
+"""The oldest mails are dropped beyond this, so that a load test does not fill the memory."""
+_NOT_FOUND = b'{"error": "only /messages, /attempts and /mode are here"}'
+_HANG_PAUSE = 0.02
+"""Seconds between two looks at whether the server still is to hang."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How the server answers. Raises TypeError or ValueError for what is none."""
+
+    mode: str = "normal"
+    at: str = "rcpt"
+    code: int = 451
+    text: str = "try again later"
+    to: str = ""
+    times: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("normal", "refuse", "hang", "drop") or self.at not in ("rcpt", "data"):
+            raise ValueError(f"no mode {self.mode!r} at {self.at!r}")
+        if not 400 <= self.code <= 599:
+            raise ValueError(f"{self.code} refuses nothing")
+
+
+class Mailbox:
+    """The mails received so far, shared by the SMTP server's thread and the HTTP server's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._messages: list[dict[str, Any]] = []
+        self._raw: dict[str, bytes] = {}
+        self._attempts: list[dict[str, Any]] = []
+        self._numbers = itertools.count(1)
+        self.mode = Mode()
+
+    async def handle_MAIL(  # noqa: N802
+        self,
+        server: object,  # noqa: ARG002
+        session: Session,  # noqa: ARG002
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        """Hear of a sender (aiosmtpd calls this)."""
+        while self.mode.mode == "hang":  # noqa: ASYNC110 - another thread sets it
+            await asyncio.sleep(_HANG_PAUSE)
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802
+        self,
+        server: object,  # noqa: ARG002
+        session: Session,  # noqa: ARG002
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        """Hear of a recipient (aiosmtpd calls this)."""
+        refusal = self._refusal("rcpt", [address])
+        if refusal:
+            self._note([address], envelope, "", refusal)
+            return refusal
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802, ARG002
+        """Keep one mail, or refuse it (aiosmtpd calls this)."""
+        content = envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
+        recipients = list(envelope.rcpt_tos)
+        mail = message_from_bytes(content, policy=policy.default)
+        refusal = self._refusal("data", recipients)
+        dropped = not refusal and self.mode.mode == "drop"
+        answer = refusal or ("" if dropped else "250 kept")
+        self._note(recipients, envelope, str(mail.get("Message-ID", "")), answer)
+        if not refusal:
+            self._keep(recipients, envelope.mail_from or "", content, mail)
+        if dropped and server.transport is not None:
+            server.transport.close()
+        return answer or "451 cut"
+
+    def _refusal(self, at: str, recipients: list[str]) -> str:
+        """The refusal that the mode wants of this attempt; "" for none. One of `times` is then used up."""
+        with self._lock:
+            mode = self.mode
+            if mode.mode != "refuse" or mode.at != at or (mode.to and mode.to not in recipients):
+                return ""
+            if mode.times is not None:
+                self.mode = replace(mode, times=mode.times - 1) if mode.times > 1 else Mode()
+            return f"{mode.code} {mode.text}"
+
+    def _note(self, recipients: list[str], envelope: Envelope, message: str, answer: str) -> None:
+        attempt = {"to": recipients, "from": envelope.mail_from, "message_id": message, "answer": answer, "at": _now()}
+        with self._lock:
+            self._attempts.append(attempt)
+            del self._attempts[:-MAX_MESSAGES]
+
+    def _keep(self, recipients: list[str], sender: str, content: bytes, mail: EmailMessage) -> None:
+        """Add a mail in the shape in which it is shown."""
+        with self._lock:
+            number = str(next(self._numbers))
+            self._raw[number] = content
+            self._messages.append(
+                {
+                    "id": number,
+                    "to": recipients,
+                    "from": sender,
+                    "subject": str(mail.get("Subject", "")),
+                    "text": _body(mail, "plain"),
+                    "html": _body(mail, "html"),
+                    "headers": {key: str(value) for key, value in mail.items()},
+                    "at": _now(),
+                }
+            )
+            for old in self._messages[:-MAX_MESSAGES]:
+                del self._raw[old["id"]]
+            del self._messages[:-MAX_MESSAGES]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """All mails, oldest first."""
+        with self._lock:
+            return list(self._messages)
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """What clients tried, oldest first."""
+        with self._lock:
+            return list(self._attempts)
+
+    def raw(self, number: str) -> bytes | None:
+        """A mail as it came."""
+        with self._lock:
+            return self._raw.get(number)
+
+    def empty(self) -> None:
+        """Forget all mails; numbers go on."""
+        with self._lock:
+            self._messages.clear()
+            self._raw.clear()
+            self._attempts.clear()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _body(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body(preferencelist=(kind,))
+    if part is None:
+        return ""
+    try:
+        # lines end as in the program that wrote them, not as on the wire
+        return str(part.get_content()).replace("\r\n", "\n")
+    except (LookupError, ValueError):
+        # an unknown charset: what was sent is still shown
+        payload = part.get_payload(decode=True)
+        return payload.decode("latin-1") if isinstance(payload, bytes) else ""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The mailbox over HTTP; a subclass names it."""
+
+    protocol_version = "HTTP/1.1"
+    mailbox: Mailbox
+
+    def do_GET(self) -> None:
+        """Lists, or one mail."""
+        path = self.path.partition("?")[0]
+        lists = {"/messages": self.mailbox.messages, "/attempts": self.mailbox.attempts}
+        if path in lists:
+            self._answer(200, json.dumps(lists[path]()).encode())
+        elif (content := self.mailbox.raw(path.removeprefix("/messages/"))) is not None:
+            self._answer(200, content, "message/rfc822")
+        else:
+            self._answer(404, _NOT_FOUND)
+
+    def do_DELETE(self) -> None:
+        """Empty the mailbox."""
+        if self.path == "/messages":
+            self.mailbox.empty()
+        self._answer(*((204, b"") if self.path == "/messages" else (404, _NOT_FOUND)))
+
+    def do_PUT(self) -> None:
+        """Set how SMTP is answered from now on."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        if self.path != "/mode":
+            self._answer(404, _NOT_FOUND)
+            return
+        try:
+            self.mailbox.mode = Mode(**json.loads(body))
+        except (TypeError, ValueError) as error:
+            self._answer(400, json.dumps({"error": str(error)}).encode())
+            return
+        self._answer(204, b"")
+
+    def _answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
+        self.send_response(status)
+        if status != 204:
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Nothing: the log is for what goes wrong."""
+
+
+def main() -> None:
+    """Serve until a signal ends the process."""
+    smtp_port, http_port = int(sys.argv[1]), int(sys.argv[2])
+    host = sys.argv[3] if len(sys.argv) > 3 else HOST
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    mailbox = Mailbox()
+    handler = type("Handler", (Handler,), {"mailbox": mailbox})
+    # decode_data off keeps the bytes as sent
+    controller = Controller(mailbox, hostname=host, port=smtp_port, decode_data=False)
+    controller.start()
+    try:
+        ThreadingHTTPServer((host, http_port), handler).serve_forever()
+    finally:
+        controller.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Postgres of a stack: a data folder initialised once, cloned for every stack, served in the foreground.
+
+The cached folder already holds the role and the database `app`; a clone only gets new passwords.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import StackError
+from harness.stack.ports import HOST, free_port
+from harness.stack.readiness import how_it_ended, tail, wait_until
+from harness.stack.servers.binaries import Account, Program, cache_home, made_once, start_program
+from harness.stack.servers.data_cache import Kept, clone_folder
+from harness.stack.servers.pgwire import DatabaseError, literal, run_statements
+from harness.stack.supervisor.client import Order, Supervision
+
+SUPERUSER, ROLE, DATABASE = "postgres", "app", "app"
+MAINTENANCE = "template1"
+"""The database to connect to for work on other databases; there is none named `postgres`."""
+LAYOUT = "3"
+"""Part of the cached folder's name; changes with what is done to it here."""
+_SECONDS = 15.0
+OPTIONS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    # throw-away data: nothing needs to survive a crash of the machine; what was committed survives a killed server
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "256MB",
+    "max_connections": "200",
+    # in the data folder, not in /dev/shm, where a killed server would leave it
+    "dynamic_shared_memory_type": "mmap",
+    "shared_preload_libraries": "pg_stat_statements",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A cached data folder, with the password of its superuser."""
+
+    data: Path
+    password: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postgres:
+    """A Postgres that was started; `finish` makes it ready."""
+
+    port: int
+    data: Path
+    log: Path
+    password: str
+    """The superuser's, as long as `finish` has not changed it."""
+    supervision: Supervision
+    prepared: bool
+    """Whether its data was kept by an earlier stack."""
+
+    def finish(self) -> tuple[str, str]:
+        """Wait until it answers, and give it passwords of its own; returns the role's URL and the superuser's password.
+
+        Raises StackError with the log's tail if it exits or does not answer.
+        """
+        password, superuser = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
+        self._await(
+            self.password,
+            f"ALTER ROLE {ROLE} PASSWORD {literal(password)}",
+            # only we use this one: random as it is, its log-in need not be made slow; 2 ms of every test's database
+            "SET scram_iterations = 1",
+            f"ALTER ROLE {SUPERUSER} PASSWORD {literal(superuser)}",
+        )
+        return f"postgresql://{ROLE}:{password}@{HOST}:{self.port}/{DATABASE}", superuser
+
+    def keep(self, kept: Kept, superuser: str) -> None:
+        """Keep its data as it is now, for which it is ended and started again.
+
+        Raises UnkeptError if the data could not be kept, StackError if it does not answer afterwards.
+        """
+        self.supervision.stop("postgres")
+        try:
+            kept.keep(self.data, self.log.parent, superuser, self.supervision)
+        finally:
+            self.supervision.again("postgres")
+            self._await(superuser)
+
+    def _await(self, password: str, *statements: str) -> None:
+        def ask() -> str:
+            try:
+                run_statements(self.port, SUPERUSER, password, DATABASE, ("SELECT 1", *statements), 5.0)
+            except (OSError, DatabaseError) as error:
+                return str(error)
+            return ""
+
+        wait = wait_until(ask, lambda: self.supervision.exit_status("postgres"), _SECONDS)
+        if not wait.ready:
+            end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
+            raise StackError(f"Postgres {end} after {wait.seconds:.1f} s; its log says why", output=tail(self.log))
+
+
+def start_postgres(
+    program: Program, data: Path, log: Path, account: Account | None, supervision: Supervision, kept: Kept | None = None
+) -> Postgres:
+    """Clone the folder that is kept, or else the cached one, to `data` and start a server on it, at a free port."""
+    password = kept.clone(data, log.parent) if kept is not None else None
+    prepared = password is not None
+    if password is None:
+        template = _template(program, account, supervision)
+        clone_folder(template.data, data)
+        password = template.password
+    port = free_port()
+    start_program(supervision, _order("postgres", (str(program.path), "-D", str(data), *_options(port)), log, account))
+    return Postgres(port=port, data=data, log=log, password=password, supervision=supervision, prepared=prepared)
+
+
+def _order(name: str, argv: tuple[str, ...], log: Path, account: Account | None) -> Order:
+    return Order(
+        name=name,
+        argv=argv,
+        # its own locale, whatever the caller's
+        env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+        log=log,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        stop="INT",
+        death="QUIT",
+    )
+
+
+def _options(port: int) -> list[str]:
+    return [word for key, value in {**OPTIONS, "port": str(port)}.items() for word in ("-c", f"{key}={value}")]
+
+
+def _template(program: Program, account: Account | None, supervision: Supervision) -> Template:
+    """The cached folder for this version; two processes that need it at once make it once."""
+    place = cache_home(account) / f"data-{program.key}-{LAYOUT}-{account.uid if account else os.geteuid()}"
+    if not place.is_dir():
+        with made_once(place):
+            if not place.is_dir():
+                _make_template(place, program, account, supervision)
+    return Template(place / "data", (place / "password").read_text(encoding="ascii"))
+
+
+def _make_template(place: Path, program: Program, account: Account | None, supervision: Supervision) -> None:
+    aside = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=place.parent))
+    supervision.own_folder(aside)
+    aside.chmod(0o711)
+    work = aside / "work"
+    work.mkdir(mode=0o700)
+    password, log = secrets.token_urlsafe(18), aside / "log"
+    first_password = work / "password"
+    first_password.touch(mode=0o600)
+    first_password.write_text(password, encoding="ascii")
+    if account is not None:
+        for path in (work, first_password):
+            os.chown(path, account.uid, account.gid)
+    words = ("--no-sync", "--locale=C", "-E", "UTF8", "-A", "scram-sha-256", "-U", SUPERUSER, "--wal-segsize=1")
+    initdb = (str(program.path.with_name("initdb")), "-D", str(work / "data"), *words, f"--pwfile={first_password}")
+    start_program(supervision, _order("initdb", initdb, log, account))
+    status = supervision.wait("initdb", 60.0)
+    if status != 0:
+        how = "does not end" if status is None else how_it_ended(status)
+        raise StackError(f"initdb {how}: {initdb[0]}; its output says why", output=tail(log))
+    _make_database(program, work / "data", password, log, account, supervision)
+    first_password.unlink()
+    (work / "data").rename(aside / "data")
+    work.rmdir()
+    log.unlink()
+    secret = aside / "password"
+    secret.touch(mode=0o600)
+    secret.write_text(password, encoding="ascii")
+    aside.rename(place)
+
+
+def _make_database(
+    program: Program, data: Path, password: str, log: Path, account: Account | None, supervision: Supervision
+) -> None:
+    port = free_port()
+    argv = (str(program.path), "-D", str(data), *_options(port))
+    start_program(supervision, _order("postgres-template", argv, log, account))
+
+    def ask() -> str:
+        try:
+            run_statements(port, SUPERUSER, password, MAINTENANCE, ("SELECT 1",), 5.0)
+        except (OSError, DatabaseError) as error:
+            return str(error)
+        return ""
+
+    wait = wait_until(ask, lambda: supervision.exit_status("postgres-template"), _SECONDS)
+    if not wait.ready:
+        end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
+        raise StackError(f"a fresh Postgres {end} after {wait.seconds:.1f} s; its log says why", output=tail(log))
+    statements = (
+        f"CREATE ROLE {ROLE} LOGIN",
+        # renamed, not made: each database is 300 files to copy for every stack
+        f"ALTER DATABASE postgres RENAME TO {DATABASE}",
+        f"ALTER DATABASE {DATABASE} OWNER TO {ROLE}",
+        "CHECKPOINT",
+    )
+    try:
+        run_statements(port, SUPERUSER, password, MAINTENANCE, statements, 30.0)
+    except (OSError, DatabaseError) as error:
+        raise StackError(f"a fresh Postgres refuses: {error}", output=tail(log)) from error
+    supervision.stop("postgres-template")

@@ -1,0 +1,254 @@
+"""The harness's end of the line to a stack's supervisor: orders out, answers and exits in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.errors import StackError
+from harness.stack.supervisor.process import (
+    COMMAND_SECONDS,
+    MARK,
+    SUPERVISOR_MARK,
+    end_tree,
+    process_stat,
+    remove_folder,
+    remove_shared_memory,
+)
+
+PROGRAM = Path(__file__).with_name("process.py")
+_ANSWER_SECONDS = 15.0
+
+Signal = Literal["KILL", "TERM", "STOP", "CONT"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One process to start under the supervisor."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    log: Path
+    cwd: str = "/"
+    user: int | None = None
+    """uid to run as, where we are root; the group is the user's own."""
+    group: int | None = None
+    stop: Literal["TERM", "INT", "QUIT"] = "TERM"
+    death: Literal["KILL", "QUIT"] = "KILL"
+    """Signal that the kernel sends it if the supervisor is killed."""
+    grace: float = 3.0
+    """Seconds between the stop signal and SIGKILL."""
+    stage: int = 1
+    """Higher stages end first: a service before its servers."""
+
+
+class Supervision:
+    """A running supervisor. Safe to use from several threads; ends with `down`, or with this process."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+        environment = {key: value for key, value in os.environ.items() if key != MARK}
+        with PROGRAM.open("rb") as program:
+            # read from a descriptor, by the interpreter's real path: the command line then names neither this
+            # package nor its folder, and a `pkill -f` meant for the harness does not hit what clears up after it
+            self._process = subprocess.Popen(
+                [os.path.realpath(sys.executable), "-I", "-S", f"/dev/fd/{program.fileno()}", mark],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={**environment, SUPERVISOR_MARK: mark},
+                start_new_session=True,
+                pass_fds=(program.fileno(),),
+            )
+        self.pid = self._process.pid
+        stat = process_stat(self.pid)
+        self.start = stat[2] if stat is not None else 0
+        self._lock = threading.RLock()
+        self._number = 0
+        self._rest = b""
+        self._replies: dict[int, dict[str, Any]] = {}
+        self._exits: dict[int, int] = {}
+        self._pids: dict[str, int] = {}
+        self._orders: dict[str, Order] = {}
+        self._closed = False
+        self._folders: list[Path] = []
+        self._owned: list[int] = []
+        self._commands: list[tuple[str, ...]] = []
+
+    def spawn(self, order: Order) -> int:
+        """Start a process; returns its pid. Raises StackError if it cannot be executed."""
+        answer = self._ask(
+            "spawn",
+            name=order.name,
+            argv=list(order.argv),
+            env=dict(order.env),
+            log=str(order.log),
+            cwd=order.cwd,
+            user=order.user,
+            group=order.group,
+            stop=order.stop,
+            death=order.death,
+            grace=order.grace,
+            stage=order.stage,
+        )
+        pid: int = answer["pid"]
+        self._pids[order.name] = pid
+        self._orders[order.name] = order
+        return pid
+
+    def again(self, name: str) -> int:
+        """Start a process that has ended once more, as it was started before; returns its new pid."""
+        if self.exit_status(name) is None:
+            raise StackError(f"{name} runs: what has not ended cannot be started again")
+        return self.spawn(self._orders[name])
+
+    def signal(self, name: str, signal: Signal) -> None:
+        """Send a signal to a process of the stack; KILL, STOP and CONT reach all below it too.
+
+        Raises StackError if it has ended.
+        """
+        self._ask("signal", name=name, signal=signal)
+
+    def exit_status(self, name: str) -> int | None:
+        """How the process of that name ended (negative: by that signal); None while it runs."""
+        with self._lock:
+            self._take(0.0)
+            return self._exits.get(self._pids[name])
+
+    def wait(self, name: str, seconds: float) -> int | None:
+        """Like `exit_status`, after waiting up to `seconds` for the end."""
+        deadline = time.monotonic() + seconds
+        with self._lock:
+            while (status := self._exits.get(self._pids[name])) is None and (left := deadline - time.monotonic()) > 0:
+                self._take(left)
+            return status
+
+    def stop(self, name: str) -> None:
+        """End one process; returns when it is gone."""
+        self._ask("stop", name=name)
+
+    def own_process(self, pid: int) -> None:
+        """End that process and its descendants, too, when the stack ends."""
+        self._owned.append(pid)
+        self._ask("own_process", pid=pid)
+
+    def own_folder(self, path: Path) -> None:
+        """Remove that folder when the stack ends."""
+        self._folders.append(path)
+        self._ask("own_folder", path=str(path))
+
+    def own_command(self, argv: Sequence[str]) -> None:
+        """Run that command when the stack ends."""
+        self._commands.append(tuple(argv))
+        self._ask("own_command", argv=list(argv))
+
+    def detach(self) -> None:
+        """Let the stack live on without this process."""
+        self._ask("detach")
+        self._close()
+        # it lives on by intent: without a status, the Popen object would warn of a child that still runs
+        self._process.returncode = 0
+
+    def down(self) -> None:
+        """End everything and wait for it."""
+        with self._lock:
+            if self._closed:
+                return
+            with contextlib.suppress(StackError):
+                self._send("down")
+            self._close()
+        try:
+            self._process.wait(timeout=30.0)
+        except subprocess.TimeoutExpired:
+            raise StackError(
+                f"the supervisor {self.pid} of stack {self.mark} does not end; see what holds it: ps -o pid,stat,args"
+            ) from None
+        if self._process.returncode != 0:
+            self._clear_up()
+
+    def _clear_up(self) -> None:
+        """What the supervisor would have done: it was killed, and the kernel ended only its own children."""
+        end_tree(self.mark, self._owned)
+        for command in self._commands:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(
+                    command, timeout=COMMAND_SECONDS, stdin=subprocess.DEVNULL, capture_output=True, check=False
+                )
+        for folder in reversed(self._folders):
+            for place in (folder, folder / "postgres"):
+                remove_shared_memory(str(place))
+            remove_folder(str(folder))
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """Pids of all processes started so far, by name."""
+        return dict(self._pids)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the supervisor still runs (it was not killed)."""
+        return not self._closed and self._process.poll() is None
+
+    def _ask(self, do: str, **words: object) -> dict[str, Any]:
+        with self._lock:
+            number = self._send(do, **words)
+            deadline = time.monotonic() + _ANSWER_SECONDS
+            while number not in self._replies:
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._take(left):
+                    raise StackError(f"the supervisor {self.pid} of stack {self.mark} died or hangs during {do!r}")
+            answer = self._replies.pop(number)
+        if "error" in answer:
+            raise StackError(f"{do} {words.get('name', '')}: {answer['error']}")
+        return answer
+
+    def _send(self, do: str, **words: object) -> int:
+        if self._closed or self._process.stdin is None:
+            raise StackError(f"stack {self.mark} has ended: {do!r} is impossible")
+        self._number += 1
+        try:
+            self._process.stdin.write(json.dumps({"do": do, "n": self._number, **words}).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise StackError(f"the supervisor {self.pid} of stack {self.mark} was killed") from None
+        return self._number
+
+    def _take(self, seconds: float) -> bool:
+        """Read what has come within `seconds`; False once the supervisor closed its end."""
+        if self._process.stdout is None or self._closed:
+            return False
+        fd = self._process.stdout.fileno()
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        if not poll.poll(seconds * 1000):
+            return True
+        data = os.read(fd, 65536)
+        if not data:
+            return False
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            words = json.loads(line)
+            if "exited" in words:
+                self._exits[words["pid"]] = words["status"]
+            else:
+                self._replies[words["reply"]] = words
+        return True
+
+    def _close(self) -> None:
+        self._closed = True
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
