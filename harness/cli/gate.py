@@ -19,7 +19,7 @@ EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 
 
 @click.command(epilog="Example: harness gate --target dealradar --policy quick --env CACHE_ENABLED=false")
-@options.aiming
+@options.target_selection
 @options.policy
 @options.out
 @click.option(
@@ -67,9 +67,9 @@ def command(
     from harness.jobs.gate import run_gate
     from harness.jobs.gate_plan import make_plan
     from harness.runner.pytest_process import SuiteOptions, usual_workers
-    from harness.stack.selection import take_aim
+    from harness.stack.selection import select_target
 
-    aim = take_aim(
+    selection = select_target(
         target=target,
         backend=backend,
         url=url,
@@ -82,7 +82,7 @@ def command(
         tls=tls,
     )
     plan = make_plan(
-        aim,
+        selection,
         policy=policy,
         only=options.words("--only", only),
         without=options.words("--without", without),
@@ -97,8 +97,10 @@ def command(
         click.echo((result.run / "verdict.json").read_text(encoding="utf-8"), nl=False)
     else:
         print_verdict(result.verdict, result.run)
-    if aim.keep and not result.service_log:
-        click.echo(f"stack {aim.keep} stays up: `harness status --name {aim.keep}`, `harness down`", err=True)
+    if selection.keep and not result.service_log:
+        click.echo(
+            f"stack {selection.keep} stays up: `harness status --name {selection.keep}`, `harness down`", err=True
+        )
     if result.unreported is not None:
         raise result.unreported
     return EXITS[result.verdict.verdict]

@@ -23,7 +23,7 @@ from harness.load.plan import validate
 from harness.load.run import run_load
 from harness.load.scenario import plan_for, scenario
 from harness.machine.bundle import root
-from harness.machine.lock import Turns
+from harness.machine.lock import MachineLock
 from harness.machine.redaction import Redactor
 from harness.model import Listener, Progress, StackInfo
 from harness.probes.surface import find_surface
@@ -32,7 +32,7 @@ from harness.run import Run, create_run, seal, stack_facts
 from harness.runner.artifacts import keep_logs
 from harness.stack import Stack, allowed
 from harness.stack.build import commit_of
-from harness.stack.selection import Aim, bring_up, take_aim
+from harness.stack.selection import TargetSelection, bring_up, select_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class _Wish:
 
 
 @click.command(epilog="Example: harness load --profile steady --rate 100 --duration 30s --path /api/deals")
-@options.aiming
+@options.target_selection
 @click.option(
     "--profile", type=click.Choice(PROFILES), default="steady", show_default=True, help="How the rate goes over time."
 )
@@ -83,22 +83,22 @@ def command(
 
     Exit status: 0 measured, 2 usage or not allowed, 3 the generator is not to be believed, 4 the stack failed.
     """
-    aim = take_aim(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
+    selection = select_target(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
     if rate is not None and (not math.isfinite(rate) or rate <= 0):
         raise UsageError(f"--rate {rate}: a number of requests a second above 0 was expected")
     wish = _Wish(
         profile=profile,
         stages=profile_stages(
-            profile, aim.target.load.rate, rate=rate, seconds=parse_duration(duration) if duration else None
+            profile, selection.target.load.rate, rate=rate, seconds=parse_duration(duration) if duration else None
         ),
         paths=paths,
         seed=secrets.randbelow(2**32) if seed is None else seed,
         workers=workers,
         active=active,
     )
-    _check_before_start(aim, wish)
+    _check_before_start(selection, wish)
     with showing() as listen:
-        run, result = _measure(aim, wish, out or Path("reports"), listen)
+        run, result = _measure(selection, wish, out or Path("reports"), listen)
     if as_json:
         document = {"run": run.id} | msgspec.to_builtins(result.document())
         click.echo(json.dumps(document, indent=1))
@@ -107,23 +107,27 @@ def command(
     return 3 if result.inconclusive else 0
 
 
-def _check_before_start(aim: Aim, wish: _Wish) -> None:
+def _check_before_start(selection: TargetSelection, wish: _Wish) -> None:
     """What can be known to be wrong without a running service is said before one starts."""
-    if aim.url:
-        foreign = StackInfo(name="", backend="attach", target=aim.target.name, url=aim.url, owned=False)
-        _check_allowed(aim, wish, foreign)
-    validate(_plan(aim, wish, aim.url or "http://127.0.0.1:1", scenario(aim.target, paths=wish.paths)))
+    if selection.url:
+        foreign = StackInfo(name="", backend="attach", target=selection.target.name, url=selection.url, owned=False)
+        _check_allowed(selection, wish, foreign)
+    validate(
+        _plan(selection, wish, selection.url or "http://127.0.0.1:1", scenario(selection.target, paths=wish.paths))
+    )
 
 
-def _check_allowed(aim: Aim, wish: _Wish, info: StackInfo) -> None:
-    refusal = allowed("load", info, aim.target, wish.active)
+def _check_allowed(selection: TargetSelection, wish: _Wish, info: StackInfo) -> None:
+    refusal = allowed("load", info, selection.target, wish.active)
     if refusal:
         raise SafetyError(refusal)
 
 
-def _plan(aim: Aim, wish: _Wish, url: str, requests: tuple[Request, ...], ca_file: str = "") -> LoadPlan:
+def _plan(
+    selection: TargetSelection, wish: _Wish, url: str, requests: tuple[Request, ...], ca_file: str = ""
+) -> LoadPlan:
     return plan_for(
-        aim.target,
+        selection.target,
         url,
         stages=wish.stages,
         requests=requests,
@@ -134,14 +138,14 @@ def _plan(aim: Aim, wish: _Wish, url: str, requests: tuple[Request, ...], ca_fil
     )
 
 
-def _measure(aim: Aim, wish: _Wish, out: Path, listen: Listener) -> tuple[Run, LoadResult]:
+def _measure(selection: TargetSelection, wish: _Wish, out: Path, listen: Listener) -> tuple[Run, LoadResult]:
     """Bring the target up, load it, and leave a sealed run behind, however it ends."""
     redact = Redactor()
-    with _stack(aim, listen) as stack:
-        _check_allowed(aim, wish, stack.info)
+    with _stack(selection, listen) as stack:
+        _check_allowed(selection, wish, stack.info)
         teach(redact, stack.info)
-        plan = _plan(aim, wish, stack.info.url, _requests(aim, wish, stack.info), stack.info.ca_file)
-        run = _open_run(aim, wish, stack.info, out, redact)
+        plan = _plan(selection, wish, stack.info.url, _requests(selection, wish, stack.info), stack.info.ca_file)
+        run = _open_run(selection, wish, stack.info, out, redact)
         with _sealed_at_the_end(run):
             try:
                 result = _load(run, plan, stack, listen)
@@ -151,29 +155,29 @@ def _measure(aim: Aim, wish: _Wish, out: Path, listen: Listener) -> tuple[Run, L
 
 
 @contextmanager
-def _stack(aim: Aim, listen: Listener) -> Iterator[Stack]:
-    with Turns().shared():
-        stack = bring_up(aim, listen)
+def _stack(selection: TargetSelection, listen: Listener) -> Iterator[Stack]:
+    with MachineLock().shared():
+        stack = bring_up(selection, listen)
     with stack:
         yield stack
 
 
-def _requests(aim: Aim, wish: _Wish, info: StackInfo) -> tuple[Request, ...]:
+def _requests(selection: TargetSelection, wish: _Wish, info: StackInfo) -> tuple[Request, ...]:
     """The scenario; what the service shows is asked for only where nobody said what to load."""
-    target = aim.target
+    target = selection.target
     named = wish.paths or target.load.paths or target.cache.paths or target.open_pages
     found = () if named else find_surface(target, info.url, info.ca_file).paths
     return scenario(target, paths=wish.paths, found=found)
 
 
-def _open_run(aim: Aim, wish: _Wish, info: StackInfo, out: Path, redact: Redactor) -> Run:
+def _open_run(selection: TargetSelection, wish: _Wish, info: StackInfo, out: Path, redact: Redactor) -> Run:
     run = create_run(
         out,
         kind="load",
-        target=aim.target,
+        target=selection.target,
         policy=None,
         commit=commit_of(root()).id or None,
-        documents={"profile": aim.target},
+        documents={"profile": selection.target},
         redact=redact,
     )
     with run.editing() as document:
@@ -202,7 +206,7 @@ def _sealed_at_the_end(run: Run) -> Iterator[None]:
 def _load(run: Run, plan: LoadPlan, stack: Stack, listen: Listener) -> LoadResult:
     """Run the plan with the machine to itself."""
     listen(Progress(phase="load", text="waiting for the machine"))
-    with Turns().alone():
+    with MachineLock().exclusive():
         result = run_load(plan, folder=run.path, listen=listen, on_start=stack.own_process)
     run.record(observations(result))
     return result

@@ -84,7 +84,7 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-aiming = together(target, stack, url, name, env)
+target_selection = together(target, stack, url, name, env)
 """The options of every command that takes a target."""
 
 

@@ -13,7 +13,7 @@ from harness.cli.preflight_text import preflight_document, print_preflight
 from harness.cli.progress import showing
 from harness.errors import StartupError
 from harness.machine.bundle import root
-from harness.machine.lock import Turns
+from harness.machine.lock import MachineLock
 from harness.machine.redaction import Redactor
 from harness.model import Listener, Observation, Outcome, StackInfo
 from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation, validate_weights
@@ -21,11 +21,11 @@ from harness.pytest_plugin.session import teach
 from harness.run import Run, create_run, seal, stack_facts
 from harness.runner.artifacts import keep_logs
 from harness.stack.build import commit_of
-from harness.stack.selection import Aim, bring_up, take_aim
+from harness.stack.selection import TargetSelection, bring_up, select_target
 
 
 @click.command(epilog="Example: harness preflight --target dealradar --env RATE_LIMIT_PER_MINUTE=1000000")
-@options.aiming
+@options.target_selection
 @options.out
 @options.json
 @options.debug
@@ -44,13 +44,13 @@ def command(
 
     Exit status: 0 ready, 1 something is wrong, 2 usage, 3 something could not be asked, 4 the stack failed.
     """
-    aim = take_aim(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
-    validate_weights(aim.target)
+    selection = select_target(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
+    validate_weights(selection.target)
     with showing() as listen:
-        run, seen, log_tail = _check(aim, out or Path("reports"), listen)
-    score = readiness_score(seen, aim.target.preflight_weights)
+        run, seen, log_tail = _check(selection, out or Path("reports"), listen)
+    score = readiness_score(seen, selection.target.preflight_weights)
     if as_json:
-        click.echo(json.dumps(preflight_document(run.id, aim.target.name, seen, score), indent=1))
+        click.echo(json.dumps(preflight_document(run.id, selection.target.name, seen, score), indent=1))
     else:
         print_preflight(seen, score)
         click.echo(f"evidence: {run.path}")
@@ -67,16 +67,16 @@ def exit_status(seen: Sequence[Observation]) -> int:
     return 3 if Outcome.ERROR in outcomes or Outcome.PASS not in outcomes else 0
 
 
-def _check(aim: Aim, out: Path, listen: Listener) -> tuple[Run, tuple[Observation, ...], str]:
+def _check(selection: TargetSelection, out: Path, listen: Listener) -> tuple[Run, tuple[Observation, ...], str]:
     """Bring the stack up, ask, and leave a sealed run behind; with the log's tail if the service did not start."""
     redact = Redactor()
     run = create_run(
         out,
         kind="preflight",
-        target=aim.target,
+        target=selection.target,
         policy=None,
         commit=commit_of(root()).id or None,
-        documents={"profile": aim.target},
+        documents={"profile": selection.target},
         redact=redact,
     )
     state = "interrupted"
@@ -84,11 +84,11 @@ def _check(aim: Aim, out: Path, listen: Listener) -> tuple[Run, tuple[Observatio
     log_tail = ""
     try:
         try:
-            _ask(aim, run, redact, seen, listen)
+            _ask(selection, run, redact, seen, listen)
         except StartupError as error:
             seen += not_asked(redact(error.message))
             log_tail = redact(error.output)
-        run.record([*seen, score_observation(readiness_score(seen, aim.target.preflight_weights))])
+        run.record([*seen, score_observation(readiness_score(seen, selection.target.preflight_weights))])
         state = "finished"
     finally:
         run.close("finished" if state == "finished" else "interrupted")
@@ -96,19 +96,19 @@ def _check(aim: Aim, out: Path, listen: Listener) -> tuple[Run, tuple[Observatio
     return run, tuple(seen), log_tail
 
 
-def _ask(aim: Aim, run: Run, redact: Redactor, seen: list[Observation], listen: Listener) -> None:
+def _ask(selection: TargetSelection, run: Run, redact: Redactor, seen: list[Observation], listen: Listener) -> None:
     folders = (str(run.path),)
 
     def before_service(info: StackInfo) -> None:
         teach(redact, info)
-        seen.extend(run_static(aim.target, info, folders))
+        seen.extend(run_static(selection.target, info, folders))
 
-    with Turns().shared(), bring_up(aim, listen, before_service) as stack:
+    with MachineLock().shared(), bring_up(selection, listen, before_service) as stack:
         teach(redact, stack.info)
         with run.editing() as document:
             document["stack"] = stack_facts(stack.info)
             document["build"] = stack.info.build
-        if not aim.starts:
-            seen.extend(run_static(aim.target, stack.info, folders))
-        seen.extend(run_live(aim.target, stack.info))
+        if not selection.starts:
+            seen.extend(run_static(selection.target, stack.info, folders))
+        seen.extend(run_live(selection.target, stack.info))
         keep_logs(run.path, stack.info, redact)

@@ -71,9 +71,9 @@ def command(
     from harness.prove.plan import Wishes, make_proof_plan
     from harness.prove.results import PROOF
     from harness.prove.run import run_proof
-    from harness.stack.selection import take_aim
+    from harness.stack.selection import select_target
 
-    aim = take_aim(target=target, backend=None, url=url, overrides=options.overrides(env))
+    selection = select_target(target=target, backend=None, url=url, overrides=options.overrides(env))
     wishes = Wishes(
         policy=policy,
         catalogue=catalogue,
@@ -91,7 +91,9 @@ def command(
         seed=seed,
         active=active,
     )
-    plan = make_proof_plan(aim.target, wishes, overrides=aim.overrides, url=aim.url, out=out or Path("reports"))
+    plan = make_proof_plan(
+        selection.target, wishes, overrides=selection.overrides, url=selection.url, out=out or Path("reports")
+    )
     with showing_results(plan.defects) as (listen, told):
         folder, proof = run_proof(plan, listen, told)
     if as_json:

@@ -29,7 +29,7 @@ class SplitAtDashes(click.Command):
 
 @click.command(cls=SplitAtDashes, epilog="Example: harness run security --url http://127.0.0.1:8000 -- -k headers")
 @click.argument("suites", nargs=-1, metavar="SUITE… [-- WORDS FOR PYTEST]")
-@options.aiming
+@options.target_selection
 @options.out
 @click.option(
     "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: cores + 1, at most 4)."
@@ -63,15 +63,15 @@ def command(
     from harness.jobs.suites import run_alone
     from harness.runner.discovery import choose
     from harness.runner.pytest_process import SuiteOptions, usual_workers
-    from harness.stack.selection import take_aim
+    from harness.stack.selection import select_target
 
-    aim = take_aim(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
-    known = suites_of(aim.target)
+    selection = select_target(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
+    known = suites_of(selection.target)
     if not suites:
         raise UsageError(f"which suites? {', '.join(suite.name for suite in known)}")
     how = SuiteOptions(workers=workers or usual_workers(), active=active, traces=traces, extra=ctx.obj)
     with showing() as listen:
-        path, counts = run_alone(aim, choose(known, suites, ()), how, out or Path("reports"), listen)
+        path, counts = run_alone(selection, choose(known, suites, ()), how, out or Path("reports"), listen)
     if as_json:
         click.echo(msgspec.json.encode(counts).decode())
         return counts.exit_code

@@ -48,19 +48,19 @@ def command(
     """
     from harness.errors import UsageError
     from harness.stack import bring_up
-    from harness.stack.selection import take_aim
+    from harness.stack.selection import select_target
 
-    aim = take_aim(target=target, backend=backend, url=None, name=name, overrides=options.overrides(env))
-    if not aim.starts:
+    selection = select_target(target=target, backend=backend, url=None, name=name, overrides=options.overrides(env))
+    if not selection.starts:
         raise UsageError("--stack attach starts nothing; `harness up` takes embedded or docker")
 
     notes: list[str] = []
     try:
         brought = bring_up(
-            aim.target,
+            selection.target,
             name=name,
-            backend=aim.backend,
-            overrides=aim.overrides,
+            backend=selection.backend,
+            overrides=selection.overrides,
             instances=instances or 1,
             tls=tls,
             workers=workers,

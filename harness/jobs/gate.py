@@ -26,7 +26,7 @@ from harness.runner.progress import shared_turn
 from harness.runner.startup_checks import attached_startup, build_changed, startup_failed, startup_passed, still_running
 from harness.stack import Stack
 from harness.stack.build import commit_of, identify_build
-from harness.stack.selection import Aim, bring_up, let_stay
+from harness.stack.selection import TargetSelection, bring_up, let_stay
 from harness.stack.supervisor.scratch import guarded_folder
 
 
@@ -34,7 +34,7 @@ from harness.stack.supervisor.scratch import guarded_folder
 class GatePlan:
     """All that a gate needs to know, checked before anything starts."""
 
-    aim: Aim
+    selection: TargetSelection
     policy: Policy
     waivers: tuple[Waiver, ...]
     suites: tuple[Suite, ...]
@@ -73,18 +73,22 @@ def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
     run = open_gate_run(plan, redact)
     service_log = ""
     with closed_at_the_end(run, redact):
-        if plan.aim.starts and not plan.aim.overrides:
-            keep_proof(run.path, plan.out, plan.aim.target)
+        if plan.selection.starts and not plan.selection.overrides:
+            keep_proof(run.path, plan.out, plan.selection.target)
         static: list[Observation] = []
         try:
-            with stack_for(plan.aim, run, redact, listen, static.extend) as stack:
+            with stack_for(plan.selection, run, redact, listen, static.extend) as stack:
                 if plan.preflight:
                     with timed(run, "preflight", listen) as waited, shared_turn("preflight", listen, waited):
-                        record_preflight(run, plan.aim.target, static, run_live(plan.aim.target, stack.info))
-                run_suites(run, plan.suites, stack, fresh_stack(plan.aim, run, redact, listen), plan.options, listen)
+                        record_preflight(
+                            run, plan.selection.target, static, run_live(plan.selection.target, stack.info)
+                        )
+                run_suites(
+                    run, plan.suites, stack, fresh_stack(plan.selection, run, redact, listen), plan.options, listen
+                )
         except StartupError as error:
-            run.record([startup_failed(plan.aim.target.name, error)])
-            record_preflight(run, plan.aim.target, static, not_asked(redact(error.message)))
+            run.record([startup_failed(plan.selection.target.name, error)])
+            record_preflight(run, plan.selection.target, static, not_asked(redact(error.message)))
             service_log = redact(error.output)
             (run.path / "logs" / "startup.log").write_text(service_log, encoding="utf-8")
     verdict = rule(run.path, plan.policy, plan.waivers)
@@ -94,7 +98,7 @@ def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
 
 def open_gate_run(plan: GatePlan, redact: Redactor) -> Run:
     """The run's folder, with everything in it that is known before the start."""
-    target = plan.aim.target
+    target = plan.selection.target
     run = create_run(
         plan.out,
         kind="gate",
@@ -127,7 +131,7 @@ def closed_at_the_end(run: Run, redact: Redactor) -> Iterator[None]:
 
 @contextmanager
 def stack_for(
-    aim: Aim,
+    selection: TargetSelection,
     run: Run,
     redact: Redactor,
     listen: Listener,
@@ -141,25 +145,25 @@ def stack_for(
 
     def before_service(info: StackInfo) -> None:
         teach(redact, info)
-        found = run_static(aim.target, info, folders=(str(run.path),))
+        found = run_static(selection.target, info, folders=(str(run.path),))
         tell(found)
         run.record(found)
 
     with timed(run, "stack up", listen) as waited, shared_turn("stack up", listen, waited):
         begun = time.monotonic()
-        stack = bring_up(aim, listen, before_service)
+        stack = bring_up(selection, listen, before_service)
     with stack, logs_kept(run, stack, redact):
         with run.editing() as document:
             document["stack"] = stack_facts(stack.info)
-            document["build"] = identify_build(aim.target, stack.info)
-        if aim.starts:
+            document["build"] = identify_build(selection.target, stack.info)
+        if selection.starts:
             run.record([startup_passed(stack.info, time.monotonic() - begun)])
         else:
             before_service(stack.info)
-            run.record([attached_startup(aim.target, stack.info)])
+            run.record([attached_startup(selection.target, stack.info)])
         yield stack
-        run.record([*still_running(stack), *build_changed(aim.target, stack.info)])
-        let_stay(aim, stack)
+        run.record([*still_running(stack), *build_changed(selection.target, stack.info)])
+        let_stay(selection, stack)
 
 
 @contextmanager
@@ -178,16 +182,16 @@ def record_preflight(run: Run, target: Target, static: Sequence[Observation], li
     run.record([*live, score_observation(score)])
 
 
-def fresh_stack(aim: Aim, run: Run, redact: Redactor, listen: Listener) -> FreshStack | None:
+def fresh_stack(selection: TargetSelection, run: Run, redact: Redactor, listen: Listener) -> FreshStack | None:
     """Makes further stacks like this one, for suites that want one of their own; None where we cannot start any."""
-    if not aim.starts:
+    if not selection.starts:
         return None
 
     @contextmanager
     def start(suite: str, waited: Callable[[float], None]) -> Iterator[Stack]:
         with shared_turn(f"{suite} (alone)", listen, waited):
             # port and name that were asked for belong to the run's first stack
-            stack = bring_up(replace(aim, port=None, keep=""), listen)
+            stack = bring_up(replace(selection, port=None, keep=""), listen)
         with stack, logs_kept(run, stack, redact, f"{suite}-"):
             yield stack
 

@@ -13,7 +13,7 @@ from harness.machine.bundle import root
 from harness.model import Target
 from harness.runner.discovery import Suite, choose, find_suites, written_checks
 from harness.runner.phases import SuiteOptions
-from harness.stack.selection import Aim
+from harness.stack.selection import TargetSelection
 
 GATE_CHECKS = frozenset({"startup", "process.lives", "build.changed", "collection", "suite.crashed", "worker.crashed"})
 """What the gate and the plugin themselves have to say."""
@@ -45,7 +45,7 @@ def waivers_beside(policy: str) -> Path:
 
 
 def make_plan(
-    aim: Aim,
+    selection: TargetSelection,
     *,
     policy: str,
     only: Sequence[str],
@@ -57,17 +57,17 @@ def make_plan(
 
     Raises `ConfigError` and `UsageError`, both before anything starts.
     """
-    preflight.validate_weights(aim.target)
-    suites = suites_of(aim.target)
+    preflight.validate_weights(selection.target)
+    suites = suites_of(selection.target)
     rules = load_policy(policy, root())
-    check_selects(rules, known_checks(suites), target=aim.target.name)
+    check_selects(rules, known_checks(suites), target=selection.target.name)
     waivers = load_waivers(waivers_beside(policy), rules)
     chosen = choose(suites, only, without)
     narrowed = " ".join(
         f"{option} {','.join(names)}" for option, names in (("--only", only), ("--without", without)) if names
     )
     return GatePlan(
-        aim=aim,
+        selection=selection,
         policy=rules,
         waivers=waivers,
         suites=chosen,

@@ -18,7 +18,7 @@ from harness.runner.artifacts import full_disk_named
 from harness.runner.discovery import Suite
 from harness.runner.phases import SuiteOptions, run_suites
 from harness.stack import commit_of
-from harness.stack.selection import Aim
+from harness.stack.selection import TargetSelection
 from harness.stack.supervisor.scratch import guarded_folder
 
 
@@ -43,31 +43,31 @@ class SuiteCounts:
 
 
 def run_alone(
-    aim: Aim, suites: Sequence[Suite], options: SuiteOptions, out: Path, listen: Listener
+    selection: TargetSelection, suites: Sequence[Suite], options: SuiteOptions, out: Path, listen: Listener
 ) -> tuple[Path, SuiteCounts]:
     """Run the suites on the target. Raises `StartupError` and `StackError` where it does not come up."""
     with full_disk_named(out):
-        return _run_alone(aim, suites, options, out, listen)
+        return _run_alone(selection, suites, options, out, listen)
 
 
 def _run_alone(
-    aim: Aim, suites: Sequence[Suite], options: SuiteOptions, out: Path, listen: Listener
+    selection: TargetSelection, suites: Sequence[Suite], options: SuiteOptions, out: Path, listen: Listener
 ) -> tuple[Path, SuiteCounts]:
     redact = Redactor()
     run = create_run(
         out,
         kind="run",
-        target=aim.target,
+        target=selection.target,
         policy=None,
         commit=commit_of(root()).id or None,
-        documents={"profile": target_document(aim.target)},
+        documents={"profile": target_document(selection.target)},
         redact=redact,
     )
     with run.editing() as document:
         # whoever judges it: what was chosen by hand is not all that a release has to show
         document["narrowed"] = " ".join(["harness run", *(suite.name for suite in suites), *options.extra])
-    with closed_at_the_end(run, redact), stack_for(aim, run, redact, listen) as stack:
-        run_suites(run, suites, stack, fresh_stack(aim, run, redact, listen), options, listen)
+    with closed_at_the_end(run, redact), stack_for(selection, run, redact, listen) as stack:
+        run_suites(run, suites, stack, fresh_stack(selection, run, redact, listen), options, listen)
     seal(run.path)
     write_reports(run.path, guarded_folder)
     names = {suite.name for suite in suites}

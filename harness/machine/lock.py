@@ -1,4 +1,4 @@
-"""Turns on one machine: what measures time runs alone, everything else shares the machine in short turns (DESIGN 5).
+"""Whose turn it is to use the machine: what measures time holds it alone, all else shares it (DESIGN 5).
 
 Two files are locked: the turn itself, held shared or exclusively, and a gate in front of it, held only while a turn is
 asked for, so that a stream of short shared turns cannot starve one that wants the machine alone.
@@ -39,8 +39,8 @@ _HELD = _Held()
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
-    """The machine's turns, kept in `folder`."""
+class MachineLock:
+    """A lock that every process of the machine takes part in, kept in `folder`."""
 
     folder: Path = DEFAULT_FOLDER
 
@@ -54,7 +54,7 @@ class Turns:
             yield waited
 
     @contextmanager
-    def alone(self) -> Iterator[float]:
+    def exclusive(self) -> Iterator[float]:
         """Hold the machine alone; yields the seconds spent waiting.
 
         Raises `HarnessError` in a thread that holds a shared turn: it would wait for itself.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, StackError
 from harness.machine.bundle import in_checkout
-from harness.machine.lock import Turns
+from harness.machine.lock import MachineLock
 from harness.preflight.checks.machine import LEAST_FILES, LEAST_FREE_MIB, open_files_allowed
 from harness.preflight.programs.node import MEND, PARSERS, node_missing
 from harness.probes.address import AddressBook
@@ -152,7 +152,7 @@ def _open_files() -> str:
 def _shared_files() -> str:
     """Both are shared by all users of the machine, whose leftovers may be in the way. No turn is waited for."""
     AddressBook().fresh_number()
-    turns = Turns().folder
+    turns = MachineLock().folder
     for place in (turns / "turn", turns / "gate"):
         if place.exists() and not os.access(place, os.R_OK):
             raise _MissingError(f"{place} cannot be read", f"remove {turns} as its owner or as root")

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from harness.machine.bundle import root
-from harness.machine.lock import Turns
+from harness.machine.lock import MachineLock
 from harness.machine.redaction import Redactor
 from harness.pytest_plugin.assertions import AssertionCounter
 from harness.pytest_plugin.fixtures import learn_secret, measure, record, turn
 from harness.pytest_plugin.items import ItemHooks
 from harness.pytest_plugin.selection import OnlyTests, UntilFails
 from harness.pytest_plugin.session import Session, is_suite_session, serve_context, worker_context
-from harness.pytest_plugin.stash import CONTEXT, NOTES, REDACT, TURNS, Context, ItemNotes
+from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, NOTES, REDACT, Context, ItemNotes
 from harness.pytest_plugin.timeline import JournalHooks
 
 __all__ = ["CONTEXT", "NOTES", "Context", "ItemNotes", "learn_secret", "measure", "record", "turn"]
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not is_suite_session(config):
         return
     _share_fixtures(config)
-    config.stash[TURNS] = Turns()
+    config.stash[MACHINE_LOCK] = MachineLock()
     config.stash[REDACT] = Redactor()
     counter = AssertionCounter()
     counter.install()

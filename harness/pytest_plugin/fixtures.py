@@ -10,7 +10,7 @@ import pytest
 
 from harness.model import Observation, Outcome
 from harness.pytest_plugin.evidence import check_mark, suite_of
-from harness.pytest_plugin.stash import NOTES, REDACT, TURNS
+from harness.pytest_plugin.stash import MACHINE_LOCK, NOTES, REDACT
 
 
 class Measure(Protocol):
@@ -93,7 +93,7 @@ def record(request: pytest.FixtureRequest) -> Callable[..., None]:
 @pytest.fixture
 def turn(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[float]]:
     """For tests marked `beside`: a shared turn on the machine, to be held only while requests are sent."""
-    return request.config.stash[TURNS].shared
+    return request.config.stash[MACHINE_LOCK].shared
 
 
 @pytest.fixture

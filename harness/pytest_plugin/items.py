@@ -17,7 +17,7 @@ from harness.pytest_plugin import allure_labels
 from harness.pytest_plugin.evidence import SHOWN_REQUESTS, check_mark, observe
 from harness.pytest_plugin.pacing import Pace
 from harness.pytest_plugin.redaction import clean_report
-from harness.pytest_plugin.stash import CONTEXT, NOTES, REDACT, TURNS, WAITED, ItemNotes
+from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, NOTES, REDACT, WAITED, ItemNotes
 from harness.stack.permissions import Action, allowed
 
 ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
@@ -29,7 +29,7 @@ USAGE_KEY = "harness_usage"
 
 
 class ItemHooks:
-    """Turns, permissions, notes and observations of each test."""
+    """MachineLock, permissions, notes and observations of each test."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -56,13 +56,13 @@ class ItemHooks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Take a turn on the machine: alone for what measures time, shared for all else."""
-        turns = self._config.stash[TURNS]
+        turns = self._config.stash[MACHINE_LOCK]
         pace = self._config.stash[CONTEXT].pace
         beside = item.get_closest_marker("beside") is not None
         if beside and pace is None:
             return (yield)
         alone = beside or item.get_closest_marker("alone") is not None
-        with turns.alone() if alone else turns.shared() as waited:
+        with turns.exclusive() if alone else turns.shared() as waited:
             item.stash[WAITED] = waited
             if beside and pace is not None:
                 with self._limit_unused(item.path, pace):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine.lock import Turns
+from harness.machine.lock import MachineLock
 from harness.machine.redaction import Redactor
 from harness.model import Observation, StackInfo, Target
 from harness.probes.exchange import Exchange
@@ -56,6 +56,6 @@ class ItemNotes:
 CONTEXT = pytest.StashKey[Context]()
 NOTES = pytest.StashKey[ItemNotes]()
 REDACT = pytest.StashKey[Redactor]()
-TURNS = pytest.StashKey[Turns]()
+MACHINE_LOCK = pytest.StashKey[MachineLock]()
 WAITED = pytest.StashKey[float]()
 """Seconds that a test waited for its turn on the machine."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.machine.lock import DEFAULT_FOLDER, Turns
+from harness.machine.lock import DEFAULT_FOLDER, MachineLock
 from harness.model import Evidence, Listener, Outcome, Progress
 from harness.run import Run, read_document
 
@@ -28,7 +28,7 @@ def shared_turn(phase: str, listen: Listener, waited: Callable[[float], None] = 
     notice.daemon = True
     notice.start()
     try:
-        with Turns().shared() as seconds:
+        with MachineLock().shared() as seconds:
             notice.cancel()
             waited(seconds)
             yield

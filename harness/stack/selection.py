@@ -1,4 +1,4 @@
-"""What a command is aimed at: a target, and the stack it runs on (DESIGN 4.1)."""
+"""What a command is asked to test: a target, and the stack it runs on (DESIGN 4.1)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEFAULT_TARGET = "dealradar"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
+class TargetSelection:
     """A target and where it runs. `url` for a service that somebody else started, `name` for one of our `up` stacks."""
 
     target: Target
@@ -46,11 +46,11 @@ class Aim:
 
     @property
     def starts(self) -> bool:
-        """Does this aim start a stack of its own?"""
+        """Does this selection start a stack of its own?"""
         return self.backend != "attach"
 
 
-def take_aim(
+def select_target(
     *,
     target: str | None,
     backend: str | None,
@@ -62,25 +62,25 @@ def take_aim(
     mode: Mode | None = None,
     instances: int | None = None,
     tls: bool = False,
-) -> Aim:
-    """Make sense of the shared options. Raises `UsageError` where they contradict each other or aim at nothing.
+) -> TargetSelection:
+    """Make sense of the shared options. Raises `UsageError` where they contradict each other or select nothing.
 
-    A `mode` of reuse or auto aims at the stack that is up under `name`; without one, a stack is started.
+    A `mode` of reuse or auto selects the stack that is up under `name`; without one, a stack is started.
     """
     settings = dict(overrides or {})
     if url is not None or backend == "attach":
         _refuse_for_what_runs(keep_up=keep_up, port=port, mode=mode, instances=instances, tls=tls)
     if url is not None:
-        return _aim_at_url(target, backend, url, settings)
+        return _select_url(target, backend, url, settings)
     if backend == "attach":
-        return _aim_at_name(target, name, settings)
+        return _select_named(target, name, settings)
     if target is None and not in_checkout():
         raise UsageError("no target: give --target NAME|PATH (`harness init URL` drafts a profile) or --url URL")
     found = load_target(target or DEFAULT_TARGET, root())
     if found.service.url:
         _refuse_for_what_runs(keep_up=keep_up, port=port, mode=mode, instances=instances, tls=tls)
-        return _aim_at_url(target, backend, found.service.url, settings)
-    wished = Aim(
+        return _select_url(target, backend, found.service.url, settings)
+    wished = TargetSelection(
         target=found,
         backend=backend or "embedded",
         overrides=settings,
@@ -90,7 +90,7 @@ def take_aim(
         keep=name if keep_up else "",
     )
     if mode is not None and _reuses(mode, name, wished, instances):
-        return Aim(target=found, backend="attach", name=name)
+        return TargetSelection(target=found, backend="attach", name=name)
     if keep_up and find_stack(name) is not None:
         raise UsageError(
             f"--keep-up: a stack {name!r} is up; `harness down --name {name}` ends it, or give another --name"
@@ -113,7 +113,7 @@ def _refuse_for_what_runs(
         raise UsageError(f"{option}: nothing is put in front of what already runs; leave it out")
 
 
-def _reuses(mode: Mode, name: str, wished: Aim, instances: int | None) -> bool:
+def _reuses(mode: Mode, name: str, wished: TargetSelection, instances: int | None) -> bool:
     if mode == "fresh":
         return False
     if wished.port is not None:
@@ -123,45 +123,47 @@ def _reuses(mode: Mode, name: str, wished: Aim, instances: int | None) -> bool:
     )
 
 
-def bring_up(aim: Aim, listen: Listener, before_service: Callable[[StackInfo], None] | None = None) -> Stack:
+def bring_up(
+    selection: TargetSelection, listen: Listener, before_service: Callable[[StackInfo], None] | None = None
+) -> Stack:
     """Start or find the stack. Raises `StartupError`, `StackError`, `UnreachableError`, `UsageError`."""
-    if aim.url:
-        return attach_url(aim.target, aim.url)
-    if aim.name:
-        return attach_name(aim.name)
-    if aim.keep:
+    if selection.url:
+        return attach_url(selection.target, selection.url)
+    if selection.name:
+        return attach_name(selection.name)
+    if selection.keep:
         # clears up what a dead stack of that name left
-        bring_down(aim.keep)
+        bring_down(selection.keep)
     return launch(
-        aim.target,
-        backend=aim.backend,
-        overrides=aim.overrides,
-        name=aim.keep or None,
-        port=aim.port,
-        instances=aim.instances,
-        front=front_for(aim.instances, tls=aim.tls),
+        selection.target,
+        backend=selection.backend,
+        overrides=selection.overrides,
+        name=selection.keep or None,
+        port=selection.port,
+        instances=selection.instances,
+        front=front_for(selection.instances, tls=selection.tls),
         before_service=before_service,
         listen=listen,
     )
 
 
-def let_stay(aim: Aim, stack: Stack) -> None:
+def let_stay(selection: TargetSelection, stack: Stack) -> None:
     """Let the stack live on after us, if that was asked for."""
-    if aim.keep and isinstance(stack, RunningStack):
+    if selection.keep and isinstance(stack, RunningStack):
         detach(stack)
 
 
-def _aim_at_url(target: str | None, backend: str | None, url: str, settings: Mapping[str, str]) -> Aim:
+def _select_url(target: str | None, backend: str | None, url: str, settings: Mapping[str, str]) -> TargetSelection:
     url = checked_url(url)
     if backend not in (None, "attach"):
         raise UsageError(f"--stack {backend} starts a service, --url names one that runs: give one of them")
     if settings:
         raise UsageError(f"--env {next(iter(settings))}: settings of a service that already runs cannot be changed")
     found = load_target(target, root()) if target else generic_target(url)
-    return Aim(target=found, backend="attach", url=url)
+    return TargetSelection(target=found, backend="attach", url=url)
 
 
-def _aim_at_name(target: str | None, name: str, settings: Mapping[str, str]) -> Aim:
+def _select_named(target: str | None, name: str, settings: Mapping[str, str]) -> TargetSelection:
     info = find_stack(name)
     if info is None:
         raise UsageError(f"no stack {name!r} is up; start it with `harness up --name {name}`, or give --url URL")
@@ -170,4 +172,4 @@ def _aim_at_name(target: str | None, name: str, settings: Mapping[str, str]) -> 
     found = load_target(target, root()) if target else target_of(name)
     if found.name != info.target:
         raise UsageError(f"stack {name!r} runs {info.target}, not {found.name}")
-    return Aim(target=found, backend="attach", name=name)
+    return TargetSelection(target=found, backend="attach", name=name)

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.beside, pytest.mark.attacks, pytest.mark.timeout(400)]
 @pytest.fixture(scope="module")
 def seen(request, target, stack_info):
     """What the probe saw."""
-    from harness.pytest_plugin.stash import TURNS
+    from harness.pytest_plugin.stash import MACHINE_LOCK
 
     limit = target.ratelimit
     if limit is None:
@@ -36,7 +36,7 @@ def seen(request, target, stack_info):
                 limit=limit.limit,
                 window_s=limit.window_s,
                 spoof=clients.spoof if can_lie else None,
-                turn=request.config.stash[TURNS].shared,
+                turn=request.config.stash[MACHINE_LOCK].shared,
             )
         )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import run_command
-from harness.machine.lock import Turns
+from harness.machine.lock import MachineLock
 from tests.gate_target import Small, make_small
 from tests.stack_target import eventually
 
@@ -135,7 +135,7 @@ def test_a_pipe_of_ours_that_breaks_is_no_success(
 
 
 def test_waiting_for_the_machine_is_shown(small: Small) -> None:
-    with Turns().alone():
+    with MachineLock().exclusive():
         process = small.start("gate", *small.aimed, "-n", "1")
         assert process.stderr is not None
         # held back until the stack is up: what is seen of it is that no stack is there yet

@@ -11,7 +11,7 @@ import pytest
 from harness.cli import load as load_module
 from harness.cli.main import run_command
 from harness.load import GeneratorError, run_load
-from harness.machine.lock import Turns
+from harness.machine.lock import MachineLock
 from harness.run import changed_files, is_sealed, load_record
 
 SERVER = Path(__file__).with_name("load_server.py")
@@ -28,7 +28,7 @@ def server():
 @pytest.fixture(autouse=True)
 def own_turns(tmp_path, monkeypatch):
     """These tests measure nothing that they rule on: they need not wait for the machine."""
-    monkeypatch.setattr(load_module, "Turns", lambda: Turns(tmp_path / "turns"))
+    monkeypatch.setattr(load_module, "MachineLock", lambda: MachineLock(tmp_path / "turns"))
 
 
 def run_folder(out):

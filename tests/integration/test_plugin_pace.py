@@ -122,8 +122,8 @@ def test_the_limiters_probe_comes_last_and_finds_the_limit_unused(tmp_path, work
 
         @pytest.fixture(scope="module")
         def turn_of_session(request):
-            from harness.pytest_plugin.stash import TURNS
-            return request.config.stash[TURNS].shared
+            from harness.pytest_plugin.stash import MACHINE_LOCK
+            return request.config.stash[MACHINE_LOCK].shared
 
         def test_blocks(statuses):
             assert statuses == [200] * 20 + [429] * 2

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine.lock import Turns
+from harness.machine.lock import MachineLock
 from harness.model import Observation, Outcome, Progress
 from harness.run import Run, create_run
 from harness.runner.progress import WAITING, Heard, shared_turn, waits_for_turn
@@ -18,8 +18,8 @@ from tests.stack_target import eventually
 
 TAKES_A_TURN = """\
 import pathlib, sys
-from harness.machine.lock import Turns
-with Turns(pathlib.Path(sys.argv[1])).{how}():
+from harness.machine.lock import MachineLock
+with MachineLock(pathlib.Path(sys.argv[1])).{how}():
     print("got it", flush=True)
     sys.stdin.read()
 """
@@ -27,7 +27,7 @@ with Turns(pathlib.Path(sys.argv[1])).{how}():
 
 @pytest.mark.parametrize("how", ["shared", "alone"])
 def test_a_process_that_waits_for_a_turn_is_seen(tmp_path: Path, how: str) -> None:
-    with Turns(tmp_path).alone():
+    with MachineLock(tmp_path).exclusive():
         words = [sys.executable, "-c", TAKES_A_TURN.format(how=how), str(tmp_path)]
         child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         assert eventually(lambda: waits_for_turn(child.pid, tmp_path), 30)
@@ -45,7 +45,7 @@ def test_no_turns_yet_is_no_waiting(tmp_path: Path) -> None:
 
 
 def test_a_turn_that_is_free_is_taken_in_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("harness.runner.progress.Turns", lambda: Turns(tmp_path))
+    monkeypatch.setattr("harness.runner.progress.MachineLock", lambda: MachineLock(tmp_path))
     told: list[Progress] = []
     waits: list[float] = []
     with shared_turn("tests", told.append, waits.append):
@@ -55,7 +55,7 @@ def test_a_turn_that_is_free_is_taken_in_silence(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_turn_that_is_taken_is_waited_for_aloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("harness.runner.progress.Turns", lambda: Turns(tmp_path))
+    monkeypatch.setattr("harness.runner.progress.MachineLock", lambda: MachineLock(tmp_path))
     words = [sys.executable, "-c", TAKES_A_TURN.format(how="alone"), str(tmp_path)]
     holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout is not None

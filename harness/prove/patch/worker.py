@@ -18,7 +18,7 @@ from harness.jobs.gate import GatePlan, run_gate
 from harness.jobs.gate_plan import suites_of
 from harness.model import Policy, Progress, Target
 from harness.runner.phases import SuiteOptions
-from harness.stack.selection import Aim
+from harness.stack.selection import TargetSelection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def plan_of(order: GateOrder) -> GatePlan:
     if order.tests:
         words += ["--tests-file", order.tests]
     return GatePlan(
-        aim=Aim(target=order.target, backend="embedded", overrides=order.overrides),
+        selection=TargetSelection(target=order.target, backend="embedded", overrides=order.overrides),
         policy=order.policy,
         waivers=(),
         suites=tuple(suite for suite in suites_of(order.target) if suite.name in order.suites),

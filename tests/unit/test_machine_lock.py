@@ -1,4 +1,4 @@
-"""Turns on one machine: alone means alone, nobody starves, and the dead hold nothing."""
+"""MachineLock on one machine: alone means alone, nobody starves, and the dead hold nothing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.machine.lock import Turns
+from harness.machine.lock import MachineLock
 from tests.stack_target import eventually
 
 HOLDER = """
 import json, sys
 from pathlib import Path
-from harness.machine.lock import Turns
+from harness.machine.lock import MachineLock
 
-turns = Turns(Path(sys.argv[1]))
+turns = MachineLock(Path(sys.argv[1]))
 with getattr(turns, sys.argv[2])() as waited:
     print(json.dumps(waited), flush=True)
     sys.stdin.read()
@@ -78,7 +78,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.turns = Turns(folder)
+        self.lock = MachineLock(folder)
         self._holders: list[Holder] = []
 
     def ask(self, kind: str) -> Holder:
@@ -105,12 +105,14 @@ def machine(tmp_path) -> Iterator[Machine]:
 
 def test_shared_turns_are_held_together(machine):
     first, second = machine.holding("shared"), machine.holding("shared")
-    with machine.turns.shared():
+    with machine.lock.shared():
         assert first.process.poll() is None
         assert second.process.poll() is None
 
 
-@pytest.mark.parametrize(("held", "asked"), [("alone", "shared"), ("shared", "alone"), ("alone", "alone")])
+@pytest.mark.parametrize(
+    ("held", "asked"), [("exclusive", "shared"), ("shared", "exclusive"), ("exclusive", "exclusive")]
+)
 def test_alone_excludes_everybody_in_other_processes(machine, held, asked):
     holder = machine.holding(held)
     other = machine.ask(asked)
@@ -122,7 +124,7 @@ def test_alone_excludes_everybody_in_other_processes(machine, held, asked):
 
 def test_the_seconds_spent_waiting_are_told(machine):
     holder = machine.holding("shared")
-    other = machine.ask("alone")
+    other = machine.ask("exclusive")
     assert eventually(lambda: other.waits_at(machine.folder, "turn"))
     begun = time.monotonic()
     assert eventually(lambda: time.monotonic() - begun > 0.2)
@@ -134,7 +136,7 @@ def test_the_seconds_spent_waiting_are_told(machine):
 def test_who_wants_to_be_alone_is_not_starved_by_those_who_share(machine):
     """A stream of overlapping shared turns, which without the gate would never leave the machine free."""
     holder = machine.holding("shared")
-    alone = machine.ask("alone")
+    alone = machine.ask("exclusive")
     assert eventually(lambda: alone.waits_at(machine.folder, "turn"))
     latecomer = machine.ask("shared")
     assert eventually(lambda: latecomer.waits_at(machine.folder, "gate"))
@@ -146,10 +148,10 @@ def test_who_wants_to_be_alone_is_not_starved_by_those_who_share(machine):
     assert eventually(lambda: latecomer.holds)
 
 
-@pytest.mark.parametrize("kind", ["shared", "alone"])
+@pytest.mark.parametrize("kind", ["shared", "exclusive"])
 def test_a_killed_holder_holds_nothing(machine, kind):
     holder = machine.holding(kind)
-    waiting = machine.ask("alone")
+    waiting = machine.ask("exclusive")
     assert eventually(lambda: waiting.waits_at(machine.folder, "turn"))
     os.kill(holder.process.pid, signal.SIGKILL)
     assert eventually(lambda: waiting.holds)
@@ -157,17 +159,17 @@ def test_a_killed_holder_holds_nothing(machine, kind):
 
 def test_a_killed_waiter_blocks_nobody(machine):
     machine.holding("shared")
-    waiting = machine.ask("alone")
+    waiting = machine.ask("exclusive")
     assert eventually(lambda: waiting.waits_at(machine.folder, "turn"))
     os.kill(waiting.process.pid, signal.SIGKILL)
     assert machine.holding("shared").holds
 
 
 def test_a_child_does_not_inherit_a_turn(machine):
-    with machine.turns.alone():
+    with machine.lock.exclusive():
         child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     try:
-        assert machine.holding("alone").holds
+        assert machine.holding("exclusive").holds
     finally:
         child.communicate(timeout=30)
 
@@ -176,11 +178,11 @@ def test_threads_of_one_process_exclude_each_other_too(machine):
     got = threading.Event()
 
     def ask() -> None:
-        with machine.turns.shared():
+        with machine.lock.shared():
             got.set()
 
     thread = threading.Thread(target=ask)
-    with machine.turns.alone():
+    with machine.lock.exclusive():
         thread.start()
         assert eventually(lambda: waits(os.getpid(), machine.folder / "turn"))
         assert not got.is_set()
@@ -188,13 +190,15 @@ def test_threads_of_one_process_exclude_each_other_too(machine):
     thread.join(10)
 
 
-@pytest.mark.parametrize(("outer", "inner"), [("shared", "shared"), ("alone", "shared"), ("alone", "alone")])
+@pytest.mark.parametrize(
+    ("outer", "inner"), [("shared", "shared"), ("exclusive", "shared"), ("exclusive", "exclusive")]
+)
 def test_turns_nest_even_while_somebody_waits_to_be_alone(machine, outer, inner):
     def of(kind: str) -> AbstractContextManager[float]:
-        return getattr(machine.turns, kind)()
+        return getattr(machine.lock, kind)()
 
     with of(outer):
-        waiting = machine.ask("alone")
+        waiting = machine.ask("exclusive")
         assert eventually(lambda: waiting.waits_at(machine.folder, "turn"))
         with of(inner) as waited:
             assert waited == 0.0
@@ -203,20 +207,20 @@ def test_turns_nest_even_while_somebody_waits_to_be_alone(machine, outer, inner)
 
 
 def test_alone_within_shared_is_refused_instead_of_waiting_for_itself(machine):
-    with machine.turns.shared(), pytest.raises(HarnessError, match="within a shared one"), machine.turns.alone():
+    with machine.lock.shared(), pytest.raises(HarnessError, match="within a shared one"), machine.lock.exclusive():
         pass
-    with machine.turns.alone():
+    with machine.lock.exclusive():
         pass
 
 
 def test_a_lock_file_that_a_cleaner_removed_is_not_mistaken_for_the_one_in_use(machine):
     """Whoever waits for a file that is gone would otherwise hold a lock that nobody else sees."""
-    holder = machine.holding("alone")
-    waiting = machine.ask("alone")
+    holder = machine.holding("exclusive")
+    waiting = machine.ask("exclusive")
     assert eventually(lambda: waiting.waits_at(machine.folder, "turn"))
     (machine.folder / "turn").unlink()
     (machine.folder / "turn").touch()
-    newcomer_blocked = machine.ask("alone")
+    newcomer_blocked = machine.ask("exclusive")
     assert eventually(lambda: newcomer_blocked.waits_at(machine.folder, "gate"))
     holder.let_go()
     assert eventually(lambda: waiting.holds)
@@ -226,7 +230,7 @@ def test_a_lock_file_that_a_cleaner_removed_is_not_mistaken_for_the_one_in_use(m
 
 
 def test_the_folder_is_open_to_every_user(machine):
-    with machine.turns.shared():
+    with machine.lock.shared():
         assert machine.folder.stat().st_mode & 0o7777 == 0o1777
         assert (machine.folder / "turn").stat().st_mode & 0o444 == 0o444
 
@@ -235,7 +239,7 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(HarnessError, match=r"file.*cannot be opened .*; remove .* and retry"),
-        Turns(tmp_path / "file").shared(),
+        MachineLock(tmp_path / "file").shared(),
     ):
         pass
 
@@ -244,14 +248,14 @@ def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path):
     (tmp_path / "elsewhere").touch()
     (tmp_path / "turns").mkdir()
     (tmp_path / "turns" / "gate").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(HarnessError, match="gate: cannot be opened"), Turns(tmp_path / "turns").shared():
+    with pytest.raises(HarnessError, match="gate: cannot be opened"), MachineLock(tmp_path / "turns").shared():
         pass
 
 
 def test_the_usual_place_does_not_depend_on_who_asks(tmp_path):
-    show = [sys.executable, "-c", "from harness.machine.lock import Turns; print(Turns().folder)"]
+    show = [sys.executable, "-c", "from harness.machine.lock import MachineLock; print(MachineLock().folder)"]
     told = {
         subprocess.run(show, env=os.environ | changed, capture_output=True, text=True, timeout=60, check=True).stdout
         for changed in ({}, {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "USER": "another"})
     }
-    assert told == {f"{Turns().folder}\n"}
+    assert told == {f"{MachineLock().folder}\n"}
