@@ -18,15 +18,16 @@ from harness.stack.named import (
     target_of,
     unhealthy,
 )
-from harness.stack.permissions import allowed, is_loopback
+from harness.stack.permissions import Permissions, Refusal
 from harness.stack.protocol import Stack
 from harness.stack.supervisor.registry import connect_lines
 
 __all__ = [
     "Mode",
+    "Permissions",
+    "Refusal",
     "Stack",
     "all_stacks",
-    "allowed",
     "attach_name",
     "attach_url",
     "bring_down",
@@ -37,7 +38,6 @@ __all__ = [
     "detach",
     "find_stack",
     "identify_build",
-    "is_loopback",
     "launch",
     "open_stack",
     "running_same",
