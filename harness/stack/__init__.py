@@ -7,6 +7,7 @@
 from harness.stack.attach import attach_url, checked_url
 from harness.stack.build import commit_of, identify_build
 from harness.stack.launcher import detach, launch, open_stack
+from harness.stack.liveness import health_problem
 from harness.stack.named import (
     Mode,
     all_stacks,
@@ -14,9 +15,7 @@ from harness.stack.named import (
     bring_down,
     bring_up,
     find_stack,
-    running_same,
     target_of,
-    unhealthy,
 )
 from harness.stack.permissions import Permissions, Refusal
 from harness.stack.protocol import Stack
@@ -37,10 +36,9 @@ __all__ = [
     "connect_lines",
     "detach",
     "find_stack",
+    "health_problem",
     "identify_build",
     "launch",
     "open_stack",
-    "running_same",
     "target_of",
-    "unhealthy",
 ]

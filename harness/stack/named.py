@@ -7,20 +7,19 @@ import fcntl
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
-from harness.stack.compare import difference, numbers_differ, same_service_at, serving_at, taken, way_differs
+from harness.stack.compare import Difference, StackRequest, find_difference, same_service_at, serving_at
 from harness.stack.front_proxy import front_for
 from harness.stack.launcher import launch, open_stack, worker_count_of
-from harness.stack.liveness import is_child
+from harness.stack.liveness import health_problem
+from harness.stack.ports import occupied
 from harness.stack.protocol import Stack
-from harness.stack.readiness import service_asker
 from harness.stack.supervisor.registry import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
 
 Mode = Literal["reuse", "fresh", "auto"]
@@ -86,27 +85,30 @@ def bring_up(
     Raises UsageError naming the difference if another one runs under that name, for `reuse` also if none runs or it is
     not well; what `launch` raises otherwise.
     """
-
-    def differs(info: StackInfo) -> str:
-        different = difference(info, target, backend, overrides) or way_differs(info, tls=tls)
-        return different or numbers_differ(info, instances, worker_count_of(target, workers))
-
+    request = StackRequest(
+        target=target,
+        backend=backend,
+        overrides=overrides,
+        instances=instances,
+        workers=worker_count_of(target, workers),
+        tls=tls,
+    )
     with _held(name):
         info = find_stack(name)
         if info is not None and mode == "fresh":
             _end(name)
             listen(Progress(phase="note", text=f"ended the stack {name} that was up"))
         elif info is not None:
-            _refuse_another(info, differs(info))
+            _refuse_another(info, find_difference(info, request))
             _refuse_other_port(info, port)
-            sick = unhealthy(info)
-            if not sick:
+            sick = health_problem(info)
+            if sick is None:
                 return Brought(info, reused=True)
             if mode == "reuse":
                 raise UsageError(f"--mode reuse: stack {name!r} is up but not well ({sick}); leave --mode out")
             listen(Progress(phase="note", text=f"stack {name} was up but not well ({sick}); started anew"))
             _end(name)
-        elif port is not None and (found := _at_port(port, target, mode, differs)):
+        elif port is not None and (found := _find_at_port(port, request, mode)):
             listen(
                 Progress(phase="note", text=f"port {port} is served by {_whose(found)}, which is the same: it is used")
             )
@@ -130,51 +132,22 @@ def bring_up(
         return Brought(stack.info, reused=False)
 
 
-def running_same(
-    name: str,
-    target: Target,
-    backend: str,
-    overrides: Mapping[str, str],
-    mode: Literal["reuse", "auto"],
-    *,
-    instances: int | None = None,
-    tls: bool = False,
-) -> bool:
-    """Whether a stack of that name is up, the same, and well; where it is not, `reuse` raises UsageError with why.
-
-    It must have that number of `instances`, and `tls`, only where these are asked for.
-    """
+def find_obstacle(name: str, request: StackRequest) -> Difference | None:
+    """Why the stack of that name cannot be used for the requested one; None if it is up, the same, and well."""
     info = find_stack(name)
-    different = "nothing runs under it"
-    if info is not None:
-        asked = len(info.instances) if instances is None else instances
-        different = difference(info, target, backend, overrides) or (way_differs(info, tls=True) if tls else "")
-        different = different or numbers_differ(info, asked, len(info.workers)) or unhealthy(info)
-    if different and mode == "reuse":
-        raise UsageError(
-            f"--mode reuse: stack {name!r} cannot be used, since {different}; start it (harness up --mode fresh --name "
-            f"{name}), or leave --mode out"
-        )
-    return not different
+    if info is None:
+        return Difference("absence", "nothing runs under it")
+    different = find_difference(info, request)
+    if different is not None:
+        return different
+    problem = health_problem(info)
+    return None if problem is None else Difference("health", f"it is not well ({problem})")
 
 
 def bring_down(name: str) -> bool:
     """End a named stack, or clear up what a dead one left; returns whether there was anything."""
     with _held(name):
         return _end(name)
-
-
-def unhealthy(info: StackInfo) -> str:
-    """Why a stack's service is not ready now; "" if each instance is, the proxy in front too, and its workers live."""
-    target = read_recipe(Path(info.state_dir)).target
-    for url in dict.fromkeys([*(instance.url for instance in info.instances), info.url]):
-        said = service_asker(url, target.health, min(target.service.timeout_s, 5.0), info.ca_file)()
-        if said:
-            return f"{url}: {said}"
-    ended = [worker.name for worker in info.workers if worker.pid is not None and not is_child(worker.pid, info)]
-    if ended:
-        return f"{', '.join(ended)} has ended"
-    return "" if info.instances else "it has no instance"
 
 
 @contextlib.contextmanager
@@ -187,23 +160,24 @@ def _held(name: str) -> Iterator[None]:
         yield
 
 
-def _refuse_another(info: StackInfo, different: str) -> None:
-    if different:
+def _refuse_another(info: StackInfo, different: Difference | None) -> None:
+    if different is not None:
         raise UsageError(
-            f"stack {info.name!r} is up, but {different}; end it first (harness down --name {info.name}), "
+            f"stack {info.name!r} is up, but {different.text}; end it first (harness down --name {info.name}), "
             "give --mode fresh, or choose another --name"
         )
 
 
-def _at_port(port: int, target: Target, mode: Mode, differs: Callable[[StackInfo], str]) -> StackInfo | None:
+def _find_at_port(port: int, request: StackRequest, mode: Mode) -> StackInfo | None:
     """What runs already where the service is wanted, if it is the same; raises StackError for anything else."""
     info = serving_at(port, all_stacks())
     if info is None:
-        return same_service_at(port, target) if mode != "fresh" else None
-    different = differs(info) or unhealthy(info)
-    if different or mode == "fresh":
-        what = f"it is the stack {info.name}" + (f", but {different}" if different else "")
-        raise taken(port, f"{what} (harness down --name {info.name})")
+        return same_service_at(port, request.target) if mode != "fresh" else None
+    different = find_difference(info, request)
+    problem = different.text if different is not None else health_problem(info)
+    if problem is not None or mode == "fresh":
+        what = f"it is the stack {info.name}" + (f", but {problem}" if problem is not None else "")
+        raise occupied(port, f"{what} (harness down --name {info.name})")
     return info
 
 
