@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from harness.model import Build, Instance, StackInfo, Target
 from harness.stack.build import fingerprint, identify_build, reported_build
 from harness.stack.ports import HOST, is_free, occupied
-from harness.stack.readiness import service_asker
+from harness.stack.readiness import service_problem
 from harness.stack.supervisor.registry import read_keeper
 
 _SHORTEST_COMMIT = 7
@@ -90,8 +90,8 @@ def same_service_at(port: int, target: Target) -> StackInfo | None:
     build = reported_build(target, url)
     different = _foreign_difference(build, target)
     if different is None:
-        problem = service_asker(url, target.health, target.service.timeout_s)()
-        different = Difference("health", problem) if problem else None
+        problem = service_problem(url, target.health, target.service.timeout_s)
+        different = None if problem is None else Difference("health", problem)
     if different is not None:
         raise occupied(port, f"it is not known to be {target.name}: {different.text}")
     return StackInfo(

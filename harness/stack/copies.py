@@ -10,7 +10,7 @@ from harness.errors import StartupError
 from harness.model import Instance, Target
 from harness.stack.ports import held_by_another, is_free
 from harness.stack.protocol import Backend, Place
-from harness.stack.readiness import TAIL_LINES, how_it_ended, service_asker, tail, wait_until
+from harness.stack.readiness import TAIL_LINES, how_it_ended, service_problem, tail, wait_until
 
 
 class PortLostError(Exception):
@@ -36,9 +36,12 @@ def await_ready(copy: Copy, target: Target, backend: Backend) -> None:
     before it did.
     """
     service, place = target.service, copy.place
-    ask = service_asker(place.url, target.health, service.timeout_s)
     left = max(0.0, copy.begun + service.start_timeout_s - time.monotonic())
-    wait = wait_until(ask, lambda: backend.exit_status(copy.name), left)
+    wait = wait_until(
+        lambda: service_problem(place.url, target.health, service.timeout_s),
+        lambda: backend.exit_status(copy.name),
+        left,
+    )
     if wait.ready:
         if copy.pid is not None and held_by_another(place.outside, copy.pid):
             # somebody else's answer; our process has not yet found out that its port is gone
@@ -52,7 +55,7 @@ def await_ready(copy: Copy, target: Target, backend: Backend) -> None:
         said = f"the service {how_it_ended(wait.status)} {spent}, before it was ready"
     else:
         backend.stop(copy.name)
-        said = f"the service was not ready {spent} ({wait.last})"
+        said = f"the service was not ready {spent} ({wait.problem})"
     raise StartupError(
         f"{said}: `{shlex.join(copy.argv)}`; the last {TAIL_LINES} lines of its log follow",
         output=tail(backend.log(copy.name)),
@@ -64,11 +67,11 @@ def confirm_ready(instance: Instance, target: Target, backend: Backend, begun: f
 
     `begun` is when its start was, on the monotonic clock. Raises StartupError with its log's tail.
     """
-    said = service_asker(instance.url, target.health, target.service.timeout_s)()
-    if not said:
+    problem = service_problem(instance.url, target.health, target.service.timeout_s)
+    if problem is None:
         return
     status = backend.exit_status(instance.name)
-    how = how_it_ended(status) if status is not None else f"is so no longer: {said}"
+    how = how_it_ended(status) if status is not None else f"is so no longer: {problem}"
     raise StartupError(
         f"the service was ready, and {how} after {time.monotonic() - begun:.1f} s: "
         f"`{shlex.join(target.service.command)}`; the last {TAIL_LINES} lines of its log follow",

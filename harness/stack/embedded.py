@@ -14,7 +14,7 @@ from harness.model import Build, Listener, Progress, Target
 from harness.stack.build import commit_of
 from harness.stack.ports import HOST, free_port, is_free, occupied
 from harness.stack.protocol import Place, Servers
-from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
+from harness.stack.readiness import page_problem, tail, wait_until
 from harness.stack.servers.binaries import Account, postgres_programs, servers_account, valkey_program
 from harness.stack.servers.data_cache import Kept, UnkeptError, kept_for
 from harness.stack.servers.fingerprint_sources import Sources
@@ -201,16 +201,11 @@ class EmbeddedBackend:
         return ports
 
     def _await_mail(self, port: int) -> None:
-        def ask() -> str:
-            try:
-                status = get_status(HOST, port, "/messages", 2.0)
-            except (OSError, ValueError) as error:
-                return str(error)
-            return "" if status == 200 else f"it answers {status}"
-
-        wait = wait_until(ask, lambda: self._supervision.exit_status("smtp"), _MAIL_SECONDS)
+        wait = wait_until(
+            lambda: page_problem(HOST, port, "/messages"), lambda: self._supervision.exit_status("smtp"), _MAIL_SECONDS
+        )
         if not wait.ready:
-            end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
             raise StackError(
-                f"the mail sink {end} after {wait.seconds:.1f} s; its log says why", output=tail(self.log("smtp"))
+                f"the mail sink {wait.failure()} after {wait.seconds:.1f} s; its log says why",
+                output=tail(self.log("smtp")),
             )

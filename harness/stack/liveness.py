@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.model import Instance, StackInfo, Worker
 from harness.stack.protocol import Stack
-from harness.stack.readiness import how_it_ended, service_asker
+from harness.stack.readiness import how_it_ended, service_problem
 from harness.stack.running import RunningStack
 from harness.stack.supervisor.process import process_stat
 from harness.stack.supervisor.registry import read_recipe
@@ -37,8 +37,8 @@ def health_problem(info: StackInfo) -> str | None:
     target = read_recipe(Path(info.state_dir)).target
     timeout = min(target.service.timeout_s, _HEALTH_SECONDS)
     for url in dict.fromkeys([*(instance.url for instance in info.instances), info.url]):
-        problem = service_asker(url, target.health, timeout, info.ca_file)()
-        if problem:
+        problem = service_problem(url, target.health, timeout, info.ca_file)
+        if problem is not None:
             return f"{url}: {problem}"
     ended = [worker.name for worker in info.workers if worker.pid is not None and not _is_child(worker.pid, info)]
     if ended:

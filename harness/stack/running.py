@@ -16,7 +16,7 @@ from harness.model import Instance, StackInfo, Target, Worker
 from harness.stack.copies import Copy, PortLostError, await_ready
 from harness.stack.ports import occupied
 from harness.stack.protocol import Backend, Place
-from harness.stack.readiness import TAIL_LINES, how_it_ended, log_asker, tail, wait_until
+from harness.stack.readiness import TAIL_LINES, how_it_ended, tail, wait_until, watch_log
 from harness.stack.settings import Words, service_settings
 from harness.stack.supervisor.client import Supervision
 from harness.stack.supervisor.process import MARK
@@ -158,13 +158,12 @@ class RunningStack:
         """
         backend, ready = self._open()[1], self._target.workers.ready
         log = Path(worker.log)
-        asker = log_asker(log, ready) if ready else lambda: ""
-        wait = wait_until(asker, lambda: backend.exit_status(worker.name), self._target.service.start_timeout_s)
+        ping = watch_log(log, ready) if ready else lambda: None
+        wait = wait_until(ping, lambda: backend.exit_status(worker.name), self._target.service.start_timeout_s)
         if wait.ready:
             return replace(worker, ready_bytes=log.stat().st_size) if ready else worker
-        how = how_it_ended(wait.status) if wait.status is not None else f"is not ready: {wait.last}"
         raise StartupError(
-            f"worker `{shlex.join(self._worker_argv())}` {how} after {wait.seconds:.1f} s; "
+            f"worker `{shlex.join(self._worker_argv())}` {wait.failure('is not ready')} after {wait.seconds:.1f} s; "
             f"the last {TAIL_LINES} lines of its log follow",
             output=tail(log),
         )

@@ -211,7 +211,7 @@ class Supervisor:
         try:
             answer = getattr(self, f"do_{order['do']}")(order)
         except (OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            answer = {"error": f"{type(error).__name__}: {error}", "reason": getattr(error, "strerror", None)}
         self._say({"reply": order["n"], **(answer or {})})
         if order["do"] == "detach":
             self._let_go()
