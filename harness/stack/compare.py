@@ -12,7 +12,7 @@ from harness.model import Build, Instance, StackInfo, Target
 from harness.stack.build import fingerprint, identify_build, reported_build
 from harness.stack.ports import HOST, is_free, occupied
 from harness.stack.readiness import service_problem
-from harness.stack.supervisor.registry import read_keeper
+from harness.stack.supervisor.registry import read_owner
 
 _SHORTEST_COMMIT = 7
 
@@ -53,7 +53,7 @@ def find_difference(info: StackInfo, request: StackRequest) -> Difference | None
 
 
 def _build_difference(info: StackInfo, target: Target) -> Difference | None:
-    owner = read_keeper(Path(info.state_dir))
+    owner = read_owner(Path(info.state_dir))
     if owner is None or owner.fingerprint == fingerprint(target):
         return None
     was = f"{info.build.id[:12]}{' with changes' if info.build.dirty else ''}" or "unknown"

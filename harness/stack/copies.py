@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.errors import StartupError
 from harness.model import Instance, Target
 from harness.stack.ports import held_by_another, is_free
-from harness.stack.protocol import Backend, Place
+from harness.stack.protocol import Backend, Endpoint
 from harness.stack.readiness import TAIL_LINES, how_it_ended, service_problem, tail, wait_until
 
 
@@ -22,7 +22,7 @@ class Copy:
     """A copy that was started and is not yet known to be ready."""
 
     name: str
-    place: Place
+    endpoint: Endpoint
     argv: tuple[str, ...]
     pid: int | None
     begun: float
@@ -35,22 +35,22 @@ def await_ready(copy: Copy, target: Target, backend: Backend) -> None:
     Raises StartupError with its log's tail if it ended or is not ready in time; PortLostError if somebody took its port
     before it did.
     """
-    service, place = target.service, copy.place
+    service, endpoint = target.service, copy.endpoint
     left = max(0.0, copy.begun + service.start_timeout_s - time.monotonic())
     wait = wait_until(
-        lambda: service_problem(place.url, target.health, service.timeout_s),
+        lambda: service_problem(endpoint.url, target.health, service.timeout_s),
         lambda: backend.exit_status(copy.name),
         left,
     )
     if wait.ready:
-        if copy.pid is not None and held_by_another(place.outside, copy.pid):
+        if copy.pid is not None and held_by_another(endpoint.outside, copy.pid):
             # somebody else's answer; our process has not yet found out that its port is gone
             backend.stop(copy.name)
             raise PortLostError
         return
     spent = f"after {time.monotonic() - copy.begun:.1f} s"
     if wait.status is not None:
-        if not is_free(place.outside):
+        if not is_free(endpoint.outside):
             raise PortLostError
         said = f"the service {how_it_ended(wait.status)} {spent}, before it was ready"
     else:

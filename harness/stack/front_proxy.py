@@ -12,7 +12,7 @@ from harness.errors import StackError
 from harness.model import FRONT, Instance, StackInfo, Target
 from harness.stack.certificates import Authority, check_tls, make_authority
 from harness.stack.ports import HOST, free_port, is_free, occupied
-from harness.stack.protocol import Place
+from harness.stack.protocol import Endpoint
 from harness.stack.readiness import service_problem, tail, wait_until
 from harness.stack.running import RunningStack
 from harness.stack.settings import base_environment
@@ -70,9 +70,9 @@ def plan_front(kind: FrontKind | None, state: Path, mark: str, port: int | None)
 
 
 def start_behind(
-    stack: RunningStack, target: Target, front: Front, wanted: Sequence[Place | None]
+    stack: RunningStack, target: Target, front: Front, wanted: Sequence[Endpoint | None]
 ) -> tuple[Instance, ...]:
-    """Start copies of the service at these places, and the proxy that stands in front, which gets ready meanwhile.
+    """Start copies of the service at these endpoints, and the proxy that stands in front, which gets ready meanwhile.
 
     Raises what `start_copies` does, and StackError if the proxy does not bring answers of ready copies.
     """

@@ -20,7 +20,15 @@ from harness.stack.launcher import launch, open_stack, worker_count_of
 from harness.stack.liveness import health_problem
 from harness.stack.ports import occupied
 from harness.stack.protocol import Stack
-from harness.stack.supervisor.registry import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
+from harness.stack.supervisor.registry import (
+    INFO,
+    OwnerRecord,
+    clear_up,
+    named_folder,
+    read_info,
+    read_owner,
+    read_recipe,
+)
 
 Mode = Literal["reuse", "fresh", "auto"]
 """What is done about a stack that is up."""
@@ -38,8 +46,8 @@ class Brought:
 def find_stack(name: str) -> StackInfo | None:
     """The named stack, if its supervisor runs."""
     folder = named_folder(name)
-    keeper = read_keeper(folder)
-    if keeper is None or not keeper.alive or not (folder / INFO).is_file():
+    owner = read_owner(folder)
+    if owner is None or not owner.alive or not (folder / INFO).is_file():
         return None
     return read_info(folder / INFO)
 
@@ -115,7 +123,7 @@ def bring_up(
             return Brought(found, reused=True)
         elif mode == "reuse":
             raise UsageError(f"--mode reuse: no stack {name!r} is up; leave --mode out to start it")
-        elif _cleared(name):
+        elif _clear_dead(name):
             listen(Progress(phase="note", text=f"cleared up what the dead stack {name} left"))
         stack = launch(
             target,
@@ -191,40 +199,40 @@ def _refuse_other_port(info: StackInfo, port: int | None) -> None:
 
 
 def _end(name: str) -> bool:
-    keeper = read_keeper(named_folder(name))
-    if keeper is None:
+    owner = read_owner(named_folder(name))
+    if owner is None:
         return False
-    if not keeper.alive:
-        clear(keeper)
+    if not owner.alive:
+        clear_up(owner)
         return True
-    if not keeper.within_sight:
+    if not owner.within_sight:
         raise StackError(f"stack {name!r} runs in another container, which sees other processes; end it there")
-    if not _ended(keeper):
-        raise StackError(f"stack {name!r} does not end within {_DOWN_SECONDS:g} s; its supervisor is {keeper.pid}")
+    if not _end_supervisor(owner):
+        raise StackError(f"stack {name!r} does not end within {_DOWN_SECONDS:g} s; its supervisor is {owner.pid}")
     return True
 
 
-def _ended(keeper: Keeper) -> bool:
+def _end_supervisor(owner: OwnerRecord) -> bool:
     """Tell exactly that supervisor to end, and wait for it: a descriptor is taken first, then looked at, so that no
     recycled pid is hit."""
     try:
-        descriptor = os.pidfd_open(keeper.pid)
+        descriptor = os.pidfd_open(owner.pid)
     except ProcessLookupError:
         return True
     try:
-        if keeper.alive:
+        if owner.alive:
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)
             poll.poll(_DOWN_SECONDS * 1000)
     finally:
         os.close(descriptor)
-    return not keeper.alive
+    return not owner.alive
 
 
-def _cleared(name: str) -> bool:
-    keeper = read_keeper(named_folder(name))
-    if keeper is None or keeper.alive:
+def _clear_dead(name: str) -> bool:
+    owner = read_owner(named_folder(name))
+    if owner is None or owner.alive:
         return False
-    clear(keeper)
+    clear_up(owner)
     return True
