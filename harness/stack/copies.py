@@ -18,7 +18,7 @@ class PortLostError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
+class StartingCopy:
     """A copy that was started and is not yet known to be ready."""
 
     name: str
@@ -29,7 +29,7 @@ class Copy:
     """When it was started, on the monotonic clock; its deadline counts from here, however many start at once."""
 
 
-def await_ready(copy: Copy, target: Target, backend: Backend) -> None:
+def await_ready(copy: StartingCopy, target: Target, backend: Backend) -> None:
     """Wait until a copy answers as the profile's `[health]` says.
 
     Raises StartupError with its log's tail if it ended or is not ready in time; PortLostError if somebody took its port

@@ -102,7 +102,7 @@ class Backend(Protocol):
     def start_servers(self, needs: tuple[str, ...]) -> Servers:
         """Start what is needed, all at once, and wait until each answers. Raises StackError."""
 
-    def keep_prepared(self, listen: Listener) -> Mapping[str, int]:
+    def cache_prepared(self, listen: Listener) -> Mapping[str, int]:
         """Keep the database as it is now for later stacks of the same sources, where the backend can.
 
         Nothing may be connected. Returns the servers' pids, which may have changed; what was not kept is told as a

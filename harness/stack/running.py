@@ -13,7 +13,7 @@ from typing import Self
 
 from harness.errors import GroundError, StackError, StartupError
 from harness.model import Instance, StackInfo, Target, Worker
-from harness.stack.copies import Copy, PortLostError, await_ready
+from harness.stack.copies import PortLostError, StartingCopy, await_ready
 from harness.stack.ports import occupied
 from harness.stack.protocol import Backend, Endpoint
 from harness.stack.readiness import TAIL_LINES, how_it_ended, tail, wait_until, watch_log
@@ -189,14 +189,18 @@ class RunningStack:
             meanwhile(tuple(copy.endpoint.url for copy, _ in begun))
         return tuple(self._await_copy(copy, overrides, endpoint, public) for copy, endpoint in begun)
 
-    def _begin_copy(self, name: str, overrides: Mapping[str, str], wanted: Endpoint | None, public: str) -> Copy:
+    def _begin_copy(
+        self, name: str, overrides: Mapping[str, str], wanted: Endpoint | None, public: str
+    ) -> StartingCopy:
         endpoint = replace(wanted or self._open()[1].choose_endpoint(None), public=public)
         argv = self._placeholders.at(endpoint).fill_command(self._target.service.command, "service.command")
         begun = time.monotonic()
         pid = self._start(name, argv, service_settings(self._target, self._placeholders, endpoint, overrides), endpoint)
-        return Copy(name=name, endpoint=endpoint, argv=argv, pid=pid, begun=begun)
+        return StartingCopy(name=name, endpoint=endpoint, argv=argv, pid=pid, begun=begun)
 
-    def _await_copy(self, first: Copy, overrides: Mapping[str, str], wanted: Endpoint | None, public: str) -> Instance:
+    def _await_copy(
+        self, first: StartingCopy, overrides: Mapping[str, str], wanted: Endpoint | None, public: str
+    ) -> Instance:
         copy = first
         for attempt in range(2, _PORT_TRIES + 2):
             try:

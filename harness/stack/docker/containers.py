@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import StackError
-from harness.stack.docker.engine import Engine, engine_errors, is_port_conflict
+from harness.stack.docker.engine import DockerEngine, engine_errors, is_port_conflict
 from harness.stack.docker.orphans import OWNER_LABEL, TARGET_LABEL
 from harness.stack.docker.steps import archive_of, pause
 from harness.stack.docker.watch import await_watch, docker_program
@@ -59,7 +59,9 @@ class Container:
 class Containers:
     """Starts and watches the containers of one supervisor, in one network."""
 
-    def __init__(self, engine: Engine, supervision: Supervision, owner: OwnerRecord, target: str, logs: Path) -> None:
+    def __init__(
+        self, engine: DockerEngine, supervision: Supervision, owner: OwnerRecord, target: str, logs: Path
+    ) -> None:
         self._engine = engine
         self._supervision = supervision
         self._labels = {

@@ -15,7 +15,7 @@ from harness.errors import StackError
 from harness.stack.ports import HOST, free_port
 from harness.stack.readiness import how_it_ended, tail, wait_until
 from harness.stack.servers.binaries import Account, Program, cache_home, made_once, start_program
-from harness.stack.servers.data_cache import Kept, clone_folder
+from harness.stack.servers.data_cache import CachedData, clone_folder
 from harness.stack.servers.pgwire import DatabaseError, literal, query_problem, run_statements
 from harness.stack.supervisor.client import Order, Supervision
 
@@ -77,14 +77,14 @@ class Postgres:
         )
         return f"postgresql://{ROLE}:{password}@{HOST}:{self.port}/{DATABASE}", superuser
 
-    def keep(self, kept: Kept, superuser: str) -> None:
+    def cache_data(self, cached: CachedData, superuser: str) -> None:
         """Keep its data as it is now, for which it is ended and started again.
 
-        Raises UnkeptError if the data could not be kept, StackError if it does not answer afterwards.
+        Raises NotCachedError if the data could not be kept, StackError if it does not answer afterwards.
         """
         self.supervision.stop("postgres")
         try:
-            kept.keep(self.data, self.log.parent, superuser, self.supervision)
+            cached.store(self.data, self.log.parent, superuser, self.supervision)
         finally:
             self.supervision.again("postgres")
             self._await(superuser)
@@ -102,10 +102,15 @@ class Postgres:
 
 
 def start_postgres(
-    program: Program, data: Path, log: Path, account: Account | None, supervision: Supervision, kept: Kept | None = None
+    program: Program,
+    data: Path,
+    log: Path,
+    account: Account | None,
+    supervision: Supervision,
+    cached: CachedData | None = None,
 ) -> Postgres:
     """Clone the folder that is kept, or else the cached one, to `data` and start a server on it, at a free port."""
-    password = kept.clone(data, log.parent) if kept is not None else None
+    password = cached.clone(data, log.parent) if cached is not None else None
     prepared = password is not None
     if password is None:
         template = _template(program, account, supervision)

@@ -34,19 +34,19 @@ def prepare(
         listen(Progress(phase="stack", text="preparing the service's data"))
     if service.prepare_cached and not prepared:
         stack.prepare("prepare_cached", service.prepare_cached, settings)
-        stack.update(pids={**stack.info.pids, **stack.backend.keep_prepared(listen)})
+        stack.update(pids={**stack.info.pids, **stack.backend.cache_prepared(listen)})
     stack.prepare("prepare", service.prepare, settings)
     if service.prepare_cached or service.prepare:
         stack.update(timings={**stack.info.timings, "prepare": time.monotonic() - begun})
     if stack.info.database_url is not None:
         try:
-            keep_prepared(stack.info)
+            copy_prepared(stack.info)
         except StackError as error:
             # without it the stack is as good as with it; only tests that want a database of their own are skipped
             listen(Progress(phase="note", text=error.message))
 
 
-def keep_prepared(info: StackInfo) -> None:
+def copy_prepared(info: StackInfo) -> None:
     """Copy the database before anything of the service is connected to it: later it could not be copied.
 
     Raises StackError if the server refuses, as it does while something that `prepare` left is connected.
