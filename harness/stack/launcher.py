@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
-from harness.model import MOST_WORKERS, Listener, Progress, StackInfo, Target
+from harness.model import MOST_WORKERS, Listener, Progress, Service, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
 from harness.stack.copies import confirm_ready
@@ -18,7 +19,7 @@ from harness.stack.front_proxy import Front, FrontKind, check_front, plan_front,
 from harness.stack.protocol import Backend, Endpoint, Servers, Stack
 from harness.stack.running import RunningStack, marked, timed
 from harness.stack.servers.fingerprint_sources import Sources
-from harness.stack.servers.prepare import prepare
+from harness.stack.servers.postgres import copy_prepared
 from harness.stack.settings import PlaceholderValues, service_settings
 from harness.stack.supervisor.client import Supervision
 from harness.stack.supervisor.registry import (
@@ -110,7 +111,7 @@ def launch(
         write_info(info)
         if before_service is not None:
             before_service(info)
-        prepare(stack, target.service, settings, listen, prepared=servers.prepared)
+        _prepare(stack, target.service, settings, listen, prepared=servers.prepared)
         _start_service(stack, target, endpoint, proxy, instances, worker_count, listen)
         stack.update(timings={**stack.info.timings, "total": timed(begun)})
         if keep:
@@ -130,9 +131,17 @@ def launch(
     return stack
 
 
-def detach(stack: RunningStack) -> None:
-    """Let a named stack live on after this process; `harness down --name` ends it."""
-    stack.supervision.detach()
+def front_for(instances: int, *, tls: bool) -> FrontKind | None:
+    """What so many instances need in front of them."""
+    if tls:
+        return "tls"
+    return "plain" if instances > 1 else None
+
+
+def detach(stack: Stack) -> None:
+    """Let a named stack that was launched live on after this process; `harness down --name` ends it."""
+    if isinstance(stack, RunningStack):
+        stack.supervision.detach()
 
 
 def open_stack(path: Path, start_timeout_s: float | None = None, *, without: str = "") -> Stack:
@@ -175,6 +184,30 @@ def worker_count_of(target: Target, asked: int | None) -> int:
     if not 0 <= count <= MOST_WORKERS:
         raise UsageError(f"--workers {count}: from 0 to {MOST_WORKERS}")
     return count
+
+
+def _prepare(
+    stack: RunningStack, service: Service, settings: Mapping[str, str], listen: Listener, *, prepared: bool
+) -> None:
+    """Run the profile's commands before the service starts: those of `prepare_cached` only if nothing was kept.
+
+    Raises StartupError for one that fails; nothing is kept then.
+    """
+    begun = time.monotonic()
+    if service.prepare_cached or service.prepare:
+        listen(Progress(phase="stack", text="preparing the service's data"))
+    if service.prepare_cached and not prepared:
+        stack.prepare("prepare_cached", service.prepare_cached, settings)
+        stack.update(pids={**stack.info.pids, **stack.backend.cache_prepared(listen)})
+    stack.prepare("prepare", service.prepare, settings)
+    if service.prepare_cached or service.prepare:
+        stack.update(timings={**stack.info.timings, "prepare": time.monotonic() - begun})
+    if stack.info.database_url is not None:
+        try:
+            copy_prepared(urlsplit(stack.info.database_url).port or 0, stack.info.secrets["postgres_superuser"])
+        except StackError as error:
+            # without it the stack is as good as with it; only tests that want a database of their own are skipped
+            listen(Progress(phase="note", text=error.message))
 
 
 def _start_service(

@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
 from harness.stack.compare import Difference, StackRequest, find_difference, same_service_at, serving_at
-from harness.stack.front_proxy import front_for
-from harness.stack.launcher import launch, open_stack, worker_count_of
+from harness.stack.launcher import front_for, launch, open_stack, worker_count_of
 from harness.stack.liveness import health_problem
 from harness.stack.ports import occupied
 from harness.stack.protocol import Stack

@@ -35,6 +35,9 @@ class Stack(Protocol):
     def stop_worker(self, worker: Worker) -> None:
         """End a worker that `start_worker` started."""
 
+    def exit_status(self, name: str) -> int | None:
+        """How a copy or worker that this object started ended; None while it runs, and for those of others."""
+
     def own_process(self, pid: int) -> None:
         """End that process and its descendants, too, when the stack ends, however this process ends."""
 
