@@ -185,7 +185,7 @@ def _not_asked(check: Check, why: str) -> Observation:
 def validate_weights(target: Target) -> None:
     """Raises `ConfigError` for a weight of the profile whose check does not exist, naming the nearest that does."""
     names = {check.id.removeprefix(PREFIX) for check in CHECKS}
-    for name in target.preflight_weights:
+    for name in target.preflight.weights:
         short = name.removeprefix(PREFIX)
         if short not in names:
             near = difflib.get_close_matches(short, names, n=1)

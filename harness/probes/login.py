@@ -24,7 +24,7 @@ def log_in(target: Target, info: StackInfo, role: str) -> str:
     username, password = account_of(target, info, role)
     words = {"username": username, "password": password}
     body = {key: value.format(**words) for key, value in target.auth.body.items()}
-    mode = target.client_address
+    mode = target.clients.address
     with RecordingClient(
         info.url,
         timeout_s=target.service.timeout_s,

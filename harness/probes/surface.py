@@ -31,14 +31,16 @@ def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
     """Look at profile, OpenAPI document and front page. `ca_file` is one authority more to trust over TLS."""
     with httpx.Client(base_url=url, timeout=target.service.timeout_s, verify=trusted(ca_file)) as client:
         place, document = _find_document(client, target)
-        pages = target.open_pages or (_front_page(client) if not target.pages and "pages" not in target.absent else ())
+        pages = target.pages.open or (
+            _front_page(client) if not target.pages.paths and "pages" not in target.absent else ()
+        )
         named = [
             *pages,
             *target.cache.paths,
-            *(path for path in (target.health.live, target.health.ready, target.build_path) if path),
+            *(path for path in (target.health.live, target.health.ready, target.build.path) if path),
         ]
         described = sorted(_parameterless_gets(document, url))
-        closed = {*target.cache.roles, *target.page_roles}
+        closed = {*target.cache.roles, *target.pages.roles}
         open_to_all = [path for path in dict.fromkeys([*named, *described]) if path not in closed]
         paths = open_to_all[:_MOST_PATHS] or ["/"]
     return Surface(paths=tuple(paths), pages=tuple(pages), openapi=place)
@@ -57,11 +59,11 @@ def find_description(target: Target, url: str, ca_file: str = "") -> OpenApi | N
 def _find_document(client: httpx.Client, target: Target) -> tuple[str, dict[str, Any]]:
     if "openapi" in target.absent:
         return "", {}
-    for place in (target.openapi,) if target.openapi else _OPENAPI_GUESSES:
+    for place in (target.openapi.path,) if target.openapi.path else _OPENAPI_GUESSES:
         document = _fetch_json(client, place)
         if isinstance(document, dict) and "paths" in document:
             return place, document
-    return target.openapi, {}
+    return target.openapi.path, {}
 
 
 def _fetch_json(client: httpx.Client, path: str) -> object:

@@ -86,10 +86,10 @@ def taken(port: int, what: str) -> StackError:
 
 
 def _other_build(said: Build, target: Target) -> str:
-    if not target.build_path:
+    if not target.build.path:
         return "the profile names no [build] path to ask"
     if said.kind == "unknown":
-        return f"it does not say at {target.build_path} which build it is"
+        return f"it does not say at {target.build.path} which build it is"
     ours = identify_build(target)
     if ours.kind == "commit" and not ours.dirty and len(said.id) >= _SHORTEST_COMMIT and ours.id.startswith(said.id):
         return ""

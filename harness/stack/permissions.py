@@ -39,7 +39,7 @@ def allowed(action: Action, info: StackInfo, target: Target, active: bool) -> st
     """
     url = info.behind or info.url
     host = urlsplit(url).hostname or ""
-    named = host in {name.lower().rstrip(".") for name in target.allow_hosts}
+    named = host in {name.lower().rstrip(".") for name in target.allow.hosts}
     if action == "read" or info.owned or named:
         return None
     loopback = is_loopback(url)

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 import redis
 
-from harness.model import Cache, Health, Observation, Outcome, Service, StackInfo, Target
+from harness.model import Cache, Health, Observation, Outcome, PreflightRules, Service, StackInfo, Target
 from harness.preflight import LIVE, Scene, readiness_score, run_check, run_live, run_static
 from harness.preflight.check import DEADLINE_S
 from harness.stack import Stack, launch
@@ -72,7 +72,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
         ),
         health=Health(live="/live", ready="/ready", optional=("cache", "database")),
         cache=Cache(paths=("/things",), off={"CACHE": "off"}),
-        tables=("things", "parts"),
+        preflight=PreflightRules(tables=("things", "parts")),
     )
 
 

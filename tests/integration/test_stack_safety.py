@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model import Service, StackInfo, Target
+from harness.model import AllowedHosts, Service, StackInfo, Target
 from harness.stack.permissions import Action, allowed
 
 ACTIONS: tuple[Action, ...] = ("read", "load", "write", "attack", "fault")
@@ -15,7 +15,7 @@ def info(url: str, *, owned: bool = False) -> StackInfo:
 
 
 def target(*hosts: str) -> Target:
-    return Target(name="t", source="profiles/t.toml", service=Service(), allow_hosts=hosts)
+    return Target(name="t", source="profiles/t.toml", service=Service(), allow=AllowedHosts(hosts=hosts))
 
 
 def may(url: str, *hosts: str, owned: bool = False, active: bool = False) -> str:

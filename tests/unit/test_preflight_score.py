@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from harness.errors import ConfigError
-from harness.model import Observation, Outcome, Service, StackInfo, Target
+from harness.model import Observation, Outcome, PreflightRules, Service, StackInfo, Target
 from harness.preflight import (
     CHECKS,
     LIVE,
@@ -146,7 +146,12 @@ def test_a_skip_of_nothing_names_its_reason() -> None:
 
 
 def test_a_weight_of_no_check_is_refused_with_the_nearest() -> None:
-    target = Target(name="t", source="p.toml", service=Service(), preflight_weights={"databse": 2, "preflight.smtp": 1})
+    target = Target(
+        name="t",
+        source="p.toml",
+        service=Service(),
+        preflight=PreflightRules(weights={"databse": 2, "preflight.smtp": 1}),
+    )
     with pytest.raises(
         ConfigError, match=r"p\.toml: preflight\.weights: no check 'databse'; did you mean 'database'\?"
     ):

@@ -63,7 +63,11 @@ def open_files_allowed() -> float:
 def _folders(scene: Scene) -> list[Path]:
     service = scene.target.service
     # a container's folders are not this machine's
-    own = [Path(service.cwd, place) for place in scene.target.writable] if scene.info.backend == "embedded" else []
+    own = (
+        [Path(service.cwd, place) for place in scene.target.preflight.writable]
+        if scene.info.backend == "embedded"
+        else []
+    )
     named = [scene.info.state_dir or tempfile.gettempdir(), *scene.folders]
     return list(dict.fromkeys([*map(Path, named), *own]))
 

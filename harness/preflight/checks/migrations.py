@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from harness.model import Migrations
+from harness.model import PreflightRules
 from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 
@@ -46,11 +46,11 @@ def check_migration_files(scene: Scene) -> Finding:
 
 def check_migrations(scene: Scene) -> Finding:
     """The database has a row for each migration's file, and no row without one."""
-    given = scene.target.migrations
+    given = scene.target.preflight
     files = _files(scene)
     if isinstance(files, Finding):
         return files
-    if not given.table:
+    if not given.migration_table:
         return nothing_to_ask("the profile names no migration_table")
     url = database_address(scene)
     if isinstance(url, Finding):
@@ -76,17 +76,17 @@ def check_migrations(scene: Scene) -> Finding:
 
 
 def _files(scene: Scene) -> list[str] | Finding:
-    given, service = scene.target.migrations, scene.target.service
-    if not given.folder:
+    folder, service = scene.target.preflight.migrations, scene.target.service
+    if not folder:
         return nothing_to_ask("the profile names no migrations")
     if not scene.info.owned or service.url:
         return unknown("the service was started by somebody else: its migrations are not known here")
-    folder = Path(service.cwd, given.folder)
-    if not folder.is_dir():
-        return wrong(f"there is no folder {given.folder} of migrations", "mend [preflight] migrations in the profile")
-    files = [path.name for path in folder.iterdir() if _FILE.fullmatch(path.name) and not _BACKWARD.search(path.name)]
+    place = Path(service.cwd, folder)
+    if not place.is_dir():
+        return wrong(f"there is no folder {folder} of migrations", "mend [preflight] migrations in the profile")
+    files = [path.name for path in place.iterdir() if _FILE.fullmatch(path.name) and not _BACKWARD.search(path.name)]
     if not files:
-        return wrong(f"{given.folder} holds no NUMBER_name.sql", "mend [preflight] migrations in the profile")
+        return wrong(f"{folder} holds no NUMBER_name.sql", "mend [preflight] migrations in the profile")
     return sorted(files, key=lambda name: (_number(name), name))
 
 
@@ -102,10 +102,10 @@ def _names(file: str) -> set[str]:
     return {file, file.removesuffix(".sql"), file.removesuffix(".sql").removesuffix(".up"), digits, str(_number(file))}
 
 
-def _applied(connection: psycopg.Connection, given: Migrations) -> list[str]:
+def _applied(connection: psycopg.Connection, given: PreflightRules) -> list[str]:
     """What the runner's table says; empty if there is no such table yet, since nothing was applied then."""
     query = sql.SQL("SELECT {}::text FROM {} ORDER BY 1").format(
-        sql.Identifier(given.column), sql.Identifier(*given.table.split("."))
+        sql.Identifier(given.migration_column), sql.Identifier(*given.migration_table.split("."))
     )
     try:
         return [row[0] for row in connection.execute(query)]
@@ -114,7 +114,7 @@ def _applied(connection: psycopg.Connection, given: Migrations) -> list[str]:
     except psycopg.Error as error:
         said = " ".join(str(error).split())
         raise CannotAskError(
-            f"{given.table} cannot be read: {said}", "mend [preflight] migration_table and migration_column"
+            f"{given.migration_table} cannot be read: {said}", "mend [preflight] migration_table and migration_column"
         ) from error
 
 

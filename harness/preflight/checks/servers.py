@@ -29,7 +29,7 @@ def check_database(scene: Scene) -> Finding:
     url = database_address(scene)
     if isinstance(url, Finding):
         return url
-    expected = scene.target.tables
+    expected = scene.target.preflight.tables
     begun = time.perf_counter()
     with connect_database(url) as connection:
         took = time.perf_counter() - begun
@@ -155,7 +155,7 @@ def check_smtp(scene: Scene) -> Finding:
         )
     encrypted = parts.scheme == "smtps" or "starttls" in extensions
     how = "over TLS" if parts.scheme == "smtps" else "offers STARTTLS" if encrypted else "no STARTTLS"
-    if scene.target.starttls and not encrypted:
+    if scene.target.preflight.starttls and not encrypted:
         return wrong(
             "the mail server offers no STARTTLS: mails and passwords would travel in the open",
             "give it a certificate, or use smtps",

@@ -192,7 +192,7 @@ def _cache_clock(url: str) -> tuple[datetime, float] | None:
 
 
 def _client(scene: Scene) -> RecordingClient:
-    mode = scene.target.client_address
+    mode = scene.target.clients.address
     return RecordingClient(
         scene.info.url,
         timeout_s=scene.target.service.timeout_s,

@@ -42,7 +42,7 @@ def check_clean_start(scene: Scene) -> Finding:
         for number, line in enumerate(text.splitlines(), 1):
             count += 1
             said = complaint(line)
-            if said and any(text in line for text in scene.target.known_warnings):
+            if said and any(text in line for text in scene.target.preflight.known_warnings):
                 known += 1
             elif said:
                 complaints.append(f"{name}:{number}: {said}")
