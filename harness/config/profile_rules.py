@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.config.placeholders import check_placeholders, has_placeholder
 from harness.config.toml_reader import TomlFile, Where, nearest
 from harness.model import ABSENT_WORDS, MOST_WORKERS, NEEDS_WORDS, Target
+from harness.model.placeholders import SERVER_OF, STACK_WORDS, placeholders
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _SETTING = re.compile(r"[A-Za-z_]\w*")
+_NAMED = re.compile(r"(secret|env)\.[A-Za-z_]\w*")
 
 
 def check_target(file: TomlFile, target: Target) -> None:
@@ -29,7 +30,7 @@ def check_target(file: TomlFile, target: Target) -> None:
     _check_contradictions(file, target)
     _check_roles(file, target)
     _check_hosts(file, target)
-    check_placeholders(file, target)
+    _check_placeholders(file, target)
 
 
 def profile_warnings(target: Target) -> tuple[str, ...]:
@@ -37,7 +38,7 @@ def profile_warnings(target: Target) -> tuple[str, ...]:
     return tuple(
         f"{target.source}: auth.roles.{name}.password is written out; {{env.NAME}} or {{secret.NAME}} keeps it apart"
         for name, role in target.auth.roles.items()
-        if not has_placeholder(role.password)
+        if not placeholders(role.password)
     )
 
 
@@ -55,7 +56,7 @@ def _check_service(file: TomlFile, target: Target) -> None:
         for index, command in enumerate(getattr(service, key)):
             if not command:
                 raise file.error("an empty command; a list of words was expected", ("service", key, index))
-    if service.prepare_cached and not any("{database_url}" in text for text in _prepare_texts(target)):
+    if service.prepare_cached and not any("database_url" in placeholders(text) for text in _prepare_texts(target)):
         raise file.error(
             "its result is kept with the stack's database, and none of its words and settings is {database_url}",
             ("service", "prepare_cached"),
@@ -234,3 +235,51 @@ def _check_url(file: TomlFile, at: Where, url: str) -> None:
         usable = False
     if not usable:
         raise file.error(f"http://HOST:PORT or https://HOST was expected, not {url!r}", at)
+
+
+def _check_placeholders(file: TomlFile, target: Target) -> None:
+    """No placeholder that nothing will fill in."""
+    service = target.service
+    for at, text in _service_texts(target):
+        for name in placeholders(text):
+            _check_name(file, at, name, STACK_WORDS, ("secret",))
+            server = SERVER_OF.get(name)
+            if server and server not in service.needs:
+                raise file.error(f'{{{name}}} is filled in only where [service] needs has "{server}"', at)
+    for at, text in _auth_texts(target):
+        fields = ("username", "password") if at[1] == "body" else ()
+        for name in placeholders(text):
+            _check_name(file, at, name, fields, ("secret", "env"))
+
+
+def _check_name(file: TomlFile, at: Where, name: str, plain: tuple[str, ...], named: tuple[str, ...]) -> None:
+    if name in plain:
+        return
+    matched = _NAMED.fullmatch(name)
+    if matched and matched[1] in named:
+        return
+    rest = name.partition(".")[2] or "NAME"
+    known = (*plain, *(f"{kind}.{rest}" for kind in named))
+    raise file.error(f"unknown placeholder {{{name}}}; {nearest(name, known)}", at)
+
+
+def _service_texts(target: Target) -> Iterator[tuple[Where, str]]:
+    service = target.service
+    for index, word in enumerate(service.command):
+        yield ("service", "command", index), word
+    for key, commands in (("prepare_cached", service.prepare_cached), ("prepare", service.prepare)):
+        for index, command in enumerate(commands):
+            for place, word in enumerate(command):
+                yield ("service", key, index, place), word
+    for index, word in enumerate(target.workers.command):
+        yield ("workers", "command", index), word
+    for name, text in service.env.items():
+        yield ("service", "env", name), text
+
+
+def _auth_texts(target: Target) -> Iterator[tuple[Where, str]]:
+    for key, text in target.auth.body.items():
+        yield ("auth", "body", key), text
+    for name, role in target.auth.roles.items():
+        yield ("auth", "roles", name, "username"), role.username
+        yield ("auth", "roles", name, "password"), role.password

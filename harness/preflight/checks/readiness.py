@@ -17,6 +17,7 @@ from pathlib import Path
 
 from harness.errors import StackError, StartupError
 from harness.model import StackInfo, Target
+from harness.model.placeholders import placeholders
 from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
 from harness.preflight.checks.servers import connect_database
 from harness.stack import open_stack
@@ -27,7 +28,8 @@ LEAST_PATIENCE_S = 2.5
 """A copy has at least so long to become ready, or twice as long as the first start took: they share the machine."""
 _MARGIN_S = 1.0
 """So much later than the copy that has all servers, one that lacks some must not be ready either."""
-_SERVERS = {"database": "{database_url}", "cache": "{redis_url}"}
+_SERVERS = {"database": "database_url", "cache": "redis_url"}
+"""What a service may need to be ready -> the placeholder of its address."""
 _ADDRESS = re.compile(r"(?<=://)([^/@]*@)?[^/?#]+")
 
 
@@ -105,7 +107,7 @@ def _tries(target: Target, info: StackInfo, port: int) -> dict[str, dict[str, st
             replaced := {
                 key: _ADDRESS.sub(rf"\g<1>127.0.0.1:{port}", info.settings[key], count=1)
                 for key, value in target.service.env.items()
-                if placeholder in value
+                if placeholder in placeholders(value)
             }
         )
     }
