@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation, load_document
 from harness.profile_draft.login_shape import LoginShape, is_sendable, login_shape
-from harness.profile_draft.markup import read_markup
-from harness.profile_draft.parts import Key, Part
-from harness.profile_draft.reader import Reader, kind_of
+from harness.profile_draft.pages import read_markup
+from harness.profile_draft.parts import DraftKey, DraftTable
+from harness.profile_draft.reader import ACTS, Reader, kind_of
 
 _PLACES = (
     "/openapi.json",
@@ -23,15 +23,13 @@ _PLACES = (
 _MOST_LINKED = 3
 _LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?(?:service-desc|describedby)\b", re.IGNORECASE)
 """RFC 8631: a service's description, as a link of any of its answers."""
-ACTS = re.compile(r"log-?out|sign-?out|delete|remove|unsubscribe|cancel|confirm|export|download", re.IGNORECASE)
-"""A GET that, against RFC 9110, may do more than read: never sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """A description, and what of it the harness can use."""
 
-    part: Part
+    part: DraftTable
     path: str = ""
     reads: tuple[str, ...] = ()
     """Paths whose GET needs neither parameter nor login."""
@@ -47,7 +45,7 @@ def find_description(reader: Reader, front: Exchange) -> Description:
             continue
         if answer.size > len(answer.body):
             why = f"GET {path} answered with {answer.size} bytes that begin like OpenAPI, too long to be looked into"
-            return Description(part=Part(table="openapi", keys=(Key(name="path", value=path, why=why),)), path=path)
+            return _found(path, why)
         try:
             api = load_document(answer.body, reader.url)
         except OpenApiError as error:
@@ -55,7 +53,7 @@ def find_description(reader: Reader, front: Exchange) -> Description:
             continue
         return _described(path, api)
     note = refused or "No OpenAPI document was found at the usual places. If it lies elsewhere:"
-    return Description(part=Part(table="openapi", notes=(note,), example=("[openapi]", 'path = "/openapi.json"')))
+    return Description(part=DraftTable(table="openapi", notes=(note,), example=("[openapi]", 'path = "/openapi.json"')))
 
 
 def _candidates(reader: Reader, front: Exchange) -> tuple[str, ...]:
@@ -87,12 +85,12 @@ def _described(path: str, api: OpenApi) -> Description:
         and "text/event-stream" not in _media_types(api, operation)
     )
     why = f"GET {path} answered with OpenAPI {api.version}, {len(api.operations)} operations"
-    return Description(
-        part=Part(table="openapi", keys=(Key(name="path", value=path, why=why),)),
-        path=path,
-        reads=reads,
-        login=login_shape(api),
-    )
+    return replace(_found(path, why), reads=reads, login=login_shape(api))
+
+
+def _found(path: str, why: str) -> Description:
+    keys = (DraftKey(name="path", value=path, why=why),)
+    return Description(part=DraftTable(table="openapi", keys=keys), path=path)
 
 
 def _media_types(api: OpenApi, operation: Operation) -> tuple[str, ...]:

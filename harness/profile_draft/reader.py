@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from harness.profile_draft.limits import Announced, announced_limit
 from harness.stack import checked_url
 
 MOST_REQUESTS = 40
+ACTS = re.compile(r"log-?out|sign-?out|delete|remove|unsubscribe|cancel|confirm|export|download", re.IGNORECASE)
+"""A path whose GET, against RFC 9110, may do more than read: never sent."""
 _LEFT_TO_OTHERS = 5
 """One part in so many of an announced limit is not used."""
 _REFUSED_S = 1.0

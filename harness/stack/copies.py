@@ -56,6 +56,7 @@ def await_ready(copy: Copy, target: Target, backend: Backend) -> None:
     raise StartupError(
         f"{said}: `{shlex.join(copy.argv)}`; the last {TAIL_LINES} lines of its log follow",
         output=tail(backend.log(copy.name)),
+        how=said,
     )
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from harness.model import Outcome, PreflightRules, Service, StackInfo, Target
-from harness.preflight import Finding, Scene
+from harness.preflight import ReadinessFinding, Scene
 from harness.preflight.checks.migrations import check_migration_files
 
 
-def asked(cwd: Path, *files: str, folder: str = "migrations", owned: bool = True) -> Finding:
+def asked(cwd: Path, *files: str, folder: str = "migrations", owned: bool = True) -> ReadinessFinding:
     (cwd / "migrations").mkdir()
     for file in files:
         (cwd / "migrations" / file).touch()

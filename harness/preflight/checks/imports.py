@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, fine, nothing_to_ask, unknown, wrong
 from harness.preflight.programs.engines import service_python
 from harness.stack.settings import base_environment
 
@@ -16,7 +16,7 @@ _PROGRAM = Path(__file__).parents[1] / "programs" / "import_program.py"
 _SHOWN = 3
 
 
-def check_import_settings(scene: Scene) -> Finding:
+def check_import_settings(scene: Scene) -> ReadinessFinding:
     """Modules of the profile's `imports`, imported afresh: none reads a setting that the profile gives."""
     target = scene.target
     if not target.preflight.imports:
@@ -61,3 +61,15 @@ def _import(scene: Scene, names: list[str]) -> list[dict[str, Any]]:
         raise CannotAskError(f"the modules could not be imported: {said[-1]}", mend)
     reads: list[dict[str, Any]] = json.loads(ran.stdout)["reads"]
     return reads
+
+
+CHECKS = (
+    Check(
+        id="preflight.import_settings",
+        order=60,
+        subject="service",
+        title="imports read no setting",
+        ask=check_import_settings,
+        starts=True,
+    ),
+)

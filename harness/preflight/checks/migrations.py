@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from harness.model import PreflightRules
-from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, fine, nothing_to_ask, unknown, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 
 _FILE = re.compile(r"[Vv]?(?P<number>\d+)(?:[_.-].*)?\.sql")
@@ -22,10 +22,10 @@ _BACKWARD = re.compile(r"\.(?:rollback|down|undo)\.sql$")
 _SHOWN = 5
 
 
-def check_migration_files(scene: Scene) -> Finding:
+def check_migration_files(scene: Scene) -> ReadinessFinding:
     """No two migrations have one number: which of them runs first would be chance."""
     files = _files(scene)
-    if isinstance(files, Finding):
+    if isinstance(files, ReadinessFinding):
         return files
     numbered: dict[int, list[str]] = defaultdict(list)
     for name in files:
@@ -44,16 +44,16 @@ def check_migration_files(scene: Scene) -> Finding:
     return fine(f"{len(files)} migrations, each with a number of its own", value=float(len(files)), unit="files")
 
 
-def check_migrations(scene: Scene) -> Finding:
+def check_migrations(scene: Scene) -> ReadinessFinding:
     """The database has a row for each migration's file, and no row without one."""
     given = scene.target.preflight
     files = _files(scene)
-    if isinstance(files, Finding):
+    if isinstance(files, ReadinessFinding):
         return files
     if not given.migration_table:
         return nothing_to_ask("the profile names no migration_table")
     url = database_address(scene)
-    if isinstance(url, Finding):
+    if isinstance(url, ReadinessFinding):
         return url
     begun = time.perf_counter()
     with connect_database(url) as connection:
@@ -75,7 +75,7 @@ def check_migrations(scene: Scene) -> Finding:
     return fine(f"all {len(files)} migrations are applied", value=took, unit="s", detail=told)
 
 
-def _files(scene: Scene) -> list[str] | Finding:
+def _files(scene: Scene) -> list[str] | ReadinessFinding:
     folder, service = scene.target.preflight.migrations, scene.target.service
     if not folder:
         return nothing_to_ask("the profile names no migrations")
@@ -121,3 +121,22 @@ def _applied(connection: psycopg.Connection, given: PreflightRules) -> list[str]
 def _list(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
+
+
+CHECKS = (
+    Check(
+        id="preflight.migration_files",
+        order=70,
+        subject="service",
+        title="migrations numbered",
+        ask=check_migration_files,
+    ),
+    Check(
+        id="preflight.migrations",
+        order=140,
+        subject="postgres",
+        title="migrations applied",
+        ask=check_migrations,
+        live=True,
+    ),
+)
