@@ -150,11 +150,10 @@ def _build(reader: Reader, anything: str) -> DraftTable:
     """Ask the usual places which build runs."""
     for place in _BUILD:
         answer = reader.ask(place)
-        if (
-            answer is not None
-            and kind_of(answer) not in ("", "text/html", anything)
-            and (build := _named_build(answer))
-        ):
+        if answer is None or kind_of(answer) in ("", "text/html", anything):
+            continue
+        build = _named_build(answer)
+        if build is not None:
             why = f"GET {place} answered {build!r}"
             return DraftTable(table="build", keys=(DraftKey(name="path", value=place, why=why),))
     note = "No path that names the build was found. If there is one:"
@@ -168,16 +167,16 @@ def _said_status(answer: Exchange | None) -> frozenset[str]:
     return frozenset({said.lower()}) if isinstance(said, str) else frozenset()
 
 
-def _named_build(answer: Exchange) -> str:
-    """The build as a run would report it; "" if the answer names none."""
+def _named_build(answer: Exchange) -> str | None:
+    """The build as a run would report it; None if the answer names none."""
     document = _document(answer)
     if isinstance(document, dict):
         named = (document.get(member) for member in _BUILD_MEMBERS)
-        return next((str(one)[:_LONGEST_BUILD] for one in named if isinstance(one, str | int) and one), "")
+        return next((str(one)[:_LONGEST_BUILD] for one in named if isinstance(one, str | int) and one), None)
     if document is not None and not isinstance(document, str):
-        return ""
+        return None
     text = document or answer.text.strip()
-    return text if len(text) <= _LONGEST_BUILD and "\n" not in text else ""
+    return text if text and len(text) <= _LONGEST_BUILD and "\n" not in text else None
 
 
 def _document(answer: Exchange) -> object:

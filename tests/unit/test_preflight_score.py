@@ -98,7 +98,8 @@ def test_ids_are_stable_and_unique() -> None:
 def test_a_check_is_found_by_its_module_alone(tmp_path, monkeypatch) -> None:
     (tmp_path / "stars.py").write_text(
         "from harness.preflight.check import Check, fine\n"
-        "CHECKS = (Check(id='preflight.stars', order=155, subject='sky', title='stars', ask=lambda _: fine('shine')),)\n"
+        "ask = lambda scene: fine('they shine')\n"
+        "CHECKS = (Check(id='preflight.stars', order=155, subject='sky', title='stars', ask=ask),)\n"
     )
     monkeypatch.setattr(checks, "__path__", [*checks.__path__, str(tmp_path)])
     found = [each.id for each in registered()]
