@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation, load_document
+from harness.probes.openapi_places import openapi_places
 from harness.profile_draft.login_shape import LoginShape, is_sendable, login_shape
-from harness.profile_draft.pages import read_markup
 from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import ACTS, Reader, kind_of
-
-_PLACES = (
-    "/openapi.json",
-    "/api/openapi.json",
-    "/v3/api-docs",
-    "/swagger.json",
-    "/swagger/v1/swagger.json",
-    "/api/v1/openapi.json",
-)
-_MOST_LINKED = 3
-_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?(?:service-desc|describedby)\b", re.IGNORECASE)
-"""RFC 8631: a service's description, as a link of any of its answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +26,8 @@ class Description:
 def find_description(reader: Reader, front: Exchange) -> Description:
     """Look at the front page's links to a description, then at the usual places."""
     refused = ""
-    for path in _candidates(reader, front):
+    page = front.text if kind_of(front) == "text/html" else ""
+    for path in openapi_places(reader.url, front.header_lines("Link"), page):
         answer = reader.ask(path)
         if answer is None or not _describes(answer):
             continue
@@ -54,14 +42,6 @@ def find_description(reader: Reader, front: Exchange) -> Description:
         return _described(path, api)
     note = refused or "No OpenAPI document was found at the usual places. If it lies elsewhere:"
     return Description(part=DraftTable(table="openapi", notes=(note,), example=("[openapi]", 'path = "/openapi.json"')))
-
-
-def _candidates(reader: Reader, front: Exchange) -> tuple[str, ...]:
-    linked = [match[1] for line in front.header_lines("Link") for match in _LINK.finditer(line)]
-    if kind_of(front) == "text/html":
-        linked += read_markup(front.text).descriptions
-    own = [path for link in linked if (path := reader.local_path(link)) is not None]
-    return tuple(dict.fromkeys([*own[:_MOST_LINKED], *_PLACES]))
 
 
 def _describes(answer: Exchange) -> bool:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from dataclasses import dataclass
 
 from harness.probes.exchange import Exchange
+from harness.probes.page_markup import read_markup
 from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import ACTS, Reader, kind_of
 
 _MOST_LINKS = 6
 _FILE = re.compile(r"\.(?!html?$)\w{1,5}$", re.ASCII)
 _NUMBER = re.compile(r"\d+", re.ASCII)
-_SIMPLE = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
-_TYPED = frozenset({"", "email", "text", "tel"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,29 +43,30 @@ def find_pages(reader: Reader) -> FoundPages:
     note = f"{first} is tested once it stands in paths, and in [pages.roles] with a role of [auth.roles]."
     paths = DraftKey(name="paths", value=tuple(shown), why=why)
     pages = DraftTable(table="pages", keys=(paths,), notes=(note,) if form else ())
-    return FoundPages(parts=(pages, _login_part(form, shown)) if form else (pages,), shown=tuple(shown))
+    return FoundPages(parts=(pages, *_login_tables(form, shown)), shown=tuple(shown))
 
 
-def _form_page(reader: Reader, shown: dict[str, Exchange]) -> str:
-    """The page with the login form, put among those shown if only its usual name led to it; "" if there is none."""
+def _form_page(reader: Reader, shown: dict[str, Exchange]) -> str | None:
+    """The page with the login form, put among those shown if only its usual name led to it."""
     for path, answer in shown.items():
-        if read_markup(answer.text).password:
+        if read_markup(answer.text).form is not None:
             return path
     landed, found = reader.land("/login")
     path = landed.partition("?")[0]
-    if found is None or kind_of(found) != "text/html" or not read_markup(found.text).password:
-        return ""
+    if found is None or kind_of(found) != "text/html" or read_markup(found.text).form is None:
+        return None
     shown[path] = found
     return path
 
 
-def _login_part(path: str, shown: dict[str, Exchange]) -> DraftTable:
-    form = read_markup(shown[path].text)
+def _login_tables(path: str | None, shown: dict[str, Exchange]) -> tuple[DraftTable, ...]:
+    form = read_markup(shown[path].text).form if path is not None else None
+    if path is None or form is None:
+        return ()
     why = f"the form at {path} asks for one password; it is sent with Enter, unless `submit` names a button"
     found = (("path", path), ("username", form.username), ("password", form.password))
-    return DraftTable(
-        table="pages.login", keys=tuple(DraftKey(name=name, value=value, why=why) for name, value in found)
-    )
+    keys = tuple(DraftKey(name=name, value=value, why=why) for name, value in found)
+    return (DraftTable(table="pages.login", keys=keys),)
 
 
 def _links(reader: Reader, page: Exchange, at: str) -> tuple[str, ...]:
@@ -78,64 +77,3 @@ def _links(reader: Reader, page: Exchange, at: str) -> tuple[str, ...]:
         if path is not None and path != at and "?" not in path and not _FILE.search(path) and not ACTS.search(path):
             kinds.setdefault(_NUMBER.sub("0", path), path)
     return tuple(kinds.values())[:_MOST_LINKS]
-
-
-@dataclass(slots=True)
-class PageMarkup:
-    """Links in the order of the page, descriptions of an API, and CSS selectors of the login form's two fields."""
-
-    links: list[str] = field(default_factory=list)
-    descriptions: list[str] = field(default_factory=list)
-    username: str = ""
-    password: str = ""
-    """"" where no form asks for one. A form with two, to register or to change it, is no login."""
-
-
-def read_markup(text: str) -> PageMarkup:
-    """Read a page, however broken it is."""
-    parser = _Parser()
-    try:
-        parser.feed(text)
-        parser.close()
-    except AssertionError:
-        # Python's parser gives up on some malformed declarations: what came before them is known
-        return parser.markup
-    return parser.markup
-
-
-class _Parser(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.markup = PageMarkup()
-        self._typed = ""
-        self._passwords: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = {name: value or "" for name, value in attrs}
-        match tag:
-            case "a" if "href" in said:
-                self.markup.links.append(said["href"])
-            case "link" if {"service-desc", "describedby"} & set(said.get("rel", "").lower().split()):
-                self.markup.descriptions.append(said.get("href", ""))
-            case "form":
-                self._typed, self._passwords = "", []
-            case "input":
-                self._field(said)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "form" and len(self._passwords) == 1 and self._typed and not self.markup.password:
-            self.markup.username, self.markup.password = self._typed, self._passwords[0]
-
-    def _field(self, said: dict[str, str]) -> None:
-        kind = said.get("type", "").lower()
-        if kind == "password":
-            self._passwords.append(_selector(said) or 'input[type="password"]')
-        elif kind in _TYPED and not self._passwords:
-            self._typed = _selector(said)
-
-
-def _selector(said: dict[str, str]) -> str:
-    if _SIMPLE.fullmatch(said.get("id", "")):
-        return f"#{said['id']}"
-    name = said.get("name", "")
-    return f'input[name="{name}"]' if _SIMPLE.fullmatch(name) else ""

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from harness.errors import UsageError
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import load_document
+from harness.probes.page_markup import LoginFields, read_markup
 from harness.profile_draft.limits import announced_limit
 from harness.profile_draft.login_shape import login_shape
-from harness.profile_draft.pages import read_markup
 from harness.profile_draft.parts import DraftKey, DraftTable, comment
 from harness.profile_draft.reader import Reader, service_address
 
@@ -59,9 +59,9 @@ def test_a_login_form_is_told_from_one_that_registers():
     login = '<form><input type=hidden name=csrf><input id="who"><input type=password name="pw"></form>'
     register = "<form><input name=who><input type=password name=a><input type=password name=b></form>"
     found = read_markup(register + login)
-    assert (found.username, found.password) == ("#who", 'input[name="pw"]')
-    assert read_markup(register).password == ""
-    assert read_markup("<form><input type=password name=only></form>").password == ""
+    assert found.form == LoginFields(username="#who", password='input[name="pw"]')
+    assert read_markup(register).form is None
+    assert read_markup("<form><input type=password name=only></form>").form is None
 
 
 def test_a_broken_page_gives_what_stands_before_the_break():
