@@ -47,7 +47,7 @@ class RigClients:
         sent = dict(headers)
         if role is not None:
             sent["Authorization"] = f"Bearer {self._token(role, instance)}"
-        mode = self.target.client_address
+        mode = self.target.clients.address
         client = RecordingClient(
             instance.url,
             timeout_s=self.target.service.timeout_s,

@@ -59,6 +59,7 @@ def await_ready(copy: StartingCopy, target: Target, backend: Backend) -> None:
     raise StartupError(
         f"{said}: `{shlex.join(copy.argv)}`; the last {TAIL_LINES} lines of its log follow",
         output=tail(backend.log(copy.name)),
+        how=said,
     )
 
 

@@ -194,7 +194,7 @@ class DockerBackend:
             starts.append(lambda: start_valkey(engine, containers))
         if "smtp" in needs:
             starts.append(lambda: start_mail(engine, containers))
-        if self._target.client_address == "x-forwarded-for":
+        if self._target.clients.address == "x-forwarded-for":
             port = self._target.service.container_port
             starts.append(lambda: start_peer(engine, containers, "service-1", port))
         if not starts:

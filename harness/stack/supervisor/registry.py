@@ -186,9 +186,12 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
 
 def read_recipe(folder: Path) -> Recipe:
     """What the stack in `folder` was started from. Raises StackError if that cannot be read."""
+    from harness.config import in_file_shape
+
     try:
-        return msgspec.json.decode((folder / RECIPE).read_bytes(), type=Recipe)
-    except (OSError, msgspec.MsgspecError) as error:
+        document = msgspec.json.decode((folder / RECIPE).read_bytes())
+        return msgspec.convert(document | {"target": in_file_shape(document["target"])}, Recipe)
+    except (OSError, LookupError, TypeError, msgspec.MsgspecError) as error:
         raise StackError(f"{folder / RECIPE}: cannot be read ({error}); start the stack again") from error
 
 
