@@ -66,7 +66,12 @@ def ends(beats):
 
 
 def test_a_run_that_is_sustained_goes_on():
-    assert ends([beat(1, 100, 100), beat(2, 200, 200), beat(3, 400, 398), beat(4, 600, 599)]) == [None, None, None, None]
+    assert ends([beat(1, 100, 100), beat(2, 200, 200), beat(3, 400, 398), beat(4, 600, 599)]) == [
+        None,
+        None,
+        None,
+        None,
+    ]
 
 
 def test_a_run_ends_with_the_step_that_fails():
