@@ -113,7 +113,7 @@ class ItemHooks:
             observed.append(outcome)
         if outcome is not None and outcome.outcome == "error" and report.passed:
             report.outcome = "failed"
-            report.longrepr = str(outcome.detail["message"])
+            report.longrepr = outcome.message
         if report.failed and notes.exchanges:
             lines = "\n".join(curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:])
             report.sections.append(("the last requests, to repeat", lines))
