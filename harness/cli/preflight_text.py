@@ -10,14 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Observation, Outcome
-from harness.preflight import Score
+from harness.preflight import ReadinessScore
 
 _WIDTH = 160
 """Columns where nobody's terminal says how many there are."""
 _STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.ERROR: "bold yellow", Outcome.SKIP: "dim"}
 
 
-def preflight_document(run: str, target: str, seen: Sequence[Observation], score: Score) -> dict[str, Any]:
+def preflight_document(run: str, target: str, seen: Sequence[Observation], score: ReadinessScore) -> dict[str, Any]:
     """What `harness preflight --json` prints."""
     return {
         "run": run,
@@ -45,7 +45,7 @@ def preflight_document(run: str, target: str, seen: Sequence[Observation], score
 _COUNTS = {"passed": Outcome.PASS, "failed": Outcome.FAIL, "errors": Outcome.ERROR, "skipped": Outcome.SKIP}
 
 
-def print_preflight(seen: Sequence[Observation], score: Score) -> None:
+def print_preflight(seen: Sequence[Observation], score: ReadinessScore) -> None:
     """A line a check: outcome, time, what was found; below it, where something is wrong, what to do."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)

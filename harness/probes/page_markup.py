@@ -10,18 +10,25 @@ _SIMPLE = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 _TYPED = frozenset({"", "email", "text", "tel"})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginFields:
+    """CSS selectors of a login form's two fields."""
+
+    username: str
+    password: str
+
+
 @dataclass(slots=True)
-class Markup:
-    """Links in the order of the page, descriptions of an API, and CSS selectors of the login form's two fields."""
+class PageMarkup:
+    """Links in the order of the page, those to descriptions of an API, and the first form to log in by."""
 
     links: list[str] = field(default_factory=list)
     descriptions: list[str] = field(default_factory=list)
-    username: str = ""
-    password: str = ""
-    """"" where no form asks for one. A form with two, to register or to change it, is no login."""
+    form: LoginFields | None = None
+    """A form with two passwords, to register or to change it, is no login."""
 
 
-def read_markup(text: str) -> Markup:
+def read_markup(text: str) -> PageMarkup:
     """Read a page, however broken it is."""
     parser = _Parser()
     try:
@@ -36,7 +43,7 @@ def read_markup(text: str) -> Markup:
 class _Parser(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.markup = Markup()
+        self.markup = PageMarkup()
         self._typed = ""
         self._passwords: list[str] = []
 
@@ -53,8 +60,8 @@ class _Parser(HTMLParser):
                 self._field(said)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "form" and len(self._passwords) == 1 and self._typed and not self.markup.password:
-            self.markup.username, self.markup.password = self._typed, self._passwords[0]
+        if tag == "form" and len(self._passwords) == 1 and self._typed and self.markup.form is None:
+            self.markup.form = LoginFields(username=self._typed, password=self._passwords[0])
 
     def _field(self, said: dict[str, str]) -> None:
         kind = said.get("type", "").lower()
