@@ -17,7 +17,7 @@ from harness.model.quoting import one_line, quotation
 _LEAST_LEVEL = 0.95
 
 
-class Comparison(Enum):
+class ThresholdComparison(Enum):
     """All of an interval on one side of the threshold, or not."""
 
     MEETS = "meets"
@@ -89,7 +89,7 @@ def ruling(
     )
 
 
-def compare(interval: Interval, demand: Threshold) -> Comparison:
+def compare(interval: Interval, demand: Threshold) -> ThresholdComparison:
     """Does the whole interval meet the demand, none of it, or a part?"""
     low, high = interval
     limit = demand.value
@@ -107,8 +107,8 @@ def compare(interval: Interval, demand: Threshold) -> Comparison:
         case _:
             raise ValueError(f"no such comparison: {demand.op!r}")
     if meets:
-        return Comparison.MEETS
-    return Comparison.MISSES if misses else Comparison.STRADDLES
+        return ThresholdComparison.MEETS
+    return ThresholdComparison.MISSES if misses else ThresholdComparison.STRADDLES
 
 
 def _excess(interval: Interval, demand: Threshold) -> float:
@@ -171,8 +171,12 @@ def _over_numbers(criterion: Criterion, demand: Threshold, lines: Sequence[Final
     if not found:
         return _Finding(Status.NOT_RUN, f"no sample of {demand.stat}: {_nothing(criterion)}")
     for comparison, status, words in (
-        (Comparison.STRADDLES, Status.INCONCLUSIVE, "the interval holds values on both sides of the threshold"),
-        (Comparison.MISSES, Status.FAIL, "the whole interval misses the threshold"),
+        (
+            ThresholdComparison.STRADDLES,
+            Status.INCONCLUSIVE,
+            "the interval holds values on both sides of the threshold",
+        ),
+        (ThresholdComparison.MISSES, Status.FAIL, "the whole interval misses the threshold"),
     ):
         those = [pair for pair in found if compare(pair[1], demand) is comparison]
         if those:

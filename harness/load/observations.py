@@ -12,13 +12,10 @@ from harness.model import Observation, Outcome
 from harness.stats import clopper_pearson
 
 SUITE = "load"
-COMPLETED = "load.completed"
-GENERATOR = "load.generator"
-LATENCY = "load.latency"
-ERRORS = "load.errors"
-SHED = "load.shed"
-CHECKS = frozenset({COMPLETED, GENERATOR, LATENCY, ERRORS, SHED})
-"""Ids of all checks that a load run writes."""
+COMPLETED, GENERATOR = "load.completed", "load.generator"
+LATENCY, ERRORS, SHED = "load.latency", "load.errors", "load.shed"
+CHECK_IDS = frozenset({COMPLETED, GENERATOR, LATENCY, ERRORS, SHED})
+"""Every id that a load run writes; policies are checked against them."""
 _STATISTICS = ("p50", "p95", "p99")
 
 

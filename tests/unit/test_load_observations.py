@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.load import ALL, CHECKS, GeneratorError, LoadResult
+from harness.load import ALL, CHECK_IDS, GeneratorError, LoadResult
 from harness.load.observations import failed_observations, observations
 from harness.load.result import CanaryResult, Endpoint, Generator, Quantile
 from harness.model import Outcome
@@ -142,4 +142,4 @@ def test_no_figure_is_a_number_that_json_does_not_have():
 def test_every_check_that_a_load_run_writes_is_registered():
     shed = replace(ENDPOINT, kinds={"shed": 10})
     seen = observations(replace(GOOD, endpoints={"GET /x": shed, ALL: shed}))
-    assert {line.check for line in (*seen, *failed_observations(GeneratorError("gone")))} == CHECKS
+    assert {line.check for line in (*seen, *failed_observations(GeneratorError("gone")))} == CHECK_IDS

@@ -11,9 +11,8 @@ from harness.report import findings
 from harness.report.html.facts import headline_facts, machine_words, repeat_commands, version_rows
 from harness.report.html.frame import render_alone
 from harness.report.html.latency import latency_figure, read_timeline
-from harness.report.html.lines import TROUBLE, suite_groups
+from harness.report.html.lines import TROUBLE, preflight_part, suite_groups
 from harness.report.html.phases import phase_rows
-from harness.report.html.preflight import preflight_part
 from harness.report.html.proven import proven_part
 from harness.report.html.ratios import CHECK as RATIO_CHECK
 from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, ratio_scale
