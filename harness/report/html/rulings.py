@@ -90,10 +90,6 @@ def areas(views: Sequence[RulingView]) -> tuple[Area, ...]:
 
 
 def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evidence]) -> RulingView:
-    demand = criterion.demand if criterion is not None else None
-    drawn = None
-    if ruling.interval is not None and demand is not None:
-        drawn = _interval_figure(ruling.interval, demand, _value(ruling, demand.stat, lines))
     quoted = lines.get(ruling.first) if ruling.first is not None and ruling.waiver is None else None
     shown = _worst_first(ruling.evidence, lines)
     trouble = [seq for seq in shown if seq in lines and lines[seq].outcome in TROUBLE]
@@ -109,7 +105,7 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
         requires=plain(ruling.requires, 600),
         measured=one_line(ruling.measured, 400),
         threshold=one_line(ruling.threshold, 200),
-        figure=drawn,
+        figure=_figure(ruling, criterion, lines),
         n=ruling.n,
         reason=plain(f"{own_words(ruling, quoted)}." if quoted is not None else ruling.reason, 1_200),
         said=_assertion(plain(quoted.says, 2_000)) if quoted is not None else "",
@@ -118,6 +114,13 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
         first=first,
         waiver=_waiver(ruling),
     )
+
+
+def _figure(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evidence]) -> Markup | None:
+    demand = criterion.demand if criterion is not None else None
+    if ruling.interval is None or demand is None:
+        return None
+    return _interval_figure(ruling.interval, demand, _value(ruling, demand.stat, lines))
 
 
 def _assertion(message: str) -> str:
