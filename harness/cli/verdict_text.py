@@ -38,8 +38,8 @@ def print_verdict(verdict: Verdict, run: Path) -> None:
     for ruling in verdict.criteria:
         if ruling.status not in (Status.PASS, Status.NOT_APPLICABLE):
             _print_open(console, ruling, lines)
-    for reason in verdict.held_back:
-        _print_whole(console, f"held back: {reason}")
+    for one in verdict.held_back:
+        _print_whole(console, f"held back: {one.text}")
     console.print()
     console.print(
         Text.assemble(

@@ -19,7 +19,7 @@ def verdict_document(verdict: Verdict) -> bytes:
         "verdict": verdict.verdict,
         "score": verdict.score,
         "build": {"kind": verdict.build.kind, "id": verdict.build.id, "dirty": verdict.build.dirty},
-        "held_back": verdict.held_back,
+        "held_back": [one.text for one in verdict.held_back],
         "criteria": [_criterion(ruling) for ruling in verdict.criteria],
         "evidence_sha256": verdict.evidence_sha256,
     }

@@ -154,6 +154,38 @@ class Record:
     evidence: tuple[Evidence, ...]
 
 
+class HoldBackKind(StrEnum):
+    """What keeps a run from a better verdict, beside its criteria."""
+
+    INTEGRITY = "integrity"
+    """The run's files are not whole, or not of one run that ended."""
+    NOTHING_PASSED = "nothing_passed"
+    NOTHING_REQUIRED = "nothing_required"
+    """The policy demands nothing of the target."""
+    NARROWED = "narrowed"
+    """A part of the run was left out by hand."""
+    BUILD_UNKNOWN = "build_unknown"
+    BUILD_DIRTY = "build_dirty"
+    COLLECTION_ERROR = "collection_error"
+    """A file of tests could not be read."""
+    UNCLAIMED_FAILURE = "unclaimed_failure"
+    """Something failed, and no criterion looks at it."""
+    LOST_ATTEMPT = "lost_attempt"
+    """A failed test was to be repeated, and the repetition left no line."""
+    MISSING_LINE = "missing_line"
+    """A test was collected and left no evidence."""
+    UNSTATED = "unstated"
+    """Read back from a `verdict.json`, which keeps the words alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """One thing that keeps a run from a better verdict, beside its criteria."""
+
+    kind: HoldBackKind
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The ruling over a whole run, as in `verdict.json` (DESIGN 4.2)."""
@@ -166,6 +198,5 @@ class Verdict:
     score: float
     build: Build
     criteria: tuple[Ruling, ...]
-    held_back: tuple[str, ...]
-    """Why the run is no better than it is, beside the criteria: integrity, stray failures, a dirty build."""
+    held_back: tuple[HeldBack, ...]
     evidence_sha256: str

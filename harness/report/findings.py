@@ -94,7 +94,7 @@ def _why_unjudged(run: RunFiles) -> str:
 
 def _why_inconclusive(verdict: Verdict, required: Sequence[Ruling]) -> str:
     open_ones = _with(required, Status.INCONCLUSIVE, Status.NOT_RUN)
-    held = one_line(verdict.held_back[0], 240).rstrip(".") if verdict.held_back else ""
+    held = one_line(verdict.held_back[0].text, 240).rstrip(".") if verdict.held_back else ""
     if open_ones:
         sentence = f"{_share(open_ones, required)} could not be ruled on: {_names(open_ones)}"
         return f"{sentence}. Also held back: {held}." if held else f"{sentence}."

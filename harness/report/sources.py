@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.errors import BrokenRunError
-from harness.model import Build, Criterion, Evidence, Policy, Verdict
+from harness.model import Build, Criterion, Evidence, HoldBackKind, Policy, Verdict
 from harness.run import read_document, read_evidence
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ def read_run(path: Path) -> RunFiles:
     return RunFiles(
         path=path,
         facts=facts,
-        verdict=_read_if_there(path / "verdict.json", Verdict),
+        verdict=_read_verdict(path / "verdict.json"),
         policy=_read_if_there(path / "policy.json", Policy),
         evidence=reading.lines,
         problems=reading.problems,
@@ -139,12 +139,26 @@ def is_superseded(line: Evidence) -> bool:
     return line.detail.get("superseded") is True
 
 
+def _read_verdict(path: Path) -> Verdict | None:
+    """The verdict of the file, which keeps the words of a hold-back alone."""
+    if not path.is_file():
+        return None
+    document = read_document(path)
+    texts = document.get("held_back", ())
+    kept = [{"kind": HoldBackKind.UNSTATED, "text": text} for text in texts]
+    return _convert(path, document | {"held_back": kept}, Verdict)
+
+
 def _read_if_there(path: Path, kind: type[T]) -> T | None:
     return _read_as(path, kind) if path.is_file() else None
 
 
 def _read_as(path: Path, kind: type[T]) -> T:
+    return _convert(path, read_document(path), kind)
+
+
+def _convert(path: Path, document: object, kind: type[T]) -> T:
     try:
-        return msgspec.convert(read_document(path), kind)
+        return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path}: is not what a run keeps there ({error}); judge or run it again") from error

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.judge import judge
-from harness.prove.controls import alarms_of
-from harness.prove.selection import Ruled
+from harness.prove.controls import find_alarms
+from harness.prove.selection import JudgedRun
 from tests.judging import criterion, line, policy, record
 
 HEADERS = criterion("headers.*", id="security.headers")
@@ -12,31 +12,31 @@ SKIP = line("skip", "headers.authenticated", detail={"reason": "the target shows
 PASS = line("pass", "headers.hsts")
 
 
-def ruled(*lines, started=True):
+def judged_run(*lines, started=True):
     whole = record(*lines, started=started)
-    return Ruled(verdict=judge(policy(HEADERS), (), whole), evidence=whole.evidence)
+    return JudgedRun(verdict=judge(policy(HEADERS), (), whole), evidence=whole.evidence)
 
 
 def test_a_run_that_is_well_has_nothing_against_it():
-    assert alarms_of(ruled(PASS), partial=False) == ()
+    assert find_alarms(judged_run(PASS), partial=False) == ()
 
 
 @pytest.mark.parametrize("outcome", ["fail", "error"])
 @pytest.mark.parametrize("foreign", [False, True])
 def test_what_fails_or_cannot_be_told_is_an_alarm_of_every_service(outcome, foreign):
-    (alarm,) = alarms_of(ruled(PASS, SKIP, line(outcome, "headers.nosniff")), partial=True, foreign=foreign)
+    (alarm,) = find_alarms(judged_run(PASS, SKIP, line(outcome, "headers.nosniff")), partial=True, foreign=foreign)
     assert alarm.startswith("security.headers is ")
 
 
 def test_a_skip_is_an_alarm_of_our_own_service_alone():
-    (alarm,) = alarms_of(ruled(PASS, SKIP), partial=True)
+    (alarm,) = find_alarms(judged_run(PASS, SKIP), partial=True)
     assert alarm.startswith("security.headers is inconclusive: 1 skipped")
-    assert alarms_of(ruled(PASS, SKIP), partial=True, foreign=True) == ()
+    assert find_alarms(judged_run(PASS, SKIP), partial=True, foreign=True) == ()
 
 
 def test_a_part_in_which_nothing_ran_is_no_alarm_and_a_whole_run_is():
-    empty = ruled(SKIP, started=False)
-    assert alarms_of(empty, partial=True) == ()
-    alarms = alarms_of(empty, partial=False)
+    empty = judged_run(SKIP, started=False)
+    assert find_alarms(empty, partial=True) == ()
+    alarms = find_alarms(empty, partial=False)
     assert "no check passed in this run" in alarms
     assert any(alarm.startswith("security.headers is not_run") for alarm in alarms)

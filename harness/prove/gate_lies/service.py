@@ -44,7 +44,7 @@ HOW = os.environ.get("HOW", "well")
 LIMITER = Limiter(int(os.environ.get("LIMIT", "0")), float(os.environ.get("WINDOW_S", "1")))
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class SmallServiceHandler(http.server.BaseHTTPRequestHandler):
     """Answers every known path alike."""
 
     protocol_version = "HTTP/1.1"
@@ -56,12 +56,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         wait = LIMITER.wait_s(self.client_address[0]) if self.path != "/ready" else 0.0
         status = 429 if wait else 200 if self.path in PATHS else 404
         if self.path == "/item" and not wait:
-            if HOW == "broken" or (HOW == "broken at first" and not Handler.asked):
+            if HOW == "broken" or (HOW == "broken at first" and not SmallServiceHandler.asked):
                 status = 503
-            Handler.asked = True
+            SmallServiceHandler.asked = True
         body = BODY
         if self.path == "/version":
-            body = b'{"build": "2"}' if HOW == "deployed" and Handler.asked else b'{"build": "1"}'
+            body = b'{"build": "2"}' if HOW == "deployed" and SmallServiceHandler.asked else b'{"build": "1"}'
         self.send_response(status)
         if wait:
             self.send_header("Retry-After", str(int(wait) + 1))
@@ -79,7 +79,7 @@ def main() -> None:
     if HOW == "dead":
         sys.exit("no such table: items")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), SmallServiceHandler).serve_forever()
 
 
 if __name__ == "__main__":

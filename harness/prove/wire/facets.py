@@ -1,9 +1,9 @@
-"""What an exchange shows of its operation, piece by piece: the facets that a mutant may change and a test may guard."""
+"""What an exchange shows of its operation, piece by piece: facets that a mutant may change and a check may guard."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -35,6 +35,17 @@ NOBODYS = frozenset(
     }
 )
 """Headers that no client acts upon: the proxy's own framing, the clock, and names that serve a log."""
+_TIMED = ("load.*", "cache.ratio", "cache.compared", "cache.noise", "ratelimit.window")
+_CHECKS_OF = (
+    ("latency", ("load.*", "api.*", "page.*", "health.*")),
+    ("cache", ("cache.*", "api.*", "auth.*", "metrics.*", "page.*")),
+    ("page", ("page.*", "input.*", "errors.*", "csp.*", "api.*", "auth.*", "csrf.*")),
+    ("header set-cookie", ("cookies.*", "headers.*", "auth.*", "csrf.*", "page.*")),
+    ("header access-control-", ("cors.*",)),
+    ("header vary", ("cors.*", "cache.*")),
+    ("header content-security-policy", ("csp.*", "headers.*", "errors.*", "page.*")),
+)
+"""The beginning of a facet, and the checks for it. Anything else is bound to every check that does not measure time."""
 _CACHE_SIGNS = ("age", "etag", "last-modified", "x-cache", "cf-cache-status")
 _OK = 200
 _MOST_BYTES = 8 * 2**20
@@ -45,7 +56,7 @@ Exchange = tuple[Request, Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class SampledExchange:
     """A whole exchange of the healthy run: one of each kind is kept in memory, to draw mutants from."""
 
     operation: str
@@ -54,7 +65,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ObservedExchange:
     """An exchange as the journal keeps it: what it shows, not what it holds."""
 
     operation: str
@@ -77,10 +88,10 @@ class Seen:
         return self.operation, self.method, self.status, self.content_type
 
 
-def seen_of(request: Request, answer: Answer, operations: Operations, test_ids: Iterable[str] = ()) -> Seen:
+def observe(request: Request, answer: Answer, operations: Operations, test_ids: Iterable[str] = ()) -> ObservedExchange:
     """What the journal keeps of an exchange."""
     shown = without_coding(answer)
-    return Seen(
+    return ObservedExchange(
         operation=operations.name(request.method, request.path, answer.status),
         method=request.method,
         path=request.path,
@@ -117,6 +128,21 @@ def covers(facet: str, other: str) -> bool:
     if name == _ANY:
         return other.startswith(f"{kind} ")
     return facet == other
+
+
+def speaks_of(check: str, facet: str) -> bool:
+    """May a failure of that check be the doing of a mutant of that facet?
+
+    A check that measures time fails by chance now and then; it must not make a changed header look guarded.
+    """
+    for prefix, checks in _CHECKS_OF:
+        if facet.startswith(prefix):
+            return _any(check, checks)
+    return not _any(check, _TIMED)
+
+
+def _any(check: str, globs: Collection[str]) -> bool:
+    return any(fnmatchcase(check, glob) for glob in globs)
 
 
 def without_coding(answer: Answer) -> Answer:

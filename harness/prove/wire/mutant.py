@@ -9,7 +9,7 @@ from random import Random
 
 from harness.prove.model import Defect
 from harness.prove.wire import diff
-from harness.prove.wire.operations import Operations, Place
+from harness.prove.wire.operations import Operations, WhereFilter
 from harness.prove.wire.operators import OPERATORS, Mutation, mutation_of
 from harness.proxy.exchange import Answer, Request, Send
 
@@ -28,7 +28,7 @@ class WireMutant:
         """`operations` as the OpenAPI document names them: `GET /x/{id}`. Raises ConfigError for a wrong defect."""
         self._mutation = mutation_for(defect, seed)
         self._operator = OPERATORS[defect.operator]
-        self._place = Place(defect.where, Operations(operations))
+        self._filter = WhereFilter(defect.where, Operations(operations))
         self.seen = 0
         """Exchanges that the defect's `where` takes."""
         self.applied = 0
@@ -41,7 +41,7 @@ class WireMutant:
         if self._operator.asks:
             return await send(self._asked(request))
         answer = await send(_plain(request) if self._reads(request) else request)
-        if not self._place.takes(request, answer):
+        if not self._filter.takes(request, answer):
             return answer
         self.seen += 1
         changed = self._mutation.answer(request, answer)
@@ -57,10 +57,10 @@ class WireMutant:
 
     def _reads(self, request: Request) -> bool:
         # whether the path is one that the service has is known with the answer alone
-        return self._operator.reads_body and any(self._place.asks(request, status) for status in (200, 404))
+        return self._operator.reads_body and any(self._filter.asks(request, status) for status in (200, 404))
 
     def _asked(self, request: Request) -> Request:
-        if not self._place.asks(request):
+        if not self._filter.asks(request):
             return request
         self.seen += 1
         asked = self._mutation.request(request)

@@ -1,4 +1,4 @@
-"""What a wire operator is: a small mistake made with an exchange, and what it is called (HTTPMutator; DESIGN 8)."""
+"""What a wire operator is: a small mistake made with an exchange, and what it is called (HTTPMutator)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from typing import Generic, TypeVar
 from harness.proxy.exchange import Answer, Request
 
 A = TypeVar("A")
+
+
+class ArgumentError(ValueError):
+    """An operator's argument makes no sense: which, and what was expected."""
+
+    def __init__(self, argument: str, what: str) -> None:
+        super().__init__(f"{argument}: {what}")
+        self.argument = argument
+        self.what = what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +49,7 @@ class Operator(Generic[A]):
     does: str
     """In words, for a table."""
     args: type[A]
-    """A frozen dataclass: the keys of `args` in `defect.toml`. Raises ValueError for values that make no sense."""
+    """A frozen dataclass: the keys of `args` in `defect.toml`. Raises ArgumentError for values that make no sense."""
     facet: Callable[[A], str]
     """What it changes, as `facets_of` names it; `status *` for whatever status there is."""
     make: Callable[[A, Random], Mutation]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 from harness.probes.headers import parse_media_type
-from harness.prove.wire.operators.operator import Mutation, NoArgs, Operator, fixed
+from harness.prove.wire.operators.operator import ArgumentError, Mutation, NoArgs, Operator, fixed
 from harness.proxy.exchange import Answer, Request
 
 _FACET = fixed("page")
@@ -17,14 +18,14 @@ _INTEGRITY = b' integrity="sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Markup:
+class MarkupArgs:
     """What is put into the page, before the end of its body."""
 
     markup: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replacement:
+class ReplaceTextArgs:
     """A regular expression, and what is put in place of all that it finds."""
 
     find: str
@@ -34,11 +35,11 @@ class Replacement:
         try:
             re.compile(self.find).sub(self.put, "")
         except (re.error, IndexError) as error:
-            raise ValueError(f"find: {self.find!r} is no regular expression that `put` fits ({error})") from None
+            raise ArgumentError("find", f"{self.find!r} is no regular expression that `put` fits ({error})") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
+class MissingPathArgs:
     """A path that the service does not have."""
 
     path: str = "/no-such-image.png"
@@ -64,7 +65,7 @@ def _inserted(markup: str) -> Mutation:
     return Mutation(answer=lambda _request, answer: into_page(answer, markup))
 
 
-def _replaced(args: Replacement, _chance: Random) -> Mutation:
+def _replaced(args: ReplaceTextArgs, _chance: Random) -> Mutation:
     pattern = re.compile(args.find, re.DOTALL)
 
     def change(_request: Request, answer: Answer) -> Answer | None:
@@ -117,7 +118,7 @@ def _wrong_integrity(_args: NoArgs, _chance: Random) -> Mutation:
     return Mutation(answer=change)
 
 
-OPERATORS: tuple[Operator[NoArgs] | Operator[Markup] | Operator[Replacement] | Operator[Missing], ...] = (
+OPERATORS: tuple[Operator[Any], ...] = (
     Operator(
         name="console-error",
         does="A script writes an error to the console.",
@@ -147,7 +148,7 @@ OPERATORS: tuple[Operator[NoArgs] | Operator[Markup] | Operator[Replacement] | O
     Operator(
         name="failed-request",
         does="The page shows an image that is not there.",
-        args=Missing,
+        args=MissingPathArgs,
         facet=_FACET,
         make=lambda args, _chance: _inserted(f'<img src="{args.path}" alt="">'),
         reads_body=True,
@@ -155,7 +156,7 @@ OPERATORS: tuple[Operator[NoArgs] | Operator[Markup] | Operator[Replacement] | O
     Operator(
         name="insert-markup",
         does="The page holds a piece of markup more.",
-        args=Markup,
+        args=MarkupArgs,
         facet=_FACET,
         make=lambda args, _chance: _inserted(args.markup),
         reads_body=True,
@@ -163,7 +164,7 @@ OPERATORS: tuple[Operator[NoArgs] | Operator[Markup] | Operator[Replacement] | O
     Operator(
         name="replace-text",
         does="What a regular expression finds in the body is replaced.",
-        args=Replacement,
+        args=ReplaceTextArgs,
         facet=_FACET,
         make=_replaced,
         reads_body=True,
