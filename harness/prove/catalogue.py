@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from harness.config.toml_reader import TomlFile, nearest, read_toml
 from harness.errors import ConfigError
 from harness.model import Criterion, DefectKind, Policy, Status
 from harness.prove.gate_lies import LIES
-from harness.prove.model import Defect, Expectation, Where
+from harness.prove.model import Defect, Expectation, WrittenDefect
 from harness.prove.patch.source_copy import read_patch
 from harness.prove.wire.operators import validate
 
 FILE = "defect.toml"
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _STATUSES = tuple(status.value for status in Status)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _DefectFile:
-    id: str
-    kind: DefectKind
-    area: str
-    title: str
-    why: str
-    expect: Expectation
-    patch: str = ""
-    operator: str = ""
-    where: Where = field(default_factory=Where)
-    args: Mapping[str, Any] = field(default_factory=dict)
-    lie: str = ""
-    accepted: str = ""
-    equivalent: str = ""
 
 
 _OWN_KEYS: Mapping[DefectKind, frozenset[str]] = {
@@ -73,44 +55,31 @@ def choose_defects(
     defects: Iterable[Defect], *, kinds: Collection[str] = (), areas: Collection[str] = (), only: Collection[str] = ()
 ) -> tuple[Defect, ...]:
     """Narrow the catalogue. Raises ConfigError for a word that no defect has."""
-    chosen = tuple(defects)
-    for option, words, names in (
-        ("--kind", kinds, {one.kind for one in chosen}),
-        ("--area", areas, {one.area for one in chosen}),
-        ("--only", only, {one.id for one in chosen}),
-    ):
-        for word in words:
-            if not any(fnmatchcase(name, word) for name in names):
-                raise ConfigError(f"{option} {word}: no such defect in the catalogue; {nearest(word, names)}")
+    known = tuple(defects)
+    _check_known("--kind", kinds, {one.kind for one in known})
+    _check_known("--area", areas, {one.area for one in known})
+    _check_known("--only", only, {one.id for one in known})
     return tuple(
         one
-        for one in chosen
+        for one in known
         if one.kind in (kinds or {one.kind})
         and one.area in (areas or {one.area})
         and any(fnmatchcase(one.id, word) for word in only or ("*",))
     )
 
 
+def _check_known(option: str, words: Collection[str], names: Collection[str]) -> None:
+    for word in words:
+        if not any(fnmatchcase(name, word) for name in names):
+            raise ConfigError(f"{option} {word}: no such defect in the catalogue; {nearest(word, names)}")
+
+
 def _load(file: TomlFile, policy: Policy, checks: Collection[str], source: str) -> Defect:
-    written = file.read(_DefectFile)
+    written = file.read(WrittenDefect)
     _check_words(file, written)
     _check_expectation(file, written, policy, checks)
-    defect = Defect(
-        id=written.id,
-        kind=written.kind,
-        area=written.area,
-        title=written.title,
-        why=written.why,
-        folder=file.path.parent,
-        expect=written.expect,
-        patch=written.patch,
-        operator=written.operator,
-        where=written.where,
-        args=written.args,
-        lie=written.lie,
-        accepted=written.accepted,
-        equivalent=written.equivalent,
-    )
+    keys = {one.name: getattr(written, one.name) for one in fields(written)}
+    defect = Defect(folder=file.path.parent, **keys)
     if defect.kind == "patch":
         read_patch(defect.folder / defect.patch, source)
     elif defect.kind == "wire":
@@ -120,7 +89,7 @@ def _load(file: TomlFile, policy: Policy, checks: Collection[str], source: str) 
     return defect
 
 
-def _check_words(file: TomlFile, written: _DefectFile) -> None:
+def _check_words(file: TomlFile, written: WrittenDefect) -> None:
     if not _ID.fullmatch(written.id):
         raise file.error(f"{written.id!r} is no id; small letters, digits, '.' and '-' make one", ("id",))
     for key in ("area", "title", "why"):
@@ -134,7 +103,7 @@ def _check_words(file: TomlFile, written: _DefectFile) -> None:
                 raise file.error(f"belongs to defects of kind {kind!r}, not {written.kind!r}", (key,))
 
 
-def _check_expectation(file: TomlFile, written: _DefectFile, policy: Policy, checks: Collection[str]) -> None:
+def _check_expectation(file: TomlFile, written: WrittenDefect, policy: Policy, checks: Collection[str]) -> None:
     expect = written.expect
     if expect.status not in _STATUSES:
         raise file.error(f"unknown status {expect.status!r}; {nearest(expect.status, _STATUSES)}", ("expect", "status"))

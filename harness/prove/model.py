@@ -44,8 +44,8 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Defect:
-    """One seeded mistake of the catalogue."""
+class WrittenDefect:
+    """A `defect.toml`."""
 
     id: str
     kind: DefectKind
@@ -53,7 +53,6 @@ class Defect:
     title: str
     why: str
     """What a team did wrong, and why it is easy to do."""
-    folder: Path
     expect: Expectation
     patch: str = ""
     """`patch`: name of the unified diff in the folder."""
@@ -67,6 +66,14 @@ class Defect:
     """Why a wire mutant may survive."""
     equivalent: str = ""
     """Why it changes nothing that a client could care about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect(WrittenDefect):
+    """One seeded mistake of the catalogue."""
+
+    folder: Path
+    """Where its files lie."""
 
     def came_to(self, status: MutantStatus, *, reason: str = "", seconds: float = 0.0) -> Result:
         """What became of it."""

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -71,16 +72,14 @@ def make_proof_plan(
     source = None if url else source_of(target)
     seed = secrets.randbelow(10**6) if request.seed is None else request.seed
     defects = _sampled(_chosen(request, policy, checks, source, url), request.sample, seed)
-    needed = _suites_for(defects, policy, checks, suites) if request.is_partial else ()
-    chosen = choose(suites, needed, request.without)
-    left_out = sorted({suite.name for suite in suites} - {suite.name for suite in chosen})
+    chosen = choose(suites, _suites_for(defects, policy, checks, suites) if request.is_partial else (), request.without)
     wire = any(one.kind == "wire" for one in defects) or bool(request.draw) or bool(url)
     return ProofPlan(
         target=target,
         overrides=overrides,
         policy=policy,
         suites=tuple(suite.name for suite in chosen),
-        narrowed=f"--without {','.join(left_out)}" if left_out else "",
+        narrowed=_left_out(suites, chosen),
         defects=defects,
         catalogue=request.catalogue or root() / CATALOGUE,
         control=_control(request.catalogue, source),
@@ -96,6 +95,11 @@ def make_proof_plan(
         seed=seed,
         asked=_narrowing(request),
     )
+
+
+def _left_out(suites: Sequence[Suite], chosen: Sequence[Suite]) -> str:
+    names = sorted({suite.name for suite in suites} - {suite.name for suite in chosen})
+    return f"--without {','.join(names)}" if names else ""
 
 
 def _healthy_runs(request: ProofRequest, defects: Sequence[Defect]) -> int:
@@ -153,9 +157,7 @@ def _chosen(
         known = load_catalogue(request.catalogue, policy, checks, source.folder.as_posix() if source else SOURCES)
     defects = choose_defects(known, kinds=kinds, areas=request.areas, only=request.only)
     if request.changed is not None:
-        if source is None:
-            raise UsageError(f"--changed {request.changed}: a service at a --url has no sources here; leave it out")
-        defects = _touching(defects, _changed_files(source.top, request.changed), source)
+        defects = _touching(defects, request.changed, source)
     if not defects and not url:
         raise UsageError("no defect is left to try: there is nothing to prove; ask for more of the catalogue")
     if source is not None:
@@ -196,11 +198,13 @@ def _suites_for(
 ) -> tuple[str, ...]:
     """Suites that write what the expected criteria look at: for a few defects, the others need not run."""
     wanted = {one.expect.criterion for one in defects}
-    patterns = [check for one in policy.criteria if one.id in wanted for check in one.select.checks]
-    written = {check for check in checks if any(_overlap(check, pattern) for pattern in patterns)}
-    found = tuple(suite.name for suite in suites if any(suite.name in checks[check] for check in written))
+    patterns = {check for one in policy.criteria if one.id in wanted for check in one.select.checks}
+    writers = {
+        name for check, pattern in product(checks, patterns) if _overlap(check, pattern) for name in checks[check]
+    }
+    names = tuple(suite.name for suite in suites)
     # choose() takes an empty list for all of them
-    return found or tuple(suite.name for suite in suites)[:1]
+    return tuple(name for name in names if name in writers) or names[:1]
 
 
 def _overlap(check: str, pattern: str) -> bool:
@@ -208,8 +212,11 @@ def _overlap(check: str, pattern: str) -> bool:
     return fnmatchcase(check, pattern) or fnmatchcase(pattern, check)
 
 
-def _touching(defects: Sequence[Defect], changed: frozenset[Path], source: Source) -> tuple[Defect, ...]:
+def _touching(defects: Sequence[Defect], ref: str, source: Source | None) -> tuple[Defect, ...]:
     """Defects in files that changed: a patch by what it touches, any by what lies in its own folder."""
+    if source is None:
+        raise UsageError(f"--changed {ref}: a service at a --url has no sources here; leave it out")
+    changed = _changed_files(source.top, ref)
     return tuple(
         one
         for one in defects

@@ -55,7 +55,12 @@ class JudgedRun:
     @property
     def failed(self) -> tuple[str, ...]:
         """Criteria that failed."""
-        return tuple(one.id for one in self.verdict.criteria if one.status is Status.FAIL)
+        return tuple(one.id for one in self.failed_rulings)
+
+    @property
+    def failed_rulings(self) -> tuple[Ruling, ...]:
+        """Rulings that failed."""
+        return tuple(one for one in self.verdict.criteria if one.status is Status.FAIL)
 
     @property
     def failures(self) -> tuple[Evidence, ...]:
@@ -95,16 +100,16 @@ def select_tests(criterion: Criterion, check: str, healthy: Iterable[Evidence]) 
     the healthy run has no such evidence: then nothing can be selected.
     """
     selected = (one.line for one in select(criterion, settle(healthy).observed))
-    lines = [line for line in selected if not check or fnmatchcase(line.check, check)]
+    lines = [line for line in selected if fnmatchcase(line.check, check or "*")]
     if not lines:
         return None
-    of_tests = [line for line in lines if line.test]
+    tests = {line.test: line.suite for line in lines if line.test}
     return Selection(
         criterion=criterion.id,
         check=check,
-        suites=tuple(sorted({line.suite for line in of_tests})),
-        tests=tuple(sorted({line.test for line in of_tests if line.test})),
-        preflight=not of_tests,
+        suites=tuple(sorted(set(tests.values()))),
+        tests=tuple(sorted(tests)),
+        preflight=not tests,
         until=(check,) if check else criterion.select.checks,
     )
 
@@ -121,17 +126,22 @@ def decide_status(
     left_out = narrowed and control in (None, Status.NOT_RUN)
     if control is not Status.PASS and not left_out:
         return MutantStatus.INCONCLUSIVE, f"{expect.criterion} is {control} on the healthy service: it can say nothing"
-    expected = run.ruling(expect.criterion)
-    if expected is not None and expected.status is Status.FAIL:
-        if expect.check and not any(fnmatchcase(check, expect.check) for check in run.checks):
-            return MutantStatus.MISATTRIBUTED, f"{expect.criterion} failed, but not by {expect.check}"
-        return MutantStatus.KILLED, expected.reason
-    other = next((one for one in run.verdict.criteria if one.required and one.status is Status.FAIL), None)
+    expected = next((one for one in run.failed_rulings if one.id == expect.criterion), None)
+    if expected is not None:
+        return _attribute(expect.check, expected, run)
+    other = next((one for one in run.failed_rulings if one.required), None)
     if other is not None:
         return MutantStatus.MISATTRIBUTED, f"not {expect.criterion}, but {other.id}: {other.reason}"
     if run.error:
         return MutantStatus.INCONCLUSIVE, run.error
     return MutantStatus.SURVIVED, f"{expect.criterion} is {run.status(expect.criterion)}; nothing failed"
+
+
+def _attribute(check: str, failed: Ruling, run: JudgedRun) -> tuple[MutantStatus, str]:
+    """The expected criterion failed: a kill, unless a named check should have failed and did not."""
+    if check and not any(fnmatchcase(one, check) for one in run.checks):
+        return MutantStatus.MISATTRIBUTED, f"{failed.id} failed, but not by {check}"
+    return MutantStatus.KILLED, failed.reason
 
 
 def criterion_of(policy: Policy, id_: str) -> Criterion:

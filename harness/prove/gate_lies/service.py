@@ -54,11 +54,7 @@ class SmallServiceHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer, or refuse who asks too often."""
         wait = LIMITER.wait_s(self.client_address[0]) if self.path != "/ready" else 0.0
-        status = 429 if wait else 200 if self.path in PATHS else 404
-        if self.path == "/item" and not wait:
-            if HOW == "broken" or (HOW == "broken at first" and not SmallServiceHandler.asked):
-                status = 503
-            SmallServiceHandler.asked = True
+        status = 429 if wait else self._status()
         body = BODY
         if self.path == "/version":
             body = b'{"build": "2"}' if HOW == "deployed" and SmallServiceHandler.asked else b'{"build": "1"}'
@@ -69,6 +65,14 @@ class SmallServiceHandler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _status(self) -> int:
+        """Of a request that is served."""
+        if self.path != "/item":
+            return 200 if self.path in PATHS else 404
+        broken = HOW == "broken" or (HOW == "broken at first" and not SmallServiceHandler.asked)
+        SmallServiceHandler.asked = True
+        return 503 if broken else 200
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Nobody reads it."""

@@ -155,18 +155,17 @@ def _matrix(
     marks = {one.id: _marks(one, expected.get(one.id, ""), selects.get(one.expected, ())) for one in tried}
     checks = sorted({check for found in marks.values() for check in found})
     failed = {check for one in (*tried, *proof.drawn) for check in one.checks}
+
+    def row(one: Result) -> tuple[DefectEntry, list[str]]:
+        return entries[one.id], [marks[one.id].get(check, "") for check in checks]
+
+    groups = _grouped(tried, lambda one: (one.kind, one.area))
     return {
         "columns": texts(checks),
-        "groups": [
-            (
-                f"{kind}: {one_line(area, 80)}",
-                [(entries[one.id], [marks[one.id].get(check, "") for check in checks]) for one in own],
-            )
-            for (kind, area), own in _grouped(tried, lambda one: (one.kind, one.area))
-        ],
+        "groups": [(f"{kind}: {one_line(area, 80)}", [*map(row, own)]) for (kind, area), own in groups],
         "blind": texts(sorted(set(record.healthy_checks) - failed)),
         "ran": len(record.healthy_checks),
-        "alone": [(texts((check,))[0], _of(own, entries)) for check, own in _seen_by_one(tried)],
+        "alone": [(one_line(check, 160), _of(own, entries)) for check, own in _seen_by_one(tried)],
         "full": record.full,
     }
 
