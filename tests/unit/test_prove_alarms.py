@@ -1,8 +1,11 @@
 """What a healthy run has against the service, and what is no false alarm."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.judge import judge
+from harness.model import UNKNOWN_BUILD, Build, HeldBack, HoldBackKind, Verdict
 from harness.prove.controls import find_alarms
 from harness.prove.selection import JudgedRun
 from tests.judging import criterion, line, policy, record
@@ -40,3 +43,27 @@ def test_a_part_in_which_nothing_ran_is_no_alarm_and_a_whole_run_is():
     alarms = find_alarms(empty, partial=False)
     assert "no check passed in this run" in alarms
     assert any(alarm.startswith("security.headers is not_run") for alarm in alarms)
+
+
+def of_build(build: Build, narrowed: str = "") -> JudgedRun:
+    """A run of that build by a policy that demands a clean one."""
+    whole = replace(record(PASS), build=build, narrowed=narrowed)
+    return JudgedRun(verdict=judge(replace(policy(HEADERS), clean_build=True), (), whole), evidence=whole.evidence)
+
+
+@pytest.mark.parametrize("build", [UNKNOWN_BUILD, Build(kind="commit", id="4f0c1f6", dirty=True)])
+def test_a_copy_of_no_known_build_that_was_narrowed_is_no_alarm(build):
+    run = of_build(build, narrowed="--without cache")
+    assert len(run.verdict.held_back) == 2
+    assert find_alarms(run, partial=False) == ()
+
+
+@pytest.mark.parametrize("kind", HoldBackKind)
+@pytest.mark.parametrize("text", ["the build failed", "the run was narrowed", "no check passed"])
+def test_the_kind_alone_says_what_is_no_alarm_whatever_the_words(kind, text):
+    run = judged_run(PASS)
+    verdict: Verdict = replace(run.verdict, held_back=(HeldBack(kind, text),))
+    tolerated = {HoldBackKind.NARROWED, HoldBackKind.BUILD_UNKNOWN, HoldBackKind.BUILD_DIRTY}
+    assert find_alarms(replace(run, verdict=verdict), partial=False) == (() if kind in tolerated else (text,))
+    partly = tolerated | {HoldBackKind.NOTHING_PASSED}
+    assert find_alarms(replace(run, verdict=verdict), partial=True) == (() if kind in partly else (text,))
