@@ -1,4 +1,4 @@
-"""One mistake made on the wire, as the proxy's handler (DESIGN 4.6: defects of kind `wire`)."""
+"""One mistake made on the wire, as the proxy's handler."""
 
 from __future__ import annotations
 
