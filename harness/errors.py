@@ -48,6 +48,8 @@ class ConfigError(UsageError):
             place += f":{line}"
         parts = [part for part in (place, key, what) if part]
         super().__init__(": ".join(parts))
+        self.what = what
+        """The finding alone, for a caller that knows another place for it."""
         self.path = path
         self.line = line
         self.key = key

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge import judge
-from harness.model import Status
-from harness.prove.model import Expectation, Fate
-from harness.prove.selection import Ruled, select_tests, settle_fate
+from harness.model import MutantStatus, Status
+from harness.prove.model import Expectation
+from harness.prove.selection import JudgedRun, decide_status, select_tests
 from tests.judging import criterion, line, policy, record
 
 CORS = criterion("cors.*", id="security.cors")
@@ -17,10 +17,10 @@ HEADERS = criterion("headers.*", id="security.headers")
 EXPECTED = Expectation(criterion="security.cors", check="cors.origin")
 
 
-def ruled(*lines):
+def judged_run(*lines):
     """A run with that evidence, judged by the two criteria."""
     whole = record(*lines)
-    return Ruled(verdict=judge(policy(CORS, HEADERS), (), whole), evidence=whole.evidence)
+    return JudgedRun(verdict=judge(policy(CORS, HEADERS), (), whole), evidence=whole.evidence)
 
 
 def cors(outcome, check="cors.origin", test="a.py::origin", **facts):
@@ -51,34 +51,39 @@ def test_without_evidence_there_is_nothing_to_select():
 
 
 @pytest.mark.parametrize(
-    ("lines", "fate", "says"),
+    ("lines", "status", "says"),
     [
-        ([cors("fail"), headers("pass")], Fate.KILLED, "cors.origin"),
-        ([cors("fail"), headers("fail")], Fate.KILLED, "cors.origin"),
-        ([cors("fail", "cors.vary"), headers("pass")], Fate.MISATTRIBUTED, "not by cors.origin"),
-        ([cors("pass"), headers("fail")], Fate.MISATTRIBUTED, "security.headers"),
-        ([headers("fail")], Fate.MISATTRIBUTED, "security.headers"),
-        ([cors("pass"), headers("pass")], Fate.SURVIVED, "nothing failed"),
-        ([cors("error", detail={"reason": "timed out"}), headers("pass")], Fate.INCONCLUSIVE, "timed out"),
+        ([cors("fail"), headers("pass")], MutantStatus.KILLED, "cors.origin"),
+        ([cors("fail"), headers("fail")], MutantStatus.KILLED, "cors.origin"),
+        ([cors("fail", "cors.vary"), headers("pass")], MutantStatus.MISATTRIBUTED, "not by cors.origin"),
+        ([cors("pass"), headers("fail")], MutantStatus.MISATTRIBUTED, "security.headers"),
+        ([headers("fail")], MutantStatus.MISATTRIBUTED, "security.headers"),
+        ([cors("pass"), headers("pass")], MutantStatus.SURVIVED, "nothing failed"),
+        ([cors("error", detail={"reason": "timed out"}), headers("pass")], MutantStatus.INCONCLUSIVE, "timed out"),
     ],
 )
-def test_what_became_of_a_defect(lines, fate, says):
-    found, why = settle_fate(EXPECTED, ruled(*lines), Status.PASS, narrowed=False)
-    assert found is fate
+def test_what_became_of_a_defect(lines, status, says):
+    found, why = decide_status(EXPECTED, judged_run(*lines), Status.PASS, narrowed=False)
+    assert found is status
     assert says in why
 
 
 @pytest.mark.parametrize("control", [Status.FAIL, Status.INCONCLUSIVE, Status.NOT_RUN, Status.WAIVED, None])
 def test_what_is_not_green_on_the_healthy_service_convicts_nobody(control):
-    found, why = settle_fate(EXPECTED, ruled(cors("fail")), control, narrowed=False)
-    assert found is Fate.INCONCLUSIVE
+    found, why = decide_status(EXPECTED, judged_run(cors("fail")), control, narrowed=False)
+    assert found is MutantStatus.INCONCLUSIVE
     assert "healthy" in why
 
 
 def test_what_a_left_out_suite_alone_guards_has_survived():
-    assert settle_fate(EXPECTED, ruled(headers("pass")), Status.NOT_RUN, narrowed=True)[0] is Fate.SURVIVED
-    assert settle_fate(EXPECTED, ruled(headers("fail")), Status.NOT_RUN, narrowed=True)[0] is Fate.MISATTRIBUTED
-    assert settle_fate(EXPECTED, ruled(cors("fail")), Status.FAIL, narrowed=True)[0] is Fate.INCONCLUSIVE
+    assert (
+        decide_status(EXPECTED, judged_run(headers("pass")), Status.NOT_RUN, narrowed=True)[0] is MutantStatus.SURVIVED
+    )
+    assert (
+        decide_status(EXPECTED, judged_run(headers("fail")), Status.NOT_RUN, narrowed=True)[0]
+        is MutantStatus.MISATTRIBUTED
+    )
+    assert decide_status(EXPECTED, judged_run(cors("fail")), Status.FAIL, narrowed=True)[0] is MutantStatus.INCONCLUSIVE
 
 
 OUTCOMES = st.sampled_from(["pass", "fail", "error", "skip"])
@@ -87,7 +92,9 @@ OUTCOMES = st.sampled_from(["pass", "fail", "error", "skip"])
 @given(st.lists(st.tuples(OUTCOMES, st.sampled_from(["cors.origin", "cors.vary", "headers.hsts"])), max_size=6))
 def test_a_kill_needs_a_failure_of_the_expected_check(seen):
     lines = [line(outcome, check, test=f"{check} {number}") for number, (outcome, check) in enumerate(seen)]
-    fate, why = settle_fate(EXPECTED, ruled(*lines), Status.PASS, narrowed=False)
-    assert (fate is Fate.KILLED) == (("fail", "cors.origin") in seen)
-    assert (fate in (Fate.KILLED, Fate.MISATTRIBUTED)) == any(outcome == "fail" for outcome, _ in seen)
+    status, why = decide_status(EXPECTED, judged_run(*lines), Status.PASS, narrowed=False)
+    assert (status is MutantStatus.KILLED) == (("fail", "cors.origin") in seen)
+    assert (status in (MutantStatus.KILLED, MutantStatus.MISATTRIBUTED)) == any(
+        outcome == "fail" for outcome, _ in seen
+    )
     assert why

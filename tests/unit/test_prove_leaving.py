@@ -8,10 +8,10 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.model import Service, Target
-from harness.prove.book import ProofPlan
+from harness.prove.model import ProofPlan
 from harness.prove.proof import Proof
 from harness.prove.report.provenance import begin
-from harness.prove.report.write import leave_proof
+from harness.prove.report.write import write_proof
 from harness.prove.results import new_folder
 from harness.report.html import write_page
 from harness.report.sources import read_run
@@ -49,7 +49,7 @@ def left(tmp_path):
         plan = replace(plan, **changes)
         begun = replace(begin(plan), start=START)
         meanwhile()
-        leave_proof(plan, folder, proof, begun)
+        write_proof(plan, folder, proof, begun)
         return folder.path, (tmp_path / "latest").resolve()
 
     return leave
@@ -120,7 +120,7 @@ def test_the_run_is_sealed_holds_the_document_and_can_be_reported(left):
 
 def test_no_secret_that_a_service_let_slip_is_left_anywhere(left, tmp_path):
     proof = Proof(
-        health=health(2, f"seen: Authorization: Bearer {TOKEN}"),
+        healthy=health(2, f"seen: Authorization: Bearer {TOKEN}"),
         results=(result("one", reason=f"got {TOKEN}", applied=1, before=f"set-cookie: session={TOKEN}", after=TOKEN),),
     )
     left(proof, ())
