@@ -63,9 +63,10 @@ def check_sequences(scene: Scene) -> ReadinessFinding:
     begun = time.perf_counter()
     with connect_database(url) as connection:
         found = list(read_sequences(connection))
-    took = time.perf_counter() - begun
-    if not found:
-        return nothing_to_ask("the database has no sequences")
+    return _judged(found, time.perf_counter() - begun) if found else nothing_to_ask("the database has no sequences")
+
+
+def _judged(found: list[Sequence], took: float) -> ReadinessFinding:
     # one that begins anew has no end
     asked = [each for each in found if each.readable and not (each.cycles and each.used <= 1)]
     hidden = [each.name for each in found if not each.readable]
