@@ -170,13 +170,14 @@ def _said_status(answer: Exchange | None) -> frozenset[str]:
 def _named_build(answer: Exchange) -> str | None:
     """The build as a run would report it; None if the answer names none."""
     document = _document(answer)
-    if isinstance(document, dict):
-        named = (document.get(member) for member in _BUILD_MEMBERS)
-        return next((str(one)[:_LONGEST_BUILD] for one in named if isinstance(one, str | int) and one), None)
-    if document is not None and not isinstance(document, str):
-        return None
-    text = document or answer.text.strip()
-    return text if text and len(text) <= _LONGEST_BUILD and "\n" not in text else None
+    match document:
+        case dict():
+            named = (document.get(member) for member in _BUILD_MEMBERS)
+            return next((str(one)[:_LONGEST_BUILD] for one in named if isinstance(one, str | int) and one), None)
+        case None | str():
+            text = document or answer.text.strip()
+            return text if text and len(text) <= _LONGEST_BUILD and "\n" not in text else None
+    return None
 
 
 def _document(answer: Exchange) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,8 @@ class LoginShape:
     path: str
     username: str
     password: str
-    token: str
-    """Dotted path in the answer; "" where the description does not tell."""
+    token: str | None
+    """Dotted path in the answer; None where the description does not tell."""
     also: tuple[str, ...]
     """Further members that the body must have."""
 
@@ -51,9 +51,9 @@ def _shape(api: OpenApi, operation: Operation) -> LoginShape | None:
         members, required = _members(api, pointer, body)
     except OpenApiError:
         return None
-    password = next((name for name in members if _PASSWORD.search(name)), "")
-    username = next((name for name in members if _USER.fullmatch(name)), "")
-    if not password or not username:
+    password = next(filter(_PASSWORD.search, members), None)
+    username = next(filter(_USER.fullmatch, members), None)
+    if password is None or username is None:
         return None
     return LoginShape(
         path=operation.path,
@@ -64,21 +64,25 @@ def _shape(api: OpenApi, operation: Operation) -> LoginShape | None:
     )
 
 
-def _token(api: OpenApi, operation: Operation) -> str:
+def _token(api: OpenApi, operation: Operation) -> str | None:
     for status in (200, 201):
         try:
             described = api.response(operation, status)
-            if described is None:
-                continue
-            members, _ = _members(api, *described)
-            for outer in ("", *(name for name in _NESTS if name in members)):
-                inner = members if not outer else _properties(api, members[outer])[0]
-                token = next((name for name in _TOKENS if name in inner), "")
-                if token:
-                    return f"{outer}.{token}".lstrip(".")
+            token = next(_tokens(api, _members(api, *described)[0]), None) if described is not None else None
         except OpenApiError:
             continue
-    return ""
+        if token is not None:
+            return token
+    return None
+
+
+def _tokens(api: OpenApi, members: Mapping[str, str]) -> Iterator[str]:
+    """Dotted paths that a token may have among an answer's members, the likeliest first."""
+    yield from (name for name in _TOKENS if name in members)
+    for nest in _NESTS:
+        if nest in members:
+            inner, _ = _properties(api, members[nest])
+            yield from (f"{nest}.{name}" for name in _TOKENS if name in inner)
 
 
 def _members(api: OpenApi, pointer: str, holder: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:
