@@ -27,14 +27,14 @@ def preflight_document(run: str, target: str, seen: Sequence[Observation], score
         "checks": [
             {
                 "check": each.check,
-                "title": each.detail.get("title", each.check),
+                "title": each.title or each.check,
                 "subject": each.subject,
                 "outcome": each.outcome,
                 "value": each.value,
                 "unit": each.unit,
-                "seconds": each.detail.get("seconds"),
-                "message": each.detail.get("message", ""),
-                "remedy": each.detail.get("remedy", ""),
+                "seconds": each.seconds,
+                "message": each.message,
+                "remedy": each.remedy,
                 "counts": each.check not in score.left_out,
             }
             for each in seen
@@ -53,15 +53,13 @@ def print_preflight(seen: Sequence[Observation], score: ReadinessScore) -> None:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
     for each in seen:
-        said = Text(str(each.detail.get("message", "")))
-        remedy = each.detail.get("remedy")
-        if remedy:
-            said.append(f"\n→ {remedy}", style="bold")
-        seconds = each.detail.get("seconds")
+        said = Text(each.message)
+        if each.remedy:
+            said.append(f"\n→ {each.remedy}", style="bold")
         table.add_row(
             Text(each.outcome.value, style=_STYLES.get(each.outcome, "")),
-            Text(str(each.detail.get("title", each.check))),
-            Text("" if seconds is None else f"{1000 * float(seconds):.1f} ms"),
+            Text(each.title or each.check),
+            Text("" if each.seconds is None else f"{1000 * each.seconds:.1f} ms"),
             said,
         )
     console = Console(highlight=False)

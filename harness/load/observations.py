@@ -12,11 +12,18 @@ from harness.model import Observation, Outcome
 from harness.stats import clopper_pearson
 
 SUITE = "load"
+COMPLETED = "load.completed"
+GENERATOR = "load.generator"
+LATENCY = "load.latency"
+ERRORS = "load.errors"
+SHED = "load.shed"
+CHECKS = frozenset({COMPLETED, GENERATOR, LATENCY, ERRORS, SHED})
+"""Ids of all checks that a load run writes."""
 _STATISTICS = ("p50", "p95", "p99")
 
 
 def observations(result: LoadResult) -> tuple[Observation, ...]:
-    """Everything a run has to say, one observation a fact (DESIGN 4.2).
+    """Everything a run has to say, one observation a fact.
 
     Where the generator is not to be believed its figures are left out: what was measured badly was not measured.
     """
@@ -36,7 +43,7 @@ def failed_observations(error: GeneratorError) -> tuple[Observation, ...]:
     """What a run says whose generator failed: nothing about the service."""
     detail = {"message": error.message, "output": error.output}
     error_line = functools.partial(Observation, suite=SUITE, subject=ALL, outcome=Outcome.ERROR, detail=detail)
-    return (error_line(check="load.completed"), error_line(check="load.generator"))
+    return (error_line(check=COMPLETED), error_line(check=GENERATOR))
 
 
 def _completed(result: LoadResult) -> Observation:
@@ -57,9 +64,7 @@ def _completed(result: LoadResult) -> Observation:
     if not result.complete:
         detail["message"] = f"of {generator.expected} arrivals {generator.reached} came due, {generator.sent} were sent"
     outcome = Outcome.PASS if result.complete else Outcome.ERROR
-    return Observation(
-        suite=SUITE, check="load.completed", subject=ALL, outcome=outcome, n=generator.expected, detail=detail
-    )
+    return Observation(suite=SUITE, check=COMPLETED, subject=ALL, outcome=outcome, n=generator.expected, detail=detail)
 
 
 def _generator(result: LoadResult) -> Observation:
@@ -82,7 +87,7 @@ def _generator(result: LoadResult) -> Observation:
         detail["message"] = "no canary was used: nothing shows that a stall would have been seen"
     return Observation(
         suite=SUITE,
-        check="load.generator",
+        check=GENERATOR,
         subject=ALL,
         outcome=Outcome.PASS if believed else Outcome.ERROR,
         value=generator.lateness_p99_ms,
@@ -99,7 +104,7 @@ def _latencies(result: LoadResult, name: str, endpoint: Endpoint) -> list[Observ
     return [
         Observation(
             suite=SUITE,
-            check="load.latency",
+            check=LATENCY,
             subject=name,
             outcome=Outcome.MEASURED,
             value=endpoint.latency[statistic].value,
@@ -125,7 +130,7 @@ def _error_rate(result: LoadResult, name: str, endpoint: Endpoint) -> Observatio
     low, high = clopper_pearson(endpoint.errors, endpoint.count, LEVEL)
     return Observation(
         suite=SUITE,
-        check="load.errors",
+        check=ERRORS,
         subject=name,
         outcome=Outcome.MEASURED,
         value=endpoint.errors / endpoint.count,
@@ -154,7 +159,7 @@ def _shed(name: str, endpoint: Endpoint) -> list[Observation]:
     return [
         Observation(
             suite=SUITE,
-            check="load.shed",
+            check=SHED,
             subject=name,
             outcome=Outcome.ERROR,
             value=float(shed),

@@ -3,12 +3,14 @@
 Imports nothing else of the project. All classes are frozen; collections are tuples or read-only mappings.
 """
 
-from harness.model.evidence import Evidence, Observation, Outcome
+from harness.model.evidence import RED, Evidence, Interval, Observation, Outcome, last_attempt, worst
 from harness.model.ruling import (
     UNKNOWN_BUILD,
     Build,
     Criterion,
     Decision,
+    HeldBack,
+    HoldBackKind,
     Integrity,
     Policy,
     Record,
@@ -54,6 +56,7 @@ __all__ = [
     "FRONT",
     "MOST_WORKERS",
     "NEEDS_WORDS",
+    "RED",
     "UNKNOWN_BUILD",
     "AllowedHosts",
     "Auth",
@@ -66,9 +69,12 @@ __all__ = [
     "Decision",
     "Evidence",
     "Health",
+    "HeldBack",
+    "HoldBackKind",
     "Index",
     "Instance",
     "Integrity",
+    "Interval",
     "Listener",
     "Load",
     "Manifest",
@@ -98,4 +104,6 @@ __all__ = [
     "Waiver",
     "Worker",
     "Workers",
+    "last_attempt",
+    "worst",
 ]

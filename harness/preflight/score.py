@@ -42,7 +42,7 @@ def readiness_score(observations: Iterable[Observation], weights: Mapping[str, f
     A weight is given by check id, `preflight.` left out or not; the default is 1.
     """
     asked = [each for each in observations if each.suite == SUITE and each.check != SCORE_CHECK]
-    left_out = tuple(each.check for each in asked if each.detail.get("counts") is False)
+    left_out = tuple(each.check for each in asked if not each.counts)
     parts = tuple(_part(each, weights) for each in asked if each.check not in left_out)
     total = sum(part.weight for part in parts)
     value = 100 * sum(part.earned for part in parts) / total if total else 0.0

@@ -31,7 +31,7 @@ def summary(run: RunFiles, notes: Sequence[str] = ()) -> str:
         counts = [f"{number(count)} {STATUS_WORDS[status]}" for status, count in tally(run.verdict.criteria)]
         blocks.append(f"Criteria: {', '.join(counts) or 'none'}.")
         blocks += _criteria(not_proven(run.verdict))
-        blocks += _listed("Held back", run.verdict.held_back)
+        blocks += _listed("Held back", (one.text for one in run.verdict.held_back))
     blocks += _listed("Skipped", (f"{plural(len(each.lines), 'test')}: {each.reason}" for each in skipped(run)))
     blocks += _listed("Not built", notes)
     blocks.append(f"The whole report is `report/index.html` in the folder of run `{run.facts.run}`.")

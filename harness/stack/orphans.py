@@ -25,7 +25,7 @@ from harness.stack.supervisor.process import (
     remove_folder,
     remove_shared_memory,
 )
-from harness.stack.supervisor.registry import Keeper, is_own_folder, named_folder, read_keeper
+from harness.stack.supervisor.registry import OwnerRecord, is_own_folder, named_folder, read_owner
 
 _FOLDER = re.compile(r"harness-([0-9a-f]{12})")
 _SCRATCH = re.compile(r"harness-tests-[0-9a-f]{12}")
@@ -34,7 +34,7 @@ _YOUNG_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class Orphan:
     """One thing that nobody answers for any more."""
 
     kind: Literal["process", "folder", "container", "network", "volume"]
@@ -45,36 +45,36 @@ class Left:
     pid: int | None = None
 
 
-def find_left() -> tuple[Left, ...]:
+def find_orphans() -> tuple[Orphan, ...]:
     """Everything that is left on this machine, of whatever stack of this user."""
     # a supervisor is there before all that it owns, and goes after it: so it is looked for last
-    candidates, keepers, marked = _candidates(), tuple(_keepers()), tuple(_processes())
+    candidates, owners, marked = _candidates(), tuple(_owner_records()), tuple(_processes())
     seen = tuple(_processes())
     alive = {words[SUPERVISOR_MARK] for _, words, _ in seen if SUPERVISOR_MARK in words}
-    alive |= {keeper.mark for keeper in keepers if keeper.alive}
+    alive |= {owner.mark for owner in owners if owner.alive}
     left = [
-        Left(kind="process", name=command, mark=words[MARK], pid=pid)
+        Orphan(kind="process", name=command, mark=words[MARK], pid=pid)
         for pid, words, command in marked
         if MARK in words and SUPERVISOR_MARK not in words and words[MARK] not in alive and is_alive(pid)
     ]
-    folders = {Path(folder): keeper.mark for keeper in keepers for folder in keeper.folders}
+    folders = {Path(folder): owner.mark for owner in owners for folder in owner.folders}
     folders |= {path: found[1] for path in candidates if (found := _FOLDER.fullmatch(path.name))}
     left += [
-        Left(kind="folder", name=str(path), mark=mark)
+        Orphan(kind="folder", name=str(path), mark=mark)
         for path, mark in sorted(folders.items())
         if mark not in alive and is_own_folder(path)
     ]
     used = {words.get("TMPDIR", "") for _, words, _ in seen}
     left += [
-        Left(kind="folder", name=str(path))
+        Orphan(kind="folder", name=str(path))
         for path in sorted(candidates)
         if _SCRATCH.fullmatch(path.name) and str(path) not in used and is_own_folder(path) and _is_old(path)
     ]
     return (*left, *_in_docker(remove=False))
 
 
-def take_left(left: tuple[Left, ...]) -> tuple[Left, ...]:
-    """End and remove what `find_left` found; returns what is there all the same."""
+def remove_orphans(left: tuple[Orphan, ...]) -> tuple[Orphan, ...]:
+    """End and remove what `find_orphans` found; returns what is there all the same."""
     for mark in {one.mark for one in left if one.kind == "process"}:
         end_tree(mark, ())
     for one in left:
@@ -85,10 +85,10 @@ def take_left(left: tuple[Left, ...]) -> tuple[Left, ...]:
     if any(one.kind in ("container", "network", "volume") for one in left):
         _in_docker(remove=True)
     taken = set(left)
-    return tuple(one for one in find_left() if one in taken)
+    return tuple(one for one in find_orphans() if one in taken)
 
 
-def _in_docker(*, remove: bool) -> tuple[Left, ...]:
+def _in_docker(*, remove: bool) -> tuple[Orphan, ...]:
     """What dead stacks left in Docker, removed if that is asked for; nothing where no daemon answers."""
     from harness.stack.docker.engine import connect_engine
 
@@ -104,19 +104,19 @@ def _in_docker(*, remove: bool) -> tuple[Left, ...]:
             sweep_docker(engine)
             return ()
         return tuple(
-            Left(kind=dead.kind, name=dead.thing.name, mark=dead.labels.get(STACK_LABEL, ""))
+            Orphan(kind=dead.kind, name=dead.thing.name, mark=dead.labels.get(STACK_LABEL, ""))
             for dead in dead_things(engine)
         )
     finally:
         engine.close()
 
 
-def _keepers() -> Iterator[Keeper]:
+def _owner_records() -> Iterator[OwnerRecord]:
     named = named_folder("any").parent
     for folder in (*_candidates(), *(named.iterdir() if named.is_dir() else ())):
-        keeper = read_keeper(folder) if is_own_folder(folder) else None
-        if keeper is not None:
-            yield keeper
+        owner = read_owner(folder) if is_own_folder(folder) else None
+        if owner is not None:
+            yield owner
 
 
 def _candidates() -> set[Path]:

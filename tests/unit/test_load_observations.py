@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.load import ALL, GeneratorError, LoadResult
+from harness.load import ALL, CHECKS, GeneratorError, LoadResult
 from harness.load.observations import failed_observations, observations
 from harness.load.result import CanaryResult, Endpoint, Generator, Quantile
 from harness.model import Outcome
@@ -50,7 +50,7 @@ GOOD = LoadResult(
     canary=CANARY,
     steps=(),
     timeline=(),
-    ended_early="",
+    ended_early=None,
     complete=True,
 )
 
@@ -137,3 +137,9 @@ def test_no_figure_is_a_number_that_json_does_not_have():
     for seen in observations(GOOD):
         interval = seen.detail.get("interval") or (0.0,)
         assert all(math.isfinite(end) for end in interval)
+
+
+def test_every_check_that_a_load_run_writes_is_registered():
+    shed = replace(ENDPOINT, kinds={"shed": 10})
+    seen = observations(replace(GOOD, endpoints={"GET /x": shed, ALL: shed}))
+    assert {line.check for line in (*seen, *failed_observations(GeneratorError("gone")))} == CHECKS

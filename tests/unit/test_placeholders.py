@@ -8,7 +8,7 @@ from harness.errors import ConfigError, UsageError
 from harness.model import Auth, Role, Service, StackInfo, Target
 from harness.model.placeholders import STACK_WORDS, fill, placeholders
 from harness.probes.login import account_of
-from harness.stack.settings import Words
+from harness.stack.settings import PlaceholderValues
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_-]*)?", fullmatch=True)
 PLAIN = st.text(st.characters(exclude_characters="{}$"))
@@ -65,8 +65,8 @@ def test_braces_of_others_stay(text, filled):
     assert fill(text, mark) == filled
 
 
-def words(**values: str) -> Words:
-    return Words(Target(name="t", source="t.toml", service=Service()), values, {"KEPT": "k"})
+def words(**values: str) -> PlaceholderValues:
+    return PlaceholderValues(Target(name="t", source="t.toml", service=Service()), values, {"KEPT": "k"})
 
 
 def test_a_stack_fills_in_its_words_and_makes_secrets_once():

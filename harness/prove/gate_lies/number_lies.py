@@ -97,7 +97,7 @@ def load_run(*, sent: int = EXPECTED, lateness_ms: float = 2.0) -> tuple[Observa
             canary=CanaryResult(pause_ms=300.0, seen_ms=296.0, requests=6, seen=True),
             steps=(),
             timeline=(),
-            ended_early="",
+            ended_early=None,
             complete=sent == EXPECTED,
         )
     )

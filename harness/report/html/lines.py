@@ -10,8 +10,6 @@ from urllib.parse import quote
 import msgspec
 
 from harness.model import Evidence, Outcome
-from harness.report.findings import first_text, interval_of, texts
-from harness.report.sources import is_superseded
 from harness.report.text import amount, clock, number, one_line, plain
 
 ROWS = 250
@@ -20,10 +18,6 @@ ROWS = 250
 _TEXT = 3_000
 TROUBLE = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
 """Outcomes that a reader looks for."""
-_TOLD = frozenset(
-    {"message", "reason", "expected", "observed", "curl", "interval", "level", "method", "statistic", "superseded"}
-)
-"""Details that have a place of their own in a line; the others are listed as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,7 @@ def _check_group(
         check=one_line(check, 160),
         anchor=anchor,
         counts=_counts(lines),
-        trouble=any(not is_superseded(line) for line in trouble),
+        trouble=any(not line.superseded for line in trouble),
         lines=tuple(_line(line, holds) for line in kept),
         left_out=len(lines) - len(kept),
     )
@@ -119,16 +113,16 @@ def _bounded(lines: Sequence[Evidence], wanted: frozenset[int]) -> list[Evidence
 
 def _counts(lines: Sequence[Evidence]) -> tuple[tuple[str, int], ...]:
     order = (*TROUBLE, Outcome.SKIP, Outcome.MEASURED, Outcome.PASS)
-    current = [line.outcome for line in lines if not is_superseded(line)]
+    current = [line.outcome for line in lines if not line.superseded]
     return tuple((each.value, current.count(each)) for each in order if each in current)
 
 
 def _line(line: Evidence, holds: Callable[[str], bool]) -> LineView:
-    interval = interval_of(line)
+    interval = line.interval
     return LineView(
         seq=line.seq,
         outcome=line.outcome.value,
-        superseded=is_superseded(line),
+        superseded=line.superseded,
         subject=one_line(line.subject, 400),
         value="" if line.value is None else amount(line.value, one_line(line.unit, 20)),
         interval=f"{number(interval[0])} to {number(interval[1])}" if interval else "",
@@ -137,14 +131,14 @@ def _line(line: Evidence, holds: Callable[[str], bool]) -> LineView:
         at=clock(line.at),
         test=one_line(line.test or "", 400),
         says=_says(line),
-        curl=tuple(plain(text, _TEXT) for text in texts(line, "curl")) if line.outcome in TROUBLE else (),
+        curl=tuple(plain(text, _TEXT) for text in line.curl) if line.outcome in TROUBLE else (),
         artifacts=tuple(_artifact(name, holds) for name in line.artifacts[:20]),
     )
 
 
 def _basis(line: Evidence) -> str:
-    words = [one_line(first_text(line, key), 120) for key in ("statistic", "method")]
-    level = line.detail.get("level")
+    words = [one_line(line.statistic or "", 120), one_line(line.method, 120)]
+    level = line.level_or(None)
     if isinstance(level, int | float):
         words.append(f"{number(level * 100)} %" if 0 < level <= 1 else number(level))
     return ", ".join(word for word in words if word)
@@ -152,17 +146,18 @@ def _basis(line: Evidence) -> str:
 
 def _says(line: Evidence) -> tuple[tuple[str, str], ...]:
     """What the line tells beyond its figure; a pass needs no words, a skip only its reason."""
-    keys: tuple[str, ...] = ("message", "reason", "expected", "observed")
     if line.outcome is Outcome.PASS:
         return ()
+    message, reason = ("message", line.message), ("reason", line.reason)
     if line.outcome is Outcome.SKIP:
-        keys = ("reason", "message")
-    told = [(key, plain("\n".join(texts(line, key)), _TEXT)) for key in keys if texts(line, key)]
-    if len(told) > 1 and told[0][1] == told[1][1]:
-        del told[1]
-    rest = {key: value for key, value in line.detail.items() if key not in _TOLD}
-    if rest:
-        told.append(("detail", _rest(rest)))
+        texts = [reason, message]
+    else:
+        texts = [message, reason, ("expected", "\n".join(line.expected)), ("observed", "\n".join(line.observed))]
+    if line.message == line.reason:
+        del texts[1]
+    told = [(name, plain(text, _TEXT)) for name, text in texts if text]
+    if line.rest:
+        told.append(("detail", _rest(line.rest)))
     return tuple(told)
 
 

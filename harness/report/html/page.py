@@ -68,7 +68,7 @@ def _open_part(run: RunFiles) -> dict[str, Any]:
         "open_rulings": demanded,
         "absent_rulings": [view for view in open_ones if view not in demanded],
         "waived": [view for view in views.values() if view.waiver is not None],
-        "held_back": [plain(reason, 800) for reason in verdict.held_back] if verdict is not None else [],
+        "held_back": [plain(one.text, 800) for one in verdict.held_back] if verdict is not None else [],
         "uncovered": uncovered,
         "uncovered_trouble": any(outcome in TROUBLE for each in uncovered for outcome, _ in each.outcomes),
         "skipped": findings.skipped(run),

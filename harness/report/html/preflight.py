@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.model import Evidence
-from harness.report.findings import first_text
-from harness.report.sources import is_superseded
 from harness.report.text import amount, one_line, seconds
 
 SCORE_CHECK = "preflight.score"
@@ -38,24 +36,23 @@ class Preflight:
 
 def preflight_part(evidence: Sequence[Evidence]) -> Preflight:
     """What the lines of suite `preflight` say."""
-    lines = [line for line in evidence if line.suite == "preflight" and not is_superseded(line)]
+    lines = [line for line in evidence if line.suite == "preflight" and not line.superseded]
     score = next((line for line in reversed(lines) if line.check == SCORE_CHECK), None)
     return Preflight(
         rows=tuple(_row(line) for line in lines if line.check != SCORE_CHECK),
         score=score.value if score is not None else None,
-        score_says=one_line(first_text(score, "message", "reason"), 400) if score is not None else "",
+        score_says=one_line(score.says, 400) if score is not None else "",
     )
 
 
 def _row(line: Evidence) -> PreflightRow:
-    took = line.detail.get("seconds")
     return PreflightRow(
-        check=one_line(first_text(line, "title") or line.check.removeprefix("preflight."), 80),
+        check=one_line(line.title or line.check.removeprefix("preflight."), 80),
         subject=one_line(line.subject, 200),
         outcome=line.outcome.value,
         value="" if line.value is None else amount(line.value, one_line(line.unit, 20)),
-        took=seconds(float(took)) if isinstance(took, int | float) and took >= 0 else "",
-        says=one_line(first_text(line, "message", "reason"), 400),
-        remedy=one_line(first_text(line, "remedy"), 400),
+        took=seconds(line.seconds) if line.seconds is not None else "",
+        says=one_line(line.says, 400),
+        remedy=one_line(line.remedy, 400),
         seq=line.seq,
     )

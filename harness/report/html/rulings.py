@@ -9,15 +9,14 @@ from itertools import groupby
 from markupsafe import Markup
 
 from harness.model import Criterion, Evidence, Ruling, Status
-from harness.report.findings import STATUS_WORDS, first_text, texts
+from harness.model.quoting import own_words
+from harness.report.findings import STATUS_WORDS
 from harness.report.html.interval import interval_figure
 from harness.report.html.lines import TROUBLE
 from harness.report.sources import RunFiles
 from harness.report.text import one_line, plain
 
 _LINKS = 12
-_QUOTES = ". First: "
-"""Between the judge's own words and those of the first observation."""
 _ICONS = {status: status.value.replace("_", "-") for status in Status}
 
 
@@ -93,7 +92,7 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
     figure = None
     if ruling.interval is not None and demand is not None:
         figure = interval_figure(ruling.interval, demand, _value(ruling, demand.stat, lines))
-    reason, said = _reason(ruling)
+    quoted = lines.get(ruling.first) if ruling.first is not None and ruling.waiver is None else None
     shown = _worst_first(ruling.evidence, lines)
     trouble = [seq for seq in shown if seq in lines and lines[seq].outcome in TROUBLE]
     links = tuple(trouble or shown)[:_LINKS]
@@ -110,8 +109,8 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
         threshold=one_line(ruling.threshold, 200),
         figure=figure,
         n=ruling.n,
-        reason=reason,
-        said=_own_words(first.message) if said and first is not None else said,
+        reason=plain(f"{own_words(ruling, quoted)}." if quoted is not None else ruling.reason, 1_200),
+        said=_assertion(plain(quoted.says, 2_000)) if quoted is not None else "",
         links=links,
         more_links=len(shown) - len(links),
         first=first,
@@ -119,14 +118,7 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
     )
 
 
-def _reason(ruling: Ruling) -> tuple[str, str]:
-    """The judge's words, and what they quote. A waived ruling's quotation stands inside its words and stays there."""
-    text = plain(ruling.reason, 1_200)
-    words, quotes, said = text.partition(_QUOTES)
-    return (f"{words}.", said) if quotes and ruling.waiver is None else (text, "")
-
-
-def _own_words(message: str) -> str:
+def _assertion(message: str) -> str:
     """A failed assertion's own message where it has one, without pytest's account of the expression."""
     own, _, _ = message.removeprefix("AssertionError: ").partition("\nassert ")
     return one_line(own, 400)
@@ -137,9 +129,7 @@ def _value(ruling: Ruling, statistic: str, lines: Mapping[int, Evidence]) -> flo
     values = [
         line.value
         for seq in ruling.evidence
-        if (line := lines.get(seq)) is not None
-        and line.detail.get("statistic") == statistic
-        and line.detail.get("interval") == list(ruling.interval or ())
+        if (line := lines.get(seq)) is not None and line.statistic == statistic and line.interval == ruling.interval
     ]
     return values[0] if len(values) == 1 else None
 
@@ -153,8 +143,8 @@ def _worst_first(numbers: Sequence[int], lines: Mapping[int, Evidence]) -> tuple
 
 
 def _first(line: Evidence) -> First | None:
-    message = plain(first_text(line, "message", "reason"), 2_000)
-    curl = tuple(plain(text, 2_000) for text in texts(line, "curl")[-1:])
+    message = plain(line.says, 2_000)
+    curl = tuple(plain(text, 2_000) for text in line.curl[-1:])
     return First(message, curl) if message or curl else None
 
 
