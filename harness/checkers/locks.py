@@ -215,8 +215,7 @@ def _late_takeover(history: LockHistory, rules: LockRules) -> RuleResult:
     found = []
     for hold, death in _died_holding(history, rules):
         due = death.at + rules.ttl + rules.takeover + rules.tolerance
-        later = [one for one in history.holds if one.lock == hold.lock and one.begun > hold.begun]
-        taken = min(later, key=lambda one: (one.begun, repr(one)), default=None)
+        taken = _next_hold(hold, history)
         in_time = taken is not None and taken.begun <= due
         went_on = death.back is not None and death.back <= due
         if not in_time and (went_on or (taken is None and history.until <= due)):
@@ -227,6 +226,11 @@ def _late_takeover(history: LockHistory, rules: LockRules) -> RuleResult:
             what = f"{hold.lock} was {taken_over} after the death of {hold.owner}"
             found.append(Anomaly(LockKind.LATE_TAKEOVER, due, what, (hold, death, *([taken] if taken else []))))
     return RuleResult(LockKind.LATE_TAKEOVER, cases, tuple(found))
+
+
+def _next_hold(hold: Hold, history: LockHistory) -> Hold | None:
+    later = [one for one in history.holds if one.lock == hold.lock and one.begun > hold.begun]
+    return min(later, key=lambda one: (one.begun, repr(one)), default=None)
 
 
 def _died_holding(history: LockHistory, rules: LockRules) -> Iterator[tuple[Hold, Death]]:

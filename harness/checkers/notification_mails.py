@@ -83,8 +83,20 @@ def _eager_dedup(timelines: NoticeTimelines, history: NotificationHistory, rules
 
 def _lost(timelines: NoticeTimelines, history: NotificationHistory, rules: NotificationRules) -> RuleResult:
     notices = [timeline.notice for timeline in timelines]
-    cases = 0
-    found = []
+    unheard = [
+        event for event in history.expected if _is_due(event, history, rules) and _told_before(event, notices) is None
+    ]
+    cases = len(unheard)
+    found = [
+        Anomaly(
+            NotificationKind.LOST,
+            event.at,
+            f"{event.recipient} was never told of {event.kind} of {event.subject_id}",
+            (event,),
+        )
+        for event in unheard
+        if not _noticed(event, notices, rules)
+    ]
     for timeline in timelines:
         sent = _said_sent(timeline)
         due = _overdue(timeline, history, rules) if sent is None else sent
@@ -95,13 +107,26 @@ def _lost(timelines: NoticeTimelines, history: NotificationHistory, rules: Notif
             said = "is overdue" if sent is None else "was sent, it is said"
             what = f"notice {timeline.notice.id} to {timeline.notice.recipient} {said}, and no mail arrived"
             found.append(Anomaly(NotificationKind.LOST, due, what, (timeline.notice, *timeline.attempts)))
-    for event in history.expected:
-        if _told_before(event, notices) is None and _is_due(event, history, rules):
-            cases += 1
-            if not _noticed(event, notices, rules):
-                what = f"{event.recipient} was never told of {event.kind} of {event.subject_id}"
-                found.append(Anomaly(NotificationKind.LOST, event.at, what, (event,)))
     return RuleResult(NotificationKind.LOST, cases, tuple(found))
+
+
+def _never_told(timelines: NoticeTimelines, history: NotificationHistory, rules: NotificationRules) -> RuleResult:
+    """Events of which there is no notice, though none stood for them."""
+    notices = [timeline.notice for timeline in timelines]
+    due = [
+        event for event in history.expected if _is_due(event, history, rules) and _told_before(event, notices) is None
+    ]
+    found = [
+        Anomaly(
+            NotificationKind.LOST,
+            event.at,
+            f"{event.recipient} was never told of {event.kind} of {event.subject_id}",
+            (event,),
+        )
+        for event in due
+        if not _noticed(event, notices, rules)
+    ]
+    return RuleResult(NotificationKind.LOST, len(due), tuple(found))
 
 
 def _said_sent(timeline: NoticeTimeline) -> float | None:

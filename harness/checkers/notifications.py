@@ -140,15 +140,13 @@ def _contradictions(timeline: NoticeTimeline, rules: NotificationRules) -> Itera
         yield f"it counts {notice.attempts} attempts of {len(attempts)}"
     if (notice.state is State.SENT) != (notice.sent_at is not None):
         yield f"it says sent at {notice.sent_at}"
-    if notice.state is State.SENT and not timeline.sent_by():
-        yield "no attempt sent it"
-    if notice.state is not State.SENT and Sending.SENT in outcomes:
+    if notice.state is State.SENT:
+        if not timeline.sent_by():
+            yield "no attempt sent it"
+    elif Sending.SENT in outcomes:
         yield "an attempt sent it"
-    if notice.state in (State.PENDING, State.FAILED) and Sending.SENT not in outcomes:
-        if Sending.PERMANENT in outcomes:
-            yield "an attempt failed for good"
-        elif len(attempts) >= rules.attempts and all(one.outcome is Sending.TEMPORARY for one in attempts):
-            yield "all its attempts failed"
+    elif notice.state is not State.DEAD:
+        yield from _over_though_open(timeline, rules)
     if timeline.mails and not timeline.sent_by():
         yield "a mail arrived that no attempt sent"
 
@@ -220,6 +218,15 @@ def _early_death(timelines: NoticeTimelines, _: NotificationHistory, rules: Noti
         and all(one.outcome is not Sending.PERMANENT for one in timeline.attempts)
     ]
     return RuleResult(NotificationKind.EARLY_DEATH, len(dead), tuple(found))
+
+
+def _over_though_open(timeline: NoticeTimeline, rules: NotificationRules) -> Iterator[str]:
+    """Why no further attempt can come, of a notice for which another one is due."""
+    outcomes = {one.outcome for one in timeline.attempts}
+    if Sending.PERMANENT in outcomes:
+        yield "an attempt failed for good"
+    elif len(timeline.attempts) >= rules.attempts and outcomes == {Sending.TEMPORARY}:
+        yield "all its attempts failed"
 
 
 RULES = (

@@ -11,7 +11,7 @@ from harness.config import check_selects, load_policy, load_waivers
 from harness.jobs.gate import GatePlan
 from harness.machine.bundle import root
 from harness.model import Target
-from harness.runner.discovery import Suite, choose, find_suites, written_checks
+from harness.runner.discovery import Suite, choose, find_suites
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
 
@@ -30,7 +30,7 @@ def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:
     sources = [(suite.name, suite.checks) for suite in suites]
     sources.append(("gate", GATE_CHECKS))
     sources.append(("preflight", frozenset(preflight.CHECK_IDS)))
-    sources.append(("load", written_checks(Path(str(load.__file__)).parent)))
+    sources.append(("load", load.CHECK_IDS))
     known: dict[str, frozenset[str]] = {}
     for suite, checks in sources:
         for check in checks:

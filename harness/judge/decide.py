@@ -102,34 +102,44 @@ def held_back(
     `criteria` are those that exist for this target, `selected` the numbers of all lines that one of them looks at.
     """
     return (
-        *_integrity(record, attempts),
-        *_demands(record, policy, criteria),
+        *_integrity(record),
+        *_emptiness(record, policy, criteria, attempts),
+        *_build(record, policy),
         *_strays(attempts, frozenset(selected)),
         *_silent_tests(record, attempts),
     )
 
 
-def _integrity(record: Record, attempts: FinalAttempts) -> Iterator[HeldBack]:
+def _integrity(record: Record) -> Iterator[HeldBack]:
     problems = record.integrity.problems
+    if not problems:
+        problems = tuple(_foreign_or_unfinished(record))
     for problem in problems:
         yield HeldBack(HoldBackKind.INTEGRITY, problem)
-    if record.integrity.state != "finished" and not problems:
-        yield HeldBack(HoldBackKind.INTEGRITY, f"the run is {record.integrity.state}, not finished")
+
+
+def _foreign_or_unfinished(record: Record) -> Iterator[str]:
+    if record.integrity.state != "finished":
+        yield f"the run is {record.integrity.state}, not finished"
     others = sorted({line.run for line in record.evidence if line.run != record.run})
-    if others and not problems:
-        names = ", ".join(one_line(run, 60) for run in others)
-        yield HeldBack(HoldBackKind.INTEGRITY, f"evidence of another run: {names}")
+    if others:
+        yield f"evidence of another run: {', '.join(one_line(run, 60) for run in others)}"
+
+
+def _emptiness(
+    record: Record, policy: Policy, criteria: Sequence[Criterion], attempts: FinalAttempts
+) -> Iterator[HeldBack]:
+    """What makes a run prove less than it seems to."""
     if not any(one.outcome is Outcome.PASS for one in attempts.outcomes):
         yield HeldBack(HoldBackKind.NOTHING_PASSED, "no check passed in this run")
-
-
-def _demands(record: Record, policy: Policy, criteria: Sequence[Criterion]) -> Iterator[HeldBack]:
-    applying = [one for one in criteria if one.required and one.id != "startup" and one.needs not in record.absent]
-    if not applying:
+    if not any(one.required and one.id != "startup" and one.needs not in record.absent for one in criteria):
         text = f"policy {policy.name} requires nothing of target {record.target} beside its start"
         yield HeldBack(HoldBackKind.NOTHING_REQUIRED, text)
     if record.narrowed:
         yield HeldBack(HoldBackKind.NARROWED, f"the run was narrowed by {one_line(record.narrowed)}")
+
+
+def _build(record: Record, policy: Policy) -> Iterator[HeldBack]:
     if policy.clean_build and record.build.kind == "unknown":
         yield HeldBack(HoldBackKind.BUILD_UNKNOWN, "the build is unknown, and the policy demands a clean one")
     elif policy.clean_build and record.build.dirty:

@@ -17,7 +17,7 @@ from harness.model.quoting import one_line, quotation
 _LEAST_LEVEL = 0.95
 
 
-class Comparison(Enum):
+class ThresholdComparison(Enum):
     """All of an interval on one side of the threshold, or not."""
 
     MEETS = "meets"
@@ -89,7 +89,7 @@ def ruling(
     )
 
 
-def compare(interval: Interval, demand: Threshold) -> Comparison:
+def compare(interval: Interval, demand: Threshold) -> ThresholdComparison:
     """Does the whole interval meet the demand, none of it, or a part?"""
     low, high = interval
     limit = demand.value
@@ -107,8 +107,8 @@ def compare(interval: Interval, demand: Threshold) -> Comparison:
         case _:
             raise ValueError(f"no such comparison: {demand.op!r}")
     if meets:
-        return Comparison.MEETS
-    return Comparison.MISSES if misses else Comparison.STRADDLES
+        return ThresholdComparison.MEETS
+    return ThresholdComparison.MISSES if misses else ThresholdComparison.STRADDLES
 
 
 def _excess(interval: Interval, demand: Threshold) -> float:
@@ -133,14 +133,9 @@ def _absent(word: str, reason: str, selected: Sequence[FinalOutcome]) -> _Findin
 def _over_outcomes(criterion: Criterion, lines: Sequence[FinalOutcome], max_flaky: int) -> _Finding:
     if finding := _red_or_flaky(lines, max_flaky):
         return finding
-    if not lines:
-        return _Finding(Status.NOT_RUN, _nothing(criterion))
     skips = _having(lines, {Outcome.SKIP})
-    if len(skips) == len(lines):
-        return _because(Status.NOT_RUN, "only skipped", skips)
-    intolerable = [one for one in skips if not _tolerated(one.line, criterion.allow_skip)]
-    if intolerable:
-        return _because(Status.INCONCLUSIVE, f"{len(intolerable)} skipped", intolerable)
+    if finding := _all_or_wrongly_skipped(criterion, lines, skips):
+        return finding
     passes = _having(lines, {Outcome.PASS})
     if not passes:
         return _Finding(Status.INCONCLUSIVE, f"nothing passed outright: {counts(lines)}")
@@ -148,6 +143,19 @@ def _over_outcomes(criterion: Criterion, lines: Sequence[FinalOutcome], max_flak
     if seen < criterion.min_n:
         return _Finding(Status.INCONCLUSIVE, f"{seen} observed, at least {criterion.min_n} are needed")
     return _Finding(Status.PASS, f"all {len(passes)} passed" + (f", {len(skips)} skips allowed" if skips else ""))
+
+
+def _all_or_wrongly_skipped(
+    criterion: Criterion, lines: Sequence[FinalOutcome], skips: Sequence[FinalOutcome]
+) -> _Finding | None:
+    if not lines:
+        return _Finding(Status.NOT_RUN, _nothing(criterion))
+    if len(skips) == len(lines):
+        return _because(Status.NOT_RUN, "only skipped", skips)
+    intolerable = [one for one in skips if not _tolerated(one.line, criterion.allow_skip)]
+    if intolerable:
+        return _because(Status.INCONCLUSIVE, f"{len(intolerable)} skipped", intolerable)
+    return None
 
 
 def _over_numbers(criterion: Criterion, demand: Threshold, lines: Sequence[FinalOutcome], max_flaky: int) -> _Finding:
@@ -163,8 +171,12 @@ def _over_numbers(criterion: Criterion, demand: Threshold, lines: Sequence[Final
     if not found:
         return _Finding(Status.NOT_RUN, f"no sample of {demand.stat}: {_nothing(criterion)}")
     for comparison, status, words in (
-        (Comparison.STRADDLES, Status.INCONCLUSIVE, "the interval holds values on both sides of the threshold"),
-        (Comparison.MISSES, Status.FAIL, "the whole interval misses the threshold"),
+        (
+            ThresholdComparison.STRADDLES,
+            Status.INCONCLUSIVE,
+            "the interval holds values on both sides of the threshold",
+        ),
+        (ThresholdComparison.MISSES, Status.FAIL, "the whole interval misses the threshold"),
     ):
         those = [pair for pair in found if compare(pair[1], demand) is comparison]
         if those:
@@ -210,9 +222,14 @@ def _usable(line: Evidence, demand: Threshold, min_n: int) -> Interval | str:
     if not interval[0] <= line.value <= interval[1]:
         return "its value lies outside of its own interval"
     level = line.level_or(_LEAST_LEVEL)
-    if isinstance(level, bool) or not isinstance(level, int | float) or not _LEAST_LEVEL <= level <= 1:
+    if not _is_sure(level):
         return f"its interval is of level {level}, at least {_LEAST_LEVEL:g} is needed"
     return interval
+
+
+def _is_sure(level: object) -> bool:
+    """Whether an interval of that level is sure enough. A share: 95 is not 95 %."""
+    return isinstance(level, int | float) and not isinstance(level, bool) and _LEAST_LEVEL <= level <= 1
 
 
 def _numeric(status: Status, words: str, found: Sequence[tuple[FinalOutcome, Interval]], demand: Threshold) -> _Finding:

@@ -20,7 +20,7 @@ class Quantile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class EndpointFigures:
     """Figures of one kind of request, or of all (`ALL`)."""
 
     count: int
@@ -112,7 +112,7 @@ class LoadResult:
     offered_rps: float
     achieved_rps: float
     """Answers of any status a second, over the whole run."""
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, EndpointFigures]
     generator: Generator
     canary: CanaryResult | None
     steps: tuple[Step, ...]
@@ -184,7 +184,7 @@ class LoadResult:
         }
 
 
-def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+def _endpoint(endpoint: EndpointFigures) -> dict[str, Any]:
     latency = {name: round(quantile.value, 3) for name, quantile in endpoint.latency.items()}
     if endpoint.latency_max_ms is not None:
         latency["max"] = round(endpoint.latency_max_ms, 3)

@@ -10,7 +10,7 @@ import msgspec
 
 from harness.model.evidence import Evidence
 from harness.model.quoting import quoted_line
-from harness.model.ruling import Build, Decision, HeldBack, HoldBackKind, Ruling, Verdict
+from harness.model.ruling import HoldBackKind, Ruling, Verdict
 
 
 def verdict_document(verdict: Verdict) -> bytes:
@@ -48,34 +48,10 @@ def _criterion(ruling: Ruling) -> dict[str, Any]:
     }
 
 
-class _Written(msgspec.Struct, frozen=True):
-    """The file's own shape."""
-
-    schema: int
-    run: str
-    target: str
-    policy: str
-    verdict: Decision
-    score: float
-    build: Build
-    held_back: tuple[str, ...]
-    criteria: tuple[Ruling, ...]
-    evidence_sha256: str
-
-
 def verdict_from_document(document: Mapping[str, Any], evidence: Iterable[Evidence]) -> Verdict:
     """The verdict in a `verdict.json`, over that evidence. Raises `msgspec.ValidationError` if it is none."""
-    written = msgspec.convert(document, _Written)
+    texts = document.get("held_back")
+    kept = [{"kind": HoldBackKind.UNSTATED, "text": text} for text in texts] if isinstance(texts, list) else texts
+    verdict = msgspec.convert({**document, "held_back": kept}, Verdict)
     lines = {line.seq: line for line in evidence}
-    return Verdict(
-        schema=written.schema,
-        run=written.run,
-        target=written.target,
-        policy=written.policy,
-        verdict=written.verdict,
-        score=written.score,
-        build=written.build,
-        criteria=tuple(replace(one, first=quoted_line(one, lines)) for one in written.criteria),
-        held_back=tuple(HeldBack(HoldBackKind.UNSTATED, text) for text in written.held_back),
-        evidence_sha256=written.evidence_sha256,
-    )
+    return replace(verdict, criteria=tuple(replace(one, first=quoted_line(one, lines)) for one in verdict.criteria))

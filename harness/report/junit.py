@@ -79,21 +79,23 @@ def _case(line: Evidence) -> ET.Element:
     case = ET.Element(
         "testcase",
         classname=_name(file.removesuffix(".py").replace("/", ".") or line.suite),
-        name=_name(
-            f"{test or line.check} [{line.check}: {line.subject}]" if test else f"{line.check} [{line.subject}]"
-        ),
+        name=_name(f"{test} [{line.check}: {line.subject}]" if test else f"{line.check} [{line.subject}]"),
         time=f"{(line.seconds or 0.0):.6f}",
     )
-    message = line.says
-    if line.outcome is Outcome.FAIL:
-        _finding(case, "failure", line, message or "the check failed")
-    elif line.outcome is Outcome.ERROR:
-        _finding(case, "error", line, message or "the check could not be made")
-    elif line.outcome is Outcome.SKIP:
-        ET.SubElement(case, "skipped", message=one_line(message or "no reason was given", _MESSAGE))
-    elif line.outcome is Outcome.FLAKY:
-        ET.SubElement(case, "skipped", message=one_line(f"flaky: failed, then passed. {message}".strip(), _MESSAGE))
+    match line.outcome:
+        case Outcome.FAIL:
+            _finding(case, "failure", line, line.says or "the check failed")
+        case Outcome.ERROR:
+            _finding(case, "error", line, line.says or "the check could not be made")
+        case Outcome.SKIP:
+            _skipped(case, line.says or "no reason was given")
+        case Outcome.FLAKY:
+            _skipped(case, f"flaky: failed, then passed. {line.says}".strip())
     return case
+
+
+def _skipped(case: ET.Element, message: str) -> None:
+    ET.SubElement(case, "skipped", message=one_line(message, _MESSAGE))
 
 
 def _finding(case: ET.Element, kind: str, line: Evidence, message: str) -> None:

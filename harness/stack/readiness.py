@@ -72,15 +72,16 @@ def service_problem(url: str, health: Health, timeout: float, ca_file: str = "")
 
     `ca_file` vouches for an `https` URL.
     """
-    paths = [path for path in (health.live, health.ready) if path]
+    named = [path for path in (health.live, health.ready) if path]
+    paths, wrong_from = (named, 400) if named else (["/"], 500)
     address = urlsplit(url)
     tls = _tls_context(ca_file) if address.scheme == "https" else None
-    for path in paths or ["/"]:
+    for path in paths:
         try:
             status = get_status(address.hostname or "", address.port or 80, path, timeout, tls)
         except (OSError, ValueError) as error:
             return f"GET {path}: {error}"
-        if status >= (400 if paths else 500):
+        if status >= wrong_from:
             return f"GET {path}: {status}"
     return None
 

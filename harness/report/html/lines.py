@@ -1,4 +1,7 @@
-"""Evidence as the page shows it: by suite and check, what went wrong in full, what passed in one row each."""
+"""Evidence as the page shows it: by suite and check, what went wrong in full, what passed in one row each.
+
+Preflight has a table of its own, with the System Readiness Score as preflight recorded it: the page computes none.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from urllib.parse import quote
 import msgspec
 
 from harness.model import Evidence, Outcome
-from harness.report.text import amount, clock, number, one_line, plain
+from harness.report.text import amount, clock, number, one_line, plain, seconds
 
 ROWS = 250
 """Rows of one check and kind that the page carries; the rest are counted, and stay in `evidence.jsonl`."""
 
+SCORE_CHECK = "preflight.score"
 _TEXT = 3_000
 TROUBLE = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
 """Outcomes that a reader looks for."""
@@ -172,3 +176,50 @@ def _rest(rest: Mapping[str, Any]) -> str:
 def _artifact(name: str, holds: Callable[[str], bool]) -> Artifact:
     """A link only to what lies in this run: evidence may name anything, a script address too."""
     return Artifact(one_line(name, 200), f"../{quote(name)}" if holds(name) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightRow:
+    """One readiness check."""
+
+    check: str
+    subject: str
+    outcome: str
+    value: str
+    took: str
+    says: str
+    remedy: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """All of preflight; `score` is None where none was recorded."""
+
+    rows: tuple[PreflightRow, ...]
+    score: float | None
+    score_says: str
+
+
+def preflight_part(evidence: Sequence[Evidence]) -> Preflight:
+    """What the lines of suite `preflight` say."""
+    lines = [line for line in evidence if line.suite == "preflight" and not line.superseded]
+    score = next((line for line in reversed(lines) if line.check == SCORE_CHECK), None)
+    return Preflight(
+        rows=tuple(_preflight_row(line) for line in lines if line.check != SCORE_CHECK),
+        score=score.value if score is not None else None,
+        score_says=one_line(score.says, 400) if score is not None else "",
+    )
+
+
+def _preflight_row(line: Evidence) -> PreflightRow:
+    return PreflightRow(
+        check=one_line(line.title or line.check.removeprefix("preflight."), 80),
+        subject=one_line(line.subject, 200),
+        outcome=line.outcome.value,
+        value="" if line.value is None else amount(line.value, one_line(line.unit, 20)),
+        took=seconds(line.seconds) if line.seconds is not None else "",
+        says=one_line(line.says, 400),
+        remedy=one_line(line.remedy, 400),
+        seq=line.seq,
+    )

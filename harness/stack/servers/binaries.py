@@ -71,17 +71,22 @@ def cache_home(account: Account | None) -> Path:
     places = [Path(base) / "harness" for base in (asked, usual) if base]
     places.append(Path(f"/var/tmp/harness-{os.geteuid()}"))  # noqa: S108 - whose it is, is checked below
     for place in places:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            found = place.lstat()
-        except OSError:
-            continue
-        ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
-        if ours and os.access(place, os.W_OK) and (account is None or _readable(place)):
+        if _is_ours(place) and (account is None or _readable(place)):
             return place
     raise StackError(
         f"no folder for the servers' cache: {', '.join(map(str, places))} cannot be written", mend="make one"
     )
+
+
+def _is_ours(place: Path) -> bool:
+    """Whether it is, or now becomes, a folder of ours in which only we can write."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        found = place.lstat()
+    except OSError:
+        return False
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    return ours and os.access(place, os.W_OK)
 
 
 @contextmanager
@@ -115,14 +120,17 @@ def _from_wheel(package: str, distribution: str, inside: str, siblings: tuple[st
     program = tree / inside
     if not program.is_file():
         raise StackError(f"package {distribution} has no {inside} for this platform ({os.uname().machine})")
-    # its dist-info folder names the version; importlib.metadata would cost 20 ms of every start
-    key = next(
-        (found.stem for found in tree.parent.glob(f"{package}-*.dist-info")), f"{package}-{tree.stat().st_mtime_ns}"
-    )
+    key = _version_key(tree)
     beside = tuple(name for name in siblings if (tree.parent / name).is_dir())
     if servers_account() is None or (_readable(program) and all(_readable(tree.parent / name) for name in beside)):
         return Program(program, key)
     return Program(_copied(tree, beside, key) / package / inside, key)
+
+
+def _version_key(tree: Path) -> str:
+    # its dist-info folder names the version; importlib.metadata would cost 20 ms of every start
+    named = (found.stem for found in tree.parent.glob(f"{tree.name}-*.dist-info"))
+    return next(named, f"{tree.name}-{tree.stat().st_mtime_ns}")
 
 
 def _copied(tree: Path, siblings: tuple[str, ...], key: str) -> Path:
