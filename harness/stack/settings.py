@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.model import Target
-from harness.stack.protocol import Endpoint
+from harness.stack.protocol import ServiceEndpoint
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?:\.([A-Za-z0-9_-]+))?\}")
 _FIXED = ("host", "port", "url", "proxy", "database_url", "redis_url", "smtp_url")
@@ -30,7 +30,7 @@ class PlaceholderValues:
         self._values = values
         self.secrets = known_secrets
 
-    def at(self, endpoint: Endpoint) -> PlaceholderValues:
+    def at(self, endpoint: ServiceEndpoint) -> PlaceholderValues:
         """The same for another copy of the service."""
         here = {"port": str(endpoint.port), "url": endpoint.public or endpoint.url}
         return PlaceholderValues(self._target, {**self._values, **here}, self.secrets)
@@ -65,7 +65,7 @@ class PlaceholderValues:
 
 
 def service_settings(
-    target: Target, placeholders: PlaceholderValues, endpoint: Endpoint, overrides: Mapping[str, str]
+    target: Target, placeholders: PlaceholderValues, endpoint: ServiceEndpoint, overrides: Mapping[str, str]
 ) -> dict[str, str]:
     """The settings of one copy of the service: `PORT`, the profile's `env`, and last what `--env` overrides."""
     here = placeholders.at(endpoint)
