@@ -19,7 +19,6 @@ from harness.stack.named import (
 )
 from harness.stack.permissions import Permissions, Refusal
 from harness.stack.protocol import Stack
-from harness.stack.supervisor.registry import connect_lines
 
 __all__ = [
     "Mode",
@@ -33,7 +32,6 @@ __all__ = [
     "bring_up",
     "checked_url",
     "commit_of",
-    "connect_lines",
     "detach",
     "find_stack",
     "health_problem",

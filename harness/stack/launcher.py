@@ -17,7 +17,7 @@ from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
 from harness.stack.copies import confirm_ready
 from harness.stack.front_proxy import Front, FrontKind, check_front, plan_front, start_behind
-from harness.stack.protocol import Backend, Endpoint, Stack
+from harness.stack.protocol import Backend, ServiceEndpoint, Stack
 from harness.stack.running import RunningStack, marked, timed
 from harness.stack.servers.fingerprint_sources import Sources
 from harness.stack.servers.postgres import copy_prepared
@@ -73,7 +73,7 @@ def launch(
     kind = _check_backend(backend, target)
     if not 1 <= instances <= _MOST_INSTANCES:
         raise UsageError(f"--instances {instances}: from 1 to {_MOST_INSTANCES}")
-    worker_count = worker_count_of(target, workers)
+    worker_count = count_workers(target, workers)
     check_front(front)
     begun, changed = time.monotonic(), dict(overrides or {})
     for mark in sweep():
@@ -174,7 +174,7 @@ def open_stack(path: Path, start_timeout_s: float | None = None, *, without: str
     return RunningStack(target, info, placeholders, open_backend, mark=mark)
 
 
-def worker_count_of(target: Target, asked: int | None) -> int:
+def count_workers(target: Target, asked: int | None) -> int:
     """How many workers a stack starts. Raises UsageError for a number that cannot be."""
     if not target.workers.command:
         if asked:
@@ -213,7 +213,7 @@ def _prepare(
 def _start_service(
     stack: RunningStack,
     target: Target,
-    endpoint: Endpoint,
+    endpoint: ServiceEndpoint,
     proxy: Front | None,
     instances: int,
     workers: int,
@@ -255,7 +255,7 @@ def _all_or_nothing(supervision: Supervision, folders: Folders) -> Iterator[list
         raise StackError(said, output=error.output if isinstance(error, StackError) else "") from error
 
 
-def _choose_endpoint(backend: Backend, front: Front | None, port: int | None) -> Endpoint:
+def _choose_endpoint(backend: Backend, front: Front | None, port: int | None) -> ServiceEndpoint:
     """Where the first copy of the service will listen: at the wanted port, unless that is the proxy's."""
     if front is None:
         return backend.choose_endpoint(port)

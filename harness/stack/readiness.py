@@ -45,7 +45,7 @@ class Wait:
 
     def failure(self, still: str = "does not answer") -> str:
         """What went wrong, as the end of a sentence about the process: how it ended, or what it `still` does."""
-        return how_it_ended(self.status) if self.status is not None else f"{still} ({self.problem})"
+        return describe_exit(self.status) if self.status is not None else f"{still} ({self.problem})"
 
 
 def wait_until(ping: Ping, exit_status: Callable[[], int | None], seconds: float) -> Wait:
@@ -164,6 +164,6 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def how_it_ended(status: int) -> str:
+def describe_exit(status: int) -> str:
     """An exit status in words."""
     return f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"

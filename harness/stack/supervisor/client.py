@@ -115,7 +115,7 @@ class Supervision:
         self._orders[order.name] = order
         return pid
 
-    def again(self, name: str) -> int:
+    def start_again(self, name: str) -> int:
         """Start a process that has ended once more, as it was started before; returns its new pid."""
         if self.exit_status(name) is None:
             raise StackError(f"{name} runs: what has not ended cannot be started again")

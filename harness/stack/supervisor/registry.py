@@ -226,18 +226,6 @@ def clear_up(owner: OwnerRecord) -> None:
     remove_folders(owner.folders)
 
 
-def connect_lines(info: StackInfo) -> dict[str, str]:
-    """What a person needs to work against a stack, by name; without what it does not have."""
-    found = {
-        "url": info.url,
-        "database": info.database_url,
-        "redis": info.redis_url,
-        "smtp": info.smtp_url,
-        "mailbox": info.mailbox_url,
-    }
-    return {key: value for key, value in found.items() if value}
-
-
 def _write_private(path: Path, content: bytes) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
