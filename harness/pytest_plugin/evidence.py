@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin.attribution import outcome_of, without_servers
@@ -16,6 +19,8 @@ from harness.pytest_plugin.stash import ItemNotes
 
 SHOWN_REQUESTS = 3
 """How many of a failed test's requests are shown, the last ones."""
+_PROPERTY = "harness.observations"
+"""Name of the property under which a report carries its observations."""
 _MESSAGE_LIMIT = 2000
 _SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
 
@@ -147,6 +152,23 @@ def _observation(
         test=item.nodeid,
         artifacts=artifacts,
     )
+
+
+def attach_observations(report: pytest.TestReport, observed: Sequence[Observation], redact: Redactor) -> None:
+    """Let the report carry what was observed, as one text: it passes xdist, and a JUnit file shows it.
+
+    Secrets are taken out here: only this process may have learned them.
+    """
+    clean = [replace(one, subject=redact(one.subject), detail=redact.data(one.detail)) for one in observed]
+    report.user_properties.append((_PROPERTY, msgspec.json.encode(clean).decode()))
+
+
+def attached_observations(report: pytest.TestReport) -> list[Observation] | None:
+    """What a report carries; None for one that was not made where the test ran, as when its worker died."""
+    for name, value in report.user_properties:
+        if name == _PROPERTY:
+            return msgspec.json.decode(str(value), type=list[Observation])
+    return None
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:

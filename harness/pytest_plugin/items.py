@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure_labels
-from harness.pytest_plugin.evidence import SHOWN_REQUESTS, check_mark, observe
+from harness.pytest_plugin.evidence import SHOWN_REQUESTS, attach_observations, check_mark, observe
 from harness.pytest_plugin.pacing import Pace
 from harness.pytest_plugin.redaction import clean_report
 from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, NOTES, REDACT, WAITED, ItemNotes
@@ -22,8 +21,6 @@ from harness.stack.permissions import Action, allowed
 
 ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
 _WORTH_NOTING_S = 0.01
-REPORT_KEY = "harness_observations"
-"""Attribute of a TestReport: observations; as plain data where xdist carries it from a worker to the controller."""
 USAGE_KEY = "harness_usage"
 """Member of what a worker leaves to the controller at its end: why the session cannot be."""
 
@@ -33,7 +30,6 @@ class ItemHooks:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._in_worker = hasattr(config, "workerinput")
         self._tried: set[Path] = set()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -118,13 +114,6 @@ class ItemHooks:
             lines = "\n".join(curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:])
             report.sections.append(("the last requests, to repeat", lines))
             allure_labels.attach(item, self._config.stash[REDACT](lines))
-        setattr(report, REPORT_KEY, self._builtins(observed) if self._in_worker else observed)
+        attach_observations(report, observed, self._config.stash[REDACT])
         clean_report(report, self._config, self._config.stash[REDACT])
         return report
-
-    def _builtins(self, observed: list[Observation]) -> list[Any]:
-        """Plain data that execnet can carry, without the secrets that only this process may have learned."""
-        redact = self._config.stash[REDACT]
-        seen = [replace(one, subject=redact(one.subject), detail=redact.data(one.detail)) for one in observed]
-        plain: list[Any] = msgspec.to_builtins(seen)
-        return plain

@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from harness.errors import HarnessError
 from harness.model import Observation, Outcome
-from harness.pytest_plugin.evidence import skip_reason, suite_of
-from harness.pytest_plugin.items import REPORT_KEY, USAGE_KEY
+from harness.pytest_plugin.evidence import attached_observations, skip_reason, suite_of
+from harness.pytest_plugin.items import USAGE_KEY
 from harness.pytest_plugin.stash import REDACT
 from harness.run import Run
 from harness.runner.discovery import checks_in
@@ -95,19 +94,16 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the observations of one phase; know an attempt that is followed by another."""
-        raw: list[Any] | None = getattr(report, REPORT_KEY, None)
-        if raw is None:
+        observed = attached_observations(report)
+        if observed is None:
             if report.failed:
                 self._record([_crash(report, self.path_of(report.nodeid))])
             return
-        if not raw:
+        if not observed:
             return
         attempt = int(getattr(report, "rerun", 0)) + 1
         superseded = report.outcome == "rerun"  # type: ignore[comparison-overlap]  # rerunfailures' fourth outcome
-        self._record(
-            self._attempted(observation, attempt=attempt, superseded=superseded)
-            for observation in msgspec.convert(raw, list[Observation])
-        )
+        self._record(self._attempted(observation, attempt=attempt, superseded=superseded) for observation in observed)
         if superseded:
             self._failed_before.add(report.nodeid)
 

@@ -48,6 +48,33 @@ def test_a_retry_never_upgrades(bench, how, workers):
     assert ended.the("probe.green")["outcome"] == "pass"
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_session_ends_once_a_check_fails_that_was_looked_for(bench, workers):
+    bench.suite(
+        """
+        import pytest
+
+        @pytest.mark.check("probe.other")
+        def test_another_failure():
+            assert False
+
+        @pytest.mark.check("probe.wanted")
+        def test_wanted(new_client):
+            assert new_client().get("/live").status_code == 404
+
+        def test_later():
+            assert True
+        """
+    )
+    ended = bench.run_as("in the gate", workers, "--until-fails", "probe.w*")
+    assert ended.status == pytest.ExitCode.TESTS_FAILED
+    assert "Traceback" not in ended.out + ended.err
+    assert "what was looked for has failed" in ended.out
+    assert ended.the("probe.wanted")["outcome"] == "fail"
+    # a second worker may be ahead
+    assert workers or ended.of("probe.later") == []
+
+
 MALFORMED = [
     ("()", "takes one check id"),
     ("('a', 'b')", "takes one check id"),
