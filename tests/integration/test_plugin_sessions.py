@@ -158,6 +158,32 @@ def test_a_worker_that_dies_is_an_error_of_its_test_and_the_others_run(bench):
     assert load_record(ended.run).integrity.problems == ()
 
 
+def test_what_a_dead_worker_had_still_to_run_is_run_though_all_others_have_ended(bench):
+    bench.suite(
+        """
+        import os
+        from pathlib import Path
+
+        import pytest
+
+        from harness.pytest_plugin.polling import eventually
+
+        def test_dies():
+            # a worker begins its last test only when it knows that there is no other
+            eventually(lambda: len(list(Path(__file__).parent.glob("ran-*"))) == 5, "the other worker's end", seconds=60)
+            os._exit(7)
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_lives(number):
+            Path(__file__).with_name(f"ran-{number}").touch()
+            assert True
+        """
+    )
+    ended = bench.run_as("in the gate", 2, "--max-worker-restart", "2")
+    assert ended.the("worker.crashed")["test"].endswith("::test_dies")
+    assert [line["outcome"] for line in ended.of("probe.lives")] == ["pass"] * 6
+
+
 @pytest.mark.parametrize("how", ["by hand", "in the gate"])
 def test_a_service_killed_under_the_test_is_the_targets_fault(bench, how):
     bench.describe(needs='"valkey"')
