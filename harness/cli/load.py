@@ -30,7 +30,7 @@ from harness.probes.surface import find_surface
 from harness.pytest_plugin.session import teach
 from harness.run import Run, create_run, seal, stack_facts
 from harness.runner.artifacts import keep_logs
-from harness.stack import Stack, allowed
+from harness.stack import Permissions, Stack
 from harness.stack.build import commit_of
 from harness.stack.selection import TargetSelection, bring_up, select_target
 
@@ -110,17 +110,20 @@ def command(
 def _check_before_start(selection: TargetSelection, wish: _Wish) -> None:
     """What can be known to be wrong without a running service is said before one starts."""
     if selection.url:
-        foreign = StackInfo(name="", backend="attach", target=selection.target.name, url=selection.url, owned=False)
-        _check_allowed(selection, wish, foreign)
+        target = selection.target
+        _refuse(
+            Permissions(owned=False, allowed=target.allow_hosts, active=wish.active, profile=target.source),
+            selection.url,
+        )
     validate(
         _plan(selection, wish, selection.url or "http://127.0.0.1:1", scenario(selection.target, paths=wish.paths))
     )
 
 
-def _check_allowed(selection: TargetSelection, wish: _Wish, info: StackInfo) -> None:
-    refusal = allowed("load", info, selection.target, wish.active)
-    if refusal:
-        raise SafetyError(refusal)
+def _refuse(permissions: Permissions, url: str) -> None:
+    refusal = permissions.refusal("load", url)
+    if refusal is not None:
+        raise SafetyError(str(refusal))
 
 
 def _plan(
@@ -142,7 +145,7 @@ def _measure(selection: TargetSelection, wish: _Wish, out: Path, listen: Listene
     """Bring the target up, load it, and leave a sealed run behind, however it ends."""
     redact = Redactor()
     with _stack(selection, listen) as stack:
-        _check_allowed(selection, wish, stack.info)
+        _refuse(Permissions.on(stack.info, selection.target, active=wish.active), stack.info.service_url)
         teach(redact, stack.info)
         plan = _plan(selection, wish, stack.info.url, _requests(selection, wish, stack.info), stack.info.ca_file)
         run = _open_run(selection, wish, stack.info, out, redact)

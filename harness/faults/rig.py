@@ -17,7 +17,7 @@ from harness.faults.servers import SERVERS, start_server, stop_server
 from harness.model import Instance, StackInfo, Target, Worker
 from harness.probes.http import Permit, RecordingClient
 from harness.stack.protocol import Backend
-from harness.stack.readiness import service_asker, wait_until
+from harness.stack.readiness import service_problem, wait_until
 from harness.stack.running import RunningStack
 from harness.stack.servers.clients import connect_cache
 
@@ -232,7 +232,7 @@ class Rig:
             return one.name not in self._doubtful
         timeout = self.target.service.timeout_s
         return wait_until(
-            service_asker(one.url, self.target.health, timeout), lambda: self.exit_status(one), timeout
+            lambda: service_problem(one.url, self.target.health, timeout), lambda: self.exit_status(one), timeout
         ).ready
 
     def _now(self, one: Any) -> Any:  # noqa: ANN401 - an Instance gives an Instance, a Worker a Worker

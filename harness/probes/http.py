@@ -6,16 +6,15 @@ time raises `ServiceUnavailable`, which is the target's fault as long as the sta
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
 from harness.errors import SafetyError, UsageError
+from harness.model.network import is_loopback
 from harness.probes.address import AddressMode
 from harness.probes.exchange import Attempt, Exchange, curl_line
 from harness.probes.trust import trusted
@@ -161,17 +160,6 @@ def exchange_of(response: httpx.Response) -> Exchange:
     """The exchange that a `RecordingClient` kept of this answer."""
     exchange: Exchange = response.extensions[_EXCHANGE]
     return exchange
-
-
-def is_loopback(url: str) -> bool:
-    """Does the URL's host name this machine by its loopback interface? Names but `localhost` are not looked up."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _header_lines(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from harness.config import load_target
 from harness.errors import ConfigError, HarnessError, UsageError
+from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange
-from harness.probes.http import is_loopback
 from harness.profile_draft.description import find_description
 from harness.profile_draft.health import find_build, find_health
 from harness.profile_draft.login_shape import LoginShape

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange
-from harness.probes.http import is_loopback
 from harness.profile_draft.limits import Announced, announced_limit
 from harness.profile_draft.parts import Key, Part
 from harness.profile_draft.reader import Reader, kind_of

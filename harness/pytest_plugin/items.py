@@ -17,7 +17,7 @@ from harness.pytest_plugin.evidence import SHOWN_REQUESTS, attach_observations, 
 from harness.pytest_plugin.pacing import Pace
 from harness.pytest_plugin.redaction import clean_report
 from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, NOTES, REDACT, WAITED, ItemNotes
-from harness.stack.permissions import Action, allowed
+from harness.stack.permissions import Action, Permissions
 
 ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
 _WORTH_NOTING_S = 0.01
@@ -82,11 +82,11 @@ class ItemHooks:
         item.stash[NOTES] = ItemNotes()
         context = self._config.stash[CONTEXT]
         allure_labels.label(item, context.target)
+        permissions = Permissions.on(context.info, context.target, active=context.active)
         for marker, action in ACTIONS.items():
-            if item.get_closest_marker(marker):
-                refusal = allowed(action, context.info, context.target, context.active)
-                if refusal:
-                    pytest.skip(refusal)
+            refusal = permissions.refusal(action, context.info.service_url) if item.get_closest_marker(marker) else None
+            if refusal is not None:
+                pytest.skip(str(refusal))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

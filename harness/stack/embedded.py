@@ -13,8 +13,8 @@ from harness.errors import StackError
 from harness.model import Build, Listener, Progress, Target
 from harness.stack.build import commit_of
 from harness.stack.ports import HOST, free_port, is_free, occupied
-from harness.stack.protocol import Place, Servers
-from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
+from harness.stack.protocol import Endpoint, Servers
+from harness.stack.readiness import page_problem, tail, wait_until
 from harness.stack.servers.binaries import Account, postgres_programs, servers_account, valkey_program
 from harness.stack.servers.data_cache import Kept, UnkeptError, kept_for
 from harness.stack.servers.fingerprint_sources import Sources
@@ -100,15 +100,21 @@ class EmbeddedBackend:
                 listen(Progress(phase="note", text=f"the prepared data is not kept for the next stack: {error}"))
         return self._server_pids()
 
-    def place(self, wanted: int | None) -> Place:
+    def choose_endpoint(self, wanted: int | None) -> Endpoint:
         """The wanted port if it is free, else one at random that no other copy of ours has."""
         if wanted is not None and not is_free(wanted):
             raise occupied(wanted)
         port = wanted if wanted is not None else free_port(frozenset(self._ports))
         self._ports.add(port)
-        return Place(port, f"http://{HOST}:{port}")
+        return Endpoint(port, f"http://{HOST}:{port}")
 
-    def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> int | None:  # noqa: ARG002
+    def start(
+        self,
+        name: str,
+        argv: tuple[str, ...],
+        settings: Mapping[str, str],
+        endpoint: Endpoint | None,  # noqa: ARG002
+    ) -> int | None:
         """Start it in the profile's folder, as ourselves."""
         return self._supervision.spawn(
             Order(
@@ -201,16 +207,11 @@ class EmbeddedBackend:
         return ports
 
     def _await_mail(self, port: int) -> None:
-        def ask() -> str:
-            try:
-                status = get_status(HOST, port, "/messages", 2.0)
-            except (OSError, ValueError) as error:
-                return str(error)
-            return "" if status == 200 else f"it answers {status}"
-
-        wait = wait_until(ask, lambda: self._supervision.exit_status("smtp"), _MAIL_SECONDS)
+        wait = wait_until(
+            lambda: page_problem(HOST, port, "/messages"), lambda: self._supervision.exit_status("smtp"), _MAIL_SECONDS
+        )
         if not wait.ready:
-            end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
             raise StackError(
-                f"the mail sink {end} after {wait.seconds:.1f} s; its log says why", output=tail(self.log("smtp"))
+                f"the mail sink {wait.failure()} after {wait.seconds:.1f} s; its log says why",
+                output=tail(self.log("smtp")),
             )

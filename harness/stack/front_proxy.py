@@ -12,8 +12,8 @@ from harness.errors import StackError
 from harness.model import FRONT, Instance, StackInfo, Target
 from harness.stack.certificates import Authority, check_tls, make_authority
 from harness.stack.ports import HOST, free_port, is_free, occupied
-from harness.stack.protocol import Place
-from harness.stack.readiness import how_it_ended, service_asker, tail, wait_until
+from harness.stack.protocol import Endpoint
+from harness.stack.readiness import service_problem, tail, wait_until
 from harness.stack.running import RunningStack
 from harness.stack.settings import base_environment
 from harness.stack.supervisor.client import Order
@@ -70,9 +70,9 @@ def plan_front(kind: FrontKind | None, state: Path, mark: str, port: int | None)
 
 
 def start_behind(
-    stack: RunningStack, target: Target, front: Front, wanted: Sequence[Place | None]
+    stack: RunningStack, target: Target, front: Front, wanted: Sequence[Endpoint | None]
 ) -> tuple[Instance, ...]:
-    """Start copies of the service at these places, and the proxy that stands in front, which gets ready meanwhile.
+    """Start copies of the service at these endpoints, and the proxy that stands in front, which gets ready meanwhile.
 
     Raises what `start_copies` does, and StackError if the proxy does not bring answers of ready copies.
     """
@@ -110,15 +110,17 @@ def _spawn(stack: RunningStack, front: Front, upstreams: Sequence[str]) -> None:
 
 
 def _settle(stack: RunningStack, target: Target, front: Front) -> None:
-    ask = service_asker(front.url, target.health, target.service.timeout_s, front.ca_file)
-    wait = wait_until(ask, lambda: stack.supervision.exit_status(FRONT), _READY_SECONDS)
+    wait = wait_until(
+        lambda: service_problem(front.url, target.health, target.service.timeout_s, front.ca_file),
+        lambda: stack.supervision.exit_status(FRONT),
+        _READY_SECONDS,
+    )
     if wait.ready:
         return
     if wait.status is not None and not is_free(front.port):
         raise occupied(front.port)
-    how = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
     raise StackError(
-        f"the proxy in front of the service {how} after {wait.seconds:.1f} s; its log says why",
+        f"the proxy in front of the service {wait.failure()} after {wait.seconds:.1f} s; its log says why",
         output=tail(_log(stack.info)),
     )
 

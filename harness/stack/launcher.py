@@ -15,24 +15,24 @@ from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
 from harness.stack.copies import confirm_ready
 from harness.stack.front_proxy import Front, FrontKind, check_front, plan_front, start_behind
-from harness.stack.protocol import Backend, Place, Servers, Stack
+from harness.stack.protocol import Backend, Endpoint, Servers, Stack
 from harness.stack.running import RunningStack, marked, timed
 from harness.stack.servers.fingerprint_sources import Sources
 from harness.stack.servers.prepare import prepare
-from harness.stack.settings import Words, service_settings
+from harness.stack.settings import PlaceholderValues, service_settings
 from harness.stack.supervisor.client import Supervision
 from harness.stack.supervisor.registry import (
     Folders,
     Recipe,
     folders_for,
     full_place,
-    keeper_of,
+    make_owner_record,
     make_private,
     read_info,
     read_recipe,
     sweep,
     write_info,
-    write_keeper,
+    write_owner,
     write_recipe,
 )
 
@@ -84,14 +84,16 @@ def launch(
         listen(Progress(phase="stack", text=f"starting {', '.join(target.service.needs) or 'no servers'}"))
         servers = ground.start_servers(target.service.needs)
         proxy = plan_front(front, folders.state, mark, port)
-        place = ground.place(port) if proxy is None else replace(ground.place(None), public=proxy.url)
+        endpoint = (
+            ground.choose_endpoint(port) if proxy is None else replace(ground.choose_endpoint(None), public=proxy.url)
+        )
         secret = dict(servers.secrets)
         values = {**servers.values, "host": ground.host}
         write_recipe(folders.state, Recipe(target=target, values=values))
-        words = Words(target, values, secret).at(place)
-        settings = service_settings(target, words, place, overrides or {})
-        _check_words(target, words)
-        info = _info(target, kind, name or f"run-{mark}", place, servers, folders.state)
+        placeholders = PlaceholderValues(target, values, secret).at(endpoint)
+        settings = service_settings(target, placeholders, endpoint, overrides or {})
+        _check_placeholders(target, placeholders)
+        info = _info(target, kind, name or f"run-{mark}", endpoint, servers, folders.state)
         info = replace(
             info,
             settings=marked(mark, settings),
@@ -104,12 +106,12 @@ def launch(
             key_pin=proxy.key_pin if proxy else "",
         )
         opened = (supervision, ground)
-        stack = RunningStack(target, info, words, lambda: opened)
+        stack = RunningStack(target, info, placeholders, lambda: opened)
         write_info(info)
         if before_service is not None:
             before_service(info)
         prepare(stack, target.service, settings, listen, prepared=servers.prepared)
-        _start_service(stack, target, place, proxy, instances, worker_count, listen)
+        _start_service(stack, target, endpoint, proxy, instances, worker_count, listen)
         stack.update(timings={**stack.info.timings, "total": timed(begun)})
         if keep:
             supervision.detach()
@@ -152,7 +154,7 @@ def open_stack(path: Path, start_timeout_s: float | None = None, *, without: str
         return supervision, _backend(info.backend, supervision, folders, recipe.target)
 
     # their logs lie beside the stack's own: they are still there when the copy is gone
-    words = Words(recipe.target, recipe.values, dict(info.secrets))
+    placeholders = PlaceholderValues(recipe.target, recipe.values, dict(info.secrets))
     target = recipe.target
     if start_timeout_s is not None:
         target = replace(target, service=replace(target.service, start_timeout_s=start_timeout_s))
@@ -160,7 +162,7 @@ def open_stack(path: Path, start_timeout_s: float | None = None, *, without: str
         env = {name: value for name, value in target.service.env.items() if name != without}
         target = replace(target, service=replace(target.service, env=env))
         info = replace(info, overrides={name: value for name, value in info.overrides.items() if name != without})
-    return RunningStack(target, info, words, open_backend, mark=mark)
+    return RunningStack(target, info, placeholders, open_backend, mark=mark)
 
 
 def worker_count_of(target: Target, asked: int | None) -> int:
@@ -178,7 +180,7 @@ def worker_count_of(target: Target, asked: int | None) -> int:
 def _start_service(
     stack: RunningStack,
     target: Target,
-    place: Place,
+    endpoint: Endpoint,
     proxy: Front | None,
     instances: int,
     workers: int,
@@ -189,7 +191,7 @@ def _start_service(
     listen(Progress(phase="stack", text="starting the service"))
     overrides = stack.info.overrides
     working = [stack.begin_worker({}) for _ in range(workers)]
-    wanted = (place, *[None] * (instances - 1))
+    wanted = (endpoint, *[None] * (instances - 1))
     started = stack.start_copies(overrides, wanted) if proxy is None else start_behind(stack, target, proxy, wanted)
     stack.update(instances=started, timings={**stack.info.timings, "service": timed(begun)})
     for worker in working:
@@ -235,36 +237,36 @@ def _make_folders(supervision: Supervision, mark: str, folders: Folders, digest:
     """Entrust each folder to the supervisor before it exists, then make it."""
     for folder in folders.outermost:
         supervision.own_folder(folder)
-    keeper = keeper_of(mark, supervision.pid, supervision.start, folders.outermost, digest)
+    owner = make_owner_record(mark, supervision.pid, supervision.start, folders.outermost, digest)
     for folder in {folders.home, folders.data}:
         folder.mkdir(mode=0o711)
         # whatever the umask: the servers' user passes through
         folder.chmod(0o711)
     make_private(folders.state)
     for folder in {folders.home, folders.state}:
-        write_keeper(folder, keeper)
+        write_owner(folder, owner)
     for part in ("logs", "tmp"):
         make_private(folders.state / part)
 
 
-def _check_words(target: Target, words: Words) -> None:
+def _check_placeholders(target: Target, placeholders: PlaceholderValues) -> None:
     """Find an unknown placeholder before anything of the service runs."""
-    words.command(target.service.command, "service.command")
+    placeholders.fill_command(target.service.command, "service.command")
     for command in target.service.prepare_cached:
-        words.command(command, "service.prepare_cached")
+        placeholders.fill_command(command, "service.prepare_cached")
     for command in target.service.prepare:
-        words.command(command, "service.prepare")
-    words.command(target.workers.command, "workers.command")
+        placeholders.fill_command(command, "service.prepare")
+    placeholders.fill_command(target.workers.command, "workers.command")
 
 
 def _info(
-    target: Target, kind: Literal["embedded", "docker"], name: str, place: Place, servers: Servers, state: Path
+    target: Target, kind: Literal["embedded", "docker"], name: str, endpoint: Endpoint, servers: Servers, state: Path
 ) -> StackInfo:
     return StackInfo(
         name=name,
         backend=kind,
         target=target.name,
-        url=place.public or place.url,
+        url=endpoint.public or endpoint.url,
         owned=True,
         database_url=servers.database_url,
         redis_url=servers.redis_url,

@@ -25,7 +25,7 @@ from harness.stack.supervisor.process import (
     remove_folder,
     remove_shared_memory,
 )
-from harness.stack.supervisor.registry import Keeper, is_own_folder, named_folder, read_keeper
+from harness.stack.supervisor.registry import OwnerRecord, is_own_folder, named_folder, read_owner
 
 _FOLDER = re.compile(r"harness-([0-9a-f]{12})")
 _SCRATCH = re.compile(r"harness-tests-[0-9a-f]{12}")
@@ -48,16 +48,16 @@ class Left:
 def find_left() -> tuple[Left, ...]:
     """Everything that is left on this machine, of whatever stack of this user."""
     # a supervisor is there before all that it owns, and goes after it: so it is looked for last
-    candidates, keepers, marked = _candidates(), tuple(_keepers()), tuple(_processes())
+    candidates, owners, marked = _candidates(), tuple(_owner_records()), tuple(_processes())
     seen = tuple(_processes())
     alive = {words[SUPERVISOR_MARK] for _, words, _ in seen if SUPERVISOR_MARK in words}
-    alive |= {keeper.mark for keeper in keepers if keeper.alive}
+    alive |= {owner.mark for owner in owners if owner.alive}
     left = [
         Left(kind="process", name=command, mark=words[MARK], pid=pid)
         for pid, words, command in marked
         if MARK in words and SUPERVISOR_MARK not in words and words[MARK] not in alive and is_alive(pid)
     ]
-    folders = {Path(folder): keeper.mark for keeper in keepers for folder in keeper.folders}
+    folders = {Path(folder): owner.mark for owner in owners for folder in owner.folders}
     folders |= {path: found[1] for path in candidates if (found := _FOLDER.fullmatch(path.name))}
     left += [
         Left(kind="folder", name=str(path), mark=mark)
@@ -111,12 +111,12 @@ def _in_docker(*, remove: bool) -> tuple[Left, ...]:
         engine.close()
 
 
-def _keepers() -> Iterator[Keeper]:
+def _owner_records() -> Iterator[OwnerRecord]:
     named = named_folder("any").parent
     for folder in (*_candidates(), *(named.iterdir() if named.is_dir() else ())):
-        keeper = read_keeper(folder) if is_own_folder(folder) else None
-        if keeper is not None:
-            yield keeper
+        owner = read_owner(folder) if is_own_folder(folder) else None
+        if owner is not None:
+            yield owner
 
 
 def _candidates() -> set[Path]:

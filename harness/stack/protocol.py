@@ -52,7 +52,7 @@ class Stack(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """Where one copy of the service listens: the port it is told, and the URL at which we reach it."""
 
     port: int
@@ -109,10 +109,12 @@ class Backend(Protocol):
         note. Raises StackError if the database does not answer afterwards.
         """
 
-    def place(self, wanted: int | None) -> Place:
-        """A free place for one more copy of the service; raises StackError if the wanted port is taken."""
+    def choose_endpoint(self, wanted: int | None) -> Endpoint:
+        """A free endpoint for one more copy of the service; raises StackError if the wanted port is taken."""
 
-    def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> int | None:
+    def start(
+        self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: Endpoint | None
+    ) -> int | None:
         """Start a process of the service, with nothing in its environment but a minimal base and `settings`.
 
         Returns its pid, where it has one here. Raises StackError if it cannot be executed, GroundError if that is not

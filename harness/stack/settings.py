@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.model import Target
-from harness.stack.protocol import Place
+from harness.stack.protocol import Endpoint
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)(?:\.([A-Za-z0-9_-]+))?\}")
 _FIXED = ("host", "port", "url", "proxy", "database_url", "redis_url", "smtp_url")
@@ -19,18 +19,21 @@ _SERVER = {"database_url": "postgres", "redis_url": "valkey", "smtp_url": "smtp"
 """Which of `needs` gives a placeholder its value."""
 
 
-class Words:
-    """Fills placeholders in. Secrets are made when they are first asked for and stay the same for the stack."""
+class PlaceholderValues:
+    """What a profile's placeholders mean to one copy of the service.
+
+    Secrets are made when they are first asked for, and stay the same for the stack.
+    """
 
     def __init__(self, target: Target, values: Mapping[str, str], known_secrets: dict[str, str]) -> None:
         self._target = target
         self._values = values
         self.secrets = known_secrets
 
-    def at(self, place: Place) -> Words:
-        """The same words for another copy of the service."""
-        here = {"port": str(place.port), "url": place.public or place.url}
-        return Words(self._target, {**self._values, **here}, self.secrets)
+    def at(self, endpoint: Endpoint) -> PlaceholderValues:
+        """The same for another copy of the service."""
+        here = {"port": str(endpoint.port), "url": endpoint.public or endpoint.url}
+        return PlaceholderValues(self._target, {**self._values, **here}, self.secrets)
 
     def fill(self, text: str, where: str) -> str:
         """`text` with its placeholders replaced; raises ConfigError naming one that is unknown or has no server.
@@ -48,7 +51,7 @@ class Words:
 
         return _PLACEHOLDER.sub(value, text)
 
-    def command(self, words: tuple[str, ...], where: str) -> tuple[str, ...]:
+    def fill_command(self, words: tuple[str, ...], where: str) -> tuple[str, ...]:
         """All words of a command, filled in."""
         return tuple(self.fill(word, where) for word in words)
 
@@ -61,11 +64,13 @@ class Words:
         return ConfigError(what, path=self._target.source or None, key=where)
 
 
-def service_settings(target: Target, words: Words, place: Place, overrides: Mapping[str, str]) -> dict[str, str]:
+def service_settings(
+    target: Target, placeholders: PlaceholderValues, endpoint: Endpoint, overrides: Mapping[str, str]
+) -> dict[str, str]:
     """The settings of one copy of the service: `PORT`, the profile's `env`, and last what `--env` overrides."""
-    here = words.at(place)
+    here = placeholders.at(endpoint)
     filled = {key: here.fill(value, f"service.env.{key}") for key, value in target.service.env.items()}
-    return {"PORT": str(place.port), **filled, **overrides}
+    return {"PORT": str(endpoint.port), **filled, **overrides}
 
 
 def base_environment(scratch: Path) -> dict[str, str]:

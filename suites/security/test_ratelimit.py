@@ -5,7 +5,7 @@ One probe is watched by all tests here; it takes about one window of the limiter
 
 import pytest
 
-from harness.probes.http import is_loopback
+from harness.model.network import is_loopback
 from harness.probes.limit_clients import LimitClients
 from harness.probes.ratelimit import LimitProbe, probe_limit
 

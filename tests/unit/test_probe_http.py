@@ -15,7 +15,7 @@ import pytest
 
 from harness.errors import SafetyError, UsageError
 from harness.probes.exchange import Attempt, curl_line
-from harness.probes.http import RecordingClient, ServiceUnavailable, exchange_of, is_loopback
+from harness.probes.http import RecordingClient, ServiceUnavailable, exchange_of
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -177,23 +177,6 @@ def test_a_refused_connection_is_the_services() -> None:
         url = f"http://127.0.0.1:{held.getsockname()[1]}"
         with RecordingClient(url) as client, pytest.raises(ServiceUnavailable, match="not accepted"):
             client.get("/")
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("http://127.0.0.1:80/", True),
-        ("http://127.9.9.9", True),
-        ("http://[::1]:8000", True),
-        ("http://localhost", True),
-        ("http://localhost.example.org", False),
-        ("http://127.0.0.1.example.org", False),
-        ("http://10.0.0.1", False),
-        ("", False),
-    ],
-)
-def test_loopback(url: str, *, expected: bool) -> None:
-    assert is_loopback(url) is expected
 
 
 # --- curl ----------------------------------------------------------------------------------------------------------

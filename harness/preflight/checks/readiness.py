@@ -20,7 +20,7 @@ from harness.model import StackInfo, Target
 from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
 from harness.preflight.checks.servers import connect_database
 from harness.stack import open_stack
-from harness.stack.readiness import service_asker
+from harness.stack.readiness import service_problem
 from harness.stack.servers.clients import TIMEOUT_S
 
 LEAST_PATIENCE_S = 2.5
@@ -47,9 +47,9 @@ def check_readiness(scene: Scene) -> Finding:
     if not info.owned or info.backend == "attach":
         return unknown("the service was started by somebody else: no copy of it can be started here")
     # of a frozen server its own check tells; copies would wait for it as long as a start may take
-    silent = service_asker(info.url, target.health, min(TIMEOUT_S, target.service.timeout_s), info.ca_file)()
-    if silent:
-        return unknown(f"the service itself is not ready: {silent}")
+    problem = service_problem(info.url, target.health, min(TIMEOUT_S, target.service.timeout_s), info.ca_file)
+    if problem is not None:
+        return unknown(f"the service itself is not ready: {problem}")
     if info.database_url is not None and info.database_url.startswith("postgres"):
         # one that is frozen still serves the connections that the service has, and lets no copy in
         connect_database(info.database_url).close()

@@ -32,9 +32,9 @@ from harness.stack.docker.servers import (
 )
 from harness.stack.docker.watcher import DAEMON_LOST
 from harness.stack.ports import HOST, free_port, hold, is_free, occupied
-from harness.stack.protocol import Place, Servers
+from harness.stack.protocol import Endpoint, Servers
 from harness.stack.supervisor.client import Signal, Supervision
-from harness.stack.supervisor.registry import Folders, keeper_of
+from harness.stack.supervisor.registry import Folders, make_owner_record
 
 FACTS = "docker.json"
 _DRAIN_SECONDS = 3
@@ -70,8 +70,8 @@ class DockerBackend:
         self._unstarted: set[str] = set()
         self._engine = connect_engine()
         sweep_docker(self._engine)
-        keeper = keeper_of(supervision.mark, supervision.pid, supervision.start, (), "")
-        self._containers = Containers(self._engine, supervision, keeper, target.name, self._logs)
+        owner = make_owner_record(supervision.mark, supervision.pid, supervision.start, (), "")
+        self._containers = Containers(self._engine, supervision, owner, target.name, self._logs)
         self._facts: Facts | None = None
         facts = self._state / FACTS
         if facts.is_file():
@@ -111,7 +111,7 @@ class DockerBackend:
         """Not here: `prepare_cached` runs for every stack."""
         return {}
 
-    def place(self, wanted: int | None) -> Place:
+    def choose_endpoint(self, wanted: int | None) -> Endpoint:
         """Inside always the profile's port; here the wanted one if it is free, else one at random."""
         if wanted is not None and not is_free(wanted):
             raise occupied(wanted)
@@ -120,9 +120,9 @@ class DockerBackend:
         if (held := hold(port)) is not None:
             # until its container starts, which is after all that prepares for it
             self._held[port] = held
-        return Place(self._target.service.container_port, f"http://{HOST}:{port}")
+        return Endpoint(self._target.service.container_port, f"http://{HOST}:{port}")
 
-    def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> None:
+    def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: Endpoint | None) -> None:
         """Start it from the service's image, whose own command runs where the profile has none."""
         container = Container(
             name=name,
@@ -132,10 +132,10 @@ class DockerBackend:
             grace=_DRAIN_SECONDS,
             stage=2,
         )
-        if place is not None and (held := self._held.pop(place.outside, None)) is not None:
+        if endpoint is not None and (held := self._held.pop(endpoint.outside, None)) is not None:
             held.close()
         try:
-            self._containers.run(container, {place.port: place.outside} if place else {})
+            self._containers.run(container, {endpoint.port: endpoint.outside} if endpoint else {})
         except PortTakenError as error:
             self._unstarted.add(name)
             self.log(name).write_text(f"{error}\n", encoding="utf-8")

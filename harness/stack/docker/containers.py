@@ -16,14 +16,14 @@ import msgspec
 
 from harness.errors import StackError
 from harness.stack.docker.engine import Engine, engine_errors, is_port_conflict
-from harness.stack.docker.orphans import KEEPER_LABEL, TARGET_LABEL
+from harness.stack.docker.orphans import OWNER_LABEL, TARGET_LABEL
 from harness.stack.docker.steps import archive_of, pause
 from harness.stack.docker.watch import await_watch, docker_program
 from harness.stack.docker.watcher import NETWORK_LABEL, STACK_LABEL
 from harness.stack.ports import HOST, free_port
 from harness.stack.supervisor.client import Order, Signal, Supervision
 from harness.stack.supervisor.process import SUPERVISOR_MARK
-from harness.stack.supervisor.registry import Keeper
+from harness.stack.supervisor.registry import OwnerRecord
 
 _PORT_TRIES = 3
 _WATCH_SECONDS = 6.0
@@ -59,12 +59,12 @@ class Container:
 class Containers:
     """Starts and watches the containers of one supervisor, in one network."""
 
-    def __init__(self, engine: Engine, supervision: Supervision, keeper: Keeper, target: str, logs: Path) -> None:
+    def __init__(self, engine: Engine, supervision: Supervision, owner: OwnerRecord, target: str, logs: Path) -> None:
         self._engine = engine
         self._supervision = supervision
         self._labels = {
             STACK_LABEL: supervision.mark,
-            KEEPER_LABEL: msgspec.json.encode(keeper).decode(),
+            OWNER_LABEL: msgspec.json.encode(owner).decode(),
             TARGET_LABEL: target,
         }
         self._logs = logs

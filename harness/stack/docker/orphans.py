@@ -10,9 +10,9 @@ from typing import Any, Literal
 import msgspec
 
 from harness.stack.docker.engine import Engine, engine_errors
-from harness.stack.supervisor.registry import Keeper
+from harness.stack.supervisor.registry import OwnerRecord
 
-KEEPER_LABEL, TARGET_LABEL = "harness.keeper", "harness.target"
+OWNER_LABEL, TARGET_LABEL = "harness.keeper", "harness.target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def sweep_docker(engine: Engine) -> None:
 
 def dead_things(engine: Engine) -> list[Dead]:
     """All of that; containers first, so that their networks and volumes can be removed."""
-    labelled = {"label": KEEPER_LABEL}
+    labelled = {"label": OWNER_LABEL}
     with engine_errors("looking for what dead stacks left"):
         client = engine.client
         found = [
@@ -65,7 +65,7 @@ def _remove(dead: Dead) -> None:
 
 def _is_dead(labels: Mapping[str, str]) -> bool:
     try:
-        keeper = msgspec.json.decode(labels[KEEPER_LABEL], type=Keeper)
+        owner = msgspec.json.decode(labels[OWNER_LABEL], type=OwnerRecord)
     except (KeyError, msgspec.MsgspecError):
         return False
-    return not keeper.alive
+    return not owner.alive

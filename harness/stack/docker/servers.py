@@ -17,10 +17,10 @@ from harness.stack.docker.containers import Container, Containers
 from harness.stack.docker.engine import Engine
 from harness.stack.docker.images import find_image
 from harness.stack.ports import HOST
-from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
-from harness.stack.servers.pgwire import DatabaseError, literal, run_statements
+from harness.stack.readiness import Ping, page_problem, tail, wait_until
+from harness.stack.servers.pgwire import DatabaseError, literal, query_problem, run_statements
 from harness.stack.servers.postgres import DATABASE, OPTIONS, ROLE, SUPERUSER
-from harness.stack.servers.valkey import SETTINGS, answers
+from harness.stack.servers.valkey import SETTINGS, ping_problem
 
 _SECONDS = 60.0
 """A container's server has longer than a process: it initialises its data folder anew each time."""
@@ -41,18 +41,17 @@ class Started:
     name: str
     inside: str
     outside: str
-    ask: Callable[[], str]
+    ping: Ping
     extra: str = ""
     """Postgres: the superuser's password. The mail sink: its mailbox's URL."""
 
 
 def await_ready(started: Started, exit_status: Callable[[str], int | None], log: Path) -> None:
     """Wait until it answers. Raises StackError with the log's tail if it exits or does not."""
-    wait = wait_until(started.ask, lambda: exit_status(started.name), _SECONDS)
+    wait = wait_until(started.ping, lambda: exit_status(started.name), _SECONDS)
     if not wait.ready:
-        end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
         raise StackError(
-            f"container {started.name} {end} after {wait.seconds:.1f} s; its log says why", output=tail(log)
+            f"container {started.name} {wait.failure()} after {wait.seconds:.1f} s; its log says why", output=tail(log)
         )
 
 
@@ -84,23 +83,22 @@ def start_postgres(engine: Engine, containers: Containers) -> Started:
         f"ALTER DATABASE {DATABASE} OWNER TO {ROLE}",
     )
 
-    def ask() -> str:
-        try:
-            run_statements(port, SUPERUSER, superuser, DATABASE, ("SELECT 1",), 5.0)
-        except (OSError, DatabaseError) as error:
-            return str(error)
+    def ping() -> str | None:
+        problem = query_problem(port, SUPERUSER, superuser, DATABASE)
+        if problem is not None:
+            return problem
         try:
             run_statements(port, SUPERUSER, superuser, DATABASE, statements, 30.0)
         except (OSError, DatabaseError) as error:
             raise StackError(f"a fresh Postgres in a container refuses: {error}") from error
-        return ""
+        return None
 
     login = f"postgresql://{ROLE}:{password}@"
     return Started(
         name="postgres",
         inside=f"{login}postgres:5432/{DATABASE}",
         outside=f"{login}{HOST}:{port}/{DATABASE}",
-        ask=ask,
+        ping=ping,
         extra=superuser,
     )
 
@@ -120,7 +118,7 @@ def start_valkey(engine: Engine, containers: Containers) -> Started:
         name="valkey",
         inside=f"redis://:{password}@valkey:6379/0",
         outside=f"redis://:{password}@{HOST}:{port}/0",
-        ask=lambda: answers(port, password),
+        ping=lambda: ping_problem(port, password),
     )
 
 
@@ -140,7 +138,7 @@ def start_mail(engine: Engine, containers: Containers) -> Started:
         name="smtp",
         inside=f"smtp://smtp:{_SMTP}",
         outside=f"smtp://{HOST}:{smtp}",
-        ask=lambda: _get(mailbox, "/messages"),
+        ping=lambda: page_problem(HOST, mailbox, "/messages"),
         extra=f"http://{HOST}:{mailbox}",
     )
 
@@ -156,15 +154,7 @@ def start_peer(engine: Engine, containers: Containers, service: str, port: int) 
         user=_NOT_ROOT,
     )
     (outside,) = containers.run_published(container, (_PEER,))
-    return Started(name="peer", inside=f"http://peer:{_PEER}", outside=f"http://{HOST}:{outside}", ask=lambda: "")
-
-
-def _get(port: int, path: str) -> str:
-    try:
-        status = get_status(HOST, port, path, 2.0)
-    except (OSError, ValueError) as error:
-        return str(error)
-    return "" if status == 200 else f"it answers {status}"
+    return Started(name="peer", inside=f"http://peer:{_PEER}", outside=f"http://{HOST}:{outside}", ping=lambda: None)
 
 
 def _packages(place: str) -> dict[str, bytes]:

@@ -19,15 +19,15 @@ def pause(api: Any, container: str) -> None:  # noqa: ANN401 - docker-py has no 
 
     last: list[APIError] = []
 
-    def ask() -> str:
+    def ping() -> str | None:
         try:
             api.pause(container)
         except APIError as error:
             last[:] = [error]
             return str(error)
-        return ""
+        return None
 
-    if not wait_until(ask, lambda: None, _PAUSE_SECONDS).ready:
+    if not wait_until(ping, lambda: None, _PAUSE_SECONDS).ready:
         raise last[0]
 
 

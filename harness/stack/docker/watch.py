@@ -21,14 +21,14 @@ def await_watch(pid: int) -> None:
     """
     sign = 1 << (signal.SIGQUIT - 1)
 
-    def ask() -> str:
+    def ping() -> str | None:
         with contextlib.suppress(OSError, StopIteration, IndexError, ValueError):
             text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
             caught = next(line.split()[1] for line in text.splitlines() if line.startswith("SigCgt"))
-            return "" if int(caught, 16) & sign else "it heeds no signals yet"
-        return ""
+            return None if int(caught, 16) & sign else "it heeds no signals yet"
+        return None
 
-    wait_until(ask, lambda: None, _HEED_SECONDS)
+    wait_until(ping, lambda: None, _HEED_SECONDS)
 
 
 def docker_program(*words: str) -> tuple[str, ...]:

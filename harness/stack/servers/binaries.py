@@ -10,7 +10,6 @@ import fcntl
 import importlib.util
 import os
 import pwd
-import re
 import shutil
 import stat
 import tempfile
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
-from harness.stack.supervisor.client import Order, Supervision
+from harness.stack.supervisor.client import Order, RefusedOrderError, Supervision
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +98,10 @@ def start_program(supervision: Supervision, order: Order) -> None:
     """Start a server's program. Raises StackError naming it where this machine cannot run it."""
     try:
         supervision.spawn(order)
-    except StackError as error:
-        if not supervision.alive:
-            raise
-        why = re.sub(r"^.*\[Errno \d+\] ([^:]*).*$", r"\1", error.message)
+    except RefusedOrderError as error:
         raise StackError(
-            f"{order.argv[0]} cannot be executed on this machine ({os.uname().machine}): {why}; install the package "
-            "that fits it anew (harness doctor --stack embedded)"
+            f"{order.argv[0]} cannot be executed on this machine ({os.uname().machine}): {error.reason}; install the "
+            "package that fits it anew (harness doctor --stack embedded)"
         ) from error
 
 

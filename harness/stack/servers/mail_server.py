@@ -93,7 +93,7 @@ class Mailbox:
     ) -> str:
         """Hear of a recipient (aiosmtpd calls this)."""
         refusal = self._refusal("rcpt", [address])
-        if refusal:
+        if refusal is not None:
             self._note([address], envelope, "", refusal)
             return refusal
         envelope.rcpt_tos.append(address)
@@ -106,21 +106,21 @@ class Mailbox:
         recipients = list(envelope.rcpt_tos)
         mail = message_from_bytes(content, policy=policy.default)
         refusal = self._refusal("data", recipients)
-        dropped = not refusal and self.mode.mode == "drop"
+        dropped = refusal is None and self.mode.mode == "drop"
         answer = refusal or ("" if dropped else "250 kept")
         self._note(recipients, envelope, str(mail.get("Message-ID", "")), answer)
-        if not refusal:
+        if refusal is None:
             self._keep(recipients, envelope.mail_from or "", content, mail)
         if dropped and server.transport is not None:
             server.transport.close()
         return answer or "451 cut"
 
-    def _refusal(self, at: str, recipients: list[str]) -> str:
-        """The refusal that the mode wants of this attempt; "" for none. One of `times` is then used up."""
+    def _refusal(self, at: str, recipients: list[str]) -> str | None:
+        """The refusal that the mode wants of this attempt; None for none. One of `times` is then used up."""
         with self._lock:
             mode = self.mode
             if mode.mode != "refuse" or mode.at != at or (mode.to and mode.to not in recipients):
-                return ""
+                return None
             if mode.times is not None:
                 self.mode = replace(mode, times=mode.times - 1) if mode.times > 1 else Mode()
             return f"{mode.code} {mode.text}"

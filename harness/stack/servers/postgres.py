@@ -16,7 +16,7 @@ from harness.stack.ports import HOST, free_port
 from harness.stack.readiness import how_it_ended, tail, wait_until
 from harness.stack.servers.binaries import Account, Program, cache_home, made_once, start_program
 from harness.stack.servers.data_cache import Kept, clone_folder
-from harness.stack.servers.pgwire import DatabaseError, literal, run_statements
+from harness.stack.servers.pgwire import DatabaseError, literal, query_problem, run_statements
 from harness.stack.supervisor.client import Order, Supervision
 
 SUPERUSER, ROLE, DATABASE = "postgres", "app", "app"
@@ -90,17 +90,15 @@ class Postgres:
             self._await(superuser)
 
     def _await(self, password: str, *statements: str) -> None:
-        def ask() -> str:
-            try:
-                run_statements(self.port, SUPERUSER, password, DATABASE, ("SELECT 1", *statements), 5.0)
-            except (OSError, DatabaseError) as error:
-                return str(error)
-            return ""
-
-        wait = wait_until(ask, lambda: self.supervision.exit_status("postgres"), _SECONDS)
+        wait = wait_until(
+            lambda: query_problem(self.port, SUPERUSER, password, DATABASE, statements),
+            lambda: self.supervision.exit_status("postgres"),
+            _SECONDS,
+        )
         if not wait.ready:
-            end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
-            raise StackError(f"Postgres {end} after {wait.seconds:.1f} s; its log says why", output=tail(self.log))
+            raise StackError(
+                f"Postgres {wait.failure()} after {wait.seconds:.1f} s; its log says why", output=tail(self.log)
+            )
 
 
 def start_postgres(
@@ -183,18 +181,14 @@ def _make_database(
     port = free_port()
     argv = (str(program.path), "-D", str(data), *_options(port))
     start_program(supervision, _order("postgres-template", argv, log, account))
-
-    def ask() -> str:
-        try:
-            run_statements(port, SUPERUSER, password, MAINTENANCE, ("SELECT 1",), 5.0)
-        except (OSError, DatabaseError) as error:
-            return str(error)
-        return ""
-
-    wait = wait_until(ask, lambda: supervision.exit_status("postgres-template"), _SECONDS)
+    wait = wait_until(
+        lambda: query_problem(port, SUPERUSER, password, MAINTENANCE),
+        lambda: supervision.exit_status("postgres-template"),
+        _SECONDS,
+    )
     if not wait.ready:
-        end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
-        raise StackError(f"a fresh Postgres {end} after {wait.seconds:.1f} s; its log says why", output=tail(log))
+        said = f"a fresh Postgres {wait.failure()} after {wait.seconds:.1f} s; its log says why"
+        raise StackError(said, output=tail(log))
     statements = (
         f"CREATE ROLE {ROLE} LOGIN",
         # renamed, not made: each database is 300 files to copy for every stack

@@ -53,6 +53,14 @@ class Order:
     """Higher stages end first: a service before its servers."""
 
 
+class RefusedOrderError(StackError):
+    """The supervisor could not do what it was told; `reason` is the system's own word for why, where it has one."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class Supervision:
     """A running supervisor. Safe to use from several threads; ends with `down`, or with this process."""
 
@@ -211,7 +219,8 @@ class Supervision:
                     raise StackError(f"the supervisor {self.pid} of stack {self.mark} died or hangs during {do!r}")
             answer = self._replies.pop(number)
         if "error" in answer:
-            raise StackError(f"{do} {words.get('name', '')}: {answer['error']}")
+            said = answer["error"]
+            raise RefusedOrderError(f"{do} {words.get('name', '')}: {said}", reason=answer["reason"] or said)
         return answer
 
     def _send(self, do: str, **words: object) -> int:

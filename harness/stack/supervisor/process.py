@@ -169,8 +169,8 @@ class Supervisor:
         self.owned: dict[int, int] = {}
         self.folders: list[str] = []
         self.commands: list[list[str]] = []
-        self.owner = os.getppid()
-        self.owner_fd = _open_process(self.owner)
+        self.parent = os.getppid()
+        self.parent_fd = _open_process(self.parent)
         self.detached = False
         self.ended = False
         self.orphaned = False
@@ -193,11 +193,11 @@ class Supervisor:
         """Obey orders until the stack is to end."""
         rest = b""
         while not self.ended:
-            inputs = [self.wake] if self.detached else [self.wake, 0, *([self.owner_fd] if self.owner_fd else [])]
+            inputs = [self.wake] if self.detached else [self.wake, 0, *([self.parent_fd] if self.parent_fd else [])]
             ready = select.select(inputs, [], [])[0]
             self._drain()
             self._reap()
-            if self.owner_fd in ready:
+            if self.parent_fd in ready:
                 self.orphaned = self.ended = True
             elif 0 in ready:
                 data = os.read(0, 65536)
@@ -211,7 +211,7 @@ class Supervisor:
         try:
             answer = getattr(self, f"do_{order['do']}")(order)
         except (OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            answer = {"error": f"{type(error).__name__}: {error}", "reason": getattr(error, "strerror", None)}
         self._say({"reply": order["n"], **(answer or {})})
         if order["do"] == "detach":
             self._let_go()

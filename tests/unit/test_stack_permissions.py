@@ -5,22 +5,15 @@ from __future__ import annotations
 import pytest
 
 from harness.model import Service, StackInfo, Target
-from harness.stack.permissions import Action, allowed
+from harness.stack.permissions import Action, Permissions
 
 ACTIONS: tuple[Action, ...] = ("read", "load", "write", "attack", "fault")
-
-
-def info(url: str, *, owned: bool = False) -> StackInfo:
-    return StackInfo(name="n", backend="attach", target="t", url=url, owned=owned)
-
-
-def target(*hosts: str) -> Target:
-    return Target(name="t", source="profiles/t.toml", service=Service(), allow_hosts=hosts)
+PROFILE = "profiles/t.toml"
 
 
 def may(url: str, *hosts: str, owned: bool = False, active: bool = False) -> str:
-    stack = info(url, owned=owned)
-    return " ".join(action for action in ACTIONS if allowed(action, stack, target(*hosts), active) is None)
+    permissions = Permissions(owned=owned, allowed=hosts, active=active, profile=PROFILE)
+    return " ".join(action for action in ACTIONS if permissions.refusal(action, url) is None)
 
 
 @pytest.mark.parametrize("active", [False, True])
@@ -36,6 +29,7 @@ def test_a_stack_of_ours_takes_everything(url: str, *, active: bool) -> None:
         ("http://127.0.0.1:1", (), True, "read load write attack fault"),
         ("http://127.0.0.1:1", ("127.0.0.1",), False, "read load write attack fault"),
         ("http://localhost:1", ("127.0.0.1",), False, "read load"),
+        ("http://localhost.:1", (), False, "read load"),
         ("https://example.org", (), False, "read"),
         ("https://example.org", (), True, "read"),
         ("https://example.org", ("example.org",), False, "read load write attack fault"),
@@ -51,14 +45,24 @@ def test_a_foreign_service_takes_what_the_contract_says(
 
 
 def test_a_refusal_names_the_line_to_add() -> None:
-    said = allowed("load", info("https://example.org"), target(), active=True)
-    assert said is not None
-    assert 'add to profiles/t.toml: [allow] hosts = ["example.org"]' in said
-    assert "--active" not in said
+    refusal = Permissions(owned=False, allowed=(), active=True, profile=PROFILE).refusal("load", "https://example.org")
+    assert refusal is not None
+    assert 'add to profiles/t.toml: [allow] hosts = ["example.org"]' in str(refusal)
+    assert "--active" not in str(refusal)
 
 
 def test_a_refusal_on_loopback_names_both_ways() -> None:
-    said = allowed("write", info("http://127.0.0.1:8000"), target(), active=False)
-    assert said is not None
-    assert '[allow] hosts = ["127.0.0.1"]' in said
-    assert "--active" in said
+    refusal = Permissions(owned=False, allowed=(), active=False).refusal("write", "http://127.0.0.1:8000")
+    assert refusal is not None
+    assert '[allow] hosts = ["127.0.0.1"]' in str(refusal)
+    assert "--active" in str(refusal)
+
+
+def test_a_stack_behind_a_proxy_is_judged_by_where_its_service_is() -> None:
+    info = StackInfo(
+        name="n", backend="attach", target="t", url="http://127.0.0.1:1", owned=False, behind="https://example.org"
+    )
+    target = Target(name="t", source=PROFILE, service=Service())
+    refusal = Permissions.on(info, target, active=True).refusal("load", info.service_url)
+    assert refusal is not None
+    assert (refusal.host, refusal.profile, refusal.active_helps) == ("example.org", PROFILE, False)
