@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin.attribution import outcome_of, without_servers
+from harness.pytest_plugin.markers import CheckMark, check_mark, suite_of
 from harness.pytest_plugin.stash import ItemNotes
 
 SHOWN_REQUESTS = 3
@@ -22,78 +22,6 @@ SHOWN_REQUESTS = 3
 _PROPERTY = "harness.observations"
 """Name of the property under which a report carries its observations."""
 _MESSAGE_LIMIT = 2000
-_SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
-
-
-@dataclass(frozen=True, slots=True)
-class CheckMark:
-    """What `@pytest.mark.check` says of a test."""
-
-    check: str
-    subject: str
-    severity: str
-    source: str
-
-
-def suite_of(path: Path) -> str:
-    """The suite a test file belongs to: the folder under `suites/`, else its own folder's name."""
-    parts = path.parts
-    if "suites" in parts[:-1]:
-        index = len(parts) - 1 - parts[::-1].index("suites")
-        if index + 2 < len(parts):
-            return parts[index + 1]
-    return path.parent.name
-
-
-_MARK = pytest.StashKey[CheckMark]()
-
-
-def check_mark(item: pytest.Item) -> CheckMark:
-    """What the marker says; a test without one proves something under its own name.
-
-    Raises `pytest.UsageError` for a marker that is malformed.
-    """
-    if _MARK not in item.stash:
-        item.stash[_MARK] = _read_mark(item)
-    return item.stash[_MARK]
-
-
-def _read_mark(item: pytest.Item) -> CheckMark:
-    suite = suite_of(item.path)
-    name = getattr(item, "originalname", None) or item.name
-    marker = item.get_closest_marker("check")
-    parameters = _parameters(item)
-    subject = " ".join(str(value) for value in parameters.values()) or name
-    if marker is None:
-        return CheckMark(check=f"{suite}.{name.removeprefix('test_')}", subject=subject, severity="normal", source="")
-    words: dict[str, Any] = dict(marker.kwargs)
-    if len(marker.args) != 1 or not isinstance(marker.args[0], str) or not marker.args[0]:
-        raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.check takes one check id, for example 'headers.hsts'")
-    unknown = set(words) - {"severity", "source", "subject"}
-    if unknown or words.get("severity", "normal") not in _SEVERITIES:
-        raise pytest.UsageError(
-            f"{item.nodeid}: @pytest.mark.check knows subject, source and severity ({', '.join(_SEVERITIES)}),"
-            f" not {sorted(unknown) or words['severity']!r}"
-        )
-    template = words.get("subject", "")
-    try:
-        said = template.format(**parameters)
-    except (LookupError, ValueError, AttributeError) as error:
-        raise pytest.UsageError(
-            f"{item.nodeid}: @pytest.mark.check: subject {template!r} does not fit the test's parameters"
-            f" ({', '.join(parameters) or 'it has none'}): {error!r}"
-        ) from error
-    return CheckMark(
-        check=marker.args[0],
-        subject=said or subject,
-        severity=words.get("severity", "normal"),
-        source=words.get("source", ""),
-    )
-
-
-def _parameters(item: pytest.Item) -> dict[str, object]:
-    callspec = getattr(item, "callspec", None)
-    return dict(callspec.params) if callspec is not None else {}
 
 
 def observe(

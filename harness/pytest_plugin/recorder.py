@@ -12,8 +12,9 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.model import Observation, Outcome
-from harness.pytest_plugin.evidence import attached_observations, skip_reason, suite_of
+from harness.pytest_plugin.evidence import attached_observations, skip_reason
 from harness.pytest_plugin.items import USAGE_KEY
+from harness.pytest_plugin.markers import suite_of
 from harness.pytest_plugin.stash import REDACT
 from harness.run import Run
 from harness.runner.discovery import checks_in

@@ -166,11 +166,11 @@ def test_what_a_dead_worker_had_still_to_run_is_run_though_all_others_have_ended
 
         import pytest
 
-        from harness.pytest_plugin.polling import eventually
+        from harness.testing import eventually
 
         def test_dies():
             # a worker begins its last test only when it knows that there is no other
-            eventually(lambda: len(list(Path(__file__).parent.glob("ran-*"))) == 5, "the other worker's end", seconds=60)
+            eventually(lambda: len([*Path(__file__).parent.glob("ran-*")]) == 5, "the other's end", seconds=60)
             os._exit(7)
 
         @pytest.mark.parametrize("number", range(6))
