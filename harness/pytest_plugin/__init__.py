@@ -22,10 +22,10 @@ from harness.pytest_plugin.items import ItemHooks
 from harness.pytest_plugin.markers import MARKERS
 from harness.pytest_plugin.selection import OnlyTests, UntilFails
 from harness.pytest_plugin.session import Session, is_suite_session, serve_context, worker_context
-from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, REDACT
+from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, NOTES, REDACT, Context, ItemNotes
 from harness.pytest_plugin.timeline import JournalHooks
 
-__all__ = ["FIXTURE_MODULES", "learn_secret", "measure", "record", "turn"]
+__all__ = ["CONTEXT", "FIXTURE_MODULES", "NOTES", "Context", "ItemNotes", "learn_secret", "measure", "record", "turn"]
 
 FIXTURE_MODULES = ("fixtures.http", "fixtures.description", "fixtures.stores", "fixtures.browser", "fixtures.faults")
 """The fixtures that every suite has, wherever it lies."""
@@ -63,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if not is_suite_session(config):
         return
+    # a suite that still says an old name is told, and runs
+    config.addinivalue_line("filterwarnings", "default::harness.moved.ModuleMoved")
     _share_fixtures(config)
     config.stash[MACHINE_LOCK] = MachineLock()
     config.stash[REDACT] = Redactor()

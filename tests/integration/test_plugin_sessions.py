@@ -253,6 +253,29 @@ def test_two_sessions_after_one_another_leave_two_whole_runs(bench):
         assert f"1 lines of evidence in {ended.run.relative_to(bench.folder)}" in ended.out
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_suite_that_says_old_names_runs_and_is_told_the_new_ones(bench, workers):
+    bench.suite(
+        """
+        from harness.places import root
+        from harness.pytest_plugin.waiting import eventually
+        from harness.turns import Turns
+
+        def test_old_names():
+            with Turns().shared():
+                assert eventually(root, "the root", seconds=5).is_dir()
+        """
+    )
+    ended = bench.run_as("by hand", workers)
+    assert ended.the("probe.old_names")["outcome"] == "pass", ended.out
+    told = [line.strip() for line in ended.out.splitlines() if "ModuleMoved:" in line]
+    assert [line.partition("ModuleMoved: ")[2].split(";")[0] for line in sorted(told)] == [
+        "harness.places is now harness.machine.bundle",
+        "harness.pytest_plugin.waiting is now harness.pytest_plugin.polling",
+        "harness.turns is now harness.machine.lock",
+    ]
+
+
 def test_a_run_that_has_ended_is_not_added_to(bench):
     bench.suite("def test_it():\n    assert True\n")
     first = bench.run_as("by hand", 0)
