@@ -15,9 +15,9 @@ from harness.model import Observation, Outcome
 from harness.pytest_plugin.evidence import attached_observations, skip_reason
 from harness.pytest_plugin.items import USAGE_KEY
 from harness.pytest_plugin.markers import suite_of
+from harness.pytest_plugin.sources import read_tests
 from harness.pytest_plugin.stash import REDACT
 from harness.run import Run
-from harness.runner.discovery import checks_in
 
 _MESSAGE_LIMIT = 2000
 _COLLECTION = "collection"
@@ -74,7 +74,7 @@ class Recorder:
         """
         path = self.path_of(nodeid)
         suite = suite_of(path)
-        checks = checks_in(path, suite) if path.is_file() else frozenset()
+        checks = read_tests(path, suite).checks if path.is_file() else frozenset()
         self._record(
             Observation(suite=suite, check=check, subject=nodeid, outcome=Outcome.SKIP, detail={"reason": reason})
             for check in sorted(checks) or [_COLLECTION]
