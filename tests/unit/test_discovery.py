@@ -9,7 +9,8 @@ import pytest
 
 from harness.errors import ConfigError, UsageError
 from harness.machine.bundle import root
-from harness.runner.discovery import Suite, checks_in, choose, find_suites, written_checks
+from harness.pytest_plugin.sources import read_tests
+from harness.runner.discovery import Suite, choose, find_suites, written_checks
 
 
 def write(path: Path, text: str) -> Path:
@@ -19,7 +20,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def checks(folder: Path, text: str) -> set[str]:
-    return set(checks_in(write(folder / "test_it.py", text), "e2e"))
+    return set(read_tests(write(folder / "test_it.py", text), "e2e").checks)
 
 
 def suite(folder: Path, name: str, target: str = "small") -> Suite:
