@@ -21,7 +21,7 @@ from harness.preflight.programs.node import MEND, PARSERS, node_missing
 from harness.probes.address import AddressBook
 from harness.probes.axe import PACKAGED, find_axe
 from harness.probes.chromium import USUAL_PLACES, Places, find_chromium
-from harness.report.allure import allure_available
+from harness.report.allure import allure_problem
 from harness.stack.ports import free_port
 from harness.stack.servers.binaries import postgres_programs, servers_account, valkey_program
 from harness.stack.servers.data_cache import describe_cache
@@ -249,7 +249,7 @@ def _parsers() -> str:
 
 
 def _allure() -> str:
-    missing = allure_available()
+    missing = allure_problem()
     if missing is not None:
         found, _, mend = missing.partition(": ")
         raise _MissingError(found, mend)

@@ -68,8 +68,8 @@ _LOADING = {
 """Attributes by which a page makes a browser ask for something without a click."""
 
 
-def allure_available() -> str | None:
-    """None if the report can be built here, else the reason why not and what to do."""
+def allure_problem() -> str | None:
+    """Why the report cannot be built here, and what to do; None if it can."""
     if _node() is None:
         return f"there is no Node in this environment: {_MEND}"
     if not COMMAND_LINE.exists():
@@ -92,7 +92,7 @@ def build_allure_report(
     Raises ReportError if Allure is not here, fails, or leaves a page that would load something from elsewhere; what
     stood in `out` before is then untouched.
     """
-    node, reason = _node(), allure_available()
+    node, reason = _node(), allure_problem()
     if node is None or reason is not None:
         raise ReportError(f"the Allure report cannot be built: {reason}")
     if not results.is_dir():
