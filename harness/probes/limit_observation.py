@@ -21,7 +21,7 @@ class LimitAnswer:
     has_retry_after: bool = False
     limit_headers: Mapping[str, str] = field(default_factory=dict)
     """RateLimit, RateLimit-Policy and their older kin, as sent."""
-    failure: str = ""
+    failure: str | None = None
 
     @property
     def served(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, ReportError
-from harness.report.allure import Scratch, allure_available, build_allure_report, private_folder
+from harness.report.allure import Scratch, allure_problem, build_allure_report, private_folder
 from harness.report.attestation import write_attestation
 from harness.report.html import write_page
 from harness.report.junit import write_junit
@@ -41,7 +41,7 @@ def write_reports(run: Path, scratch: Scratch = private_folder) -> tuple[Path, .
 
     notes: list[str] = []
     if _has_results(run / "allure-results"):
-        reason = allure_available()
+        reason = allure_problem()
         if reason is None:
             results, out = run / "allure-results", run / "allure-report"
             attempt("allure-report", lambda: build_allure_report(results, out, scratch=scratch))

@@ -75,7 +75,7 @@ def allure_missing() -> str | None:
     return None if COMMAND_LINE.exists() else f"there is no {COMMAND_LINE}"
 
 
-def allure_available() -> str | None:
+def allure_problem() -> str | None:
     """None if the report can be built here, else the reason why not and what to do."""
     missing = allure_missing()
     return f"{missing}: {MEND}" if missing is not None else None
@@ -96,7 +96,7 @@ def build_allure_report(
     Raises ReportError if Allure is not here, fails, or leaves a page that would load something from elsewhere; what
     stood in `out` before is then untouched.
     """
-    node, reason = _node(), allure_available()
+    node, reason = _node(), allure_problem()
     if node is None or reason is not None:
         raise ReportError(f"the Allure report cannot be built: {reason}")
     if not results.is_dir():

@@ -10,6 +10,7 @@ import pytest
 import harness
 from harness.model import Outcome, last_attempt, worst
 from tests.judging import attempt, line, measured
+from tests.pages import read, rows, section
 
 _KEY_READ = re.compile(r"""\bdetail(?:\.get\(|\[)["'][a-z_]+["'](?!\]\s*=)""")
 _OWN_KEYS = {Path("prove/report/write.py")}
@@ -24,6 +25,14 @@ def test_no_other_module_reads_a_key_of_a_detail():
         if path.parent.name != "model" and _KEY_READ.search(path.read_text(encoding="utf-8"))
     }
     assert readers <= _OWN_KEYS
+
+
+def test_the_page_of_the_run_folder_names_every_key_that_is_read():
+    source = Path(harness.__file__).parent / "model" / "evidence.py"
+    keys = re.findall(r"(?:detail\.get|_words|_lines)\(.(\w+)[\"']", source.read_text(encoding="utf-8"))
+    table = rows(section(read("docs/run-folder.md"), "## A line of `evidence.jsonl`"), columns=2)
+    named = [name for cells in table for name in re.findall(r"`(\w+)`", cells[0])]
+    assert sorted(named) == sorted(set(keys))
 
 
 @pytest.mark.parametrize(
