@@ -147,13 +147,13 @@ def test_equivalent_mutants_are_marked_in_the_draw():
 
 
 def test_the_score_has_an_interval_and_counts_what_was_tried():
-    fates = [MutantStatus.KILLED] * 8 + [
+    statuses = [MutantStatus.KILLED] * 8 + [
         MutantStatus.SURVIVED,
         MutantStatus.MISATTRIBUTED,
         MutantStatus.INCONCLUSIVE,
         MutantStatus.NOT_EXERCISED,
     ]
-    found = score([*map(result, fates), result(MutantStatus.SURVIVED, equivalent="nobody cares")])
+    found = score([*map(result, statuses), result(MutantStatus.SURVIVED, equivalent="nobody cares")])
     assert (found.killed, found.tried, found.share) == (8, 10, 0.8)
     assert (found.low, found.high) == (pytest.approx(0.4439, abs=1e-4), pytest.approx(0.9748, abs=1e-4))
     assert score([result(MutantStatus.INCONCLUSIVE)]) is None

@@ -1,4 +1,4 @@
-"""What a proof comes to: exit status, document and evidence, for every mix of fates (DESIGN 4.1, 4.2)."""
+"""What a proof comes to: exit status, document and evidence, for every mix of statuses."""
 
 from dataclasses import replace
 
@@ -18,13 +18,13 @@ texts = st.sampled_from(["", "a reason"])
 
 
 @st.composite
-def results(draw: st.DrawFn, fates: tuple[MutantStatus, ...] = tuple(MutantStatus)) -> tuple[Result, ...]:
+def results(draw: st.DrawFn, statuses: tuple[MutantStatus, ...] = tuple(MutantStatus)) -> tuple[Result, ...]:
     """Any results; only what is on the wire can be excused."""
     found = []
     for number in range(draw(st.integers(0, 6))):
         kind = draw(st.sampled_from(DEFECT_KINDS))
         excuses = {"accepted": draw(texts), "equivalent": draw(texts)} if kind == "wire" else {}
-        found.append(result(f"d{number}", draw(st.sampled_from(fates)), kind=kind, **excuses))
+        found.append(result(f"d{number}", draw(st.sampled_from(statuses)), kind=kind, **excuses))
     return tuple(found)
 
 
@@ -77,7 +77,7 @@ def test_one_of_our_own_that_changes_nothing_is_a_mistake_of_the_catalogue(proof
     assert idle.total == proof.total
 
 
-@given(results(fates=(MutantStatus.KILLED,)))
+@given(results(statuses=(MutantStatus.KILLED,)))
 def test_a_false_alarm_makes_the_proof_unclear(found):
     found = (*found, result("killed"))
     assert Proof(healthy=health(3), results=found).exit_code == 0
@@ -117,7 +117,7 @@ def test_the_document_and_the_evidence_say_the_same(proof):
         assert {Outcome.FAIL, Outcome.ERROR}.isdisjoint(lines.values())
 
 
-def test_evidence_of_each_fate():
+def test_evidence_of_each_status():
     lines = {line.subject: line for line in observations(missed_some()[0])}
     assert {name: lines[name].outcome.value for name in lines if lines[name].check == "prove.defect"} == {
         "killed": "pass",

@@ -8,8 +8,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from harness.config.toml_reader import nearest
 from harness.errors import ConfigError
@@ -39,7 +40,7 @@ def run_lie(defect: Defect, scratch: Path) -> Result:
     ending = _play(lie.told, scratch)
     status = status_of(defect.expect, ending)
     result = defect.came_to(status, reason=ending.words, seconds=time.monotonic() - begun)
-    return replace(result, failed=ending.failed)
+    return msgspec.structs.replace(result, failed=ending.failed)
 
 
 def control(defect: Defect, scratch: Path) -> Ending:
