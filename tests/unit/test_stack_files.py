@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from harness.errors import StackError
 from harness.model import Instance, Service, StackInfo, Target, Worker
 from harness.stack.supervisor.registry import (
     Recipe,
@@ -90,3 +93,13 @@ def test_a_recipe_comes_back_as_it_went(tmp_path: Path) -> None:
     write_recipe(tmp_path, recipe)
     assert read_recipe(tmp_path) == recipe
     assert json.loads((tmp_path / "recipe.json").read_bytes()).keys() == {"target", "values"}
+
+
+def test_a_recipe_that_the_last_release_wrote_is_read(tmp_path: Path) -> None:
+    flat = {"name": "t", "source": "", "service": {"command": ["python"]}, "client_address": "source", "pages": ["/"]}
+    (tmp_path / "recipe.json").write_text(json.dumps({"target": flat, "values": {"port": "1"}}))
+    target = read_recipe(tmp_path).target
+    assert (target.clients.address, target.pages.paths, target.service.command) == ("source", ("/",), ("python",))
+    (tmp_path / "recipe.json").write_text("[]")
+    with pytest.raises(StackError, match="start the stack again"):
+        read_recipe(tmp_path)
