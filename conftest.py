@@ -1,10 +1,5 @@
-"""Fixtures of all suites, for `pytest suites/…` and for the gate alike."""
+"""Fixtures of all suites, also for sessions that run none of them: `pytest --fixtures` shows them."""
 
-pytest_plugins = [
-    "fixtures.http",
-    "fixtures.description",
-    "fixtures.stores",
-    "fixtures.browser",
-    "fixtures.faults",
-    "fixtures.deals",
-]
+from harness.pytest_plugin import FIXTURE_MODULES
+
+pytest_plugins = list(FIXTURE_MODULES)

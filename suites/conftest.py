@@ -2,14 +2,14 @@
 
 import pytest
 
-from harness.pytest_plugin import CONTEXT
+from harness.testing import context_of
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`path`: whatever a plain GET answers; `page_path`: pages, those behind a login only for a browser (`page`), which
     logs in; `guarded_page`: these alone; `cached_path`: what the profile calls cached.
     """
-    context = metafunc.config.stash[CONTEXT]
+    context = context_of(metafunc.config)
     shown = "page" in metafunc.fixturenames
     values = {
         "path": context.surface.paths,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.config.toml_reader import TomlFile, Where, nearest
-from harness.model import ABSENT_WORDS, MOST_WORKERS, NEEDS_WORDS, Target
+from harness.model import ABSENT_WORDS, NEEDS_WORDS, Target
 from harness.model.placeholders import SERVER_OF, STACK_WORDS, placeholders
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -22,11 +22,11 @@ def check_target(file: TomlFile, target: Target) -> None:
     if not _NAME.fullmatch(target.name):
         raise file.error(f"{target.name!r} is no name; small letters, digits, '-', '_' and '.' make one", ("name",))
     _check_service(file, target)
+    _check_prepared(file, target)
+    _check_workers(file, target)
     _check_folders(file, target)
     _check_templates(file, target)
     _check_words(file, target)
-    _check_paths(file, target)
-    _check_numbers(file, target)
     _check_contradictions(file, target)
     _check_roles(file, target)
     _check_hosts(file, target)
@@ -52,6 +52,13 @@ def _check_service(file: TomlFile, target: Target) -> None:
         raise file.error("is empty", ("service", kinds[0]))
     if service.url:
         _check_url(file, ("service", "url"), service.url)
+    for name in service.env:
+        if not _SETTING.fullmatch(name):
+            raise file.error(f"{name!r} cannot be the name of an environment variable", ("service", "env", name))
+
+
+def _check_prepared(file: TomlFile, target: Target) -> None:
+    service = target.service
     for key in ("prepare_cached", "prepare"):
         for index, command in enumerate(getattr(service, key)):
             if not command:
@@ -61,10 +68,6 @@ def _check_service(file: TomlFile, target: Target) -> None:
             "its result is kept with the stack's database, and none of its words and settings is {database_url}",
             ("service", "prepare_cached"),
         )
-    _check_workers(file, target)
-    for name in service.env:
-        if not _SETTING.fullmatch(name):
-            raise file.error(f"{name!r} cannot be the name of an environment variable", ("service", "env", name))
 
 
 def _prepare_texts(target: Target) -> Iterator[str]:
@@ -80,8 +83,6 @@ def _check_workers(file: TomlFile, target: Target) -> None:
         raise file.error("the worker's program was expected, a list of words", ("workers", "command"))
     if target.service.url:
         raise file.error("what runs at [service] url has workers of its own; none can be started", ("workers",))
-    if not 0 <= target.workers.count <= MOST_WORKERS:
-        raise file.error(f"a number from 0 to {MOST_WORKERS} was expected", ("workers", "count"))
 
 
 def _check_folders(file: TomlFile, target: Target) -> None:
@@ -127,58 +128,6 @@ def _check_words(file: TomlFile, target: Target) -> None:
             raise file.error('a reason was expected, such as "sends no mail"', ("absent", word))
 
 
-def _check_paths(file: TomlFile, target: Target) -> None:
-    for at, path in _paths(target):
-        if path and not path.startswith("/"):
-            raise file.error(f"a path that begins with '/' was expected, not {path!r}", at)
-
-
-def _paths(target: Target) -> Iterator[tuple[Where, str]]:
-    yield ("health", "live"), target.health.live
-    yield ("health", "ready"), target.health.ready
-    yield ("build", "path"), target.build.path
-    yield ("openapi", "path"), target.openapi.path
-    yield ("auth", "login"), target.auth.login
-    if target.ratelimit is not None:
-        yield ("ratelimit", "path"), target.ratelimit.path or "an empty path"
-    lists: tuple[tuple[str, str, Iterable[str]], ...] = (
-        ("cache", "paths", target.cache.paths),
-        ("pages", "paths", target.pages.paths),
-        ("cors", "paths", target.cors.paths),
-    )
-    for table, key, paths in lists:
-        for index, path in enumerate(paths):
-            yield (table, key, index), path or "an empty path"
-    for path in target.cache.roles:
-        yield ("cache", "roles", path), path or "an empty path"
-    for path in target.pages.roles:
-        yield ("pages", "roles", path), path or "an empty path"
-    if target.pages.login is not None:
-        yield ("pages", "login", "path"), target.pages.login.path or "an empty path"
-    for path in target.load.paths:
-        yield ("load", "paths", path), path or "an empty path"
-
-
-def _check_numbers(file: TomlFile, target: Target) -> None:
-    above_zero: list[tuple[Where, float]] = [
-        (("service", "timeout_s"), target.service.timeout_s),
-        (("service", "start_timeout_s"), target.service.start_timeout_s),
-        (("load", "rate"), target.load.rate),
-        *((("load", "paths", path), weight) for path, weight in target.load.paths.items()),
-    ]
-    if target.ratelimit is not None:
-        above_zero.append((("ratelimit", "limit"), target.ratelimit.limit))
-        above_zero.append((("ratelimit", "window_s"), target.ratelimit.window_s))
-    for at, number in above_zero:
-        if number <= 0:
-            raise file.error(f"a number above 0 was expected, not {number:g}", at)
-    for check, weight in target.preflight.weights.items():
-        if weight < 0:
-            raise file.error(f"a number of 0 or more was expected, not {weight:g}", ("preflight", "weights", check))
-    if not 1 <= target.service.container_port <= 65535:
-        raise file.error("a port from 1 to 65535 was expected", ("service", "container_port"))
-
-
 def _check_contradictions(file: TomlFile, target: Target) -> None:
     """The profile may not describe what it says is absent: a criterion would leave the score for nothing."""
     said = {
@@ -205,15 +154,18 @@ def _check_roles(file: TomlFile, target: Target) -> None:
         raise file.error("pages behind a login need its form: [pages.login]", ("pages", "roles"))
     if auth.login and not auth.token:
         raise file.error("the dotted path of the token in the login's answer was expected", ("auth", "token"))
-    for table, paths, roles in (
-        ("cache", target.cache.paths, target.cache.roles),
-        ("pages", target.pages.paths, target.pages.roles),
-    ):
-        for path, role in roles.items():
-            if path not in paths:
-                raise file.error(f"is no path of [{table}] paths; {nearest(path, paths)}", (table, "roles", path))
-            if role not in auth.roles:
-                raise file.error(f"unknown role {role!r}; {nearest(role, auth.roles)}", (table, "roles", path))
+    _check_roles_of(file, target, "cache", target.cache.paths, target.cache.roles)
+    _check_roles_of(file, target, "pages", target.pages.paths, target.pages.roles)
+
+
+def _check_roles_of(
+    file: TomlFile, target: Target, table: str, paths: tuple[str, ...], roles: Mapping[str, str]
+) -> None:
+    for path, role in roles.items():
+        if path not in paths:
+            raise file.error(f"is no path of [{table}] paths; {nearest(path, paths)}", (table, "roles", path))
+        if role not in target.auth.roles:
+            raise file.error(f"unknown role {role!r}; {nearest(role, target.auth.roles)}", (table, "roles", path))
 
 
 def _check_hosts(file: TomlFile, target: Target) -> None:

@@ -4,6 +4,18 @@ Imports nothing else of the project. All classes are frozen; collections are tup
 """
 
 from harness.model.evidence import RED, Evidence, Interval, Observation, Outcome, last_attempt, worst
+from harness.model.proof_record import (
+    DEFECT_KINDS,
+    FACET_STATES,
+    DefectKind,
+    DefectRecord,
+    DrawRecord,
+    FacetRecord,
+    FacetState,
+    HealthyRecord,
+    MutantStatus,
+    ProofRecord,
+)
 from harness.model.ruling import (
     UNKNOWN_BUILD,
     Build,
@@ -52,6 +64,8 @@ from harness.model.target import (
 
 __all__ = [
     "ABSENT_WORDS",
+    "DEFECT_KINDS",
+    "FACET_STATES",
     "FORMER_NAMES",
     "FRONT",
     "MOST_WORKERS",
@@ -67,8 +81,14 @@ __all__ = [
     "Cors",
     "Criterion",
     "Decision",
+    "DefectKind",
+    "DefectRecord",
+    "DrawRecord",
     "Evidence",
+    "FacetRecord",
+    "FacetState",
     "Health",
+    "HealthyRecord",
     "HeldBack",
     "HoldBackKind",
     "Index",
@@ -78,6 +98,7 @@ __all__ = [
     "Listener",
     "Load",
     "Manifest",
+    "MutantStatus",
     "Observation",
     "OpenApiPath",
     "Outcome",
@@ -87,6 +108,7 @@ __all__ = [
     "PreflightRules",
     "Profile",
     "Progress",
+    "ProofRecord",
     "RateLimit",
     "Record",
     "Role",

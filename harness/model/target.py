@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta
 
 from harness.model.schema import Manifest
 
@@ -16,6 +18,13 @@ MOST_WORKERS = 64
 """As many workers as a stack may have."""
 ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "ratelimit", "workers")
 """What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (DESIGN 4.6)."""
+
+
+UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with '/'")]
+AnyUrlPath = Annotated[str, Meta(pattern="^(/|$)", description="a path that begins with '/'")]
+"""A path of the target, or "" where it has none."""
+AboveZero = Annotated[float, Meta(gt=0, description="a number above 0")]
+ZeroOrMore = Annotated[float, Meta(ge=0, description="a number of 0 or more")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +46,12 @@ class Service:
     prepare: tuple[tuple[str, ...], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     required_env: tuple[str, ...] = ()
-    timeout_s: float = 10.0
+    timeout_s: AboveZero = 10.0
     """Seconds within which the service must answer a request, and the unit of the readiness deadline."""
-    start_timeout_s: float = 30.0
+    start_timeout_s: AboveZero = 30.0
     dockerfile: str = ""
     """Path of the Dockerfile, relative to `cwd`, that the docker backend builds when `image` is not given."""
-    container_port: int = 8000
+    container_port: Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")] = 8000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +59,7 @@ class Workers:
     """Programs that run beside the service, on the same data and with the same settings."""
 
     command: tuple[str, ...] = ()
-    count: int = 1
+    count: Annotated[int, Meta(ge=0, le=MOST_WORKERS, description=f"a number from 0 to {MOST_WORKERS}")] = 1
     """How many a stack starts."""
     ready: str = ""
     """Text that a worker's log holds once it works; without it, one that lives counts as started."""
@@ -60,8 +69,8 @@ class Workers:
 class Health:
     """Paths that say whether the service lives and whether it is ready; empty where the target has none."""
 
-    live: str = ""
-    ready: str = ""
+    live: AnyUrlPath = ""
+    ready: AnyUrlPath = ""
     optional: tuple[Literal["cache", "database"], ...] = ()
     """Servers without which the service may call itself ready."""
 
@@ -78,7 +87,7 @@ class Role:
 class Auth:
     """Login shape: POST `body` as JSON to `login`; the token stands at the dotted path `token` of the answer."""
 
-    login: str = ""
+    login: AnyUrlPath = ""
     body: Mapping[str, str] = field(default_factory=dict)
     token: str = "access_token"  # noqa: S105 - a field's name
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -88,7 +97,7 @@ class Auth:
 class PageLogin:
     """The form that a browser logs in with: its page, and CSS selectors of its parts."""
 
-    path: str
+    path: UrlPath
     username: str
     password: str
     submit: str = ""
@@ -99,19 +108,19 @@ class PageLogin:
 class RateLimit:
     """What the limiter must show: `limit` requests in `window_s` seconds for one client, tried on `path`."""
 
-    limit: int
-    window_s: float = 60.0
-    path: str = "/"
+    limit: Annotated[int, Meta(gt=0, description="a number above 0")]
+    window_s: AboveZero = 60.0
+    path: UrlPath = "/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
     """Paths whose answers are cached, the setting that turns the cache off, and the header that tells."""
 
-    paths: tuple[str, ...] = ()
+    paths: tuple[UrlPath, ...] = ()
     off: Mapping[str, str] = field(default_factory=dict)
     header: str = "X-Cache"
-    roles: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[UrlPath, str] = field(default_factory=dict)
     """Path -> role, for cached answers that need a login."""
 
 
@@ -119,8 +128,8 @@ class Cache:
 class Load:
     """The scenario of `harness load`: paths with weights, at an open arrival rate."""
 
-    paths: Mapping[str, float] = field(default_factory=dict)
-    rate: float = 50.0
+    paths: Mapping[UrlPath, AboveZero] = field(default_factory=dict)
+    rate: AboveZero = 50.0
     """Requests a second of the profile `steady`."""
 
 
@@ -141,7 +150,7 @@ class Templates:
 class BuildPath:
     """Where the target says which build it is."""
 
-    path: str = ""
+    path: AnyUrlPath = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +171,8 @@ class AllowedHosts:
 class Pages:
     """Pages for the browser, and how it logs in for those that are not open."""
 
-    paths: tuple[str, ...] = ()
-    roles: Mapping[str, str] = field(default_factory=dict)
+    paths: tuple[UrlPath, ...] = ()
+    roles: Mapping[UrlPath, str] = field(default_factory=dict)
     """Page -> role, for pages that need a login."""
     login: PageLogin | None = None
 
@@ -177,7 +186,7 @@ class Pages:
 class OpenApiPath:
     """Where the target describes its API; without a path the usual places are tried."""
 
-    path: str = ""
+    path: AnyUrlPath = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +194,7 @@ class Cors:
     """Origins that the target must let in; every other one must stay out."""
 
     origins: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
+    paths: tuple[UrlPath, ...] = ()
     """Paths on which they are let in; all, if none is named."""
 
 
@@ -193,7 +202,7 @@ class Cors:
 class PreflightRules:
     """What preflight expects of database, mail server, modules, logs and folders, and what each check weighs."""
 
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, ZeroOrMore] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     """Tables that the database's schema `public` must have."""
     manifest: str = ""

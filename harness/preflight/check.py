@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -104,6 +104,12 @@ def absent(target: Target, key: str, otherwise: str) -> ReadinessFinding:
     """Nothing to ask, because the profile says so under `[absent]`, or because it names nothing (`otherwise`)."""
     said = target.absent.get(key)
     return nothing_to_ask(f"not applicable: {said}" if said is not None else otherwise)
+
+
+def first_few(texts: Sequence[str], most: int, *, between: str = "; ", then: str = "; and") -> str:
+    """The first texts in a line, and how many more there are."""
+    left = len(texts) - most
+    return between.join(texts[:most]) + (f"{then} {left} more" if left > 0 else "")
 
 
 def run_check(check: Check, scene: Scene, deadline_s: float = DEADLINE_S) -> Observation:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.preflight.check import ReadinessFinding, Scene, fine, unknown, wrong
+from harness.preflight.check import ReadinessFinding, Scene, fine, first_few, unknown, wrong
 
 _NOT_OURS = frozenset({"node_modules", "__pycache__", "site-packages", "dist", "build", "venv", "env"})
 _MOST_FILES = 2000
@@ -53,10 +53,8 @@ def tally(
     right = count - wrong_ones
     if not problems:
         return fine(f"{count} {what}", value=float(count), unit=unit, n=count, detail=more or {})
-    others = f"; and {len(problems) - _MOST_NAMED} more" if len(problems) > _MOST_NAMED else ""
-    shown = "; ".join(problems[:_MOST_NAMED]) + others
     return wrong(
-        f"{right} of {count} {what}: {shown}",
+        f"{right} of {count} {what}: {first_few(problems, _MOST_NAMED)}",
         remedy,
         value=float(right),
         unit=unit,

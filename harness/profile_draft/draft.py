@@ -15,8 +15,7 @@ from harness.config import load_target
 from harness.errors import ConfigError, HarnessError, UsageError
 from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange
-from harness.profile_draft.description import find_description
-from harness.profile_draft.login_shape import LoginShape
+from harness.profile_draft.description import LoginShape, find_description
 from harness.profile_draft.pages import find_pages
 from harness.profile_draft.parts import DraftKey, DraftTable, comment, quoted
 from harness.profile_draft.reader import Reader, kind_of, service_address
@@ -128,7 +127,7 @@ def _health(reader: Reader, anything: str) -> DraftTable:
     for name, places in (("live", _LIVE), ("ready", _READY)):
         for place in places:
             answer = reader.ask(place)
-            if kind_of(answer) not in ("", "text/html", anything) and not _said_status(answer) & _SICK:
+            if _is_well(answer, anything):
                 keys.append(DraftKey(name=name, value=place, why=f"GET {place} answered 200"))
                 break
             if answer is not None and answer.status == 503:
@@ -160,6 +159,11 @@ def _build(reader: Reader, anything: str) -> DraftTable:
     return DraftTable(table="build", notes=(note,), example=("[build]", 'path = "/version"'))
 
 
+def _is_well(answer: Exchange | None, anything: str) -> bool:
+    """A 200 that no page is, nor what every path answers, and that does not say itself that something is wrong."""
+    return kind_of(answer) not in ("", "text/html", anything) and not _said_status(answer) & _SICK
+
+
 def _said_status(answer: Exchange | None) -> frozenset[str]:
     """What a JSON answer says of itself, in small letters."""
     document = _document(answer) if answer is not None else None
@@ -170,13 +174,14 @@ def _said_status(answer: Exchange | None) -> frozenset[str]:
 def _named_build(answer: Exchange) -> str | None:
     """The build as a run would report it; None if the answer names none."""
     document = _document(answer)
-    if isinstance(document, dict):
-        named = (document.get(member) for member in _BUILD_MEMBERS)
-        return next((str(one)[:_LONGEST_BUILD] for one in named if isinstance(one, str | int) and one), None)
-    if document is not None and not isinstance(document, str):
-        return None
-    text = document or answer.text.strip()
-    return text if text and len(text) <= _LONGEST_BUILD and "\n" not in text else None
+    match document:
+        case dict():
+            named = (document.get(member) for member in _BUILD_MEMBERS)
+            return next((str(one)[:_LONGEST_BUILD] for one in named if isinstance(one, str | int) and one), None)
+        case None | str():
+            text = document or answer.text.strip()
+            return text if text and len(text) <= _LONGEST_BUILD and "\n" not in text else None
+    return None
 
 
 def _document(answer: Exchange) -> object:
@@ -257,11 +262,15 @@ def _remarks(reader: Reader, front: Exchange) -> Iterator[str]:
         yield f"GET / answered {front.status} and leads elsewhere, to {location}: is that the address to look at?"
     elif front.status >= 400:
         yield f"GET / answered {front.status}."
-    seen = [name for name in _SECURITY_HEADERS if front.header(name) is not None]
-    lacking = [name for name in _SECURITY_HEADERS if name not in seen]
-    yield f"Security headers of GET /: {', '.join(seen) or 'none'}; not seen: {', '.join(lacking) or 'none'}."
+    yield _security_headers(front)
     if reader.stopped:
         yield f"Not everything was looked for: {reader.stopped}."
+
+
+def _security_headers(front: Exchange) -> str:
+    seen = [name for name in _SECURITY_HEADERS if front.header(name) is not None]
+    lacking = [name for name in _SECURITY_HEADERS if name not in seen]
+    return f"Security headers of GET /: {', '.join(seen) or 'none'}; not seen: {', '.join(lacking) or 'none'}."
 
 
 def _validate(draft: Draft) -> None:

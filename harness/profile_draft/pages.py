@@ -29,13 +29,7 @@ def find_pages(reader: Reader) -> FoundPages:
     if front is None or kind_of(front) != "text/html":
         note = "GET / did not answer with a page. If there are pages elsewhere:"
         return FoundPages(parts=(DraftTable(table="pages", notes=(note,), example=("[pages]", 'paths = ["/"]')),))
-    shown, closed = {start: front}, dict[str, str]()
-    for path in _links(reader, front, start):
-        landed, answer = reader.land(path)
-        if answer is not None and (landed != path or answer.status in (401, 403)):
-            closed[path] = landed
-        if answer is not None and kind_of(answer) == "text/html" and "?" not in landed:
-            shown.setdefault(landed, answer)
+    shown, closed = _follow(reader, front, start)
     form = _form_page(reader, shown)
     behind = [path for path, landed in closed.items() if form and landed.partition("?")[0] in (form, path)]
     why = f"GET {start} answered with HTML" + (", and pages that it links to did too" if len(shown) > 1 else "")
@@ -44,6 +38,20 @@ def find_pages(reader: Reader) -> FoundPages:
     paths = DraftKey(name="paths", value=tuple(shown), why=why)
     pages = DraftTable(table="pages", keys=(paths,), notes=(note,) if form else ())
     return FoundPages(parts=(pages, *_login_tables(form, shown)), shown=tuple(shown))
+
+
+def _follow(reader: Reader, front: Exchange, start: str) -> tuple[dict[str, Exchange], dict[str, str]]:
+    """Pages that answer everybody, and where those that do not led to."""
+    shown, closed = {start: front}, dict[str, str]()
+    for path in _links(reader, front, start):
+        landed, answer = reader.land(path)
+        if answer is None:
+            continue
+        if landed != path or answer.status in (401, 403):
+            closed[path] = landed
+        if kind_of(answer) == "text/html" and "?" not in landed:
+            shown.setdefault(landed, answer)
+    return shown, closed
 
 
 def _form_page(reader: Reader, shown: dict[str, Exchange]) -> str | None:

@@ -22,18 +22,12 @@ ClientAddress = Literal["none", "source", "x-forwarded-for"]
 
 def find_cache(reader: Reader, paths: Sequence[str]) -> DraftTable:
     """Ask paths that answered once more, and believe what says HIT the second time."""
-    header, hits, signs = "", [], set[str]()
-    for path in paths:
-        first = reader.ask(path)
-        signs |= {name for name in _CACHE_SIGNS if first is not None and first.header(name) is not None}
-        if first is None or not any(first.header(name) for name in _CACHE_HEADERS):
-            continue
-        again = reader.again(path)
-        said = next((name for name in _CACHE_HEADERS if again is not None and _is_hit(again, name)), "")
-        if said and header in ("", said):
-            header = said
-            hits.append(path)
-    if not hits:
+    answers = {path: answer for path in paths if (answer := reader.ask(path)) is not None}
+    signs = {name for name in _CACHE_SIGNS for answer in answers.values() if answer.header(name) is not None}
+    said = {path: _hit_header(reader, path, answer) for path, answer in answers.items()}
+    header = next(filter(None, said.values()), None)
+    hits = [path for path, name in said.items() if name is not None and name == header]
+    if header is None:
         sign = f" though {' and '.join(sorted(signs))} shows one in front" if signs else ""
         note = f"No answer said HIT{sign}. If answers are cached:"
         return DraftTable(table="cache", notes=(note,), example=("[cache]", 'paths = ["/"]', 'header = "X-Cache"'))
@@ -102,6 +96,12 @@ def load_parts(paths: Sequence[str], limit: Announced | None, clients: ClientAdd
 def answering(reader: Reader, paths: Sequence[str], most: int) -> tuple[str, ...]:
     """Those of the first paths that answer 200."""
     return tuple(path for path in tuple(dict.fromkeys(paths))[:most] if kind_of(reader.ask(path)))
+
+
+def _hit_header(reader: Reader, path: str, first: Exchange) -> str | None:
+    """The header in which the second answer says HIT; it is asked for only if the first speaks of a cache at all."""
+    again = reader.again(path) if any(first.header(name) for name in _CACHE_HEADERS) else None
+    return next((name for name in _CACHE_HEADERS if again is not None and _is_hit(again, name)), None)
 
 
 def _is_hit(answer: Exchange, header: str) -> bool:

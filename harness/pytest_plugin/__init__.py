@@ -15,18 +15,21 @@ import pytest
 from harness.machine.bundle import root
 from harness.machine.lock import MachineLock
 from harness.machine.redaction import Redactor
+from harness.pytest_plugin import allure
 from harness.pytest_plugin.assertions import AssertionCounter
 from harness.pytest_plugin.fixtures import learn_secret, measure, record, turn
 from harness.pytest_plugin.items import ItemHooks
+from harness.pytest_plugin.markers import MARKERS
 from harness.pytest_plugin.selection import OnlyTests, UntilFails
 from harness.pytest_plugin.session import Session, is_suite_session, serve_context, worker_context
 from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, NOTES, REDACT, Context, ItemNotes
 from harness.pytest_plugin.timeline import JournalHooks
 
-__all__ = ["CONTEXT", "NOTES", "Context", "ItemNotes", "learn_secret", "measure", "record", "turn"]
+__all__ = ["CONTEXT", "FIXTURE_MODULES", "NOTES", "Context", "ItemNotes", "learn_secret", "measure", "record", "turn"]
 
+FIXTURE_MODULES = ("fixtures.http", "fixtures.description", "fixtures.stores", "fixtures.browser", "fixtures.faults")
+"""The fixtures that every suite has, wherever it lies."""
 _ALLURE = "allure_pytest.plugin"
-_FIXTURES = ("fixtures.http", "fixtures.description", "fixtures.stores", "fixtures.browser", "fixtures.faults")
 _SESSION = pytest.StashKey[Session]()
 _COUNTER = pytest.StashKey[AssertionCounter]()
 
@@ -46,7 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """Load Allure's plugin only where its results are asked for: it costs 0.4 s at every start."""
+    """Count assertions of fixtures' modules too. Load Allure's plugin only where it is asked for: it costs 0.4 s."""
+    pytest.register_assert_rewrite("fixtures")
     plugins = early_config.pluginmanager
     if any(word.startswith("--alluredir") for word in args) and not plugins.has_plugin(_ALLURE):
         plugins.import_plugin(_ALLURE)
@@ -54,9 +58,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare a session that runs suites; others are left alone."""
+    """Name the markers; prepare a session that runs suites, and leave others alone."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     if not is_suite_session(config):
         return
+    # a suite that still says an old name is told, and runs
+    config.addinivalue_line("filterwarnings", "default::harness.moved.ModuleMoved")
     _share_fixtures(config)
     config.stash[MACHINE_LOCK] = MachineLock()
     config.stash[REDACT] = Redactor()
@@ -66,9 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(counter, "harness-assertions")
     config.pluginmanager.register(ItemHooks(config), "harness-items")
     if config.pluginmanager.has_plugin(_ALLURE):
-        from harness.pytest_plugin.allure_results import keep_secrets_out
-
-        config.add_cleanup(keep_secrets_out(config.stash[REDACT]))
+        config.add_cleanup(allure.keep_secrets_out(config.stash[REDACT]))
     _narrow(config)
     if hasattr(config, "workerinput"):
         config.stash[CONTEXT] = worker_context(config)
@@ -91,7 +97,7 @@ def _share_fixtures(config: pytest.Config) -> None:
     """Fixtures for suites wherever they lie: a conftest serves only the folders below it."""
     if str(root()) not in sys.path:
         sys.path.append(str(root()))
-    for module in _FIXTURES:
+    for module in FIXTURE_MODULES:
         config.pluginmanager.import_plugin(module)
 
 

@@ -3,92 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
+from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin.attribution import outcome_of, without_servers
+from harness.pytest_plugin.markers import CheckMark, check_mark, suite_of
 from harness.pytest_plugin.stash import ItemNotes
 
 SHOWN_REQUESTS = 3
 """How many of a failed test's requests are shown, the last ones."""
+_PROPERTY = "harness.observations"
+"""Name of the property under which a report carries its observations."""
 _MESSAGE_LIMIT = 2000
-_SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
-
-
-@dataclass(frozen=True, slots=True)
-class CheckMark:
-    """What `@pytest.mark.check` says of a test."""
-
-    check: str
-    subject: str
-    severity: str
-    source: str
-
-
-def suite_of(path: Path) -> str:
-    """The suite a test file belongs to: the folder under `suites/`, else its own folder's name."""
-    parts = path.parts
-    if "suites" in parts[:-1]:
-        index = len(parts) - 1 - parts[::-1].index("suites")
-        if index + 2 < len(parts):
-            return parts[index + 1]
-    return path.parent.name
-
-
-_MARK = pytest.StashKey[CheckMark]()
-
-
-def check_mark(item: pytest.Item) -> CheckMark:
-    """What the marker says; a test without one proves something under its own name.
-
-    Raises `pytest.UsageError` for a marker that is malformed.
-    """
-    if _MARK not in item.stash:
-        item.stash[_MARK] = _read_mark(item)
-    return item.stash[_MARK]
-
-
-def _read_mark(item: pytest.Item) -> CheckMark:
-    suite = suite_of(item.path)
-    name = getattr(item, "originalname", None) or item.name
-    marker = item.get_closest_marker("check")
-    parameters = _parameters(item)
-    subject = " ".join(str(value) for value in parameters.values()) or name
-    if marker is None:
-        return CheckMark(check=f"{suite}.{name.removeprefix('test_')}", subject=subject, severity="normal", source="")
-    words: dict[str, Any] = dict(marker.kwargs)
-    if len(marker.args) != 1 or not isinstance(marker.args[0], str) or not marker.args[0]:
-        raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.check takes one check id, for example 'headers.hsts'")
-    unknown = set(words) - {"severity", "source", "subject"}
-    if unknown or words.get("severity", "normal") not in _SEVERITIES:
-        raise pytest.UsageError(
-            f"{item.nodeid}: @pytest.mark.check knows subject, source and severity ({', '.join(_SEVERITIES)}),"
-            f" not {sorted(unknown) or words['severity']!r}"
-        )
-    template = words.get("subject", "")
-    try:
-        said = template.format(**parameters)
-    except (LookupError, ValueError, AttributeError) as error:
-        raise pytest.UsageError(
-            f"{item.nodeid}: @pytest.mark.check: subject {template!r} does not fit the test's parameters"
-            f" ({', '.join(parameters) or 'it has none'}): {error!r}"
-        ) from error
-    return CheckMark(
-        check=marker.args[0],
-        subject=said or subject,
-        severity=words.get("severity", "normal"),
-        source=words.get("source", ""),
-    )
-
-
-def _parameters(item: pytest.Item) -> dict[str, object]:
-    callspec = getattr(item, "callspec", None)
-    return dict(callspec.params) if callspec is not None else {}
 
 
 def observe(
@@ -147,6 +80,23 @@ def _observation(
         test=item.nodeid,
         artifacts=artifacts,
     )
+
+
+def attach_observations(report: pytest.TestReport, observed: Sequence[Observation], redact: Redactor) -> None:
+    """Let the report carry what was observed, as one text: it passes xdist, and a JUnit file shows it.
+
+    Secrets are taken out here: only this process may have learned them.
+    """
+    clean = [replace(one, subject=redact(one.subject), detail=redact.data(one.detail)) for one in observed]
+    report.user_properties.append((_PROPERTY, msgspec.json.encode(clean).decode()))
+
+
+def attached_observations(report: pytest.TestReport) -> list[Observation] | None:
+    """What a report carries; None for one that was not made where the test ran, as when its worker died."""
+    for name, value in report.user_properties:
+        if name == _PROPERTY:
+            return msgspec.json.decode(str(value), type=list[Observation])
+    return None
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pytest
 
 from harness.model import Observation, Outcome
-from harness.pytest_plugin.evidence import check_mark, suite_of
+from harness.pytest_plugin.markers import check_mark, suite_of
 from harness.pytest_plugin.stash import MACHINE_LOCK, NOTES, REDACT
 
 
@@ -82,18 +83,16 @@ def record(request: pytest.FixtureRequest) -> Callable[..., None]:
     item = request.node
 
     def add(*observations: Observation) -> None:
-        from dataclasses import replace
-
         item.stash[NOTES].assertions += len(observations)
         item.stash[NOTES].observations += [replace(seen, test=item.nodeid) for seen in observations]
 
     return add
 
 
-@pytest.fixture
-def turn(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[float]]:
+@pytest.fixture(scope="session")
+def turn(pytestconfig: pytest.Config) -> Callable[[], AbstractContextManager[float]]:
     """For tests marked `beside`: a shared turn on the machine, to be held only while requests are sent."""
-    return request.config.stash[MACHINE_LOCK].shared
+    return pytestconfig.stash[MACHINE_LOCK].shared
 
 
 @pytest.fixture

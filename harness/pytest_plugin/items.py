@@ -8,22 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
+from harness.machine.redaction import Redactor
 from harness.model import Observation
 from harness.probes.exchange import curl_line
-from harness.pytest_plugin import allure_labels
-from harness.pytest_plugin.evidence import SHOWN_REQUESTS, check_mark, observe
+from harness.pytest_plugin import allure
+from harness.pytest_plugin.evidence import SHOWN_REQUESTS, attach_observations, observe
+from harness.pytest_plugin.markers import check_mark
 from harness.pytest_plugin.pacing import Pace
-from harness.pytest_plugin.redaction import clean_report
-from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, NOTES, REDACT, WAITED, ItemNotes
-from harness.stack.permissions import Action, Permissions
+from harness.pytest_plugin.stash import CONTEXT, INSTRUMENT, MACHINE_LOCK, NOTES, REDACT, WAITED, Instrument, ItemNotes
+from harness.stack.permissions import Action
 
 ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
 _WORTH_NOTING_S = 0.01
-REPORT_KEY = "harness_observations"
-"""Attribute of a TestReport: observations; as plain data where xdist carries it from a worker to the controller."""
+_CONTAINERS_S = 300
+"""A test's own time-out where its rig is made of containers: on a busy machine a whole stack of them takes minutes."""
 USAGE_KEY = "harness_usage"
 """Member of what a worker leaves to the controller at its end: why the session cannot be."""
 
@@ -33,7 +33,6 @@ class ItemHooks:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._in_worker = hasattr(config, "workerinput")
         self._tried: set[Path] = set()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -51,6 +50,10 @@ class ItemHooks:
             self._config.workeroutput[USAGE_KEY] = str(error)
             items.clear()
         last = self._config.stash[CONTEXT].pace is not None
+        if self._config.stash[CONTEXT].info.backend == "docker":
+            for item in items:
+                if "rig" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+                    item.add_marker(pytest.mark.timeout(_CONTAINERS_S))
         items.sort(key=lambda item: (item.get_closest_marker("beside") is not None) == last)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -85,12 +88,21 @@ class ItemHooks:
         """A new attempt: fresh notes, and a refusal where nobody allowed what the test does."""
         item.stash[NOTES] = ItemNotes()
         context = self._config.stash[CONTEXT]
-        allure_labels.label(item, context.target)
-        permissions = Permissions.on(context.info, context.target, active=context.active)
+        allure.label(item, context.target)
         for marker, action in ACTIONS.items():
-            refusal = permissions.refusal(action, context.info.service_url) if item.get_closest_marker(marker) else None
+            refusal = context.refusal(action) if item.get_closest_marker(marker) else None
             if refusal is not None:
                 pytest.skip(str(refusal))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Let the module's instrument mend what the test broke."""
+        try:
+            return (yield)
+        finally:
+            instrument = _instrument_of(item)
+            if instrument is not None:
+                instrument.mend()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -99,32 +111,58 @@ class ItemHooks:
         """Attach to the report what this phase observed."""
         report = yield
         notes = item.stash.get(NOTES, ItemNotes())
+        _ask_instrument(item, notes, call.when)
         error = call.excinfo.value if call.excinfo is not None else None
         observed: list[Observation] = []
         if report.when != "setup" or not report.passed:
             observed += notes.observations
             notes.observations = []
-        context = self._config.stash[CONTEXT]
-        outcome = observe(item, report, error, notes, context.info)
+        outcome = observe(item, report, error, notes, self._config.stash[CONTEXT].info)
         if outcome is not None:
-            waited = item.stash.get(WAITED, 0.0)
-            if waited >= _WORTH_NOTING_S:
-                outcome = replace(outcome, detail={**outcome.detail, "waited_s": round(waited, 3)})
-            observed.append(outcome)
-        if outcome is not None and outcome.outcome == "error" and report.passed:
-            report.outcome = "failed"
-            report.longrepr = outcome.message
+            observed.append(_with_wait(outcome, item.stash.get(WAITED, 0.0)))
+            if outcome.outcome == "error" and report.passed:
+                report.outcome = "failed"
+                report.longrepr = outcome.message
+        redact = self._config.stash[REDACT]
         if report.failed and notes.exchanges:
             lines = "\n".join(curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:])
             report.sections.append(("the last requests, to repeat", lines))
-            allure_labels.attach(item, self._config.stash[REDACT](lines))
-        setattr(report, REPORT_KEY, self._builtins(observed) if self._in_worker else observed)
-        clean_report(report, self._config, self._config.stash[REDACT])
+            allure.attach(item, redact(lines))
+        attach_observations(report, observed, redact)
+        _clean(report, self._config, redact)
         return report
 
-    def _builtins(self, observed: list[Observation]) -> list[Any]:
-        """Plain data that execnet can carry, without the secrets that only this process may have learned."""
-        redact = self._config.stash[REDACT]
-        seen = [replace(one, subject=redact(one.subject), detail=redact.data(one.detail)) for one in observed]
-        plain: list[Any] = msgspec.to_builtins(seen)
-        return plain
+
+def _instrument_of(item: pytest.Item) -> Instrument | None:
+    module = item.getparent(pytest.Module)
+    return module.stash.get(INSTRUMENT, None) if module is not None else None
+
+
+def _ask_instrument(item: pytest.Item, notes: ItemNotes, when: str) -> None:
+    """Give the test what its module's instrument saw meanwhile, and the requests that it sent."""
+    instrument = _instrument_of(item)
+    if instrument is not None:
+        notes.observations += instrument.observed(item)
+        if when == "call":
+            notes.kept += instrument.exchanges()
+
+
+def _with_wait(outcome: Observation, seconds: float) -> Observation:
+    if seconds < _WORTH_NOTING_S:
+        return outcome
+    return replace(outcome, detail={**outcome.detail, "waited_s": round(seconds, 3)})
+
+
+def _clean(report: pytest.TestReport, config: pytest.Config, redact: Redactor) -> None:
+    """Take secrets out of what pytest tells of a test, before a terminal, a log or another process gets it."""
+    report.sections = [(title, redact(text)) for title, text in report.sections]
+    if report.longrepr is None or redact(report.longreprtext) == report.longreprtext:
+        return
+    if isinstance(report.longrepr, tuple):
+        path, line, reason = report.longrepr
+        report.longrepr = (path, line, redact(reason))
+        return
+    # the way by which xdist sends reports: pytest's own, so that a traceback stays one
+    data = config.hook.pytest_report_to_serializable(config=config, report=report)
+    clean: pytest.TestReport = config.hook.pytest_report_from_serializable(config=config, data=redact.data(data))
+    report.longrepr = clean.longrepr

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from harness.errors import HarnessError
 from harness.model import Observation, Outcome
-from harness.pytest_plugin.evidence import skip_reason, suite_of
-from harness.pytest_plugin.items import REPORT_KEY, USAGE_KEY
+from harness.pytest_plugin.evidence import attached_observations, skip_reason
+from harness.pytest_plugin.items import USAGE_KEY
+from harness.pytest_plugin.markers import suite_of
+from harness.pytest_plugin.sources import read_tests
 from harness.pytest_plugin.stash import REDACT
 from harness.run import Run
-from harness.runner.discovery import checks_in
 
 _MESSAGE_LIMIT = 2000
 _COLLECTION = "collection"
@@ -74,7 +74,7 @@ class Recorder:
         """
         path = self.path_of(nodeid)
         suite = suite_of(path)
-        checks = checks_in(path, suite) if path.is_file() else frozenset()
+        checks = read_tests(path, suite).checks if path.is_file() else frozenset()
         self._record(
             Observation(suite=suite, check=check, subject=nodeid, outcome=Outcome.SKIP, detail={"reason": reason})
             for check in sorted(checks) or [_COLLECTION]
@@ -95,19 +95,16 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the observations of one phase; know an attempt that is followed by another."""
-        raw: list[Any] | None = getattr(report, REPORT_KEY, None)
-        if raw is None:
+        observed = attached_observations(report)
+        if observed is None:
             if report.failed:
                 self._record([_crash(report, self.path_of(report.nodeid))])
             return
-        if not raw:
+        if not observed:
             return
         attempt = int(getattr(report, "rerun", 0)) + 1
         superseded = report.outcome == "rerun"  # type: ignore[comparison-overlap]  # rerunfailures' fourth outcome
-        self._record(
-            self._attempted(observation, attempt=attempt, superseded=superseded)
-            for observation in msgspec.convert(raw, list[Observation])
-        )
+        self._record(self._attempted(observation, attempt=attempt, superseded=superseded) for observation in observed)
         if superseded:
             self._failed_before.add(report.nodeid)
 

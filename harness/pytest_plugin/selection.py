@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.model import Observation, Outcome
-from harness.pytest_plugin.items import REPORT_KEY
+from harness.pytest_plugin.evidence import attached_observations
 
 
 class OnlyTests:
@@ -39,8 +39,7 @@ class UntilFails:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Look at what was observed."""
-        observed: list[Observation] = getattr(report, REPORT_KEY, None) or []
-        if self._session is not None and any(self._failed(one) for one in observed):
+        if self._session is not None and any(self._failed(one) for one in attached_observations(report) or ()):
             self._session.shouldfail = "what was looked for has failed"
 
     def _failed(self, seen: Observation) -> bool:

@@ -37,6 +37,13 @@ class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist's types a
         name = nodeid.partition("::")[0]
         return name if self._has_rig(name) else nodeid
 
+    def schedule(self) -> None:
+        """A worker begins a test only once it knows what follows: one that takes a dead one's place is told as well."""
+        replaces = self.collection is not None
+        super().schedule()
+        if replaces:
+            super().schedule()
+
     def remove_node(self, node: Any) -> str | None:  # noqa: ANN401 - xdist's WorkerController
         """The test during which a worker died is not run again: it would take the next worker with it."""
         units = self.assigned_work[node].values()

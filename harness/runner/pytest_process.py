@@ -165,8 +165,6 @@ def _command(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> li
     # pytest works in the folder of the suites: what was given relative to ours must be said in full
     folder = run.path.resolve()
     words = [sys.executable, "-m", "pytest", "-c", str(root() / "pytest.ini"), "--rootdir", str(root())]
-    # a target's own suites lie elsewhere, where pytest does not find our conftest.py
-    words += [word for name in _fixture_modules() for word in ("-p", name)]
     words += ["-p", "no:cacheprovider", "-q", "--continue-on-collection-errors", "-m", phase.marks]
     words += ["--run", str(folder), "--stack-file", str(Path(stack.info.state_dir) / "stack.json")]
     words += ["--alluredir", str(folder / "allure-results")]
@@ -178,10 +176,6 @@ def _command(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> li
     words += ["--traces"] if options.traces else []
     words += options.extra
     return [*words, *(str(path) for suite in phase.suites for path in suite.paths[:1])]
-
-
-def _fixture_modules() -> list[str]:
-    return sorted(f"fixtures.{path.stem}" for path in (root() / "fixtures").glob("*.py") if path.stem != "__init__")
 
 
 def _crashes(run: Run, phase: Phase, status: int) -> list[Observation]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from harness.errors import StartupError
 from harness.model import Instance, Target
 from harness.stack.ports import held_by_another, is_free
-from harness.stack.protocol import Backend, Endpoint
-from harness.stack.readiness import TAIL_LINES, how_it_ended, service_problem, tail, wait_until
+from harness.stack.protocol import Backend, ServiceEndpoint
+from harness.stack.readiness import TAIL_LINES, describe_exit, service_problem, tail, wait_until
 
 
 class PortLostError(Exception):
@@ -22,7 +22,7 @@ class StartingCopy:
     """A copy that was started and is not yet known to be ready."""
 
     name: str
-    endpoint: Endpoint
+    endpoint: ServiceEndpoint
     argv: tuple[str, ...]
     pid: int | None
     begun: float
@@ -52,7 +52,7 @@ def await_ready(copy: StartingCopy, target: Target, backend: Backend) -> None:
     if wait.status is not None:
         if not is_free(endpoint.outside):
             raise PortLostError
-        said = f"the service {how_it_ended(wait.status)} {spent}, before it was ready"
+        said = f"the service {describe_exit(wait.status)} {spent}, before it was ready"
     else:
         backend.stop(copy.name)
         said = f"the service was not ready {spent} ({wait.problem})"
@@ -72,7 +72,7 @@ def confirm_ready(instance: Instance, target: Target, backend: Backend, begun: f
     if problem is None:
         return
     status = backend.exit_status(instance.name)
-    how = how_it_ended(status) if status is not None else f"is so no longer: {problem}"
+    how = describe_exit(status) if status is not None else f"is so no longer: {problem}"
     raise StartupError(
         f"the service was ready, and {how} after {time.monotonic() - begun:.1f} s: "
         f"`{shlex.join(target.service.command)}`; the last {TAIL_LINES} lines of its log follow",

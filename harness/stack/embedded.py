@@ -13,7 +13,7 @@ from harness.errors import StackError
 from harness.model import Build, Listener, Progress, Target
 from harness.stack.build import commit_of
 from harness.stack.ports import HOST, free_port, is_free, occupied
-from harness.stack.protocol import Endpoint, Servers
+from harness.stack.protocol import Servers, ServiceEndpoint
 from harness.stack.readiness import page_problem, tail, wait_until
 from harness.stack.servers.binaries import Account, postgres_programs, servers_account, valkey_program
 from harness.stack.servers.data_cache import CachedData, NotCachedError, cached_data_for
@@ -100,20 +100,20 @@ class EmbeddedBackend:
                 listen(Progress(phase="note", text=f"the prepared data is not kept for the next stack: {error}"))
         return self._server_pids()
 
-    def choose_endpoint(self, wanted: int | None) -> Endpoint:
+    def choose_endpoint(self, wanted: int | None) -> ServiceEndpoint:
         """The wanted port if it is free, else one at random that no other copy of ours has."""
         if wanted is not None and not is_free(wanted):
             raise occupied(wanted)
         port = wanted if wanted is not None else free_port(frozenset(self._ports))
         self._ports.add(port)
-        return Endpoint(port, f"http://{HOST}:{port}")
+        return ServiceEndpoint(port, f"http://{HOST}:{port}")
 
     def start(
         self,
         name: str,
         argv: tuple[str, ...],
         settings: Mapping[str, str],
-        endpoint: Endpoint | None,  # noqa: ARG002
+        endpoint: ServiceEndpoint | None,  # noqa: ARG002
     ) -> int | None:
         """Start it in the profile's folder, as ourselves."""
         return self._supervision.spawn(
@@ -147,9 +147,9 @@ class EmbeddedBackend:
         """The same as `stop`: what a process has written stays in its folder until the stack ends."""
         self._supervision.stop(name)
 
-    def again(self, name: str) -> int:
+    def start_again(self, name: str) -> int:
         """By the order that it was started by."""
-        return self._supervision.again(name)
+        return self._supervision.start_again(name)
 
     def identity(self, name: str) -> tuple[str, int]:
         """As this machine sees it."""

@@ -15,7 +15,7 @@ from harness.errors import StackError
 from harness.machine.bundle import in_checkout
 from harness.model import FRONT, Instance, StackInfo, Target
 from harness.stack.ports import HOST, free_port, is_free, occupied
-from harness.stack.protocol import Endpoint
+from harness.stack.protocol import ServiceEndpoint
 from harness.stack.readiness import service_problem, tail, wait_until
 from harness.stack.running import RunningStack
 from harness.stack.settings import base_environment
@@ -85,7 +85,7 @@ def plan_front(kind: FrontKind | None, state: Path, mark: str, port: int | None)
 
 
 def start_behind(
-    stack: RunningStack, target: Target, front: Front, wanted: Sequence[Endpoint | None]
+    stack: RunningStack, target: Target, front: Front, wanted: Sequence[ServiceEndpoint | None]
 ) -> tuple[Instance, ...]:
     """Start copies of the service at these endpoints, and the proxy that stands in front, which gets ready meanwhile.
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
 from harness.stack.compare import Difference, StackRequest, find_difference, same_service_at, serving_at
-from harness.stack.launcher import front_for, launch, open_stack, worker_count_of
+from harness.stack.launcher import count_workers, front_for, launch, open_stack
 from harness.stack.liveness import health_problem
 from harness.stack.ports import occupied
 from harness.stack.protocol import Stack
@@ -97,7 +97,7 @@ def bring_up(
         backend=backend,
         overrides=overrides,
         instances=instances,
-        workers=worker_count_of(target, workers),
+        workers=count_workers(target, workers),
         tls=tls,
     )
     with _held(name):

@@ -55,7 +55,7 @@ class Stack(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ServiceEndpoint:
     """Where one copy of the service listens: the port it is told, and the URL at which we reach it."""
 
     port: int
@@ -112,11 +112,11 @@ class Backend(Protocol):
         note. Raises StackError if the database does not answer afterwards.
         """
 
-    def choose_endpoint(self, wanted: int | None) -> Endpoint:
+    def choose_endpoint(self, wanted: int | None) -> ServiceEndpoint:
         """A free endpoint for one more copy of the service; raises StackError if the wanted port is taken."""
 
     def start(
-        self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: Endpoint | None
+        self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: ServiceEndpoint | None
     ) -> int | None:
         """Start a process of the service, with nothing in its environment but a minimal base and `settings`.
 
@@ -137,9 +137,9 @@ class Backend(Protocol):
         """Send it a signal; KILL, STOP and CONT reach all below it too. Raises StackError if it has ended."""
 
     def halt(self, name: str) -> None:
-        """End it in its own orderly way, killed if it takes too long; `again` brings it back."""
+        """End it in its own orderly way, killed if it takes too long; `start_again` brings it back."""
 
-    def again(self, name: str) -> int | None:
+    def start_again(self, name: str) -> int | None:
         """Start what has ended once more, as it was started before, at its port and on its data.
 
         Returns its new pid, where it has one here. Raises StackError if it runs.

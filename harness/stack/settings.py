@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.errors import ConfigError
 from harness.model import Target
 from harness.model.placeholders import SERVER_OF, STACK_WORDS, fill
-from harness.stack.protocol import Endpoint
+from harness.stack.protocol import ServiceEndpoint
 
 
 class PlaceholderValues:
@@ -25,7 +25,7 @@ class PlaceholderValues:
         self._values = values
         self.secrets = known_secrets
 
-    def at(self, endpoint: Endpoint) -> PlaceholderValues:
+    def at(self, endpoint: ServiceEndpoint) -> PlaceholderValues:
         """The same for another copy of the service."""
         here = {"port": str(endpoint.port), "url": endpoint.public or endpoint.url}
         return PlaceholderValues(self._target, {**self._values, **here}, self.secrets)
@@ -60,7 +60,7 @@ class PlaceholderValues:
 
 
 def service_settings(
-    target: Target, placeholders: PlaceholderValues, endpoint: Endpoint, overrides: Mapping[str, str]
+    target: Target, placeholders: PlaceholderValues, endpoint: ServiceEndpoint, overrides: Mapping[str, str]
 ) -> dict[str, str]:
     """The settings of one copy of the service: `PORT`, the profile's `env`, and last what `--env` overrides."""
     here = placeholders.at(endpoint)

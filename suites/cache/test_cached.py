@@ -2,8 +2,7 @@
 
 import pytest
 
-from harness.probes.exchange import Exchange
-from harness.pytest_plugin.polling import eventually
+from harness.testing import Exchange, eventually
 
 ROUNDS = 4
 LONG_ENOUGH_S = 5

@@ -8,9 +8,8 @@ import secrets
 
 import pytest
 
-from harness.probes.cache import compare_cached
-from harness.probes.timed_clients import TimedClients
-from harness.stats import minimum_detectable_effect, ratio_of_medians
+from harness.testing.probes import TimedClients, compare_cached
+from harness.testing.stats import minimum_detectable_effect, ratio_of_medians
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 

@@ -4,8 +4,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from harness.probes.headers import parse_media_type
-from harness.probes.openapi import METHODS
+from harness.testing.probes import METHODS, parse_media_type
 
 
 @pytest.mark.check("openapi.document", severity="high", source="OpenAPI 3.1, 4.8.1")

@@ -7,12 +7,16 @@ import math
 
 import pytest
 
-from harness.load import GeneratorError, Stage, run_load
-from harness.load.observations import failed_observations, observations
-from harness.load.scenario import plan_for, scenario
-from harness.model import Observation, Outcome
-from harness.pytest_plugin import CONTEXT
-from harness.stack import Permissions
+from harness.testing import Observation, Outcome, context_of
+from harness.testing.load import (
+    GeneratorError,
+    Stage,
+    failed_observations,
+    observations,
+    plan_for,
+    run_load,
+    scenario,
+)
 
 ATTEMPTS = 2
 """A generator that was late measured nothing; what is repeated is the measurement, never a result."""
@@ -25,7 +29,7 @@ SAMPLES = 450
 @pytest.fixture
 def plan(target, stack, pytestconfig):
     """The target's scenario at its usual rate, after a second of warming up; other arrivals each time."""
-    context = pytestconfig.stash[CONTEXT]
+    context = context_of(pytestconfig)
     rate = target.load.rate
     seconds = min(MOST_SECONDS, max(LEAST_SECONDS, math.ceil(SAMPLES / rate)))
     stages = (
@@ -59,10 +63,9 @@ def repeated(attempt: int, reason: str) -> Observation:
 @pytest.mark.check(
     "load.completed", severity="high", subject="the run", source="open arrivals: Schroeder et al., NSDI 2006"
 )
-def test_the_usual_load_is_answered(plan, stack, target, record, pytestconfig):
-    context = pytestconfig.stash[CONTEXT]
-    permissions = Permissions.on(context.info, target, active=context.active)
-    refusal = permissions.refusal("load", context.info.service_url)
+def test_the_usual_load_is_answered(plan, stack, record, pytestconfig):
+    context = context_of(pytestconfig)
+    refusal = context.refusal("load")
     if refusal is not None:
         pytest.skip(str(refusal))
     for attempt in range(1, ATTEMPTS + 1):

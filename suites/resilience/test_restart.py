@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from harness.faults import Rig
-from harness.probes.http import ServiceUnavailable
+from harness.testing import ServiceUnavailable
+from harness.testing.faults import Rig
 
 pytestmark = [pytest.mark.breaks, pytest.mark.rig(instances=1)]
 

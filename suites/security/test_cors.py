@@ -4,8 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.probes.cors import ask_cors
-from harness.probes.headers import names_in
+from harness.testing.probes import ask_cors, names_in
 
 STRANGER = "https://stranger.example"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.probes.csp import parse_csp
+from harness.testing.probes import parse_csp
 
 
 @pytest.fixture

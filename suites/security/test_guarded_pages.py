@@ -2,9 +2,7 @@
 
 import pytest
 
-from harness.probes.csp import parse_csp
-from harness.probes.headers import parse_set_cookie
-from harness.probes.login import account_of, log_in_by_form
+from harness.testing.probes import account_of, log_in_by_form, parse_csp, parse_set_cookie
 
 
 @pytest.mark.check("auth.guarded_page", severity="critical", source="CWE-306", subject="GET {guarded_page}")

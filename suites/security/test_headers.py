@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from harness.probes.csp import parse_csp
-from harness.probes.headers import parse_cache_control, parse_hsts, parse_media_type, parse_set_cookie
+from harness.testing.probes import parse_cache_control, parse_csp, parse_hsts, parse_media_type, parse_set_cookie
 
 ONE_YEAR_S = 31_536_000
 VERSION = re.compile(r"\d+\.\d+")

@@ -5,18 +5,15 @@ One probe is watched by all tests here; it takes about one window of the limiter
 
 import pytest
 
-from harness.model.network import is_loopback
-from harness.probes.limit_clients import LimitClients
-from harness.probes.ratelimit import LimitProbe, probe_limit
+from harness.testing import is_loopback
+from harness.testing.probes import LimitClients, LimitProbe, probe_limit
 
 pytestmark = [pytest.mark.beside, pytest.mark.attacks, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
-def seen(request, target, stack_info):
+def seen(target, stack_info, turn):
     """What the probe saw."""
-    from harness.pytest_plugin.stash import MACHINE_LOCK
-
     limit = target.ratelimit
     if limit is None:
         pytest.skip(target.absent.get("ratelimit", "the profile has no [ratelimit]"))
@@ -36,7 +33,7 @@ def seen(request, target, stack_info):
                 limit=limit.limit,
                 window_s=limit.window_s,
                 spoof=clients.spoof if can_lie else None,
-                turn=request.config.stash[MACHINE_LOCK].shared,
+                turn=turn,
             )
         )
 

@@ -1,4 +1,4 @@
-"""Databases, keys and mailboxes of a test's own, in real sessions with several workers: nobody sees another's."""
+"""Databases and mailboxes of a test's own, in real sessions with several workers: nobody sees another's."""
 
 from __future__ import annotations
 
@@ -39,23 +39,6 @@ def test_database(own_database, db, number):
 
 
 @pytest.mark.parametrize("number", ROUNDS)
-def test_database_of_the_worker(worker_database, own_database, number):
-    assert worker_database != own_database
-    with psycopg.connect(worker_database) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS seen (pid int)")
-        import os
-        connection.execute("INSERT INTO seen VALUES (%s)", [os.getpid()])
-        assert connection.execute("SELECT count(DISTINCT pid) FROM seen").fetchone() == (1,)
-
-
-@pytest.mark.parametrize("number", ROUNDS)
-def test_keys(cache, cache_prefix, number):
-    assert list(cache.scan_iter(match=cache_prefix + "*")) == []
-    cache.set(cache_prefix + "one", number)
-    assert list(cache.scan_iter(match=cache_prefix + "*")) == [cache_prefix + "one"]
-
-
-@pytest.mark.parametrize("number", ROUNDS)
 def test_mails(inbox, stack_info, number):
     server = urlsplit(stack_info.smtp_url)
     with smtplib.SMTP(server.hostname, server.port) as smtp:
@@ -74,7 +57,7 @@ def test_a_mail_that_does_not_come(inbox):
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     bench = Bench(tmp_path_factory.mktemp("bench"))
     (bench.folder / "prepare.py").write_text(PREPARE)
-    bench.describe(needs='"postgres", "valkey", "smtp"')
+    bench.describe(needs='"postgres", "smtp"')
     lines = """\
 prepare = [["python", "prepare.py"]]
 
@@ -90,20 +73,16 @@ def test_each_test_has_its_own(prepared: Bench, workers: int, seed: int) -> None
     prepared.suite(SUITE.replace("{seed}", str(seed)))
     ended = prepared.run(*(("-n", str(workers)) if workers else ()))
     assert ended.status == 0, ended.out + ended.err
-    assert [line["outcome"] for line in ended.lines].count("pass") == 25
+    assert [line["outcome"] for line in ended.lines].count("pass") == 13
 
 
 def test_nothing_of_it_is_left_for_the_next_test(prepared: Bench) -> None:
     prepared.suite(SUITE.replace("{seed}", "4"))
     prepared.suite(
         """
-        from urllib.parse import urlsplit
-
-        def test_left(worker_database, db, cache):
+        def test_left(db):
             names = {row[0] for row in db.execute("SELECT datname FROM pg_database")}
-            workers = urlsplit(worker_database).path[1:]
-            assert names == {"app", "app_prepared", "template0", "template1", workers}
-            assert cache.keys("test:*") == []
+            assert names == {"app", "app_prepared", "template0", "template1"}
         """,
         "probe/test_last.py",
     )

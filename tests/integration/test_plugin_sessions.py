@@ -48,6 +48,33 @@ def test_a_retry_never_upgrades(bench, how, workers):
     assert ended.the("probe.green")["outcome"] == "pass"
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_session_ends_once_a_check_fails_that_was_looked_for(bench, workers):
+    bench.suite(
+        """
+        import pytest
+
+        @pytest.mark.check("probe.other")
+        def test_another_failure():
+            assert False
+
+        @pytest.mark.check("probe.wanted")
+        def test_wanted(new_client):
+            assert new_client().get("/live").status_code == 404
+
+        def test_later():
+            assert True
+        """
+    )
+    ended = bench.run_as("in the gate", workers, "--until-fails", "probe.w*")
+    assert ended.status == pytest.ExitCode.TESTS_FAILED
+    assert "Traceback" not in ended.out + ended.err
+    assert "what was looked for has failed" in ended.out
+    assert ended.the("probe.wanted")["outcome"] == "fail"
+    # a second worker may be ahead
+    assert workers or ended.of("probe.later") == []
+
+
 MALFORMED = [
     ("()", "takes one check id"),
     ("('a', 'b')", "takes one check id"),
@@ -131,6 +158,32 @@ def test_a_worker_that_dies_is_an_error_of_its_test_and_the_others_run(bench):
     assert load_record(ended.run).integrity.problems == ()
 
 
+def test_what_a_dead_worker_had_still_to_run_is_run_though_all_others_have_ended(bench):
+    bench.suite(
+        """
+        import os
+        from pathlib import Path
+
+        import pytest
+
+        from harness.testing import eventually
+
+        def test_dies():
+            # a worker begins its last test only when it knows that there is no other
+            eventually(lambda: len([*Path(__file__).parent.glob("ran-*")]) == 5, "the other's end", seconds=60)
+            os._exit(7)
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_lives(number):
+            Path(__file__).with_name(f"ran-{number}").touch()
+            assert True
+        """
+    )
+    ended = bench.run_as("in the gate", 2, "--max-worker-restart", "2")
+    assert ended.the("worker.crashed")["test"].endswith("::test_dies")
+    assert [line["outcome"] for line in ended.of("probe.lives")] == ["pass"] * 6
+
+
 @pytest.mark.parametrize("how", ["by hand", "in the gate"])
 def test_a_service_killed_under_the_test_is_the_targets_fault(bench, how):
     bench.describe(needs='"valkey"')
@@ -198,6 +251,29 @@ def test_two_sessions_after_one_another_leave_two_whole_runs(bench):
         assert ended.status == 0
         assert load_record(ended.run).integrity.problems == ()
         assert f"1 lines of evidence in {ended.run.relative_to(bench.folder)}" in ended.out
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_suite_that_says_old_names_runs_and_is_told_the_new_ones(bench, workers):
+    bench.suite(
+        """
+        from harness.places import root
+        from harness.pytest_plugin.waiting import eventually
+        from harness.turns import Turns
+
+        def test_old_names():
+            with Turns().shared():
+                assert eventually(root, "the root", seconds=5).is_dir()
+        """
+    )
+    ended = bench.run_as("by hand", workers)
+    assert ended.the("probe.old_names")["outcome"] == "pass", ended.out
+    told = [line.strip() for line in ended.out.splitlines() if "ModuleMoved:" in line]
+    assert [line.partition("ModuleMoved: ")[2].split(";")[0] for line in sorted(told)] == [
+        "harness.places is now harness.machine.bundle",
+        "harness.pytest_plugin.waiting is now harness.pytest_plugin.polling",
+        "harness.turns is now harness.machine.lock",
+    ]
 
 
 def test_a_run_that_has_ended_is_not_added_to(bench):

@@ -1,5 +1,6 @@
 """The documentation of profiles, policies, suites and runs is held to the code: keys, defaults, words, rows."""
 
+from importlib import import_module
 from itertools import combinations
 
 import msgspec
@@ -7,7 +8,6 @@ import pytest
 from msgspec import inspect as schema
 
 import harness.pytest_plugin.fixtures as plugin_fixtures
-from fixtures import browser, description, faults, http, stores
 from harness.config import load_policy, load_target, load_waivers
 from harness.config.policy_load import _Policy
 from harness.config.profile_load import read_manifest
@@ -16,7 +16,8 @@ from harness.errors import HarnessError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Outcome, Profile, Target, Threshold
 from harness.model.placeholders import STACK_WORDS
 from harness.preflight.registry import CHECKS
-from harness.pytest_plugin.evidence import _SEVERITIES
+from harness.pytest_plugin import FIXTURE_MODULES
+from harness.pytest_plugin.markers import MARKERS, SEVERITIES
 from harness.run import create_run
 from harness.run.seal import _SEALED_FILES, _SEALED_FOLDERS
 from tests.judging import MS, criterion, line, measured, ruling_of
@@ -38,6 +39,8 @@ PLAIN_TYPES = {
 def written(kind: schema.Type) -> str:
     """A type as the documentation names it."""
     match kind:
+        case schema.Metadata(type=inner):
+            return written(inner)
         case schema.LiteralType(values=words):
             return " ".join(f"`{word}`" for word in words)
         case schema.VarTupleType(item_type=inner):
@@ -141,7 +144,7 @@ def test_every_key_of_a_threshold_is_documented():
         ("docs/profile.md", NEEDS_WORDS),
         ("docs/profile.md", tuple(f"{{{word}}}" for word in STACK_WORDS)),
         ("docs/profile.md", tuple(check.id.removeprefix("preflight.") for check in CHECKS)),
-        ("docs/suites.md", _SEVERITIES),
+        ("docs/suites.md", SEVERITIES),
         ("docs/run-folder.md", tuple(Outcome)),
     ],
 )
@@ -236,12 +239,12 @@ def test_of_two_rows_the_upper_one_decides(words, rule, cases):
 
 
 def test_markers_and_fixtures_of_suites_are_documented(pytestconfig):
+    ours = {text.partition(":")[0].partition("(")[0] for text in MARKERS}
     told = {row[0].strip("`") for row in rows(read("docs/suites.md"), columns=2)}
     markers = {text.partition(":")[0].partition("(")[0] for text in pytestconfig.getini("markers")}
-    ours = {"check", "alone", "beside", "writes", "attacks", "breaks", "rig"}
     assert ours <= markers
     assert ours <= told
-    modules = (http, description, stores, browser, faults, plugin_fixtures)
+    modules = (*map(import_module, FIXTURE_MODULES), plugin_fixtures)
     defined = {
         name
         for module in modules

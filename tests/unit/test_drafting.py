@@ -12,8 +12,8 @@ from harness.errors import UsageError
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import load_document
 from harness.probes.page_markup import LoginFields, read_markup
+from harness.profile_draft.description import login_shape
 from harness.profile_draft.limits import announced_limit
-from harness.profile_draft.login_shape import login_shape
 from harness.profile_draft.parts import DraftKey, DraftTable, comment
 from harness.profile_draft.reader import Reader, service_address
 

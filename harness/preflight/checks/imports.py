@@ -8,7 +8,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import (
+    CannotAskError,
+    Check,
+    ReadinessFinding,
+    Scene,
+    fine,
+    first_few,
+    nothing_to_ask,
+    unknown,
+    wrong,
+)
 from harness.preflight.programs.engines import service_python
 from harness.stack.settings import base_environment
 
@@ -27,9 +37,8 @@ def check_import_settings(scene: Scene) -> ReadinessFinding:
     said = [f"{read['file']}:{read['line']} reads {read['name']}" for read in reads]
     told = {"modules": list(target.preflight.imports), "reads": said}
     if said:
-        more = f"; and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
         return wrong(
-            f"settings are read when modules are imported: {'; '.join(said[:_SHOWN])}{more}",
+            f"settings are read when modules are imported: {first_few(said, _SHOWN)}",
             "read them once, where the service starts, and pass them on",
             value=float(len(said)),
             unit="reads",

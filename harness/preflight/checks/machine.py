@@ -77,15 +77,15 @@ def _existing(folder: Path) -> Path:
     return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
 
 
-def _write_problem(folder: Path) -> str:
-    """Why no file can be made there; "" if one was. A folder that is not there yet is tried at the nearest above."""
+def _write_problem(folder: Path) -> str | None:
+    """Why no file can be made there; None if one was. A folder that is not there yet is tried at the nearest above."""
     try:
         with tempfile.NamedTemporaryFile(dir=_existing(folder), prefix=".harness-try-") as file:
             file.write(b"x")
             file.flush()
     except OSError as error:
         return (error.strerror or type(error).__name__).lower()
-    return ""
+    return None
 
 
 CHECKS = (

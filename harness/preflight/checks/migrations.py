@@ -14,7 +14,17 @@ import psycopg
 from psycopg import sql
 
 from harness.model import PreflightRules
-from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import (
+    CannotAskError,
+    Check,
+    ReadinessFinding,
+    Scene,
+    fine,
+    first_few,
+    nothing_to_ask,
+    unknown,
+    wrong,
+)
 from harness.preflight.checks.servers import connect_database, database_address
 
 _FILE = re.compile(r"[Vv]?(?P<number>\d+)(?:[_.-].*)?\.sql")
@@ -58,12 +68,19 @@ def check_migrations(scene: Scene) -> ReadinessFinding:
     begun = time.perf_counter()
     with connect_database(url) as connection:
         rows = _applied(connection, given)
-    took = time.perf_counter() - begun
+    return _compared(files, rows, time.perf_counter() - begun)
+
+
+def _compared(files: list[str], rows: list[str], took: float) -> ReadinessFinding:
     pending = [name for name in files if not _names(name) & set(rows)]
     known = {word for name in files for word in _names(name)}
     strange = [row for row in rows if row not in known]
     told = {"files": len(files), "applied": len(rows), "pending": pending, "without_file": strange}
-    problems = [f"{what}: {_list(names)}" for what, names in (("pending", pending), ("no file", strange)) if names]
+    problems = [
+        f"{what}: {first_few(names, _SHOWN, between=', ', then=' and')}"
+        for what, names in (("pending", pending), ("no file", strange))
+        if names
+    ]
     if problems:
         return wrong(
             f"{len(rows)} of {len(files)} migrations applied; {'; '.join(problems)}",
@@ -116,11 +133,6 @@ def _applied(connection: psycopg.Connection, given: PreflightRules) -> list[str]
         raise CannotAskError(
             f"{given.migration_table} cannot be read: {said}", "mend [preflight] migration_table and migration_column"
         ) from error
-
-
-def _list(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 CHECKS = (

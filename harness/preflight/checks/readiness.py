@@ -45,17 +45,9 @@ class _Try:
 def check_readiness(scene: Scene) -> ReadinessFinding:
     """Without its database, and without its cache server, no copy of the service becomes ready."""
     target, info = scene.target, scene.info
-    if not target.health.ready:
-        return nothing_to_ask("the profile names no ready path")
-    if not info.owned or info.backend == "attach":
-        return unknown("the service was started by somebody else: no copy of it can be started here")
-    # of a frozen server its own check tells; copies would wait for it as long as a start may take
-    problem = service_problem(info.url, target.health, min(TIMEOUT_S, target.service.timeout_s), info.ca_file)
-    if problem is not None:
-        return unknown(f"the service itself is not ready: {problem}")
-    if info.database_url is not None and info.database_url.startswith("postgres"):
-        # one that is frozen still serves the connections that the service has, and lets no copy in
-        connect_database(info.database_url).close()
+    skipped = _not_tried(target, info)
+    if skipped is not None:
+        return skipped
     with closing(socket.socket()) as held, ThreadPoolExecutor() as pool:
         held.bind(("127.0.0.1", 0))  # held and not listened at: refuses whoever comes
         tries = _tries(target, info, held.getsockname()[1])
@@ -74,6 +66,22 @@ def check_readiness(scene: Scene) -> ReadinessFinding:
         again = {name: settings for name, settings in tries.items() if ended[name] is None}
         ended |= _start_all(pool, info, again, patience_s)
     return _found(target, ended, patience_s)
+
+
+def _not_tried(target: Target, info: StackInfo) -> ReadinessFinding | None:
+    """Why no copy is started, where that would prove nothing."""
+    if not target.health.ready:
+        return nothing_to_ask("the profile names no ready path")
+    if not info.owned or info.backend == "attach":
+        return unknown("the service was started by somebody else: no copy of it can be started here")
+    # of a frozen server its own check tells; copies would wait for it as long as a start may take
+    problem = service_problem(info.url, target.health, min(TIMEOUT_S, target.service.timeout_s), info.ca_file)
+    if problem is not None:
+        return unknown(f"the service itself is not ready: {problem}")
+    if info.database_url is not None and info.database_url.startswith("postgres"):
+        # one that is frozen still serves the connections that the service has, and lets no copy in
+        connect_database(info.database_url).close()
+    return None
 
 
 def _found(target: Target, ended: Mapping[str, str | None], patience_s: float) -> ReadinessFinding:

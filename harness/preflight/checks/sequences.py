@@ -54,6 +54,11 @@ class Sequence:
             return 0.0
         return (self.last - self.first) / ((self.end - self.first) or 1)
 
+    @property
+    def is_near_end(self) -> bool:
+        """One that begins anew has no end, unless its column is narrower."""
+        return self.readable and self.used > (1 if self.cycles else MOST_USED)
+
 
 def check_sequences(scene: Scene) -> ReadinessFinding:
     """Every sequence of the database, identity and serial columns' included, against what its column can hold."""
@@ -63,13 +68,12 @@ def check_sequences(scene: Scene) -> ReadinessFinding:
     begun = time.perf_counter()
     with connect_database(url) as connection:
         found = list(read_sequences(connection))
-    took = time.perf_counter() - begun
-    if not found:
-        return nothing_to_ask("the database has no sequences")
-    # one that begins anew has no end
-    asked = [each for each in found if each.readable and not (each.cycles and each.used <= 1)]
+    return _judged(found, time.perf_counter() - begun) if found else nothing_to_ask("the database has no sequences")
+
+
+def _judged(found: list[Sequence], took: float) -> ReadinessFinding:
     hidden = [each.name for each in found if not each.readable]
-    near = [each for each in asked if each.used > MOST_USED]
+    near = [each for each in found if each.is_near_end]
     told = {"sequences": len(found), "near_end": [_told(each) for each in near], "not_readable": hidden}
     if near:
         return wrong(

@@ -10,6 +10,7 @@ import re
 import smtplib
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -47,9 +48,8 @@ def check_database(scene: Scene) -> ReadinessFinding:
         version = ".".join(str(connection.info.server_version // 10000**step % 10000) for step in (1, 0))
     missing = [name for name in expected if name not in found]
     told = {"version": version, "tables": len(found), "expected": len(expected), "missing": missing}
-    counted = f"{len(found)} of {len(expected)} tables" if expected else "the profile names no tables"
-    if scene.target.manifest is not None and not expected:
-        counted = "its tables are asked for apart"
+    elsewhere = "the profile names no tables" if scene.target.manifest is None else "its tables are asked for apart"
+    counted = f"{len(found)} of {len(expected)} tables" if expected else elsewhere
     if missing:
         return wrong(
             f"PostgreSQL {version} answers; {counted}, missing: {', '.join(missing)}",
@@ -140,32 +140,22 @@ def check_smtp(scene: Scene) -> ReadinessFinding:
         return _no_server(scene, "mail", "smtp", "mail server")
     parts = urlsplit(url)
     begun = time.perf_counter()
-    try:
-        kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
-        with kind(
-            parts.hostname or "", parts.port or (465 if parts.scheme == "smtps" else 25), timeout=TIMEOUT_S
-        ) as mail:
-            code, greeting = mail.ehlo()
-            noop, _ = mail.noop()
-            extensions = sorted(mail.esmtp_features)
-    except (OSError, smtplib.SMTPException) as error:
-        raise CannotAskError(
-            f"the mail server at {_place(parts, 25)} does not answer: {' '.join(str(error).split())}",
-            "start it, or mend SMTP_URL",
-        ) from error
+    mail = _greet(parts)
     took = time.perf_counter() - begun
-    told = {"greeting": greeting.decode("utf-8", "replace")[:200], "extensions": extensions}
-    if code != 250 or noop != 250:
+    told = {"greeting": mail.greeting, "extensions": mail.extensions}
+    if mail.ehlo != 250 or mail.noop != 250:
         return wrong(
-            f"the mail server refuses to work: EHLO {code}, NOOP {noop}",
+            f"the mail server refuses to work: EHLO {mail.ehlo}, NOOP {mail.noop}",
             "look at its log",
             value=took,
             unit="s",
             detail=told,
         )
-    encrypted = parts.scheme == "smtps" or "starttls" in extensions
-    how = "over TLS" if parts.scheme == "smtps" else "offers STARTTLS" if encrypted else "no STARTTLS"
-    if scene.target.preflight.starttls and not encrypted:
+    if parts.scheme == "smtps":
+        how = "over TLS"
+    elif "starttls" in mail.extensions:
+        how = "offers STARTTLS"
+    elif scene.target.preflight.starttls:
         return wrong(
             "the mail server offers no STARTTLS: mails and passwords would travel in the open",
             "give it a certificate, or use smtps",
@@ -173,7 +163,35 @@ def check_smtp(scene: Scene) -> ReadinessFinding:
             unit="s",
             detail=told,
         )
+    else:
+        how = "no STARTTLS"
     return fine(f"the mail server greets and answers; {how}", value=took, unit="s", detail=told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailGreeting:
+    """What a mail server said of itself, and the codes of its answers."""
+
+    ehlo: int
+    noop: int
+    greeting: str
+    extensions: list[str]
+
+
+def _greet(parts: SplitResult) -> MailGreeting:
+    """Raises `CannotAskError` naming the server."""
+    kind, port = (smtplib.SMTP_SSL, 465) if parts.scheme == "smtps" else (smtplib.SMTP, 25)
+    try:
+        with kind(parts.hostname or "", parts.port or port, timeout=TIMEOUT_S) as mail:
+            ehlo, greeting = mail.ehlo()
+            noop, _ = mail.noop()
+            shown = greeting.decode("utf-8", "replace")[:200]
+            return MailGreeting(ehlo=ehlo, noop=noop, greeting=shown, extensions=sorted(mail.esmtp_features))
+    except (OSError, smtplib.SMTPException) as error:
+        raise CannotAskError(
+            f"the mail server at {_place(parts, 25)} does not answer: {' '.join(str(error).split())}",
+            "start it, or mend SMTP_URL",
+        ) from error
 
 
 def _no_server(scene: Scene, key: str, need: str, name: str) -> ReadinessFinding:

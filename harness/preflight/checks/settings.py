@@ -100,8 +100,8 @@ def _env_file(path: Path) -> dict[str, str]:
     }
 
 
-def _problem(name: str, value: str) -> str:
-    """What is wrong with a variable, without its value; "" if nothing is."""
+def _problem(name: str, value: str) -> str | None:
+    """What is wrong with a variable, without its value."""
     if not value.strip():
         return "is not set"
     if _URL_NAME.search(name):
@@ -111,10 +111,10 @@ def _problem(name: str, value: str) -> str:
             return "is still a placeholder"
         if len(value) < SHORTEST_SECRET:
             return f"has {len(value)} characters, {SHORTEST_SECRET} at least were expected"
-    return ""
+    return None
 
 
-def _url_problem(value: str, *, web: bool) -> str:
+def _url_problem(value: str, *, web: bool) -> str | None:
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -124,7 +124,7 @@ def _url_problem(value: str, *, web: bool) -> str:
         return "is no URL with a scheme and a host"
     if web and parts.scheme not in ("http", "https"):
         return "is no absolute http(s) URL"
-    return ""
+    return None
 
 
 CHECKS = (

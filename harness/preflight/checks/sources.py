@@ -22,7 +22,7 @@ def check_sources(scene: Scene) -> ReadinessFinding:
     return tally(problems, wrong_ones=len(problems), count=len(files), what="Python files compile", unit="files")
 
 
-def _python_problem(path: Path, top: Path) -> str:
+def _python_problem(path: Path, top: Path) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -31,7 +31,7 @@ def _python_problem(path: Path, top: Path) -> str:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         what = error.msg if isinstance(error, SyntaxError) else str(error)
         return f"{path.relative_to(top)}{line}: {what}"
-    return ""
+    return None
 
 
 CHECKS = (

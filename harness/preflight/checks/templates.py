@@ -15,10 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, nothing_to_ask, wrong
+import msgspec
+
+from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, first_few, nothing_to_ask, wrong
 from harness.preflight.files import not_here, own_files, read_text, tally
 from harness.preflight.markup import inline_scripts
-from harness.preflight.programs.engines import ENGINES, Rendering
+from harness.preflight.programs.engines import ENGINES, Rendering, TemplateEngine
 
 _SCRIPT = re.compile(r"\.m?js(\.|$)")
 _USES_JINJA = re.compile(r"^\s*(?:import jinja2|from jinja2[. ])|\bJinja2Templates\b|\bflask\b", re.MULTILINE)
@@ -54,7 +56,11 @@ def check_templates(scene: Scene) -> ReadinessFinding:
     root = top / told.path
     if not root.is_dir():
         return wrong(f"there is no folder {told.path} of templates", "mend [templates] path; it is relative to cwd")
-    engine = ENGINES[told.engine]
+    return _rendered(scene, root, ENGINES[told.engine])
+
+
+def _rendered(scene: Scene, root: Path, engine: TemplateEngine) -> ReadinessFinding:
+    top, told = Path(scene.target.service.cwd), scene.target.templates
     paths = {str(path.relative_to(root)): path for path in own_files(root) if path.suffix in engine.suffixes}
     if not paths:
         return nothing_to_ask(f"the service has no templates in {told.path}")
@@ -63,8 +69,8 @@ def check_templates(scene: Scene) -> ReadinessFinding:
     strays = tuple((top / told.samples, None, f"there is no template {name}") for name in samples if name not in paths)
     found = _described(top, engine.name, paths.values(), replace(read, problems=(*strays, *read.problems)))
     left = sorted(paths.keys() - read.rendered - samples.keys())
-    more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
-    unseen = f"; not rendered, for want of a sample: {', '.join(left[:_MOST_NAMED])}{more}" if left else ""
+    named = first_few(left, _MOST_NAMED, between=", ", then=" and")
+    unseen = f"; not rendered, for want of a sample: {named}" if left else ""
     what = f"templates parse, {len(paths) - len(left)} were rendered with samples{unseen}"
     return _tally(found, len(paths), "templates are sound" if found else what, {"not_rendered": left})
 
@@ -122,12 +128,13 @@ def _samples(path: Path) -> dict[str, list[dict[str, Any]]]:
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
         raise CannotAskError(f"{path.name} cannot be read: {error}", mend) from error
-    if not isinstance(data, dict):
-        raise CannotAskError(f"{path.name} holds no table of templates", mend)
-    common = data.pop("*", {})
-    samples = {name: given if isinstance(given, list) else [given] for name, given in data.items()}
-    if not all(isinstance(each, dict) for each in [common, *(one for given in samples.values() for one in given)]):
-        raise CannotAskError(f"{path.name}: a table of values, or a list of them, was expected for each template", mend)
+    try:
+        written = msgspec.convert(data, dict[str, dict[str, Any] | list[dict[str, Any]]])
+        common = msgspec.convert(written.pop("*", {}), dict[str, Any])
+    except msgspec.ValidationError as error:
+        what = "a table of values, or a list of them, was expected for each template"
+        raise CannotAskError(f"{path.name}: {what} ({error})", mend) from error
+    samples = {name: given if isinstance(given, list) else [given] for name, given in written.items()}
     return {name: [{**common, **each} for each in given] for name, given in samples.items()}
 
 

@@ -32,7 +32,7 @@ from harness.stack.docker.servers import (
 )
 from harness.stack.docker.watcher import DAEMON_LOST
 from harness.stack.ports import HOST, free_port, hold, is_free, occupied
-from harness.stack.protocol import Endpoint, Servers
+from harness.stack.protocol import Servers, ServiceEndpoint
 from harness.stack.supervisor.client import Signal, Supervision
 from harness.stack.supervisor.registry import Folders, make_owner_record
 
@@ -111,7 +111,7 @@ class DockerBackend:
         """Not here: `prepare_cached` runs for every stack."""
         return {}
 
-    def choose_endpoint(self, wanted: int | None) -> Endpoint:
+    def choose_endpoint(self, wanted: int | None) -> ServiceEndpoint:
         """Inside always the profile's port; here the wanted one if it is free, else one at random."""
         if wanted is not None and not is_free(wanted):
             raise occupied(wanted)
@@ -120,9 +120,11 @@ class DockerBackend:
         if (held := hold(port)) is not None:
             # until its container starts, which is after all that prepares for it
             self._held[port] = held
-        return Endpoint(self._target.service.container_port, f"http://{HOST}:{port}")
+        return ServiceEndpoint(self._target.service.container_port, f"http://{HOST}:{port}")
 
-    def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: Endpoint | None) -> None:
+    def start(
+        self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: ServiceEndpoint | None
+    ) -> None:
         """Start it from the service's image, whose own command runs where the profile has none."""
         container = Container(
             name=name,
@@ -164,11 +166,11 @@ class DockerBackend:
         self._containers.halt(name, _HALT_SECONDS)
         self._supervision.wait(name, _HALT_SECONDS)
 
-    def again(self, name: str) -> None:
+    def start_again(self, name: str) -> None:
         """Start the same container."""
         if self.exit_status(name) is None:
             raise StackError(f"{name} runs: what has not ended cannot be started again")
-        self._containers.again(name)
+        self._containers.start_again(name)
 
     def identity(self, name: str) -> tuple[str, int]:
         """The container's name in the network, and the first process in it."""

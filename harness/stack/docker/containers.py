@@ -161,11 +161,11 @@ class Containers:
                     api.kill(container, signal)
 
     def halt(self, name: str, seconds: int) -> None:
-        """End a container by its own stop signal, killed after `seconds`; it is kept, for `again`."""
+        """End a container by its own stop signal, killed after `seconds`; it is kept, for `start_again`."""
         with engine_errors(f"container {name}"):
             self._engine.client.api.stop(self._known[name][1], timeout=seconds)
 
-    def again(self, name: str) -> None:
+    def start_again(self, name: str) -> None:
         """Start a container that has ended once more: at its ports, with all that it had written."""
         api, container = self._engine.client.api, self._known[name][1]
         with engine_errors(f"container {name}"):

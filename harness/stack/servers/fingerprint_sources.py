@@ -96,17 +96,22 @@ def _files(top: Path) -> Iterator[tuple[str, int, str]]:
             yield str(folder.relative_to(top)), 0, json.dumps(told)
             continue
         for path in sorted(folder.iterdir()):
-            name = str(path.relative_to(top))
-            if path.name == "node_modules":
-                lock = path / ".package-lock.json"
-                yield name, 0, _content(lock) if lock.is_file() else ""
-            elif path.is_dir():
+            if path.is_dir() and path.name != "node_modules":
                 if path.name not in _NO_SOURCE:
                     waiting.append(path)
-            elif path.is_file():
-                yield name, path.stat().st_mode & stat.S_IXUSR, _content(path)
-            elif path.is_symlink():
-                yield name, 0, str(path.readlink())
+            else:
+                yield from _file(path, str(path.relative_to(top)))
+
+
+def _file(path: Path, name: str) -> Iterator[tuple[str, int, str]]:
+    """The one entry of a file, a broken link, or what Node installed; none for a socket and the like."""
+    if path.name == "node_modules":
+        lock = path / ".package-lock.json"
+        yield name, 0, _content(lock) if lock.is_file() else ""
+    elif path.is_file():
+        yield name, path.stat().st_mode & stat.S_IXUSR, _content(path)
+    elif path.is_symlink():
+        yield name, 0, str(path.readlink())
 
 
 def _content(path: Path) -> str:

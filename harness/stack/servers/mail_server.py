@@ -102,7 +102,7 @@ class MailStore:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802, ARG002
         """Keep one mail, or refuse it (aiosmtpd calls this)."""
-        content = envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
+        content = _bytes(envelope.content)
         recipients = list(envelope.rcpt_tos)
         mail = message_from_bytes(content, policy=policy.default)
         refusal = self._refusal("data", recipients)
@@ -173,6 +173,10 @@ class MailStore:
             self._messages.clear()
             self._raw.clear()
             self._attempts.clear()
+
+
+def _bytes(content: str | bytes | None) -> bytes:
+    return content if isinstance(content, bytes) else (content or "").encode()
 
 
 def _now() -> str:

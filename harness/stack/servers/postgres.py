@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.errors import StackError
 from harness.stack.ports import HOST, free_port
-from harness.stack.readiness import how_it_ended, tail, wait_until
+from harness.stack.readiness import describe_exit, tail, wait_until
 from harness.stack.servers.binaries import Account, Program, cache_home, made_once, start_program
 from harness.stack.servers.data_cache import CachedData, clone_folder
 from harness.stack.servers.pgwire import DatabaseError, literal, query_problem, run_statements
@@ -94,7 +94,7 @@ class Postgres:
         try:
             cached.store(self.data, self.log.parent, superuser, self.supervision)
         finally:
-            self.supervision.again("postgres")
+            self.supervision.start_again("postgres")
             self._await(superuser)
 
     def _await(self, password: str, *statements: str) -> None:
@@ -190,7 +190,7 @@ def _make_template(place: Path, program: Program, account: Account | None, super
     start_program(supervision, _order("initdb", initdb, log, account))
     status = supervision.wait("initdb", 60.0)
     if status != 0:
-        how = "does not end" if status is None else how_it_ended(status)
+        how = "does not end" if status is None else describe_exit(status)
         raise StackError(f"initdb {how}: {initdb[0]}; its output says why", output=tail(log))
     _make_database(program, work / "data", password, log, account, supervision)
     first_password.unlink()

@@ -3,7 +3,7 @@
 import pytest
 from psycopg import sql
 
-from fixtures.accounts import sign_up
+from fixtures.dealradar.accounts import sign_up
 
 COUNTED, REQUESTS = "GET /api/me/preferences", "dealradar_requests_total"
 METRICS = ("/api/metrics/overview", "/api/metrics/performance", "/api/metrics/notifications")

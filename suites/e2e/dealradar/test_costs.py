@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fixtures.accounts import sign_up
+from fixtures.dealradar.accounts import sign_up
 
 ROUNDS, LOGINS = 11, 9
 MOST_FOR_ROWS = 4

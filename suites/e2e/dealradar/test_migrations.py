@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from harness.stack.settings import base_environment
+from harness.testing.stacks import base_environment
 
 pytestmark = [pytest.mark.writes]
 SECONDS = 60

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from harness.probes.login import account_of
+from harness.testing.probes import account_of
 
 
 def focused(page):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.accounts import sign_up
+from fixtures.dealradar.accounts import sign_up
 
 LISTS = ("/api/me/watchlist", "/api/me/alerts", "/api/me/notifications")
 

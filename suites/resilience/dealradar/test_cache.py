@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from harness.pytest_plugin.polling import eventually as wait_until
+from harness.testing import eventually as wait_until
 
 SETTINGS = {"CACHE_TTL_SECONDS": "2"}
 pytestmark = [pytest.mark.breaks, pytest.mark.writes, pytest.mark.rig(instances=2, workers=0, env=SETTINGS)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.pytest_plugin.polling import eventually
+from harness.testing import eventually
 from suites.security.test_errors import LEAKS
 
 pytestmark = [

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fixtures.notices import BACKOFF_S, PRICE, Case, until
-from harness.checkers import Death, NoteKind, Sending
-from harness.checkers import NotificationKind as K
+from fixtures.dealradar.notices import BACKOFF_S, PRICE, Case, until
+from harness.testing.checkers import Death, NoteKind, Sending
+from harness.testing.checkers import NotificationKind as K
 
 TIMEOUT_S = 1.5
 pytestmark = [

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from harness.pytest_plugin.polling import eventually
-from harness.stack.servers.postgres import SUPERUSER
+from harness.testing import eventually
+from harness.testing.stacks import SUPERUSER
 
 pytestmark = [
     pytest.mark.breaks,

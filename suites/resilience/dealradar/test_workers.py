@@ -8,7 +8,8 @@ from itertools import pairwise
 import psycopg
 import pytest
 
-from harness.checkers import (
+from harness.testing import eventually as wait_until
+from harness.testing.checkers import (
     Death,
     Hold,
     Job,
@@ -26,7 +27,6 @@ from harness.checkers import (
     check_locks,
     check_schedules,
 )
-from harness.pytest_plugin.polling import eventually as wait_until
 
 TTL, JOBS = 2, {"alerts": 2, "imports": 2, "rollup": 2, "cleanup": 3, "warm": 3}
 SETTINGS = {"LOCK_TTL_SECONDS": str(TTL), "JOBS": ",".join(f"{job}={seconds}" for job, seconds in JOBS.items())}

@@ -2,8 +2,7 @@
 
 import pytest
 
-from harness.probes.headers import parse_set_cookie
-from harness.probes.login import account_of
+from harness.testing.probes import account_of, parse_set_cookie
 
 COOKIE = "__Host-session"
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fixtures.accounts import sign_up
+from fixtures.dealradar.accounts import sign_up
 
 pytestmark = [pytest.mark.writes, pytest.mark.attacks]
 

@@ -1,0 +1,79 @@
+"""Allure's results: labelled by the marker that names the check, and without secrets, as all files of a run are.
+
+Allure itself is loaded only where its results are written.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.machine.redaction import Redactor
+from harness.model import Target
+from harness.pytest_plugin.markers import check_mark, suite_of
+from harness.run import replace_file
+
+_SEVERITY = {"high": "critical"}
+"""Our words that Allure does not know."""
+
+
+def _active(item: pytest.Item) -> bool:
+    return bool(item.config.getoption("allure_report_dir", None))
+
+
+def label(item: pytest.Item, target: Target) -> None:
+    """Label the running test, where Allure results are written."""
+    if not _active(item):
+        return
+    import allure
+
+    dynamic: Any = allure.dynamic
+    mark = check_mark(item)
+    dynamic.epic(target.name)
+    dynamic.feature(suite_of(item.path))
+    dynamic.story(mark.check)
+    dynamic.severity(_SEVERITY.get(mark.severity, mark.severity))
+    if mark.source:
+        dynamic.description(f"Source: {mark.source}")
+
+
+def attach(item: pytest.Item, curl: str) -> None:
+    """Keep the last requests of a failed test beside it."""
+    if not _active(item):
+        return
+    import allure
+
+    allure.attach(curl, name="requests to repeat", attachment_type=allure.attachment_type.TEXT)
+
+
+def keep_secrets_out(redact: Redactor) -> Callable[[], None]:
+    """Let Allure's plugin, which is not configured yet, make its logger of ours; returns what undoes it."""
+    import allure_commons
+    from allure_commons.logger import AllureFileLogger
+    from allure_pytest import plugin
+    from attr import asdict
+
+    class CleanFileLogger(AllureFileLogger):
+        """Writes what Allure's own logger writes, after the redactor has seen it."""
+
+        def _report_item(self, item: Any) -> None:  # noqa: ANN401 - any of Allure's attrs classes
+            members = asdict(item, filter=lambda _, value: value or value is False)
+            path = self._report_dir / item.file_pattern.format(prefix=uuid.uuid4())
+            replace_file(path, msgspec.json.encode(redact.data(members)))
+
+        @allure_commons.hookimpl
+        def report_attached_data(self, body: str | bytes, file_name: str) -> None:
+            """An attachment; one that is no text stays as it is."""
+            data = body.encode() if isinstance(body, str) else body
+            with suppress(UnicodeDecodeError):
+                data = redact(data.decode()).encode()
+            replace_file(self._report_dir / file_name, data)
+
+    original = plugin.AllureFileLogger
+    plugin.AllureFileLogger = CleanFileLogger
+    return lambda: setattr(plugin, "AllureFileLogger", original)
