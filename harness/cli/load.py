@@ -7,7 +7,7 @@ import math
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -179,11 +179,9 @@ def _open_run(selection: TargetSelection, wish: _Wish, info: StackInfo, out: Pat
         commit=commit_of(root()).id or None,
         documents={"profile": selection.target},
         redact=redact,
+        seeds={"load": wish.seed},
     )
-    with run.editing() as document:
-        document["stack"] = stack_facts(info)
-        document["build"] = info.build
-        document["seeds"] = {"load": wish.seed}
+    run.update(lambda record: replace(record, stack=stack_facts(info), build=info.build))
     return run
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -105,9 +106,8 @@ def _ask(selection: TargetSelection, run: Run, redact: Redactor, seen: list[Obse
 
     with MachineLock().shared(), bring_up(selection, listen, before_service) as stack:
         teach(redact, stack.info)
-        with run.editing() as document:
-            document["stack"] = stack_facts(stack.info)
-            document["build"] = stack.info.build
+        facts, build = stack_facts(stack.info), stack.info.build
+        run.update(lambda record: replace(record, stack=facts, build=build))
         if not selection.starts:
             seen.extend(run_static(selection.target, stack.info, folders))
         seen.extend(run_live(selection.target, stack.info))

@@ -99,7 +99,7 @@ def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
 def open_gate_run(plan: GatePlan, redact: Redactor) -> Run:
     """The run's folder, with everything in it that is known before the start."""
     target = plan.selection.target
-    run = create_run(
+    return create_run(
         plan.out,
         kind="gate",
         target=target,
@@ -111,10 +111,8 @@ def open_gate_run(plan: GatePlan, redact: Redactor) -> Run:
             "waivers": waivers_document(plan.waivers),
         },
         redact=redact,
+        narrowed=plan.narrowed,
     )
-    with run.editing() as document:
-        document["narrowed"] = plan.narrowed
-    return run
 
 
 @contextmanager
@@ -153,9 +151,8 @@ def stack_for(
         begun = time.monotonic()
         stack = bring_up(selection, listen, before_service)
     with stack, logs_kept(run, stack, redact):
-        with run.editing() as document:
-            document["stack"] = stack_facts(stack.info)
-            document["build"] = identify_build(selection.target, stack.info)
+        facts, build = stack_facts(stack.info), identify_build(selection.target, stack.info)
+        run.update(lambda record: replace(record, stack=facts, build=build))
         if selection.starts:
             run.record([startup_passed(stack.info, time.monotonic() - begun)])
         else:

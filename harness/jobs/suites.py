@@ -62,10 +62,9 @@ def _run_alone(
         commit=commit_of(root()).id or None,
         documents={"profile": target_document(selection.target)},
         redact=redact,
-    )
-    with run.editing() as document:
         # whoever judges it: what was chosen by hand is not all that a release has to show
-        document["narrowed"] = " ".join(["harness run", *(suite.name for suite in suites), *options.extra])
+        narrowed=" ".join(["harness run", *(suite.name for suite in suites), *options.extra]),
+    )
     with closed_at_the_end(run, redact), stack_for(selection, run, redact, listen) as stack:
         run_suites(run, suites, stack, fresh_stack(selection, run, redact, listen), options, listen)
     seal(run.path)

@@ -19,6 +19,7 @@ from harness.model.ruling import (
     Verdict,
     Waiver,
 )
+from harness.model.run_record import EvidenceCount, PhaseRecord, RunKind, RunRecord, RunState, StackFacts
 from harness.model.schema import Index, Manifest, Table
 from harness.model.stack import FRONT, Instance, Listener, Progress, StackInfo, Worker
 from harness.model.target import (
@@ -51,6 +52,7 @@ __all__ = [
     "Criterion",
     "Decision",
     "Evidence",
+    "EvidenceCount",
     "Health",
     "Index",
     "Instance",
@@ -62,14 +64,19 @@ __all__ = [
     "Observation",
     "Outcome",
     "PageLogin",
+    "PhaseRecord",
     "Policy",
     "Progress",
     "RateLimit",
     "Record",
     "Role",
     "Ruling",
+    "RunKind",
+    "RunRecord",
+    "RunState",
     "Select",
     "Service",
+    "StackFacts",
     "StackInfo",
     "Status",
     "Table",

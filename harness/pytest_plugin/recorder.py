@@ -50,8 +50,8 @@ class Recorder:
 
     def _note_collected(self) -> None:
         """Under the names that evidence has: a test's parameter may hold what is a secret."""
-        with self._run.editing() as document:
-            document["collected"] = sorted({*document["collected"], *map(self._redact, self._collected)})
+        known = frozenset(map(self._redact, self._collected))
+        self._run.update(lambda record: replace(record, collected=tuple(sorted(known.union(record.collected)))))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be collected is an error of its suite, one that skips itself is no fewer checks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,9 +139,8 @@ class Session:
             documents={"profile": target_document(target)},
             redact=redact,
         )
-        with run.editing() as document:
-            document["stack"] = stack_facts(stack.info)
-            document["build"] = identify_build(target, stack.info)
+        facts, build = stack_facts(stack.info), identify_build(target, stack.info)
+        run.update(lambda record: replace(record, stack=facts, build=build))
         return run
 
     def _dry_context(self) -> Context:

@@ -6,9 +6,10 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from harness.errors import StackError, StartupError
-from harness.model import Listener, Observation, Outcome, Progress
+from harness.model import Listener, Observation, Outcome, PhaseRecord, Progress
 from harness.run import Run, read_evidence
 from harness.runner.discovery import Suite
 from harness.runner.progress import Heard
@@ -77,8 +78,8 @@ def timed(run: Run, name: str, listen: Listener) -> Iterator[Waited]:
         how = "ended"
     finally:
         seconds = time.monotonic() - begun
-        with run.editing() as document:
-            document["phases"].append({"name": name, "seconds": round(seconds, 3), "waited": round(sum(waits), 3)})
+        phase = PhaseRecord(name=name, seconds=round(seconds, 3), waited=round(sum(waits), 3))
+        run.update(lambda record: replace(record, phases=(*record.phases, phase)))
         listen(Progress(phase=name, text=f"{how} after {seconds:.1f} s"))
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from harness.machine.lock import DEFAULT_FOLDER, MachineLock
 from harness.model import Evidence, Listener, Outcome, Progress
-from harness.run import Run, read_document
+from harness.run import Run, read_run_record
 
 WAITING = "waiting for the machine: another run measures time, or is about to"
 _EVIDENCE = msgspec.json.Decoder(Evidence)
@@ -78,7 +78,7 @@ class Heard:
     def _count_collected(self) -> None:
         changed = (self.run.path / "run.json").stat().st_mtime_ns
         if changed != self._known:
-            self.total = len(read_document(self.run.path / "run.json")["collected"])
+            self.total = len(read_run_record(self.run.path).collected)
             self._known = changed
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ with MachineLock(pathlib.Path(sys.argv[1])).{how}():
 """
 
 
-@pytest.mark.parametrize("how", ["shared", "alone"])
+@pytest.mark.parametrize("how", ["shared", "exclusive"])
 def test_a_process_that_waits_for_a_turn_is_seen(tmp_path: Path, how: str) -> None:
     with MachineLock(tmp_path).exclusive():
         words = [sys.executable, "-c", TAKES_A_TURN.format(how=how), str(tmp_path)]
@@ -56,7 +57,7 @@ def test_a_turn_that_is_free_is_taken_in_silence(monkeypatch: pytest.MonkeyPatch
 
 def test_a_turn_that_is_taken_is_waited_for_aloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("harness.runner.progress.MachineLock", lambda: MachineLock(tmp_path))
-    words = [sys.executable, "-c", TAKES_A_TURN.format(how="alone"), str(tmp_path)]
+    words = [sys.executable, "-c", TAKES_A_TURN.format(how="exclusive"), str(tmp_path)]
     holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout is not None
     assert holder.stdin is not None
@@ -95,8 +96,7 @@ def test_tests_are_counted_as_they_end(run: Run, say: Callable[..., None]) -> No
     heard = Heard(run)
     heard.look()
     assert (heard.done, heard.total) == (0, 0)
-    with run.editing() as document:
-        document["collected"] = ["a", "b", "c"]
+    run.update(lambda record: replace(record, collected=("a", "b", "c")))
     say("a", Outcome.MEASURED)
     heard.look()
     assert (heard.done, heard.total) == (0, 3), "a measured line comes before its test has ended"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.config import load_policy, load_waivers, policy_document, target_document, waivers_document
@@ -69,9 +70,7 @@ def make_run(
             "waivers": waivers_document(load_waivers(scratch / "waivers.toml", rules)),
         },
     )
-    with run.editing() as document:
-        document["build"] = {"kind": build.kind, "id": build.id, "dirty": build.dirty}
-        document["collected"] = list(collected)
+    run.update(lambda record: replace(record, build=build, collected=tuple(collected)))
     run.record([STARTED, *lines])
     run.close("finished")
     return run.path

@@ -74,11 +74,9 @@ def _leave_run(plan: ProofPlan, proof: Proof, facts: ProofFacts, document: bytes
     run = _new_run(plan, redact)
     run.record(observations(proof))
     (run.path / "artifacts" / PROOF).write_bytes(document)
-    with run.editing() as record:
-        record["start"] = facts.start
-        record["build"] = facts.build
-        record["narrowed"] = " ".join(word for word in (facts.asked, facts.narrowed) if word)
-        record["seeds"] = {"draw": proof.draw.seed} if proof.draw else {}
+    narrowed = " ".join(word for word in (facts.asked, facts.narrowed) if word)
+    seeds = {"draw": proof.draw.seed} if proof.draw else {}
+    run.update(lambda record: replace(record, start=facts.start, build=facts.build, narrowed=narrowed, seeds=seeds))
     run.close("finished")
     seal(run.path)
 
