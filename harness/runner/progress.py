@@ -22,7 +22,7 @@ _WORTH_SAYING_S = 1.0
 
 
 @contextmanager
-def shared_turn(phase: str, listen: Listener, waited: Callable[[float], None] = lambda _: None) -> Iterator[None]:
+def machine_shared(phase: str, listen: Listener, waited: Callable[[float], None] = lambda _: None) -> Iterator[None]:
     """Hold the machine together with others; a wait that is worth it is shown, and every wait is told to `waited`."""
     notice = threading.Timer(_WORTH_SAYING_S, listen, [Progress(phase=phase, text=WAITING)])
     notice.daemon = True

@@ -14,7 +14,7 @@ import pytest
 from harness.machine.lock import MachineLock
 from harness.model import Observation, Outcome, Progress
 from harness.run import Run, create_run
-from harness.runner.progress import WAITING, Heard, shared_turn, waits_for_turn
+from harness.runner.progress import WAITING, Heard, machine_shared, waits_for_turn
 from tests.stack_target import eventually
 
 TAKES_A_TURN = """\
@@ -49,7 +49,7 @@ def test_a_turn_that_is_free_is_taken_in_silence(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("harness.runner.progress.MachineLock", lambda: MachineLock(tmp_path))
     told: list[Progress] = []
     waits: list[float] = []
-    with shared_turn("tests", told.append, waits.append):
+    with machine_shared("tests", told.append, waits.append):
         pass
     assert told == []
     assert len(waits) == 1
@@ -70,7 +70,7 @@ def test_a_turn_that_is_taken_is_waited_for_aloud(monkeypatch: pytest.MonkeyPatc
         # heard of it: the machine is let go
         holder.stdin.close()
 
-    with shared_turn("tests", tell, waits.append):
+    with machine_shared("tests", tell, waits.append):
         pass
     assert [(one.phase, one.text) for one in told] == [("tests", WAITING)]
     assert waits[0] > 0.5

@@ -11,18 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.config import policy_document, target_document
-from harness.jobs.gate import closed_at_the_end
+from harness.jobs.session import run_session
 from harness.machine.bundle import root
-from harness.machine.redaction import Redactor
 from harness.model import Policy
 from harness.prove.patch.runner import AttemptError, read_ruled
 from harness.prove.selection import Ruled
 from harness.prove.wire.proxied_stack import Wired
 from harness.proxy import Handler, pass_on
-from harness.pytest_plugin.session import teach
 from harness.pytest_plugin.timeline import Journal
-from harness.run import create_run
 from harness.runner.discovery import Suite
 from harness.runner.pytest_process import Phase, SuiteOptions, running
 
@@ -65,19 +61,10 @@ class WireRuns:
         if journal is not None:
             words += ["--journal", str(journal)]
         phase = Phase("wire", self._suites(tests), marks, 0)
-        redact = Redactor()
-        teach(redact, self.wired.stack.info)
-        run = create_run(
-            out,
-            kind="prove",
-            target=self.wired.target,
-            policy=self.policy.name,
-            commit=None,
-            documents={"profile": target_document(self.wired.target), "policy": policy_document(self.policy)},
-            redact=redact,
-        )
         options = SuiteOptions(workers=0, active=self.active, extra=tuple(words))
-        with closed_at_the_end(run, redact):
+        with run_session("prove", self.wired.target, out, policy=self.policy) as session:
+            run = session.run
+            session.learn(self.wired.stack.info)
             self.wired.proxy.handler = handler
             try:
                 with running(run, phase, self.wired.stack, options) as process:
