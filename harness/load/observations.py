@@ -12,6 +12,10 @@ from harness.model import Observation, Outcome
 from harness.stats import clopper_pearson
 
 SUITE = "load"
+COMPLETED, GENERATOR = "load.completed", "load.generator"
+LATENCY, ERRORS, SHED = "load.latency", "load.errors", "load.shed"
+CHECK_IDS = frozenset({COMPLETED, GENERATOR, LATENCY, ERRORS, SHED})
+"""Every id that a load run writes; policies are checked against them."""
 _STATISTICS = ("p50", "p95", "p99")
 
 
@@ -36,7 +40,7 @@ def failed_observations(error: GeneratorError) -> tuple[Observation, ...]:
     """What a run says whose generator failed: nothing about the service."""
     detail = {"message": error.message, "output": error.output}
     error_line = functools.partial(Observation, suite=SUITE, subject=ALL, outcome=Outcome.ERROR, detail=detail)
-    return (error_line(check="load.completed"), error_line(check="load.generator"))
+    return (error_line(check=COMPLETED), error_line(check=GENERATOR))
 
 
 def _completed(result: LoadResult) -> Observation:
@@ -57,9 +61,7 @@ def _completed(result: LoadResult) -> Observation:
     if not result.complete:
         detail["message"] = f"of {generator.expected} arrivals {generator.reached} came due, {generator.sent} were sent"
     outcome = Outcome.PASS if result.complete else Outcome.ERROR
-    return Observation(
-        suite=SUITE, check="load.completed", subject=ALL, outcome=outcome, n=generator.expected, detail=detail
-    )
+    return Observation(suite=SUITE, check=COMPLETED, subject=ALL, outcome=outcome, n=generator.expected, detail=detail)
 
 
 def _generator(result: LoadResult) -> Observation:
@@ -82,7 +84,7 @@ def _generator(result: LoadResult) -> Observation:
         detail["message"] = "no canary was used: nothing shows that a stall would have been seen"
     return Observation(
         suite=SUITE,
-        check="load.generator",
+        check=GENERATOR,
         subject=ALL,
         outcome=Outcome.PASS if believed else Outcome.ERROR,
         value=generator.lateness_p99_ms,
@@ -99,7 +101,7 @@ def _latencies(result: LoadResult, name: str, endpoint: Endpoint) -> list[Observ
     return [
         Observation(
             suite=SUITE,
-            check="load.latency",
+            check=LATENCY,
             subject=name,
             outcome=Outcome.MEASURED,
             value=endpoint.latency[statistic].value,
@@ -125,7 +127,7 @@ def _error_rate(result: LoadResult, name: str, endpoint: Endpoint) -> Observatio
     low, high = clopper_pearson(endpoint.errors, endpoint.count, LEVEL)
     return Observation(
         suite=SUITE,
-        check="load.errors",
+        check=ERRORS,
         subject=name,
         outcome=Outcome.MEASURED,
         value=endpoint.errors / endpoint.count,
@@ -154,7 +156,7 @@ def _shed(name: str, endpoint: Endpoint) -> list[Observation]:
     return [
         Observation(
             suite=SUITE,
-            check="load.shed",
+            check=SHED,
             subject=name,
             outcome=Outcome.ERROR,
             value=float(shed),

@@ -1,11 +1,21 @@
 """What must hold before a suite starts: small checks, each with an id, a time and a remedy, and a score over them."""
 
 from harness.preflight.check import Check, Finding, Scene, run_check
-from harness.preflight.registry import CHECKS, LIVE, STATIC, not_asked, run_live, run_static, validate_weights
+from harness.preflight.registry import (
+    CHECK_IDS,
+    CHECKS,
+    LIVE,
+    STATIC,
+    not_asked,
+    run_live,
+    run_static,
+    validate_weights,
+)
 from harness.preflight.score import Part, Score, readiness_score, score_observation
 
 __all__ = [
     "CHECKS",
+    "CHECK_IDS",
     "LIVE",
     "STATIC",
     "Check",

@@ -27,7 +27,6 @@ from harness.preflight.score import PREFIX
 
 _ERROR = Outcome.ERROR
 
-# Each id is written out in an Observation: policies are checked against the ids that the sources name.
 STATIC = (
     Check(
         Observation(suite=SUITE, check="preflight.environment", subject="settings", outcome=_ERROR),
@@ -155,6 +154,8 @@ LIVE = (
 """What asks the running stack; nothing of it writes."""
 
 CHECKS = STATIC + LIVE
+CHECK_IDS = (*(check.id for check in CHECKS), f"{PREFIX}score")
+"""Every id that preflight writes, the score's among them."""
 
 
 def run_static(target: Target, info: StackInfo, folders: tuple[str, ...] = ()) -> tuple[Observation, ...]:

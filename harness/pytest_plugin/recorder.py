@@ -17,10 +17,10 @@ from harness.pytest_plugin.evidence import skip_reason, suite_of
 from harness.pytest_plugin.items import REPORT_KEY, USAGE_KEY
 from harness.pytest_plugin.stash import REDACT
 from harness.run import Run
+from harness.runner.checks import GateCheck
 from harness.runner.discovery import checks_in
 
 _MESSAGE_LIMIT = 2000
-_COLLECTION = "collection"
 
 
 class Recorder:
@@ -77,7 +77,7 @@ class Recorder:
         checks = checks_in(path, suite) if path.is_file() else frozenset()
         self._record(
             Observation(suite=suite, check=check, subject=nodeid, outcome=Outcome.SKIP, detail={"reason": reason})
-            for check in sorted(checks) or [_COLLECTION]
+            for check in sorted(checks) or [GateCheck.COLLECTION]
         )
 
     def path_of(self, nodeid: str) -> Path:
@@ -125,7 +125,7 @@ class Recorder:
 def _uncollected(report: pytest.CollectReport, path: Path) -> Observation:
     return Observation(
         suite=suite_of(path),
-        check=_COLLECTION,
+        check=GateCheck.COLLECTION,
         subject=report.nodeid,
         outcome=Outcome.ERROR,
         detail={"message": str(report.longrepr)[-_MESSAGE_LIMIT:], "reason": "the file could not be collected"},
@@ -136,7 +136,7 @@ def _crash(report: pytest.TestReport, path: Path) -> Observation:
     """A worker died while it ran this test."""
     return Observation(
         suite=suite_of(path),
-        check="worker.crashed",
+        check=GateCheck.WORKER_CRASHED,
         subject=report.nodeid,
         outcome=Outcome.ERROR,
         detail={"message": str(report.longrepr)[-_MESSAGE_LIMIT:], "reason": "the process that ran the test died"},

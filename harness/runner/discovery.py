@@ -212,13 +212,3 @@ def _text(node: ast.expr, constants: Mapping[str, str]) -> str | None:
     if isinstance(node, ast.JoinedStr):
         return "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
     return None
-
-
-def written_checks(folder: Path) -> frozenset[str]:
-    """Check ids that a package of ours writes itself: preflight, load, the gate."""
-    found: set[str] = set()
-    for file in sorted(folder.rglob("*.py")) if folder.is_dir() else (folder,):
-        tree = _parse(file)
-        if tree is not None:
-            found |= set(_written(tree, _constants(tree)))
-    return frozenset(found)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from harness.errors import StackError, StartupError
 from harness.model import Listener, Observation, Outcome, PhaseRecord, Progress
 from harness.run import Run, read_evidence
+from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
 from harness.runner.progress import Heard
 from harness.runner.pytest_process import Phase, SuiteOptions, crashed, follow, running
@@ -23,7 +24,7 @@ Waited = Callable[[float], None]
 """Is told of seconds spent waiting for a turn on the machine."""
 FreshStack = Callable[[str, Waited], AbstractContextManager[Stack]]
 """Starts a stack for the suite of that name alone."""
-_BROKEN_OFF = frozenset({"collection", "startup", "suite.crashed", "worker.crashed"})
+_BROKEN_OFF = frozenset({GateCheck.COLLECTION, GateCheck.STARTUP, GateCheck.SUITE_CRASHED, GateCheck.WORKER_CRASHED})
 """Where one of these is red, it says why tests are missing."""
 
 

@@ -22,6 +22,7 @@ import pytest
 from harness.machine.bundle import root
 from harness.model import Listener, Observation, Outcome, Progress, StackInfo
 from harness.run import Run
+from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
 from harness.runner.progress import WAITING, Heard, waits_for_turn
 
@@ -134,7 +135,7 @@ def crashed(phase: Phase, reason: str, message: str) -> list[Observation]:
     return [
         Observation(
             suite=suite.name,
-            check="suite.crashed",
+            check=GateCheck.SUITE_CRASHED,
             subject=phase.name,
             outcome=Outcome.ERROR,
             detail={"reason": reason, "message": message},

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.load import ALL, GeneratorError, LoadResult
+from harness.load import ALL, CHECK_IDS, GeneratorError, LoadResult
 from harness.load.observations import failed_observations, observations
 from harness.load.result import CanaryResult, Endpoint, Generator, Quantile
 from harness.model import Outcome
@@ -137,3 +137,12 @@ def test_no_figure_is_a_number_that_json_does_not_have():
     for seen in observations(GOOD):
         interval = seen.detail.get("interval") or (0.0,)
         assert all(math.isfinite(end) for end in interval)
+
+
+def test_every_line_of_load_has_an_id_that_policies_may_select_and_no_id_is_without_a_line():
+    shed = replace(ENDPOINT, kinds={"shed": 10})
+    lines = [
+        *observations(replace(GOOD, endpoints={"GET /x": shed, ALL: shed})),
+        *failed_observations(GeneratorError("Locust was killed")),
+    ]
+    assert {seen.check for seen in lines} == CHECK_IDS
