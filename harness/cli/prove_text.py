@@ -14,8 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.progress import Plain
-from harness.model import Listener, Progress
+from harness.cli.progress import Plain, words_of
+from harness.model import Event, Listener, PhaseAdvanced
+from harness.prove.events import HealthyRunEnded, MutantBegan, TrafficRecorded
 from harness.prove.model import KINDS, Defect, Fate, Result
 from harness.prove.proof import Proof, counts, excused
 from harness.prove.report.page import verdict_words
@@ -36,18 +37,18 @@ class _Table:
         self._begun = time.monotonic()
         self._total = total
         self._results: list[Result] = []
-        self._latest = Progress(phase="", text="")
+        self._latest: Event | None = None
 
-    def listen(self, happened: Progress) -> None:
-        """Show the phase from now on."""
-        self._latest = happened
+    def listen(self, event: Event) -> None:
+        """Show the event from now on."""
+        self._latest = event
 
     def hear(self, result: Result) -> None:
         """Show the result from now on."""
         self._results.append(result)
 
     def __rich__(self) -> Group:
-        return Group(self._rows(), _line(self._counts()), _line(Text(_told(self._latest), style="dim")))
+        return Group(self._rows(), _line(self._counts()), _line(Text(_described(self._latest), style="dim")))
 
     def _rows(self) -> Table:
         """A line each, whatever the width: what is too long ends in an ellipsis."""
@@ -68,10 +69,28 @@ class _Table:
         return Text.assemble(elapsed, *told)
 
 
-def _told(happened: Progress) -> str:
+def _words(event: Event) -> tuple[str, str]:
+    match event:
+        case HealthyRunEnded(number, alarm):
+            return f"healthy {number}", alarm or "ended, and nothing speaks against it"
+        case TrafficRecorded(name, exchanges):
+            return f"wire: {name}", f"{exchanges} exchanges seen"
+        case MutantBegan(phase, mutant):
+            return phase, mutant
+    return words_of(event)
+
+
+def _described(event: Event | None) -> str:
     """A phase, and how many defects of it are done."""
-    number = f"{happened.done}/{happened.total}" if happened.total else ""
-    return "  ".join(word for word in (happened.phase, number, happened.text) if word not in ("", "running"))
+    if event is None:
+        return ""
+    phase, happened = _words(event)
+    match event:
+        case MutantBegan(done=done, total=total) | PhaseAdvanced(done=done, total=total) if total:
+            number = f"{done}/{total}"
+        case _:
+            number = ""
+    return "  ".join(word for word in (phase, number, happened) if word)
 
 
 def _line(text: Text) -> Text:
@@ -98,10 +117,11 @@ def showing_results(defects: Sequence[Defect]) -> Iterator[tuple[Listener, Hear]
         with Live(table, console=console, transient=True, refresh_per_second=4):
             yield table.listen, table.hear
         return
-    plain = Plain()
+    plain = Plain(_words)
 
     def hear(result: Result) -> None:
-        plain(Progress(phase=_word(result.fate), text=f"{result.id} ({result.seconds:.1f} s)"))
+        plain.release()
+        plain.print(_word(result.fate), f"{result.id} ({result.seconds:.1f} s)")
 
     yield plain, hear
     plain.release()

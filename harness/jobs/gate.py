@@ -11,7 +11,17 @@ from pathlib import Path
 from harness.errors import ReportError, StartupError
 from harness.jobs.session import RunSession, run_session
 from harness.judge import judge, verdict_document
-from harness.model import Listener, Observation, Policy, Progress, StackInfo, Target, Verdict, Waiver
+from harness.model import (
+    STACK_UP,
+    Listener,
+    Observation,
+    PhaseBegan,
+    Policy,
+    StackInfo,
+    Target,
+    Verdict,
+    Waiver,
+)
 from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation
 from harness.report import write_reports
 from harness.report.proven import KEPT_PROOF, read_proof
@@ -26,7 +36,6 @@ from harness.stack.build import fingerprint
 from harness.stack.selection import TargetSelection, bring_up, let_stay
 from harness.stack.supervisor.scratch import guarded_folder
 
-STACK_UP = "stack up"
 _LATEST_PROOF = Path("prove") / "latest" / "proof.json"
 
 
@@ -160,7 +169,7 @@ def fresh_stack(selection: TargetSelection, session: RunSession, listen: Listene
 
 def report(run: Path, reading: Reading, listen: Listener) -> ReportError | None:
     """Write the run's reports; returns what went wrong, since it changes no verdict."""
-    listen(Progress(phase="reports", text="begun"))
+    listen(PhaseBegan("reports"))
     try:
         with machine_shared("reports", listen):
             write_reports(run, guarded_folder, reading)

@@ -12,7 +12,7 @@ from harness.load.observations import failed_observations, observations
 from harness.load.plan import validate
 from harness.load.scenario import plan_for, scenario
 from harness.machine.lock import MachineLock
-from harness.model import Listener, Progress, StackInfo
+from harness.model import STACK_UP, Listener, MachineAsked, StackInfo
 from harness.probes.surface import find_surface
 from harness.runner.artifacts import full_disk_named
 from harness.runner.progress import machine_shared
@@ -41,7 +41,7 @@ def measure_load(selection: TargetSelection, spec: LoadSpec, out: Path, listen: 
     """
     _check_before_start(selection, spec)
     with full_disk_named(out):
-        with machine_shared("stack up", listen):
+        with machine_shared(STACK_UP, listen):
             stack = bring_up(selection, listen)
         with stack:
             _check_allowed(selection, spec, stack.info)
@@ -98,7 +98,7 @@ def _requests(selection: TargetSelection, spec: LoadSpec, info: StackInfo) -> tu
 
 def _load(session: RunSession, plan: LoadPlan, stack: Stack, listen: Listener) -> LoadResult | GeneratorError:
     """Run the plan with the machine to itself. A generator that failed is a finished run with an error in it."""
-    listen(Progress(phase="load", text="waiting for the machine"))
+    listen(MachineAsked("load"))
     try:
         with MachineLock().exclusive():
             result = run_load(plan, folder=session.path, listen=listen, on_start=stack.own_process)

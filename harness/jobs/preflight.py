@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.errors import StartupError
 from harness.jobs.session import RunSession, run_session
-from harness.model import Listener, Observation, Outcome, StackInfo
+from harness.model import STACK_UP, Listener, Observation, Outcome, StackInfo
 from harness.preflight import (
     Score,
     not_asked,
@@ -76,7 +76,7 @@ def _ask(selection: TargetSelection, session: RunSession, found: list[Observatio
         found.extend(run_static(selection.target, info, folders))
 
     with (
-        machine_shared("preflight", listen),
+        machine_shared(STACK_UP, listen),
         bring_up(selection, listen, before_service) as stack,
         session.on_stack(stack.info),
     ):

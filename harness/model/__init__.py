@@ -3,6 +3,19 @@
 Imports nothing else of the project. All classes are frozen; collections are tuples or read-only mappings.
 """
 
+from harness.model.events import (
+    STACK_UP,
+    Event,
+    Listener,
+    LoadAdvanced,
+    MachineAsked,
+    MachineAwaited,
+    Noted,
+    PhaseAdvanced,
+    PhaseBegan,
+    PhaseEnded,
+    StackAdvanced,
+)
 from harness.model.evidence import Evidence, Observation, Outcome
 from harness.model.ruling import (
     UNKNOWN_BUILD,
@@ -21,7 +34,7 @@ from harness.model.ruling import (
 )
 from harness.model.run_record import EvidenceCount, PhaseRecord, RunKind, RunRecord, RunState, StackFacts
 from harness.model.schema import Index, Manifest, Table
-from harness.model.stack import FRONT, Instance, Listener, Progress, StackInfo, Worker
+from harness.model.stack import FRONT, Instance, StackInfo, Worker
 from harness.model.target import (
     ABSENT_WORDS,
     MOST_WORKERS,
@@ -45,12 +58,14 @@ __all__ = [
     "FRONT",
     "MOST_WORKERS",
     "NEEDS_WORDS",
+    "STACK_UP",
     "UNKNOWN_BUILD",
     "Auth",
     "Build",
     "Cache",
     "Criterion",
     "Decision",
+    "Event",
     "Evidence",
     "EvidenceCount",
     "Health",
@@ -59,14 +74,20 @@ __all__ = [
     "Integrity",
     "Listener",
     "Load",
+    "LoadAdvanced",
+    "MachineAsked",
+    "MachineAwaited",
     "Manifest",
     "Migrations",
+    "Noted",
     "Observation",
     "Outcome",
     "PageLogin",
+    "PhaseAdvanced",
+    "PhaseBegan",
+    "PhaseEnded",
     "PhaseRecord",
     "Policy",
-    "Progress",
     "RateLimit",
     "Record",
     "Role",
@@ -76,6 +97,7 @@ __all__ = [
     "RunState",
     "Select",
     "Service",
+    "StackAdvanced",
     "StackFacts",
     "StackInfo",
     "Status",

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StartupError
-from harness.model import Listener, Progress, Status
+from harness.model import Listener, PhaseAdvanced, StackAdvanced, Status
 from harness.prove.book import Book, ProofPlan, Told
 from harness.prove.controls import Controls, Health, alarms_of, health_of
+from harness.prove.events import HealthyRunEnded
 from harness.prove.gate_lies import run_lie
 from harness.prove.model import Defect, Result
 from harness.prove.patch.runner import AttemptError, Ground
@@ -105,7 +106,7 @@ def _ground(
 def _first_healthy(ground: Ground, listen: Listener, *, partial: bool) -> Ruled:
     """The first healthy run: from it is known which tests look at which criterion."""
     # told as a part of the start: whether the service can be proven at all is not known yet
-    listen(Progress(phase="stack", text="the healthy service, all its suites"))
+    listen(StackAdvanced("the healthy service, all its suites"))
     seen = ground.attempt("healthy-1", None, None)
     if seen.status("startup") is Status.FAIL:
         reason = next(one.reason for one in seen.verdict.criteria if one.id == "startup")
@@ -123,7 +124,7 @@ def _healthy(ground: Ground, control: Path | None, listen: Listener, number: int
 
 def _tell(number: int, seen: Ruled, listen: Listener, *, partial: bool) -> None:
     against = alarms_of(seen, partial=partial)
-    listen(Progress(phase=f"healthy {number}", text=against[0] if against else "ended, and nothing speaks against it"))
+    listen(HealthyRunEnded(number, against[0] if against else None))
 
 
 def _count(found: list[tuple[str, ...]], runs: Iterable[Future[Ruled]], *, partial: bool) -> Health:
@@ -142,7 +143,7 @@ def _hear(
     """Hear results as they come in: all, or until something else has ended. What the user must mend is raised."""
     total = len(trials)
     while trials and (until is None or not until.done()):
-        listen(Progress(phase="defects", text="running", done=total - len(trials), total=total))
+        listen(PhaseAdvanced("defects", total - len(trials), total))
         watched: list[Future[Any]] = [*trials, *([until] if until is not None else [])]
         ended, _ = wait(watched, return_when=FIRST_COMPLETED)
         for future in [one for one in trials if one in ended]:

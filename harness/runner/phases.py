@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from harness.errors import StackError, StartupError
-from harness.model import Listener, Observation, Outcome, PhaseRecord, Progress
+from harness.model import Listener, Observation, Outcome, PhaseBegan, PhaseEnded, PhaseRecord
 from harness.run import Run, read_evidence
 from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
@@ -70,18 +70,18 @@ def run_suites(
 @contextmanager
 def timed(run: Run, name: str, listen: Listener) -> Iterator[Waited]:
     """Note in `run.json` how long a phase took; yields a function that notes seconds of it spent waiting for a turn."""
-    listen(Progress(phase=name, text="begun"))
+    listen(PhaseBegan(name))
     begun = time.monotonic()
     waits: list[float] = []
-    how = "broken off"
+    completed = False
     try:
         yield waits.append
-        how = "ended"
+        completed = True
     finally:
         seconds = time.monotonic() - begun
         phase = PhaseRecord(name=name, seconds=round(seconds, 3), waited=round(sum(waits), 3))
         run.update(lambda record: replace(record, phases=(*record.phases, phase)))
-        listen(Progress(phase=name, text=f"{how} after {seconds:.1f} s"))
+        listen(PhaseEnded(name, seconds, completed))
 
 
 def _unheard(run: Run, suites: Sequence[Suite]) -> Iterator[Observation]:

@@ -12,10 +12,9 @@ from pathlib import Path
 import msgspec
 
 from harness.machine.lock import DEFAULT_FOLDER, MachineLock
-from harness.model import Evidence, Listener, Outcome, Progress
+from harness.model import Evidence, Listener, MachineAwaited, Outcome
 from harness.run import Run, read_run_record
 
-WAITING = "waiting for the machine: another run measures time, or is about to"
 _EVIDENCE = msgspec.json.Decoder(Evidence)
 _WORTH_SAYING_S = 1.0
 """Seconds of waiting for a turn from which on it is shown."""
@@ -24,7 +23,7 @@ _WORTH_SAYING_S = 1.0
 @contextmanager
 def machine_shared(phase: str, listen: Listener, waited: Callable[[float], None] = lambda _: None) -> Iterator[None]:
     """Hold the machine together with others; a wait that is worth it is shown, and every wait is told to `waited`."""
-    notice = threading.Timer(_WORTH_SAYING_S, listen, [Progress(phase=phase, text=WAITING)])
+    notice = threading.Timer(_WORTH_SAYING_S, listen, [MachineAwaited(phase)])
     notice.daemon = True
     notice.start()
     try:

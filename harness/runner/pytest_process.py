@@ -20,11 +20,11 @@ from typing import Protocol
 import pytest
 
 from harness.machine.bundle import root
-from harness.model import Listener, Observation, Outcome, Progress, StackInfo
+from harness.model import Listener, MachineAwaited, Observation, Outcome, PhaseAdvanced, StackInfo
 from harness.run import Run
 from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
-from harness.runner.progress import WAITING, Heard, waits_for_turn
+from harness.runner.progress import Heard, waits_for_turn
 
 _POLL_S = 0.1
 _GRACE_S = 10.0
@@ -105,10 +105,11 @@ def follow(run: Run, phase: Phase, process: subprocess.Popen[bytes], heard: Hear
     while process.poll() is None:
         heard.look()
         waiting = waits_for_turn(process.pid)
+        advanced = PhaseAdvanced(phase.name, heard.done, heard.total)
         if waiting and not was_waiting:
-            listen(Progress(phase=phase.name, text=WAITING, done=heard.done, total=heard.total))
+            listen(MachineAwaited(phase.name, advanced))
         elif not waiting:
-            listen(Progress(phase=phase.name, text="running", done=heard.done, total=heard.total))
+            listen(advanced)
         was_waiting = waiting
         time.sleep(_POLL_S)
     heard.look()

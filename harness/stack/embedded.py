@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import StackError
-from harness.model import Build, Listener, Progress, Target
+from harness.model import Build, Listener, Noted, Target
 from harness.stack.build import commit_of
 from harness.stack.ports import HOST, free_port, is_free, occupied
 from harness.stack.protocol import Place, Servers
@@ -97,7 +97,7 @@ class EmbeddedBackend:
             try:
                 self._postgres.keep(self._kept, self._superuser)
             except UnkeptError as error:
-                listen(Progress(phase="note", text=f"the prepared data is not kept for the next stack: {error}"))
+                listen(Noted(f"the prepared data is not kept for the next stack: {error}"))
         return self._server_pids()
 
     def place(self, wanted: int | None) -> Place:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import StackError, UsageError
-from harness.model import MOST_WORKERS, Listener, Progress, StackInfo, Target
+from harness.model import MOST_WORKERS, Event, Listener, Noted, StackAdvanced, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
 from harness.stack.copies import confirm_ready
@@ -39,7 +39,7 @@ from harness.stack.supervisor.registry import (
 _MOST_INSTANCES = 64
 
 
-def silent(progress: Progress) -> None:
+def silent(event: Event) -> None:
     """A listener that shows nothing."""
 
 
@@ -73,7 +73,7 @@ def launch(
     check_front(front)
     begun = time.monotonic()
     for mark in sweep():
-        listen(Progress(phase="note", text=f"cleared up what the dead stack {mark} left"))
+        listen(Noted(f"cleared up what the dead stack {mark} left"))
     mark = secrets.token_hex(6)
     folders = folders_for(mark, name)
     supervision = Supervision(mark)
@@ -81,7 +81,7 @@ def launch(
     try:
         _make_folders(supervision, mark, folders, fingerprint(target))
         ground = _backend(kind, supervision, folders, target, Sources(target, overrides or {}))
-        listen(Progress(phase="stack", text=f"starting {', '.join(target.service.needs) or 'no servers'}"))
+        listen(StackAdvanced(f"starting {', '.join(target.service.needs) or 'no servers'}"))
         servers = ground.start_servers(target.service.needs)
         proxy = plan_front(front, folders.state, mark, port)
         place = ground.place(port) if proxy is None else replace(ground.place(None), public=proxy.url)
@@ -186,7 +186,7 @@ def _start_service(
 ) -> None:
     """All begin before any is waited for; a service that fails is told before a worker, since it says more."""
     begun = time.monotonic()
-    listen(Progress(phase="stack", text="starting the service"))
+    listen(StackAdvanced("starting the service"))
     overrides = stack.info.overrides
     working = [stack.begin_worker({}) for _ in range(workers)]
     wanted = (place, *[None] * (instances - 1))

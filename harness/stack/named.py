@@ -14,7 +14,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
-from harness.model import Listener, Progress, StackInfo, Target
+from harness.model import Listener, Noted, StackInfo, Target
 from harness.stack.compare import difference, numbers_differ, same_service_at, serving_at, taken, way_differs
 from harness.stack.front_proxy import front_for
 from harness.stack.launcher import launch, open_stack, worker_count_of
@@ -95,7 +95,7 @@ def bring_up(
         info = find_stack(name)
         if info is not None and mode == "fresh":
             _end(name)
-            listen(Progress(phase="note", text=f"ended the stack {name} that was up"))
+            listen(Noted(f"ended the stack {name} that was up"))
         elif info is not None:
             _refuse_another(info, differs(info))
             _refuse_other_port(info, port)
@@ -104,17 +104,15 @@ def bring_up(
                 return Brought(info, reused=True)
             if mode == "reuse":
                 raise UsageError(f"--mode reuse: stack {name!r} is up but not well ({sick}); leave --mode out")
-            listen(Progress(phase="note", text=f"stack {name} was up but not well ({sick}); started anew"))
+            listen(Noted(f"stack {name} was up but not well ({sick}); started anew"))
             _end(name)
         elif port is not None and (found := _at_port(port, target, mode, differs)):
-            listen(
-                Progress(phase="note", text=f"port {port} is served by {_whose(found)}, which is the same: it is used")
-            )
+            listen(Noted(f"port {port} is served by {_whose(found)}, which is the same: it is used"))
             return Brought(found, reused=True)
         elif mode == "reuse":
             raise UsageError(f"--mode reuse: no stack {name!r} is up; leave --mode out to start it")
         elif _cleared(name):
-            listen(Progress(phase="note", text=f"cleared up what the dead stack {name} left"))
+            listen(Noted(f"cleared up what the dead stack {name} left"))
         stack = launch(
             target,
             backend=backend,

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.machine.lock import MachineLock
-from harness.model import Observation, Outcome, Progress
+from harness.model import Event, MachineAwaited, Observation, Outcome
 from harness.run import Run, create_run
-from harness.runner.progress import WAITING, Heard, machine_shared, waits_for_turn
+from harness.runner.progress import Heard, machine_shared, waits_for_turn
 from tests.stack_target import eventually
 
 TAKES_A_TURN = """\
@@ -47,7 +47,7 @@ def test_no_turns_yet_is_no_waiting(tmp_path: Path) -> None:
 
 def test_a_turn_that_is_free_is_taken_in_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("harness.runner.progress.MachineLock", lambda: MachineLock(tmp_path))
-    told: list[Progress] = []
+    told: list[Event] = []
     waits: list[float] = []
     with machine_shared("tests", told.append, waits.append):
         pass
@@ -62,17 +62,17 @@ def test_a_turn_that_is_taken_is_waited_for_aloud(monkeypatch: pytest.MonkeyPatc
     assert holder.stdout is not None
     assert holder.stdin is not None
     assert holder.stdout.readline() == b"got it\n"
-    told: list[Progress] = []
+    told: list[Event] = []
     waits: list[float] = []
 
-    def tell(happened: Progress) -> None:
+    def tell(happened: Event) -> None:
         told.append(happened)
         # heard of it: the machine is let go
         holder.stdin.close()
 
     with machine_shared("tests", tell, waits.append):
         pass
-    assert [(one.phase, one.text) for one in told] == [("tests", WAITING)]
+    assert told == [MachineAwaited("tests")]
     assert waits[0] > 0.5
     holder.stdout.close()
     holder.wait(30)

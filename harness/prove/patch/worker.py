@@ -16,7 +16,7 @@ import msgspec
 from harness.errors import HarnessError
 from harness.jobs.gate import GatePlan, run_gate
 from harness.jobs.gate_plan import suites_of
-from harness.model import Policy, Progress, Target
+from harness.model import Event, Policy, Target
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
 
@@ -79,8 +79,8 @@ def plan_of(order: GateOrder) -> GatePlan:
     )
 
 
-def _tell(progress: Progress) -> None:
-    sys.stderr.write(f"{progress.phase}: {progress.text}\n")
+def _tell(event: Event) -> None:
+    sys.stderr.write(f"{event}\n")
 
 
 if __name__ == "__main__":

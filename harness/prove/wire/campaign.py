@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.jobs.gate_plan import suites_of
-from harness.model import Listener, Progress
+from harness.model import Listener
 from harness.prove.book import Book, ProofPlan
 from harness.prove.controls import Health, health_of
+from harness.prove.events import MutantBegan
 from harness.prove.model import Defect, Expectation, Fate, Result
 from harness.prove.patch.runner import AttemptError
 from harness.prove.proof import Draw
@@ -50,12 +51,12 @@ def prove_wire(plan: ProofPlan, book: Book, scratch: Path, listen: Listener) -> 
             except AttemptError as error:
                 broken.append(error.message)
         for number, mutant in enumerate(mutants):
-            listen(Progress(phase="wire", text=mutant.id, done=number, total=len(mutants)))
+            listen(MutantBegan("wire", mutant.id, number, len(mutants)))
             book.hear(_tried(proof, mutant))
         drawn = draw(plan.seed, plan.draw, proof.healthy.traffic.samples)
         lots: list[Result] = []
         for number, mutant in enumerate(drawn):
-            listen(Progress(phase="draw", text=mutant.id, done=number, total=len(drawn)))
+            listen(MutantBegan("draw", mutant.id, number, len(drawn)))
             lots.append(_tried(proof, mutant))
     results = (*book.in_order("wire"), *lots)
     known = tuple(_fitting(one, plan) for one in plan.defects if one.kind == "wire")

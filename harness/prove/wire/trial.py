@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from harness.judge.select import settle
-from harness.model import Evidence, Listener, Outcome, Progress, Status
+from harness.model import Evidence, Listener, Outcome, PhaseBegan, Status
 from harness.prove.controls import Controls, alarms_of
+from harness.prove.events import TrafficRecorded
 from harness.prove.model import Defect, Fate, Result
 from harness.prove.patch.runner import AttemptError
 from harness.prove.selection import Ruled, Selection, criterion_of, select_tests, settle_fate
@@ -159,12 +160,12 @@ class WireProof:
         return tuple(sorted({one.operation for one in seen if tests & one.test_ids and takes(defect, one)}))
 
     def _look(self, name: str, marks: str, listen: Listener) -> tuple[Traffic, Ruled]:
-        listen(Progress(phase=f"wire: {name}", text="begun"))
+        listen(PhaseBegan(f"wire: {name}"))
         recorder = Recorder(Operations(self.operations))
         journal = self.runs.scratch / f"{name}.json"
         ruled = self.runs.run(name, recorder, marks=marks, journal=journal)
         traffic = traffic_of(recorder, read_journal(journal))
-        listen(Progress(phase=f"wire: {name}", text=f"{len(recorder.exchanges)} exchanges seen"))
+        listen(TrafficRecorded(name, len(recorder.exchanges)))
         return traffic, ruled
 
 

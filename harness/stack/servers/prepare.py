@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from harness.errors import StackError
-from harness.model import Listener, Progress, Service, StackInfo
+from harness.model import Listener, Noted, Service, StackAdvanced, StackInfo
 from harness.stack.running import RunningStack
 from harness.stack.servers.pgwire import DatabaseError, run_statements
 from harness.stack.servers.postgres import DATABASE, MAINTENANCE, ROLE, SUPERUSER
@@ -31,7 +31,7 @@ def prepare(
     """
     begun = time.monotonic()
     if service.prepare_cached or service.prepare:
-        listen(Progress(phase="stack", text="preparing the service's data"))
+        listen(StackAdvanced("preparing the service's data"))
     if service.prepare_cached and not prepared:
         stack.prepare("prepare_cached", service.prepare_cached, settings)
         stack.update(pids={**stack.info.pids, **stack.backend.keep_prepared(listen)})
@@ -43,7 +43,7 @@ def prepare(
             keep_prepared(stack.info)
         except StackError as error:
             # without it the stack is as good as with it; only tests that want a database of their own are skipped
-            listen(Progress(phase="note", text=error.message))
+            listen(Noted(error.message))
 
 
 def keep_prepared(info: StackInfo) -> None:
