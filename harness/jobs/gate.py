@@ -13,6 +13,7 @@ from harness.jobs.session import RunSession, run_session
 from harness.judge import judge, verdict_document
 from harness.model import (
     STACK_UP,
+    Evidence,
     Listener,
     Observation,
     PhaseBegan,
@@ -57,10 +58,11 @@ class GatePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """Where the run lies, and its verdict."""
+    """Where the run lies, its verdict, and what that rests on."""
 
     run: Path
     verdict: Verdict
+    evidence: tuple[Evidence, ...]
     service_log: str = ""
     """The last lines of a service that did not start."""
     unreported: ReportError | None = None
@@ -89,7 +91,13 @@ def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
         verdict = judge(plan.policy, plan.waivers, load_record(session.path, reading))
         (session.path / "verdict.json").write_bytes(verdict_document(verdict))
     unreported = report(session.path, reading, listen) if plan.reports else None
-    return GateResult(run=session.path, verdict=verdict, service_log=service_log, unreported=unreported)
+    return GateResult(
+        run=session.path,
+        verdict=verdict,
+        evidence=reading.lines,
+        service_log=service_log,
+        unreported=unreported,
+    )
 
 
 def _test(plan: GatePlan, session: RunSession, listen: Listener) -> str:
@@ -116,19 +124,19 @@ def stack_for(
     selection: TargetSelection,
     session: RunSession,
     listen: Listener,
-    tell: Callable[[tuple[Observation, ...]], None] = lambda _: None,
+    on_static: Callable[[tuple[Observation, ...]], None] = lambda _: None,
 ) -> Iterator[Stack]:
     """The run's stack: static preflight before the service starts, criterion `startup` once it answers, its logs kept
     however it ends.
 
-    `tell` hears what static preflight found, for the readiness score.
+    `on_static` is told what static preflight found, for the readiness score.
     """
     run = session.run
 
     def before_service(info: StackInfo) -> None:
         session.learn(info)
         found = run_static(selection.target, info, folders=(str(run.path),))
-        tell(found)
+        on_static(found)
         run.record(found)
 
     with timed(run, STACK_UP, listen) as waited, machine_shared(STACK_UP, listen, waited):

@@ -24,7 +24,7 @@ from harness.model import Listener, MachineAwaited, Observation, Outcome, PhaseA
 from harness.run import Run
 from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
-from harness.runner.progress import Heard, waits_for_turn
+from harness.runner.progress import SuiteProgress, waits_for_machine
 
 _POLL_S = 0.1
 _GRACE_S = 10.0
@@ -99,20 +99,20 @@ def running(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> Ite
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def follow(run: Run, phase: Phase, process: subprocess.Popen[bytes], heard: Heard, listen: Listener) -> None:
+def follow(run: Run, phase: Phase, process: subprocess.Popen[bytes], progress: SuiteProgress, listen: Listener) -> None:
     """Show progress until pytest has ended; one that crashed or was killed is an error of each of its suites."""
     was_waiting = False
     while process.poll() is None:
-        heard.look()
-        waiting = waits_for_turn(process.pid)
-        advanced = PhaseAdvanced(phase.name, heard.done, heard.total)
+        progress.look()
+        waiting = waits_for_machine(process.pid)
+        advanced = PhaseAdvanced(phase.name, progress.done, progress.total)
         if waiting and not was_waiting:
             listen(MachineAwaited(phase.name, advanced))
         elif not waiting:
             listen(advanced)
         was_waiting = waiting
         time.sleep(_POLL_S)
-    heard.look()
+    progress.look()
     if process.returncode not in _USUAL_EXITS:
         run.record(_crashes(run, phase, process.returncode))
 
