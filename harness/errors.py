@@ -68,6 +68,11 @@ class GroundError(StackError):
 class StartupError(StackError):
     """The service under test exited, or never became ready, while its stack answered."""
 
+    def __init__(self, message: str, *, output: str = "", how: str = "") -> None:
+        super().__init__(message, output=output)
+        self.how = how or message
+        """What became of it, without its command."""
+
 
 class UnreachableError(StackError):
     """An attached URL does not answer."""

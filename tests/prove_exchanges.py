@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.prove.model import Defect, Expectation, Where
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 SEED = 17
 

@@ -16,7 +16,7 @@ from harness.cli import options
 from harness.cli.progress import showing
 from harness.jobs.preflight import PreflightResult, run_preflight
 from harness.model import Observation, Outcome
-from harness.preflight import Score
+from harness.preflight import ReadinessScore
 from harness.stack.selection import select_target
 
 _WIDTH = 160
@@ -68,14 +68,14 @@ def _document(result: PreflightResult) -> dict[str, Any]:
         "checks": [
             {
                 "check": each.check,
-                "title": each.detail.get("title", each.check),
+                "title": each.title or each.check,
                 "subject": each.subject,
                 "outcome": each.outcome,
                 "value": each.value,
                 "unit": each.unit,
-                "seconds": each.detail.get("seconds"),
-                "message": each.detail.get("message", ""),
-                "remedy": each.detail.get("remedy", ""),
+                "seconds": each.seconds,
+                "message": each.message,
+                "remedy": each.remedy,
                 "counts": each.check not in score.left_out,
             }
             for each in seen
@@ -83,7 +83,7 @@ def _document(result: PreflightResult) -> dict[str, Any]:
     }
 
 
-def _print(seen: Sequence[Observation], score: Score) -> None:
+def _print(seen: Sequence[Observation], score: ReadinessScore) -> None:
     """A line a check: outcome, time, what was found; below it, where something is wrong, what to do."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -91,15 +91,13 @@ def _print(seen: Sequence[Observation], score: Score) -> None:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
     for each in seen:
-        said = Text(str(each.detail.get("message", "")))
-        remedy = each.detail.get("remedy")
-        if remedy:
-            said.append(f"\n→ {remedy}", style="bold")
-        seconds = each.detail.get("seconds")
+        said = Text(each.message)
+        if each.remedy:
+            said.append(f"\n→ {each.remedy}", style="bold")
         table.add_row(
             Text(each.outcome.value, style=_STYLES.get(each.outcome, "")),
-            Text(str(each.detail.get("title", each.check))),
-            Text("" if seconds is None else f"{1000 * float(seconds):.1f} ms"),
+            Text(each.title or each.check),
+            Text("" if each.seconds is None else f"{1000 * each.seconds:.1f} ms"),
             said,
         )
     console = Console(highlight=False)

@@ -16,7 +16,7 @@ from harness.cli.stack_text import print_stack, stack_document
 @options.debug
 def command(*, name: str, as_json: bool, debug: bool) -> None:  # noqa: ARG001 - `debug` is read by `main`
     """Show a stack's addresses, and whether its service is ready."""
-    from harness.stack import all_stacks, find_stack, unhealthy
+    from harness.stack import all_stacks, find_stack, health_problem
 
     info = find_stack(name)
     if info is None:
@@ -27,6 +27,6 @@ def command(*, name: str, as_json: bool, debug: bool) -> None:  # noqa: ARG001 -
         click.echo(f"no stack {name} is up" + (f"; up: {others}" if others else "; start one: harness up"))
         return
     print_stack(info, as_json=as_json)
-    said = unhealthy(info)
-    if said:
-        click.echo(f"not ready: {said}", err=True)
+    problem = health_problem(info)
+    if problem is not None:
+        click.echo(f"not ready: {problem}", err=True)

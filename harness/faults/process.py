@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from harness.errors import StackError, StartupError
 from harness.model import Instance, Target, Worker
 from harness.stack.protocol import Backend
-from harness.stack.readiness import TAIL_LINES, how_it_ended, log_asker, service_asker, tail, wait_until
+from harness.stack.readiness import TAIL_LINES, Ping, service_problem, tail, wait_until, watch_log
 
 Process = Instance | Worker
 _GONE_SECONDS = 15.0
@@ -51,14 +52,14 @@ def start_again(backend: Backend, process: Process, target: Target) -> int | Non
     before = log.stat().st_size if log.is_file() else 0
     pid = backend.again(name)
     if isinstance(process, Instance):
-        asker = service_asker(process.url, target.health, target.service.timeout_s)
+        ping: Ping = functools.partial(service_problem, process.url, target.health, target.service.timeout_s)
     else:
-        asker = log_asker(log, target.workers.ready, before)
-    wait = wait_until(asker, lambda: backend.exit_status(name), target.service.start_timeout_s)
+        ping = watch_log(log, target.workers.ready, before)
+    wait = wait_until(ping, lambda: backend.exit_status(name), target.service.start_timeout_s)
     if wait.ready:
         return pid
-    how = how_it_ended(wait.status) if wait.status is not None else f"was not ready ({wait.last})"
     raise StartupError(
-        f"{name} {how} {wait.seconds:.1f} s after it was started again; the last {TAIL_LINES} lines of its log follow",
+        f"{name} {wait.failure('was not ready')} {wait.seconds:.1f} s after it was started again; "
+        f"the last {TAIL_LINES} lines of its log follow",
         output=tail(log),
     )

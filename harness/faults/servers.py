@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from harness.errors import StackError
 from harness.model import StackInfo
 from harness.stack.protocol import Backend
-from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
-from harness.stack.servers.pgwire import DatabaseError, run_statements
-from harness.stack.servers.valkey import answers
+from harness.stack.readiness import page_problem, tail, wait_until
+from harness.stack.servers.pgwire import query_problem
+from harness.stack.servers.valkey import ping_problem
 
 SERVERS = ("postgres", "valkey", "smtp")
 _SECONDS = 15.0
@@ -27,26 +27,21 @@ def start_server(backend: Backend, info: StackInfo, name: str) -> int | None:
     Raises StackError with its log's tail if it does not.
     """
     pid = backend.again(name)
-    wait = wait_until(lambda: silence(info, name), lambda: backend.exit_status(name), _SECONDS)
+    wait = wait_until(lambda: server_problem(info, name), lambda: backend.exit_status(name), _SECONDS)
     if wait.ready:
         return pid
-    how = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
     log = info.logs.get(name, "")
-    raise StackError(f"{name} {how} {wait.seconds:.1f} s after it was started again", output=tail(Path(log)))
+    raise StackError(f"{name} {wait.failure()} {wait.seconds:.1f} s after it was started again", output=tail(Path(log)))
 
 
-def silence(info: StackInfo, name: str) -> str:
-    """Why a server of the stack does not answer; "" if it does."""
+def server_problem(info: StackInfo, name: str) -> str | None:
+    """Why a server of the stack does not answer; None if it does."""
     parts = urlsplit({"postgres": info.database_url, "valkey": info.redis_url, "smtp": info.mailbox_url}[name] or "")
     port, user, password = parts.port or 0, parts.username or "", parts.password or ""
-    try:
-        match name:
-            case "postgres":
-                run_statements(port, user, password, parts.path.removeprefix("/"), ("SELECT 1",), 5.0)
-            case "valkey":
-                return answers(port, password)
-            case _:
-                get_status(parts.hostname or "", port, "/messages", 2.0)
-    except (OSError, ValueError, DatabaseError) as error:
-        return str(error) or type(error).__name__
-    return ""
+    match name:
+        case "postgres":
+            return query_problem(port, user, password, parts.path.removeprefix("/"))
+        case "valkey":
+            return ping_problem(port, password)
+        case _:
+            return page_problem(parts.hostname or "", port, "/messages")

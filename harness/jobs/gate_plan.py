@@ -20,7 +20,7 @@ from harness.stack.selection import TargetSelection
 def suites_of(target: Target) -> tuple[Suite, ...]:
     """Every suite that can run against the target."""
     base = Path(target.source).parent if target.source else Path()
-    return find_suites(root(), target.name, [(base / path).resolve() for path in target.suite_paths])
+    return find_suites(root(), target.name, [(base / path).resolve() for path in target.suites.paths])
 
 
 def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:

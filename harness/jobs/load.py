@@ -16,7 +16,7 @@ from harness.model import STACK_UP, Listener, MachineAsked, StackInfo
 from harness.probes.surface import find_surface
 from harness.runner.artifacts import full_disk_named
 from harness.runner.progress import machine_shared
-from harness.stack import Stack, allowed
+from harness.stack import Permissions, Stack
 from harness.stack.selection import TargetSelection, bring_up
 
 
@@ -44,7 +44,7 @@ def measure_load(selection: TargetSelection, spec: LoadSpec, out: Path, listen: 
         with machine_shared(STACK_UP, listen):
             stack = bring_up(selection, listen)
         with stack:
-            _check_allowed(selection, spec, stack.info)
+            _refuse(Permissions.on(stack.info, selection.target, active=spec.active), stack.info.service_url)
             requests = _requests(selection, spec, stack.info)
             plan = _plan(selection, spec, stack.info.url, requests, stack.info.ca_file)
             with (
@@ -60,17 +60,20 @@ def measure_load(selection: TargetSelection, spec: LoadSpec, out: Path, listen: 
 def _check_before_start(selection: TargetSelection, spec: LoadSpec) -> None:
     """What can be known to be wrong without a running service is said before one starts."""
     if selection.url:
-        foreign = StackInfo(name="", backend="attach", target=selection.target.name, url=selection.url, owned=False)
-        _check_allowed(selection, spec, foreign)
+        target = selection.target
+        _refuse(
+            Permissions(owned=False, allowed=target.allow.hosts, active=spec.active, profile=target.source),
+            selection.url,
+        )
     validate(
         _plan(selection, spec, selection.url or "http://127.0.0.1:1", scenario(selection.target, paths=spec.paths))
     )
 
 
-def _check_allowed(selection: TargetSelection, spec: LoadSpec, info: StackInfo) -> None:
-    refusal = allowed("load", info, selection.target, spec.active)
-    if refusal:
-        raise SafetyError(refusal)
+def _refuse(permissions: Permissions, url: str) -> None:
+    refusal = permissions.refusal("load", url)
+    if refusal is not None:
+        raise SafetyError(str(refusal))
 
 
 def _plan(
@@ -91,7 +94,7 @@ def _plan(
 def _requests(selection: TargetSelection, spec: LoadSpec, info: StackInfo) -> tuple[Request, ...]:
     """The scenario; what the service shows is asked for only where nobody said what to load."""
     target = selection.target
-    named = spec.paths or target.load.paths or target.cache.paths or target.open_pages
+    named = spec.paths or target.load.paths or target.cache.paths or target.pages.open
     found = () if named else find_surface(target, info.url, info.ca_file).paths
     return scenario(target, paths=spec.paths, found=found)
 

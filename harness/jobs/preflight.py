@@ -9,7 +9,7 @@ from harness.errors import StartupError
 from harness.jobs.session import RunSession, run_session
 from harness.model import STACK_UP, Listener, Observation, Outcome, StackInfo
 from harness.preflight import (
-    Score,
+    ReadinessScore,
     not_asked,
     readiness_score,
     run_live,
@@ -29,7 +29,7 @@ class PreflightResult:
     run: Path
     target: str
     observations: tuple[Observation, ...]
-    score: Score
+    score: ReadinessScore
     service_log: str = ""
     """The last lines of a service that did not start."""
 
@@ -47,7 +47,7 @@ def run_preflight(selection: TargetSelection, out: Path, listen: Listener) -> Pr
     weight of a check that does not exist.
     """
     validate_weights(selection.target)
-    weights = selection.target.preflight_weights
+    weights = selection.target.preflight.weights
     found: list[Observation] = []
     service_log = ""
     with full_disk_named(out), run_session("preflight", selection.target, out) as session:

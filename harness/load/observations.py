@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from harness.errors import GeneratorError
-from harness.load.result import ALL, Endpoint, LoadResult
+from harness.load.result import ALL, EndpointFigures, LoadResult
 from harness.load.summary import LEVEL
 from harness.model import Observation, Outcome
 from harness.stats import clopper_pearson
@@ -20,7 +20,7 @@ _STATISTICS = ("p50", "p95", "p99")
 
 
 def observations(result: LoadResult) -> tuple[Observation, ...]:
-    """Everything a run has to say, one observation a fact (DESIGN 4.2).
+    """Everything a run has to say, one observation a fact.
 
     Where the generator is not to be believed its figures are left out: what was measured badly was not measured.
     """
@@ -94,7 +94,7 @@ def _generator(result: LoadResult) -> Observation:
     )
 
 
-def _latencies(result: LoadResult, name: str, endpoint: Endpoint) -> list[Observation]:
+def _latencies(result: LoadResult, name: str, endpoint: EndpointFigures) -> list[Observation]:
     """Quantiles with an interval. One that the samples are too few for is no measurement and has no line; of all
     requests together it has one without an interval, on which nothing can be ruled.
     """
@@ -123,7 +123,7 @@ def _latencies(result: LoadResult, name: str, endpoint: Endpoint) -> list[Observ
     ]
 
 
-def _error_rate(result: LoadResult, name: str, endpoint: Endpoint) -> Observation:
+def _error_rate(result: LoadResult, name: str, endpoint: EndpointFigures) -> Observation:
     low, high = clopper_pearson(endpoint.errors, endpoint.count, LEVEL)
     return Observation(
         suite=SUITE,
@@ -144,7 +144,7 @@ def _error_rate(result: LoadResult, name: str, endpoint: Endpoint) -> Observatio
     )
 
 
-def _shed(name: str, endpoint: Endpoint) -> list[Observation]:
+def _shed(name: str, endpoint: EndpointFigures) -> list[Observation]:
     """An unasked 429 means that the generator was taken for one greedy client: the other figures are of nothing."""
     shed = endpoint.kinds.get("shed", 0)
     if not shed or name == ALL:

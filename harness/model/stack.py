@@ -75,7 +75,12 @@ class StackInfo:
     build: Build = UNKNOWN_BUILD
     supervisor_pid: int | None = None
     behind: str = ""
-    """Where the service really is, if `url` is a proxy that changes what passes: what is allowed goes by this one."""
+    """Where the service really is, if `url` is a proxy that changes what passes."""
+
+    @property
+    def service_url(self) -> str:
+        """Where the service itself is: what is allowed goes by this address."""
+        return self.behind or self.url
 
     @property
     def has_front(self) -> bool:

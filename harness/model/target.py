@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from operator import attrgetter
+from typing import TYPE_CHECKING, Literal
 
 from harness.model.schema import Manifest
 
@@ -123,16 +125,6 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Migrations:
-    """Where the schema's numbered SQL files lie, relative to the service's `cwd`, and where those applied are noted."""
-
-    folder: str = ""
-    table: str = ""
-    """With its schema, if it is not `public`."""
-    column: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Templates:
     """What renders the service's pages and mails. All paths are relative to the service's `cwd`."""
 
@@ -146,38 +138,71 @@ class Templates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The service under test, as its profile describes it."""
+class BuildPath:
+    """Where the target says which build it is."""
 
-    name: str
-    source: str
-    """Where the profile was read from; "" for the generic profile of a bare URL."""
-    service: Service
-    workers: Workers = Workers()
-    health: Health = Health()
-    build_path: str = ""
-    client_address: Literal["source", "x-forwarded-for", "none"] = "none"
-    absent: Mapping[str, str] = field(default_factory=dict)
-    allow_hosts: tuple[str, ...] = ()
-    cache: Cache = Cache()
-    ratelimit: RateLimit | None = None
-    auth: Auth = Auth()
-    pages: tuple[str, ...] = ()
-    page_roles: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientIdentity:
+    """How the target tells one client from another."""
+
+    address: Literal["source", "x-forwarded-for", "none"] = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedHosts:
+    """Hosts that may be loaded, written to, attacked and broken although the harness did not start them."""
+
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """Pages for the browser, and how it logs in for those that are not open."""
+
+    paths: tuple[str, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
     """Page -> role, for pages that need a login."""
-    page_login: PageLogin | None = None
-    openapi: str = ""
-    cors_origins: tuple[str, ...] = ()
+    login: PageLogin | None = None
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Pages that need no login."""
+        return tuple(page for page in self.paths if page not in self.roles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenApiPath:
+    """Where the target describes its API; without a path the usual places are tried."""
+
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cors:
     """Origins that the target must let in; every other one must stay out."""
-    cors_paths: tuple[str, ...] = ()
+
+    origins: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     """Paths on which they are let in; all, if none is named."""
-    load: Load = Load()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreflightRules:
+    """What preflight expects of database, mail server, modules, logs and folders, and what each check weighs."""
+
+    weights: Mapping[str, float] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
-    """Tables that preflight expects in the database's schema `public`."""
-    manifest: Manifest | None = None
-    """All that the schema `public` must hold; None if the profile names no manifest."""
-    migrations: Migrations = Migrations()
-    templates: Templates = Templates()
+    """Tables that the database's schema `public` must have."""
+    manifest: str = ""
+    """File that declares all of that schema; `Target.manifest` is what it says."""
+    migrations: str = ""
+    """Folder of the schema's numbered SQL files, relative to the service's `cwd`."""
+    migration_table: str = ""
+    """Where those applied are noted; with its schema, if it is not `public`."""
+    migration_column: str = "id"
     starttls: bool = False
     """Whether the mail server must offer STARTTLS (RFC 3207)."""
     imports: tuple[str, ...] = ()
@@ -186,13 +211,88 @@ class Target:
     """Texts of warnings that the service may log while it starts."""
     writable: tuple[str, ...] = ()
     """Folders that the service must be able to write to."""
-    preflight_weights: Mapping[str, float] = field(default_factory=dict)
-    suite_paths: tuple[str, ...] = ()
-    """Folders with more suites; absolute once the profile is loaded."""
-    escalation_accepted: tuple[str, ...] = ()
-    """`[escalation] accepted`, as written."""
 
-    @property
-    def open_pages(self) -> tuple[str, ...]:
-        """Pages that need no login."""
-        return tuple(page for page in self.pages if page not in self.page_roles)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuitePaths:
+    """Folders with more suites; absolute once the profile is loaded."""
+
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """Kept with the profile; nothing reads it yet."""
+
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A profile's file, table by table and key by key."""
+
+    schema: int = 1
+    name: str
+    service: Service
+    workers: Workers = Workers()
+    health: Health = Health()
+    build: BuildPath = BuildPath()
+    clients: ClientIdentity = ClientIdentity()
+    absent: Mapping[str, str] = field(default_factory=dict)
+    allow: AllowedHosts = AllowedHosts()
+    auth: Auth = Auth()
+    cache: Cache = Cache()
+    ratelimit: RateLimit | None = None
+    pages: Pages = Pages()
+    openapi: OpenApiPath = OpenApiPath()
+    cors: Cors = Cors()
+    load: Load = Load()
+    preflight: PreflightRules = PreflightRules()
+    templates: Templates = Templates()
+    suites: SuitePaths = SuitePaths()
+    escalation: Escalation = Escalation()
+
+
+FORMER_NAMES: Mapping[str, str] = {
+    "build_path": "build.path",
+    "client_address": "clients.address",
+    "allow_hosts": "allow.hosts",
+    "pages": "pages.paths",
+    "page_roles": "pages.roles",
+    "page_login": "pages.login",
+    "open_pages": "pages.open",
+    "openapi": "openapi.path",
+    "cors_origins": "cors.origins",
+    "cors_paths": "cors.paths",
+    "preflight_weights": "preflight.weights",
+    "tables": "preflight.tables",
+    "migrations.folder": "preflight.migrations",
+    "migrations.table": "preflight.migration_table",
+    "migrations.column": "preflight.migration_column",
+    "starttls": "preflight.starttls",
+    "imports": "preflight.imports",
+    "known_warnings": "preflight.known_warnings",
+    "writable": "preflight.writable",
+    "suite_paths": "suites.paths",
+    "escalation_accepted": "escalation.accepted",
+}
+"""Member of a target as release 0.1 kept and named it -> the same in the shape of the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target(Profile):
+    """The service under test: its profile, and what was read beside it."""
+
+    source: str
+    """Where the profile was read from; "" for the generic profile of a bare URL."""
+    manifest: Manifest | None = None
+    """All that the schema `public` must hold; None if the profile names no manifest."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Let suites of other people use a former name for one release."""
+            if name not in FORMER_NAMES:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            warnings.warn(f"target.{name} is now target.{FORMER_NAMES[name]}", DeprecationWarning, stacklevel=2)
+            return attrgetter(FORMER_NAMES[name])(self)

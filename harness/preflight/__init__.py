@@ -1,6 +1,6 @@
 """What must hold before a suite starts: small checks, each with an id, a time and a remedy, and a score over them."""
 
-from harness.preflight.check import Check, Finding, Scene, run_check
+from harness.preflight.check import Check, ReadinessFinding, Scene, run_check
 from harness.preflight.registry import (
     CHECK_IDS,
     CHECKS,
@@ -11,7 +11,7 @@ from harness.preflight.registry import (
     run_static,
     validate_weights,
 )
-from harness.preflight.score import Part, Score, readiness_score, score_observation
+from harness.preflight.score import ReadinessPart, ReadinessScore, readiness_score, score_observation
 
 __all__ = [
     "CHECKS",
@@ -19,10 +19,10 @@ __all__ = [
     "LIVE",
     "STATIC",
     "Check",
-    "Finding",
-    "Part",
+    "ReadinessFinding",
+    "ReadinessPart",
+    "ReadinessScore",
     "Scene",
-    "Score",
     "not_asked",
     "readiness_score",
     "run_check",

@@ -24,7 +24,7 @@ from harness.probes.chromium import USUAL_PLACES, Places, find_chromium
 from harness.report.allure import allure_available
 from harness.stack.ports import free_port
 from harness.stack.servers.binaries import postgres_programs, servers_account, valkey_program
-from harness.stack.servers.data_cache import kept_summary
+from harness.stack.servers.data_cache import describe_cache
 
 LEAST_PYTHON = (3, 11)
 PARTS = {
@@ -76,7 +76,7 @@ def survey(chromium: str | None = None, places: Places = USUAL_PLACES) -> tuple[
         ("Valkey", "embedded", lambda: _program(lambda: valkey_program().path)),
         ("mail sink", "embedded", lambda: _package("aiosmtpd", "harness[embedded]")),
         ("free port", "embedded", _port),
-        ("prepared data", "embedded", lambda: kept_summary(servers_account())),
+        ("prepared data", "embedded", lambda: describe_cache(servers_account())),
         ("Docker client", "docker", lambda: _package("docker", "harness[docker]")),
         ("Docker daemon", "docker", _docker_daemon),
         ("trustme", "tls", lambda: _package("trustme", "harness[tls]")),

@@ -6,18 +6,17 @@ time raises `ServiceUnavailable`, which is the target's fault as long as the sta
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
 from harness.errors import SafetyError, UsageError
+from harness.model.network import is_loopback
 from harness.probes.address import AddressMode
-from harness.probes.exchange import Attempt, Exchange, curl_line
+from harness.probes.exchange import Exchange, SentRequest, curl_line
 from harness.probes.trust import trusted
 
 Permit = Callable[[str, str], str | None]
@@ -38,7 +37,7 @@ _EXCHANGE = "harness.exchange"
 class ServiceUnavailable(Exception):  # noqa: N818 - a state of the service, named as HTTP names it
     """The service refused a connection, cut it, or gave no whole answer in time."""
 
-    def __init__(self, what: str, attempt: Attempt) -> None:
+    def __init__(self, what: str, attempt: SentRequest) -> None:
         self.what = what
         self.attempt = attempt
         self.curl = curl_line(attempt)
@@ -143,9 +142,9 @@ class RecordingClient(httpx.Client):
         response.extensions[_EXCHANGE] = exchange
         self.exchanges.append(exchange)
 
-    def _attempt(self, request: httpx.Request) -> Attempt:
+    def _attempt(self, request: httpx.Request) -> SentRequest:
         body = request.read()
-        return Attempt(
+        return SentRequest(
             method=request.method,
             url=str(request.url),
             request_headers=_header_lines(request.headers),
@@ -161,17 +160,6 @@ def exchange_of(response: httpx.Response) -> Exchange:
     """The exchange that a `RecordingClient` kept of this answer."""
     exchange: Exchange = response.extensions[_EXCHANGE]
     return exchange
-
-
-def is_loopback(url: str) -> bool:
-    """Does the URL's host name this machine by its loopback interface? Names but `localhost` are not looked up."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _header_lines(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:

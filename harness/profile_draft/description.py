@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation, load_document
+from harness.probes.openapi_places import openapi_places
 from harness.profile_draft.login_shape import LoginShape, is_sendable, login_shape
-from harness.profile_draft.markup import read_markup
-from harness.profile_draft.parts import Key, Part
-from harness.profile_draft.reader import Reader, kind_of
-
-_PLACES = (
-    "/openapi.json",
-    "/api/openapi.json",
-    "/v3/api-docs",
-    "/swagger.json",
-    "/swagger/v1/swagger.json",
-    "/api/v1/openapi.json",
-)
-_MOST_LINKED = 3
-_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?(?:service-desc|describedby)\b", re.IGNORECASE)
-"""RFC 8631: a service's description, as a link of any of its answers."""
-ACTS = re.compile(r"log-?out|sign-?out|delete|remove|unsubscribe|cancel|confirm|export|download", re.IGNORECASE)
-"""A GET that, against RFC 9110, may do more than read: never sent."""
+from harness.profile_draft.parts import DraftKey, DraftTable
+from harness.profile_draft.reader import ACTS, Reader, kind_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """A description, and what of it the harness can use."""
 
-    part: Part
+    part: DraftTable
     path: str = ""
     reads: tuple[str, ...] = ()
     """Paths whose GET needs neither parameter nor login."""
@@ -41,13 +26,14 @@ class Description:
 def find_description(reader: Reader, front: Exchange) -> Description:
     """Look at the front page's links to a description, then at the usual places."""
     refused = ""
-    for path in _candidates(reader, front):
+    page = front.text if kind_of(front) == "text/html" else ""
+    for path in openapi_places(reader.url, front.header_lines("Link"), page):
         answer = reader.ask(path)
         if answer is None or not _describes(answer):
             continue
         if answer.size > len(answer.body):
             why = f"GET {path} answered with {answer.size} bytes that begin like OpenAPI, too long to be looked into"
-            return Description(part=Part(table="openapi", keys=(Key(name="path", value=path, why=why),)), path=path)
+            return _found(path, why)
         try:
             api = load_document(answer.body, reader.url)
         except OpenApiError as error:
@@ -55,15 +41,7 @@ def find_description(reader: Reader, front: Exchange) -> Description:
             continue
         return _described(path, api)
     note = refused or "No OpenAPI document was found at the usual places. If it lies elsewhere:"
-    return Description(part=Part(table="openapi", notes=(note,), example=("[openapi]", 'path = "/openapi.json"')))
-
-
-def _candidates(reader: Reader, front: Exchange) -> tuple[str, ...]:
-    linked = [match[1] for line in front.header_lines("Link") for match in _LINK.finditer(line)]
-    if kind_of(front) == "text/html":
-        linked += read_markup(front.text).descriptions
-    own = [path for link in linked if (path := reader.local_path(link)) is not None]
-    return tuple(dict.fromkeys([*own[:_MOST_LINKED], *_PLACES]))
+    return Description(part=DraftTable(table="openapi", notes=(note,), example=("[openapi]", 'path = "/openapi.json"')))
 
 
 def _describes(answer: Exchange) -> bool:
@@ -87,12 +65,12 @@ def _described(path: str, api: OpenApi) -> Description:
         and "text/event-stream" not in _media_types(api, operation)
     )
     why = f"GET {path} answered with OpenAPI {api.version}, {len(api.operations)} operations"
-    return Description(
-        part=Part(table="openapi", keys=(Key(name="path", value=path, why=why),)),
-        path=path,
-        reads=reads,
-        login=login_shape(api),
-    )
+    return replace(_found(path, why), reads=reads, login=login_shape(api))
+
+
+def _found(path: str, why: str) -> Description:
+    keys = (DraftKey(name="path", value=path, why=why),)
+    return Description(part=DraftTable(table="openapi", keys=keys), path=path)
 
 
 def _media_types(api: OpenApi, operation: Operation) -> tuple[str, ...]:

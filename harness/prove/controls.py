@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.model import Outcome, Ruling, Status
+from harness.model import HoldBackKind, Outcome, Ruling, Status
 from harness.prove.selection import Ruled, Selection
 from harness.stats import clopper_pearson_lower
 
 _UNCLEAR = (Status.FAIL, Status.INCONCLUSIVE)
-_NO_ALARMS = ("the run was narrowed", "the build")
-_NOTHING_PASSED = "no check passed"
+_NO_ALARMS = frozenset({HoldBackKind.NARROWED, HoldBackKind.BUILD_UNKNOWN, HoldBackKind.BUILD_DIRTY})
 
 
 class Controls:
@@ -69,8 +68,8 @@ def alarms_of(seen: Ruled, *, partial: bool, foreign: bool = False) -> tuple[str
         for one in seen.verdict.criteria
         if one.required and one.status in bad and not (foreign and _was_skipped(one, seen))
     ]
-    passed_over = (*_NO_ALARMS, _NOTHING_PASSED) if partial else _NO_ALARMS
-    against += [word for word in seen.verdict.held_back if not word.startswith(passed_over)]
+    passed_over = _NO_ALARMS | {HoldBackKind.NOTHING_PASSED} if partial else _NO_ALARMS
+    against += [one.text for one in seen.verdict.held_back if one.kind not in passed_over]
     return tuple(against)
 
 

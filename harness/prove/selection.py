@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from harness.judge.select import select, settle
+from harness.judge.select import final_attempts, select
 from harness.model import Criterion, Evidence, Outcome, Policy, Status, Verdict
 from harness.prove.model import Expectation, Fate
 
@@ -52,7 +52,7 @@ class Ruled:
     @property
     def checks(self) -> tuple[str, ...]:
         """Checks that failed."""
-        found = settle(self.evidence).observed
+        found = final_attempts(self.evidence).outcomes
         return tuple(sorted({one.line.check for one in found if one.outcome is Outcome.FAIL}))
 
 
@@ -62,7 +62,7 @@ def select_tests(criterion: Criterion, check: str, healthy: Iterable[Evidence]) 
     With `check`, only those that prove it. Where the gate or preflight writes the evidence, no test is needed. None if
     the healthy run has no such evidence: then nothing can be selected.
     """
-    chosen = [one.line for one in select(criterion, settle(healthy).observed)]
+    chosen = [one.line for one in select(criterion, final_attempts(healthy).outcomes)]
     if check:
         chosen = [line for line in chosen if fnmatchcase(line.check, check)]
     if not chosen:
@@ -104,11 +104,11 @@ def settle_fate(expect: Expectation, seen: Ruled, control: Status | None, *, nar
 
 def _unclear(seen: Ruled) -> str:
     """The first error of the harness or the stack in this run; "" if there was none."""
-    line = next((one.line for one in settle(seen.evidence).observed if one.outcome is Outcome.ERROR), None)
+    line = next((one.line for one in final_attempts(seen.evidence).outcomes if one.outcome is Outcome.ERROR), None)
     if line is None:
         return ""
-    told = line.detail.get("reason") or line.detail.get("message") or "an error"
-    return f"{line.check}: {' '.join(str(told).split())[:200]}"
+    told = line.reason or line.message or "an error"
+    return f"{line.check}: {' '.join(told.split())[:200]}"
 
 
 def _reason(seen: Ruled, criterion: str) -> str:

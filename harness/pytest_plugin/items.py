@@ -18,7 +18,7 @@ from harness.pytest_plugin.evidence import SHOWN_REQUESTS, check_mark, observe
 from harness.pytest_plugin.pacing import Pace
 from harness.pytest_plugin.redaction import clean_report
 from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, NOTES, REDACT, WAITED, ItemNotes
-from harness.stack.permissions import Action, allowed
+from harness.stack.permissions import Action, Permissions
 
 ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
 _WORTH_NOTING_S = 0.01
@@ -86,11 +86,11 @@ class ItemHooks:
         item.stash[NOTES] = ItemNotes()
         context = self._config.stash[CONTEXT]
         allure_labels.label(item, context.target)
+        permissions = Permissions.on(context.info, context.target, active=context.active)
         for marker, action in ACTIONS.items():
-            if item.get_closest_marker(marker):
-                refusal = allowed(action, context.info, context.target, context.active)
-                if refusal:
-                    pytest.skip(refusal)
+            refusal = permissions.refusal(action, context.info.service_url) if item.get_closest_marker(marker) else None
+            if refusal is not None:
+                pytest.skip(str(refusal))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -113,7 +113,7 @@ class ItemHooks:
             observed.append(outcome)
         if outcome is not None and outcome.outcome == "error" and report.passed:
             report.outcome = "failed"
-            report.longrepr = str(outcome.detail["message"])
+            report.longrepr = outcome.message
         if report.failed and notes.exchanges:
             lines = "\n".join(curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:])
             report.sections.append(("the last requests, to repeat", lines))

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import pytest
 
-from harness.config import generic_target, load_target, target_from_document
+from harness.config import target_from_document
 from harness.errors import HarnessError
-from harness.machine.bundle import in_checkout, root
+from harness.machine.bundle import root
 from harness.machine.redaction import Redactor
 from harness.model import StackInfo, Target
 from harness.probes.surface import Surface, find_surface
 from harness.pytest_plugin.recorder import Recorder
 from harness.pytest_plugin.stash import CONTEXT, REDACT, Context
 from harness.run import Run, open_run, read_document
-from harness.stack import Stack, attach_url, find_stack, launch, open_stack
+from harness.stack import Stack
+from harness.stack.launcher import silent
 from harness.stack.secrets import teach_secrets
+from harness.stack.selection import TargetSelection, bring_up, find_target, select_for_pytest
 
 if TYPE_CHECKING:
     from harness.jobs.session import RunSession
@@ -102,27 +104,19 @@ class Session:
         self._opened.close()
 
     def _find_target_and_stack(self) -> tuple[Target, Stack]:
+        selection = self._select()
+        if selection.passed_over is not None:
+            sys.stderr.write(f"harness: {selection.passed_over}\n")
+        if selection.starts:
+            sys.stderr.write(f"harness: starting {selection.target.name}\n")
+        return selection.target, bring_up(selection, silent)
+
+    def _select(self) -> TargetSelection:
         options = self._config.option
-        if options.stack_file:
-            target = self._given_target(options.target) if options.target else self._target_of_run(options.run)
-            return target, open_stack(Path(options.stack_file))
-        if options.url:
-            target = load_target(options.target, root()) if options.target else generic_target(options.url)
-            return target, attach_url(target, options.url)
-        target = self._given_target(options.target)
-        running = find_stack("default")
-        if running is not None and running.target == target.name:
-            return target, open_stack(Path(running.state_dir) / _STATE)
-        sys.stderr.write(f"harness: starting {target.name}\n")
-        return target, launch(target)
-
-    def _given_target(self, given: str | None) -> Target:
-        if given is None and not in_checkout():
-            raise pytest.UsageError("no target: give --target NAME|PATH or --url URL")
-        return load_target(given or "dealradar", root())
-
-    def _target_of_run(self, run: str) -> Target:
-        return target_from_document(read_document(Path(run) / "profile.json"))
+        if not options.stack_file:
+            return select_for_pytest(target=options.target, url=options.url)
+        target = find_target(options.target) if options.target else _target_of_run(Path(options.run))
+        return TargetSelection(target=target, backend="attach", file=Path(options.stack_file))
 
     def _open_run(self, target: Target, stack: Stack, redact: Redactor) -> Run:
         given = self._config.option.run
@@ -135,13 +129,17 @@ class Session:
         return self._owned.run
 
     def _dry_context(self) -> Context:
-        target = self._given_target(self._config.option.target)
+        target = find_target(self._config.option.target)
         info = StackInfo(name="none", backend="attach", target=target.name, url="http://127.0.0.1:9", owned=False)
-        surface = Surface(paths=target.open_pages, pages=target.open_pages, openapi="")
+        surface = Surface(paths=target.pages.open, pages=target.pages.open, openapi="")
         nowhere = Path()
         return Context(
             target=target, info=info, stack_file=nowhere, run=nowhere, surface=surface, active=False, traces=False
         )
+
+
+def _target_of_run(run: Path) -> Target:
+    return target_from_document(read_document(run / "profile.json"))
 
 
 def serve_context(context: Context) -> bytes:

@@ -8,12 +8,11 @@ from pathlib import Path
 from harness.errors import HarnessError, ReportError
 from harness.report.allure import Scratch, allure_available, build_allure_report, private_folder
 from harness.report.attestation import write_attestation
-from harness.report.checklist import write_checklist
 from harness.report.html import write_page
 from harness.report.junit import write_junit
+from harness.report.markdown import write_checklist, write_summary
 from harness.report.sarif import write_sarif
 from harness.report.sources import RunFiles, read_run
-from harness.report.summary import write_summary
 from harness.run import Reading
 
 __all__ = ["RunFiles", "read_run", "write_reports"]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from harness.errors import BrokenRunError
-from harness.model import Build, Criterion, Evidence, Policy, RunRecord, Verdict
+from harness.model import Build, Evidence, Policy, RunRecord, Verdict
+from harness.model.verdict_record import verdict_from_document
 from harness.run import Reading, read_document, read_evidence, read_run_record
 
 T = TypeVar("T")
@@ -69,8 +71,8 @@ def read_run(path: Path, reading: Reading | None = None) -> RunFiles:
     return RunFiles(
         path=path,
         facts=facts,
-        verdict=_read_if_there(path / "verdict.json", Verdict),
-        policy=_read_if_there(path / "policy.json", Policy),
+        verdict=_read_verdict(path / "verdict.json", reading.lines),
+        policy=_read_as(path / "policy.json", Policy) if (path / "policy.json").is_file() else None,
         evidence=reading.lines,
         problems=reading.problems,
         evidence_sha256=reading.sha256,
@@ -78,27 +80,21 @@ def read_run(path: Path, reading: Reading | None = None) -> RunFiles:
     )
 
 
-def selects(criterion: Criterion, line: Evidence) -> bool:
-    """Does the criterion look at this line? Used to show what no criterion covers, never to rule."""
-    wanted = criterion.select
-    return (
-        (wanted.suite is None or line.suite == wanted.suite)
-        and any(fnmatchcase(line.check, pattern) for pattern in wanted.checks)
-        and (wanted.subject is None or fnmatchcase(line.subject, wanted.subject))
-    )
-
-
-def is_superseded(line: Evidence) -> bool:
-    """An earlier attempt of a test that was tried again (DESIGN 4.2)."""
-    return line.detail.get("superseded") is True
-
-
-def _read_if_there(path: Path, kind: type[T]) -> T | None:
-    return _read_as(path, kind) if path.is_file() else None
+def _read_verdict(path: Path, evidence: Sequence[Evidence]) -> Verdict | None:
+    if not path.is_file():
+        return None
+    with _naming(path):
+        return verdict_from_document(read_document(path), evidence)
 
 
 def _read_as(path: Path, kind: type[T]) -> T:
-    try:
+    with _naming(path):
         return msgspec.convert(read_document(path), kind)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path}: is not what a run keeps there ({error}); judge or run it again") from error

@@ -82,9 +82,9 @@ class SuiteProgress:
     def _take(self, line: Evidence) -> None:
         self.checks.add(line.check)
         self.broken_off |= line.check in _BROKEN_OFF and line.outcome in (Outcome.FAIL, Outcome.ERROR)
-        self.waited_s += line.detail.get("waited_s", 0.0)
+        self.waited_s += line.waited_s
         # a measured line comes before its test's outcome, a superseded one before another attempt
-        if line.test and line.outcome != Outcome.MEASURED and not line.detail.get("superseded"):
+        if line.test and line.outcome != Outcome.MEASURED and not line.superseded:
             self._done.add(line.test)
 
     def _count_collected(self) -> None:

@@ -7,6 +7,7 @@
 from harness.stack.attach import attach_url, checked_url
 from harness.stack.build import commit_of, identify_build
 from harness.stack.launcher import detach, launch, open_stack
+from harness.stack.liveness import health_problem
 from harness.stack.named import (
     Mode,
     all_stacks,
@@ -14,19 +15,18 @@ from harness.stack.named import (
     bring_down,
     bring_up,
     find_stack,
-    running_same,
     target_of,
-    unhealthy,
 )
-from harness.stack.permissions import allowed, is_loopback
+from harness.stack.permissions import Permissions, Refusal
 from harness.stack.protocol import Stack
 from harness.stack.supervisor.registry import connect_lines
 
 __all__ = [
     "Mode",
+    "Permissions",
+    "Refusal",
     "Stack",
     "all_stacks",
-    "allowed",
     "attach_name",
     "attach_url",
     "bring_down",
@@ -36,11 +36,9 @@ __all__ = [
     "connect_lines",
     "detach",
     "find_stack",
+    "health_problem",
     "identify_build",
-    "is_loopback",
     "launch",
     "open_stack",
-    "running_same",
     "target_of",
-    "unhealthy",
 ]

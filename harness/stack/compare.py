@@ -3,49 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
-from harness.errors import StackError
 from harness.model import Build, Instance, StackInfo, Target
 from harness.stack.build import fingerprint, identify_build, reported_build
 from harness.stack.ports import HOST, is_free, occupied
-from harness.stack.readiness import service_asker
-from harness.stack.supervisor.registry import read_keeper
+from harness.stack.readiness import service_problem
+from harness.stack.supervisor.registry import read_owner
 
 _SHORTEST_COMMIT = 7
 
 
-def difference(info: StackInfo, target: Target, backend: str, overrides: Mapping[str, str]) -> str:
-    """In what a running stack is not the asked-for one: target, backend, settings, build; "" if in nothing."""
-    if info.target != target.name:
-        return f"its target is {info.target}, not {target.name}"
-    if info.backend != backend:
-        return f"its backend is {info.backend}, not {backend}"
-    if dict(info.overrides) != dict(overrides):
-        return f"its --env is {_shown(info.overrides)}, not {_shown(overrides)}"
-    keeper = read_keeper(Path(info.state_dir))
-    if keeper is None or keeper.fingerprint == fingerprint(target):
-        return ""
-    was = f"{info.build.id[:12]}{' with changes' if info.build.dirty else ''}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackRequest:
+    """What a running stack must be to be used for the one that is asked for."""
+
+    target: Target
+    backend: str
+    overrides: Mapping[str, str]
+    instances: int | None = None
+    """None for any number."""
+    workers: int | None = None
+    """None for any number."""
+    tls: bool | None = None
+    """Whether it is reached over TLS; None for either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing in which what runs is not what was asked for."""
+
+    kind: Literal["target", "backend", "settings", "build", "tls", "instances", "workers", "health", "absence"]
+    text: str
+    """A clause of a sentence, for people."""
+
+
+def find_difference(info: StackInfo, request: StackRequest) -> Difference | None:
+    """The first thing in which a running stack is not the requested one; None if it is the same."""
+    if info.target != request.target.name:
+        return Difference("target", f"its target is {info.target}, not {request.target.name}")
+    if info.backend != request.backend:
+        return Difference("backend", f"its backend is {info.backend}, not {request.backend}")
+    if dict(info.overrides) != dict(request.overrides):
+        return Difference("settings", f"its --env is {_shown(info.overrides)}, not {_shown(request.overrides)}")
+    return _build_difference(info, request.target) or _shape_difference(info, request)
+
+
+def _build_difference(info: StackInfo, target: Target) -> Difference | None:
+    owner = read_owner(Path(info.state_dir))
+    if owner is None or owner.fingerprint == fingerprint(target):
+        return None
+    was = f"{info.build.id[:12]}{' with changes' if info.build.dirty else ''}" or "unknown"
     now = _named(identify_build(target))
-    return f"it runs build {was or 'unknown'}, and profile or source have changed since (now {now})"
+    return Difference("build", f"it runs build {was}, and profile or source have changed since (now {now})")
 
 
-def numbers_differ(info: StackInfo, instances: int, workers: int) -> str:
-    """In which number a running stack is not the asked-for one; "" if in none."""
-    if len(info.instances) != instances:
-        return f"it has {len(info.instances)} instances, not {instances}"
-    if len(info.workers) != workers:
-        return f"it has {len(info.workers)} workers, not {workers}"
-    return ""
-
-
-def way_differs(info: StackInfo, *, tls: bool) -> str:
-    """Whether a running stack is reached in another way than it was asked for; "" if not."""
-    if bool(info.ca_file) != tls:
-        return "it is reached without TLS, not with --tls" if tls else "it is reached over TLS (--tls)"
-    return ""
+def _shape_difference(info: StackInfo, request: StackRequest) -> Difference | None:
+    if request.tls is not None and bool(info.ca_file) != request.tls:
+        text = "it is reached without TLS, not with --tls" if request.tls else "it is reached over TLS (--tls)"
+        return Difference("tls", text)
+    if request.instances is not None and len(info.instances) != request.instances:
+        return Difference("instances", f"it has {len(info.instances)} instances, not {request.instances}")
+    if request.workers is not None and len(info.workers) != request.workers:
+        return Difference("workers", f"it has {len(info.workers)} workers, not {request.workers}")
+    return None
 
 
 def serving_at(port: int, stacks: Iterable[StackInfo]) -> StackInfo | None:
@@ -64,9 +88,12 @@ def same_service_at(port: int, target: Target) -> StackInfo | None:
         return None
     url = f"http://{HOST}:{port}"
     build = reported_build(target, url)
-    different = _other_build(build, target) or service_asker(url, target.health, target.service.timeout_s)()
-    if different:
-        raise taken(port, f"it is not known to be {target.name}: {different}")
+    different = _foreign_difference(build, target)
+    if different is None:
+        problem = service_problem(url, target.health, target.service.timeout_s)
+        different = None if problem is None else Difference("health", problem)
+    if different is not None:
+        raise occupied(port, f"it is not known to be {target.name}: {different.text}")
     return StackInfo(
         name=f"port-{port}",
         backend="attach",
@@ -78,22 +105,15 @@ def same_service_at(port: int, target: Target) -> StackInfo | None:
     )
 
 
-def taken(port: int, what: str) -> StackError:
-    """The error for a port that was asked for and is served by what is not the asked-for service."""
-    found = occupied(port).message
-    before, _, remedy = found.partition("; ")
-    return StackError(f"{before}, and {what}; {remedy}")
-
-
-def _other_build(said: Build, target: Target) -> str:
-    if not target.build_path:
-        return "the profile names no [build] path to ask"
+def _foreign_difference(said: Build, target: Target) -> Difference | None:
+    if not target.build.path:
+        return Difference("build", "the profile names no [build] path to ask")
     if said.kind == "unknown":
-        return f"it does not say at {target.build_path} which build it is"
+        return Difference("build", f"it does not say at {target.build.path} which build it is")
     ours = identify_build(target)
     if ours.kind == "commit" and not ours.dirty and len(said.id) >= _SHORTEST_COMMIT and ours.id.startswith(said.id):
-        return ""
-    return f"it says that it is build {said.id[:40]}, and the sources are {_named(ours)}"
+        return None
+    return Difference("build", f"it says that it is build {said.id[:40]}, and the sources are {_named(ours)}")
 
 
 def _named(build: Build) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from harness.errors import StartupError
 from harness.model import Instance, Target
 from harness.stack.ports import held_by_another, is_free
-from harness.stack.protocol import Backend, Place
-from harness.stack.readiness import TAIL_LINES, how_it_ended, service_asker, tail, wait_until
+from harness.stack.protocol import Backend, Endpoint
+from harness.stack.readiness import TAIL_LINES, how_it_ended, service_problem, tail, wait_until
 
 
 class PortLostError(Exception):
@@ -18,44 +18,48 @@ class PortLostError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
+class StartingCopy:
     """A copy that was started and is not yet known to be ready."""
 
     name: str
-    place: Place
+    endpoint: Endpoint
     argv: tuple[str, ...]
     pid: int | None
     begun: float
     """When it was started, on the monotonic clock; its deadline counts from here, however many start at once."""
 
 
-def await_ready(copy: Copy, target: Target, backend: Backend) -> None:
+def await_ready(copy: StartingCopy, target: Target, backend: Backend) -> None:
     """Wait until a copy answers as the profile's `[health]` says.
 
     Raises StartupError with its log's tail if it ended or is not ready in time; PortLostError if somebody took its port
     before it did.
     """
-    service, place = target.service, copy.place
-    ask = service_asker(place.url, target.health, service.timeout_s)
+    service, endpoint = target.service, copy.endpoint
     left = max(0.0, copy.begun + service.start_timeout_s - time.monotonic())
-    wait = wait_until(ask, lambda: backend.exit_status(copy.name), left)
+    wait = wait_until(
+        lambda: service_problem(endpoint.url, target.health, service.timeout_s),
+        lambda: backend.exit_status(copy.name),
+        left,
+    )
     if wait.ready:
-        if copy.pid is not None and held_by_another(place.outside, copy.pid):
+        if copy.pid is not None and held_by_another(endpoint.outside, copy.pid):
             # somebody else's answer; our process has not yet found out that its port is gone
             backend.stop(copy.name)
             raise PortLostError
         return
     spent = f"after {time.monotonic() - copy.begun:.1f} s"
     if wait.status is not None:
-        if not is_free(place.outside):
+        if not is_free(endpoint.outside):
             raise PortLostError
         said = f"the service {how_it_ended(wait.status)} {spent}, before it was ready"
     else:
         backend.stop(copy.name)
-        said = f"the service was not ready {spent} ({wait.last})"
+        said = f"the service was not ready {spent} ({wait.problem})"
     raise StartupError(
         f"{said}: `{shlex.join(copy.argv)}`; the last {TAIL_LINES} lines of its log follow",
         output=tail(backend.log(copy.name)),
+        how=said,
     )
 
 
@@ -64,11 +68,11 @@ def confirm_ready(instance: Instance, target: Target, backend: Backend, begun: f
 
     `begun` is when its start was, on the monotonic clock. Raises StartupError with its log's tail.
     """
-    said = service_asker(instance.url, target.health, target.service.timeout_s)()
-    if not said:
+    problem = service_problem(instance.url, target.health, target.service.timeout_s)
+    if problem is None:
         return
     status = backend.exit_status(instance.name)
-    how = how_it_ended(status) if status is not None else f"is so no longer: {said}"
+    how = how_it_ended(status) if status is not None else f"is so no longer: {problem}"
     raise StartupError(
         f"the service was ready, and {how} after {time.monotonic() - begun:.1f} s: "
         f"`{shlex.join(target.service.command)}`; the last {TAIL_LINES} lines of its log follow",

@@ -13,10 +13,10 @@ from harness.errors import StackError
 from harness.model import Build, Listener, Noted, Target
 from harness.stack.build import commit_of
 from harness.stack.ports import HOST, free_port, is_free, occupied
-from harness.stack.protocol import Place, Servers
-from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
+from harness.stack.protocol import Endpoint, Servers
+from harness.stack.readiness import page_problem, tail, wait_until
 from harness.stack.servers.binaries import Account, postgres_programs, servers_account, valkey_program
-from harness.stack.servers.data_cache import Kept, UnkeptError, kept_for
+from harness.stack.servers.data_cache import CachedData, NotCachedError, cached_data_for
 from harness.stack.servers.fingerprint_sources import Sources
 from harness.stack.servers.postgres import LAYOUT, Postgres, start_postgres
 from harness.stack.servers.valkey import start_valkey
@@ -44,7 +44,7 @@ class EmbeddedBackend:
         self._scratch = folders.state / "tmp"
         self._cwd = target.service.cwd
         self._sources = sources
-        self._kept: Kept | None = None
+        self._cached: CachedData | None = None
         self._postgres: Postgres | None = None
         self._superuser = ""
         self._ports: set[int] = set()
@@ -91,24 +91,30 @@ class EmbeddedBackend:
             prepared=postgres is not None and postgres.prepared,
         )
 
-    def keep_prepared(self, listen: Listener) -> Mapping[str, int]:
+    def cache_prepared(self, listen: Listener) -> Mapping[str, int]:
         """Keep the data folder, for which Postgres is started again."""
-        if self._kept is not None and self._postgres is not None:
+        if self._cached is not None and self._postgres is not None:
             try:
-                self._postgres.keep(self._kept, self._superuser)
-            except UnkeptError as error:
+                self._postgres.cache_data(self._cached, self._superuser)
+            except NotCachedError as error:
                 listen(Noted(f"the prepared data is not kept for the next stack: {error}"))
         return self._server_pids()
 
-    def place(self, wanted: int | None) -> Place:
+    def choose_endpoint(self, wanted: int | None) -> Endpoint:
         """The wanted port if it is free, else one at random that no other copy of ours has."""
         if wanted is not None and not is_free(wanted):
             raise occupied(wanted)
         port = wanted if wanted is not None else free_port(frozenset(self._ports))
         self._ports.add(port)
-        return Place(port, f"http://{HOST}:{port}")
+        return Endpoint(port, f"http://{HOST}:{port}")
 
-    def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> int | None:  # noqa: ARG002
+    def start(
+        self,
+        name: str,
+        argv: tuple[str, ...],
+        settings: Mapping[str, str],
+        endpoint: Endpoint | None,  # noqa: ARG002
+    ) -> int | None:
         """Start it in the profile's folder, as ourselves."""
         return self._supervision.spawn(
             Order(
@@ -162,18 +168,18 @@ class EmbeddedBackend:
     def _start_postgres(self, account: Account | None) -> Postgres:
         program = postgres_programs()
         if self._sources is not None:
-            self._kept = kept_for(self._sources, f"{program.key}-{LAYOUT}", account)
+            self._cached = cached_data_for(self._sources, f"{program.key}-{LAYOUT}", account)
         return start_postgres(
-            program, self._data / "postgres", self.log("postgres"), account, self._supervision, self._kept
+            program, self._data / "postgres", self.log("postgres"), account, self._supervision, self._cached
         )
 
     def _finish(self, postgres: Postgres) -> tuple[str, str]:
         try:
             url, self._superuser = postgres.finish()
         except StackError as error:
-            if self._kept is None or not postgres.prepared:
+            if self._cached is None or not postgres.prepared:
                 raise
-            self._kept.forget()
+            self._cached.forget()
             said = f"{error.message}; it was started on data kept from before, now removed: start again"
             raise StackError(said, output=error.output) from error
         self._postgres = postgres
@@ -201,16 +207,11 @@ class EmbeddedBackend:
         return ports
 
     def _await_mail(self, port: int) -> None:
-        def ask() -> str:
-            try:
-                status = get_status(HOST, port, "/messages", 2.0)
-            except (OSError, ValueError) as error:
-                return str(error)
-            return "" if status == 200 else f"it answers {status}"
-
-        wait = wait_until(ask, lambda: self._supervision.exit_status("smtp"), _MAIL_SECONDS)
+        wait = wait_until(
+            lambda: page_problem(HOST, port, "/messages"), lambda: self._supervision.exit_status("smtp"), _MAIL_SECONDS
+        )
         if not wait.ready:
-            end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
             raise StackError(
-                f"the mail sink {end} after {wait.seconds:.1f} s; its log says why", output=tail(self.log("smtp"))
+                f"the mail sink {wait.failure()} after {wait.seconds:.1f} s; its log says why",
+                output=tail(self.log("smtp")),
             )

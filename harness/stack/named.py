@@ -7,21 +7,27 @@ import fcntl
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Noted, StackInfo, Target
-from harness.stack.compare import difference, numbers_differ, same_service_at, serving_at, taken, way_differs
-from harness.stack.front_proxy import front_for
-from harness.stack.launcher import launch, open_stack, worker_count_of
-from harness.stack.liveness import is_child
+from harness.stack.compare import Difference, StackRequest, find_difference, same_service_at, serving_at
+from harness.stack.launcher import front_for, launch, open_stack, worker_count_of
+from harness.stack.liveness import health_problem
+from harness.stack.ports import occupied
 from harness.stack.protocol import Stack
-from harness.stack.readiness import service_asker
-from harness.stack.supervisor.registry import INFO, Keeper, clear, named_folder, read_info, read_keeper, read_recipe
+from harness.stack.supervisor.registry import (
+    INFO,
+    OwnerRecord,
+    clear_up,
+    named_folder,
+    read_info,
+    read_owner,
+    read_recipe,
+)
 
 Mode = Literal["reuse", "fresh", "auto"]
 """What is done about a stack that is up."""
@@ -29,7 +35,7 @@ _DOWN_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class BroughtUp:
     """What `bring_up` ended with."""
 
     info: StackInfo
@@ -39,8 +45,8 @@ class Brought:
 def find_stack(name: str) -> StackInfo | None:
     """The named stack, if its supervisor runs."""
     folder = named_folder(name)
-    keeper = read_keeper(folder)
-    if keeper is None or not keeper.alive or not (folder / INFO).is_file():
+    owner = read_owner(folder)
+    if owner is None or not owner.alive or not (folder / INFO).is_file():
         return None
     return read_info(folder / INFO)
 
@@ -78,7 +84,7 @@ def bring_up(
     port: int | None = None,
     tls: bool = False,
     mode: Mode = "auto",
-) -> Brought:
+) -> BroughtUp:
     """The named stack, running. `auto`: the one that is up if it is the same, else a new one; `fresh`: always a new
     one, instead of the one that is up; `reuse`: never a new one. What serves at a wanted `port` is used if it is the
     same, whoever started it.
@@ -86,32 +92,35 @@ def bring_up(
     Raises UsageError naming the difference if another one runs under that name, for `reuse` also if none runs or it is
     not well; what `launch` raises otherwise.
     """
-
-    def differs(info: StackInfo) -> str:
-        different = difference(info, target, backend, overrides) or way_differs(info, tls=tls)
-        return different or numbers_differ(info, instances, worker_count_of(target, workers))
-
+    request = StackRequest(
+        target=target,
+        backend=backend,
+        overrides=overrides,
+        instances=instances,
+        workers=worker_count_of(target, workers),
+        tls=tls,
+    )
     with _held(name):
         info = find_stack(name)
         if info is not None and mode == "fresh":
             _end(name)
             listen(Noted(f"ended the stack {name} that was up"))
         elif info is not None:
-            _refuse_another(info, differs(info))
+            _refuse_another(info, find_difference(info, request))
             _refuse_other_port(info, port)
-            sick = unhealthy(info)
-            if not sick:
-                return Brought(info, reused=True)
+            sick = health_problem(info)
+            if sick is None:
+                return BroughtUp(info, reused=True)
             if mode == "reuse":
                 raise UsageError(f"--mode reuse: stack {name!r} is up but not well ({sick}); leave --mode out")
             listen(Noted(f"stack {name} was up but not well ({sick}); started anew"))
             _end(name)
-        elif port is not None and (found := _at_port(port, target, mode, differs)):
+        elif port is not None and (found := _find_at_port(port, request, mode)):
             listen(Noted(f"port {port} is served by {_whose(found)}, which is the same: it is used"))
-            return Brought(found, reused=True)
+            return BroughtUp(found, reused=True)
         elif mode == "reuse":
             raise UsageError(f"--mode reuse: no stack {name!r} is up; leave --mode out to start it")
-        elif _cleared(name):
+        elif _clear_dead(name):
             listen(Noted(f"cleared up what the dead stack {name} left"))
         stack = launch(
             target,
@@ -125,54 +134,25 @@ def bring_up(
             listen=listen,
             keep=True,
         )
-        return Brought(stack.info, reused=False)
+        return BroughtUp(stack.info, reused=False)
 
 
-def running_same(
-    name: str,
-    target: Target,
-    backend: str,
-    overrides: Mapping[str, str],
-    mode: Literal["reuse", "auto"],
-    *,
-    instances: int | None = None,
-    tls: bool = False,
-) -> bool:
-    """Whether a stack of that name is up, the same, and well; where it is not, `reuse` raises UsageError with why.
-
-    It must have that number of `instances`, and `tls`, only where these are asked for.
-    """
+def find_obstacle(name: str, request: StackRequest) -> Difference | None:
+    """Why the stack of that name cannot be used for the requested one; None if it is up, the same, and well."""
     info = find_stack(name)
-    different = "nothing runs under it"
-    if info is not None:
-        asked = len(info.instances) if instances is None else instances
-        different = difference(info, target, backend, overrides) or (way_differs(info, tls=True) if tls else "")
-        different = different or numbers_differ(info, asked, len(info.workers)) or unhealthy(info)
-    if different and mode == "reuse":
-        raise UsageError(
-            f"--mode reuse: stack {name!r} cannot be used, since {different}; start it (harness up --mode fresh --name "
-            f"{name}), or leave --mode out"
-        )
-    return not different
+    if info is None:
+        return Difference("absence", "nothing runs under it")
+    different = find_difference(info, request)
+    if different is not None:
+        return different
+    problem = health_problem(info)
+    return None if problem is None else Difference("health", f"it is not well ({problem})")
 
 
 def bring_down(name: str) -> bool:
     """End a named stack, or clear up what a dead one left; returns whether there was anything."""
     with _held(name):
         return _end(name)
-
-
-def unhealthy(info: StackInfo) -> str:
-    """Why a stack's service is not ready now; "" if each instance is, the proxy in front too, and its workers live."""
-    target = read_recipe(Path(info.state_dir)).target
-    for url in dict.fromkeys([*(instance.url for instance in info.instances), info.url]):
-        said = service_asker(url, target.health, min(target.service.timeout_s, 5.0), info.ca_file)()
-        if said:
-            return f"{url}: {said}"
-    ended = [worker.name for worker in info.workers if worker.pid is not None and not is_child(worker.pid, info)]
-    if ended:
-        return f"{', '.join(ended)} has ended"
-    return "" if info.instances else "it has no instance"
 
 
 @contextlib.contextmanager
@@ -185,23 +165,24 @@ def _held(name: str) -> Iterator[None]:
         yield
 
 
-def _refuse_another(info: StackInfo, different: str) -> None:
-    if different:
+def _refuse_another(info: StackInfo, different: Difference | None) -> None:
+    if different is not None:
         raise UsageError(
-            f"stack {info.name!r} is up, but {different}; end it first (harness down --name {info.name}), "
+            f"stack {info.name!r} is up, but {different.text}; end it first (harness down --name {info.name}), "
             "give --mode fresh, or choose another --name"
         )
 
 
-def _at_port(port: int, target: Target, mode: Mode, differs: Callable[[StackInfo], str]) -> StackInfo | None:
+def _find_at_port(port: int, request: StackRequest, mode: Mode) -> StackInfo | None:
     """What runs already where the service is wanted, if it is the same; raises StackError for anything else."""
     info = serving_at(port, all_stacks())
     if info is None:
-        return same_service_at(port, target) if mode != "fresh" else None
-    different = differs(info) or unhealthy(info)
-    if different or mode == "fresh":
-        what = f"it is the stack {info.name}" + (f", but {different}" if different else "")
-        raise taken(port, f"{what} (harness down --name {info.name})")
+        return same_service_at(port, request.target) if mode != "fresh" else None
+    different = find_difference(info, request)
+    problem = different.text if different is not None else health_problem(info)
+    if problem is not None or mode == "fresh":
+        what = f"it is the stack {info.name}" + (f", but {problem}" if problem is not None else "")
+        raise occupied(port, f"{what} (harness down --name {info.name})")
     return info
 
 
@@ -215,40 +196,40 @@ def _refuse_other_port(info: StackInfo, port: int | None) -> None:
 
 
 def _end(name: str) -> bool:
-    keeper = read_keeper(named_folder(name))
-    if keeper is None:
+    owner = read_owner(named_folder(name))
+    if owner is None:
         return False
-    if not keeper.alive:
-        clear(keeper)
+    if not owner.alive:
+        clear_up(owner)
         return True
-    if not keeper.within_sight:
+    if not owner.within_sight:
         raise StackError(f"stack {name!r} runs in another container, which sees other processes; end it there")
-    if not _ended(keeper):
-        raise StackError(f"stack {name!r} does not end within {_DOWN_SECONDS:g} s; its supervisor is {keeper.pid}")
+    if not _end_supervisor(owner):
+        raise StackError(f"stack {name!r} does not end within {_DOWN_SECONDS:g} s; its supervisor is {owner.pid}")
     return True
 
 
-def _ended(keeper: Keeper) -> bool:
+def _end_supervisor(owner: OwnerRecord) -> bool:
     """Tell exactly that supervisor to end, and wait for it: a descriptor is taken first, then looked at, so that no
     recycled pid is hit."""
     try:
-        descriptor = os.pidfd_open(keeper.pid)
+        descriptor = os.pidfd_open(owner.pid)
     except ProcessLookupError:
         return True
     try:
-        if keeper.alive:
+        if owner.alive:
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)
             poll.poll(_DOWN_SECONDS * 1000)
     finally:
         os.close(descriptor)
-    return not keeper.alive
+    return not owner.alive
 
 
-def _cleared(name: str) -> bool:
-    keeper = read_keeper(named_folder(name))
-    if keeper is None or keeper.alive:
+def _clear_dead(name: str) -> bool:
+    owner = read_owner(named_folder(name))
+    if owner is None or owner.alive:
         return False
-    clear(keeper)
+    clear_up(owner)
     return True

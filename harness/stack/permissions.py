@@ -1,13 +1,14 @@
-"""What may be done to which address (DESIGN 4.1, Safety): one function, asked before anything is sent."""
+"""What may be done to which address; asked before anything but a read is sent."""
 
 from __future__ import annotations
 
-import ipaddress
 import json
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from harness.model import StackInfo, Target
+from harness.model.network import is_loopback
 
 Action = Literal["read", "load", "write", "attack", "fault"]
 _DONE = {
@@ -18,34 +19,52 @@ _DONE = {
 }
 
 
-def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine by `localhost` or a loopback address; no name is looked up."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An action that may not be done to a host, and what would allow it."""
+
+    action: Action
+    host: str
+    profile: str
+    """Where a line that allows the host belongs."""
+    active_helps: bool
+    """Whether `--active` allows it too."""
+
+    def __str__(self) -> str:
+        line = f"add to {self.profile}: [allow] hosts = [{json.dumps(self.host)}]"
+        way = f"pass --active, or {line}" if self.active_helps else line
+        return f"{_DONE[self.action]} {self.host}, which this harness did not start and nobody allowed; {way}"
 
 
-def allowed(action: Action, info: StackInfo, target: Target, active: bool) -> str | None:  # noqa: FBT001 - the contract
-    """None if `action` may be done to the stack, else the refusal, which names the line to add.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What a run may do.
 
     Reads go anywhere; a stack that we started takes everything. A loopback URL takes load, and the rest with `--active`
     or by name; any other address takes nothing but reads unless the profile names it, `--active` or not.
     """
-    url = info.behind or info.url
-    host = urlsplit(url).hostname or ""
-    named = host in {name.lower().rstrip(".") for name in target.allow_hosts}
-    if action == "read" or info.owned or named:
-        return None
-    loopback = is_loopback(url)
-    if loopback and (action == "load" or active):
-        return None
-    where = target.source or "the profile (--target FILE)"
-    line = f"add to {where}: [allow] hosts = [{json.dumps(host)}]"
-    way = f"pass --active, or {line}" if loopback else line
-    return f"{_DONE[action]} {host}, which this harness did not start and nobody allowed; {way}"
+
+    owned: bool
+    """Whether we started what is asked about."""
+    allowed: tuple[str, ...]
+    """Hosts that the profile names."""
+    active: bool
+    profile: str = ""
+    """Where the profile lies, for whoever has to add a host."""
+
+    @classmethod
+    def on(cls, info: StackInfo, target: Target, *, active: bool) -> Self:
+        """What a run may do to that stack."""
+        return cls(owned=info.owned, allowed=target.allow.hosts, active=active, profile=target.source)
+
+    def refusal(self, action: Action, url: str) -> Refusal | None:
+        """Why `action` may not be done to what is at `url`; None where it may."""
+        host = urlsplit(url).hostname or ""
+        named = host in {name.lower().rstrip(".") for name in self.allowed}
+        if action == "read" or self.owned or named:
+            return None
+        loopback = is_loopback(url)
+        if loopback and (action == "load" or self.active):
+            return None
+        profile = self.profile or "the profile (--target FILE)"
+        return Refusal(action=action, host=host, profile=profile, active_helps=loopback)

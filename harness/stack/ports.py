@@ -46,11 +46,14 @@ def hold(port: int) -> socket.socket | None:
     return held
 
 
-def occupied(port: int) -> StackError:
-    """The error for a port that was asked for and is taken."""
+def occupied(port: int, served: str | None = None) -> StackError:
+    """The error for a port that was asked for and is taken; `served` says what is found there, where that is known."""
     holder = holder_of(port)
     by = f" by pid {holder[0]} ({holder[1]})" if holder else ""
-    return StackError(f"port {port} on {HOST} is in use{by}; end that process, or leave the port free to be chosen")
+    found = f", and {served}" if served else ""
+    return StackError(
+        f"port {port} on {HOST} is in use{by}{found}; end that process, or leave the port free to be chosen"
+    )
 
 
 def holder_of(port: int) -> tuple[int, str] | None:

@@ -1,8 +1,12 @@
-"""Waiting for a process to answer: polled with growing pauses against a monotonic deadline, raced with its end."""
+"""Waiting for a process to answer: polled with growing pauses against a monotonic deadline, raced with its end.
+
+A function that is named for a problem returns what the problem is, and None where there is none.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import time
 from collections.abc import Callable
@@ -20,83 +24,97 @@ TAIL_LINES = 20
 _DRAINED_BYTES = 64 * 1024
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 
+Ping = Callable[[], str | None]
+"""Asks once: why something is not ready; None if it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """How a wait ended: ready (`status` None and not `late`), exited with a status, or too late."""
+    """How a wait ended: ready, exited with a status, or too late with a problem."""
 
     seconds: float
     status: int | None = None
-    late: bool = False
-    last: str = ""
-    """What the last try said."""
+    """How the process ended, if it did."""
+    problem: str | None = None
+    """Why it was not ready at the last try, if time ran out."""
 
     @property
     def ready(self) -> bool:
         """Whether it answered in time."""
-        return self.status is None and not self.late
+        return self.status is None and self.problem is None
+
+    def failure(self, still: str = "does not answer") -> str:
+        """What went wrong, as the end of a sentence about the process: how it ended, or what it `still` does."""
+        return how_it_ended(self.status) if self.status is not None else f"{still} ({self.problem})"
 
 
-def wait_until(ask: Callable[[], str], exit_status: Callable[[], int | None], seconds: float) -> Wait:
-    """Ask until `ask` returns "" (ready; else it says why not), the process ends, or `seconds` are over."""
+def wait_until(ping: Ping, exit_status: Callable[[], int | None], seconds: float) -> Wait:
+    """Ask until it is ready, the process ends, or `seconds` are over."""
     begun = time.monotonic()
     pause = _FIRST_PAUSE
     while True:
         status = exit_status()
         # asked after the look at the process: what answers for one that is dead must be somebody else
-        last = ask() if status is None else ""
+        problem = ping() if status is None else None
         elapsed = time.monotonic() - begun
         if status is not None:
             return Wait(elapsed, status=status)
-        if not last:
+        if problem is None:
             return Wait(elapsed)
         if elapsed >= seconds:
-            return Wait(elapsed, late=True, last=last)
+            return Wait(elapsed, problem=problem)
         time.sleep(min(pause, max(0.0, seconds - elapsed)))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
-def service_asker(url: str, health: Health, timeout: float, ca_file: str = "") -> Callable[[], str]:
-    """Asks a service of ours for its health: live and ready must answer 2xx or 3xx; without paths `/` below 500.
+def service_problem(url: str, health: Health, timeout: float, ca_file: str = "") -> str | None:
+    """Why a service of ours is not well: live and ready must answer 2xx or 3xx; without paths `/` below 500.
 
     `ca_file` vouches for an `https` URL.
     """
-    paths = [path for path in (health.live, health.ready) if path]
+    named = [path for path in (health.live, health.ready) if path]
+    paths, wrong_from = (named, 400) if named else (["/"], 500)
     address = urlsplit(url)
     tls = _tls_context(ca_file) if address.scheme == "https" else None
-
-    def ask() -> str:
-        for path in paths or ["/"]:
-            try:
-                status = get_status(address.hostname or "", address.port or 80, path, timeout, tls)
-            except (OSError, ValueError) as error:
-                return f"GET {path}: {error}"
-            if status >= (400 if paths else 500):
-                return f"GET {path}: {status}"
-        return ""
-
-    return ask
+    for path in paths:
+        try:
+            status = get_status(address.hostname or "", address.port or 80, path, timeout, tls)
+        except (OSError, ValueError) as error:
+            return f"GET {path}: {error}"
+        if status >= wrong_from:
+            return f"GET {path}: {status}"
+    return None
 
 
-def log_asker(log: Path, text: str, since: int = 0) -> Callable[[], str]:
+def page_problem(host: str, port: int, path: str, timeout: float = 2.0) -> str | None:
+    """Why a program of ours does not answer 200 there."""
+    try:
+        status = get_status(host, port, path, timeout)
+    except (OSError, ValueError) as error:
+        return str(error) or type(error).__name__
+    return None if status == 200 else f"it answers {status}"
+
+
+def watch_log(log: Path, text: str, since: int = 0) -> Ping:
     """Asks a log whether it holds a text beyond its first `since` bytes; what was read is not read again."""
     words = text.encode()
     seen = since
 
-    def ask() -> str:
+    def ping() -> str | None:
         nonlocal seen
         with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
             file.seek(seen)
             new = file.read()
             if words in new:
-                return ""
+                return None
             # the text may lie across two reads
             seen += max(0, len(new) - len(words))
         return f"its log does not say {text!r}"
 
-    return ask
+    return ping
 
 
+@functools.cache
 def _tls_context(ca_file: str) -> ssl.SSLContext:
     import ssl
 

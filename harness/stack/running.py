@@ -13,11 +13,11 @@ from typing import Self
 
 from harness.errors import GroundError, StackError, StartupError
 from harness.model import Instance, StackInfo, Target, Worker
-from harness.stack.copies import Copy, PortLostError, await_ready
+from harness.stack.copies import PortLostError, StartingCopy, await_ready
 from harness.stack.ports import occupied
-from harness.stack.protocol import Backend, Place
-from harness.stack.readiness import TAIL_LINES, how_it_ended, log_asker, tail, wait_until
-from harness.stack.settings import Words, service_settings
+from harness.stack.protocol import Backend, Endpoint
+from harness.stack.readiness import TAIL_LINES, how_it_ended, tail, wait_until, watch_log
+from harness.stack.settings import PlaceholderValues, service_settings
 from harness.stack.supervisor.client import Supervision
 from harness.stack.supervisor.process import MARK
 from harness.stack.supervisor.registry import write_info
@@ -38,14 +38,14 @@ class RunningStack:
         self,
         target: Target,
         info: StackInfo,
-        words: Words,
+        placeholders: PlaceholderValues,
         open_backend: Callable[[], tuple[Supervision, Backend]],
         *,
         mark: str = "",
     ) -> None:
         self._target = target
         self._info = info
-        self._words = words
+        self._placeholders = placeholders
         self._open_backend = open_backend
         self._opened: tuple[Supervision, Backend] | None = None
         self._mark = f"-{mark}" if mark else ""
@@ -132,7 +132,7 @@ class RunningStack:
         backend = self._open()[1]
         for number, template in enumerate(commands, 1):
             name = f"{key.replace('_', '-')}-{number}"
-            argv = self._words.command(template, f"service.{key}")
+            argv = self._placeholders.fill_command(template, f"service.{key}")
             self._start(name, argv, settings, None)
             status = backend.wait(name, _PREPARE_SECONDS)
             if status != 0:
@@ -158,13 +158,12 @@ class RunningStack:
         """
         backend, ready = self._open()[1], self._target.workers.ready
         log = Path(worker.log)
-        asker = log_asker(log, ready) if ready else lambda: ""
-        wait = wait_until(asker, lambda: backend.exit_status(worker.name), self._target.service.start_timeout_s)
+        ping = watch_log(log, ready) if ready else lambda: None
+        wait = wait_until(ping, lambda: backend.exit_status(worker.name), self._target.service.start_timeout_s)
         if wait.ready:
             return replace(worker, ready_bytes=log.stat().st_size) if ready else worker
-        how = how_it_ended(wait.status) if wait.status is not None else f"is not ready: {wait.last}"
         raise StartupError(
-            f"worker `{shlex.join(self._worker_argv())}` {how} after {wait.seconds:.1f} s; "
+            f"worker `{shlex.join(self._worker_argv())}` {wait.failure('is not ready')} after {wait.seconds:.1f} s; "
             f"the last {TAIL_LINES} lines of its log follow",
             output=tail(log),
         )
@@ -172,30 +171,36 @@ class RunningStack:
     def start_copies(
         self,
         overrides: Mapping[str, str],
-        wanted: Sequence[Place | None],
+        wanted: Sequence[Endpoint | None],
         *,
         public: str = "",
         meanwhile: Callable[[tuple[str, ...]], None] | None = None,
     ) -> tuple[Instance, ...]:
-        """Start a copy at each wanted place, or (None) at one of its own choice; returns them ready.
+        """Start a copy at each wanted endpoint, or (None) at one of its own choice; returns them ready.
 
         `public` is the URL that they are told; without one each is told its own. All begin before any is waited for;
         `meanwhile` is called in between, with their URLs. A port that somebody took between its choice and its use is
         given up for another; where it was wanted, that is a StackError, and no fault of the service.
         """
-        begun = [(self._begin_copy(self._next_name("service"), overrides, place, public), place) for place in wanted]
+        begun = [
+            (self._begin_copy(self._next_name("service"), overrides, endpoint, public), endpoint) for endpoint in wanted
+        ]
         if meanwhile is not None:
-            meanwhile(tuple(copy.place.url for copy, _ in begun))
-        return tuple(self._await_copy(copy, overrides, place, public) for copy, place in begun)
+            meanwhile(tuple(copy.endpoint.url for copy, _ in begun))
+        return tuple(self._await_copy(copy, overrides, endpoint, public) for copy, endpoint in begun)
 
-    def _begin_copy(self, name: str, overrides: Mapping[str, str], wanted: Place | None, public: str) -> Copy:
-        place = replace(wanted or self._open()[1].place(None), public=public)
-        argv = self._words.at(place).command(self._target.service.command, "service.command")
+    def _begin_copy(
+        self, name: str, overrides: Mapping[str, str], wanted: Endpoint | None, public: str
+    ) -> StartingCopy:
+        endpoint = replace(wanted or self._open()[1].choose_endpoint(None), public=public)
+        argv = self._placeholders.at(endpoint).fill_command(self._target.service.command, "service.command")
         begun = time.monotonic()
-        pid = self._start(name, argv, service_settings(self._target, self._words, place, overrides), place)
-        return Copy(name=name, place=place, argv=argv, pid=pid, begun=begun)
+        pid = self._start(name, argv, service_settings(self._target, self._placeholders, endpoint, overrides), endpoint)
+        return StartingCopy(name=name, endpoint=endpoint, argv=argv, pid=pid, begun=begun)
 
-    def _await_copy(self, first: Copy, overrides: Mapping[str, str], wanted: Place | None, public: str) -> Instance:
+    def _await_copy(
+        self, first: StartingCopy, overrides: Mapping[str, str], wanted: Endpoint | None, public: str
+    ) -> Instance:
         copy = first
         for attempt in range(2, _PORT_TRIES + 2):
             try:
@@ -211,12 +216,12 @@ class RunningStack:
                 self._started.add(copy.name)
             log = self._open()[1].log(copy.name)
             size = log.stat().st_size if log.exists() else None
-            return Instance(url=copy.place.url, pid=copy.pid, log=str(log), name=copy.name, ready_bytes=size)
+            return Instance(url=copy.endpoint.url, pid=copy.pid, log=str(log), name=copy.name, ready_bytes=size)
         raise StackError(f"no port stayed free in {_PORT_TRIES} tries; end what takes them")
 
     def _worker_argv(self) -> tuple[str, ...]:
-        words = self._words.at(Place(int(self._info.settings["PORT"]), self._info.url))
-        return words.command(self._target.workers.command, "workers.command")
+        placeholders = self._placeholders.at(Endpoint(int(self._info.settings["PORT"]), self._info.url))
+        return placeholders.fill_command(self._target.workers.command, "workers.command")
 
     def _next_name(self, kind: str) -> str:
         with self._lock:
@@ -230,9 +235,11 @@ class RunningStack:
             self._started.remove(name)
         self._open()[1].stop(name)
 
-    def _start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], place: Place | None) -> int | None:
+    def _start(
+        self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: Endpoint | None
+    ) -> int | None:
         try:
-            return self._open()[1].start(name, argv, settings, place)
+            return self._open()[1].start(name, argv, settings, endpoint)
         except GroundError:
             raise
         except StackError as error:

@@ -12,7 +12,7 @@ from harness.load.observations import failed_observations, observations
 from harness.load.scenario import plan_for, scenario
 from harness.model import Observation, Outcome
 from harness.pytest_plugin import CONTEXT
-from harness.stack import allowed
+from harness.stack import Permissions
 
 ATTEMPTS = 2
 """A generator that was late measured nothing; what is repeated is the measurement, never a result."""
@@ -61,9 +61,10 @@ def repeated(attempt: int, reason: str) -> Observation:
 )
 def test_the_usual_load_is_answered(plan, stack, target, record, pytestconfig):
     context = pytestconfig.stash[CONTEXT]
-    refusal = allowed("load", context.info, target, context.active)
-    if refusal:
-        pytest.skip(refusal)
+    permissions = Permissions.on(context.info, target, active=context.active)
+    refusal = permissions.refusal("load", context.info.service_url)
+    if refusal is not None:
+        pytest.skip(str(refusal))
     for attempt in range(1, ATTEMPTS + 1):
         try:
             result = run_load(plan, folder=context.run, on_start=stack.own_process)

@@ -20,11 +20,11 @@ from harness.model import Outcome
 from harness.runner.startup_checks import still_running
 from harness.stack import launch
 from harness.stack.docker.images import find_image
-from harness.stack.docker.orphans import KEEPER_LABEL, sweep_docker
+from harness.stack.docker.orphans import OWNER_LABEL, sweep_docker
 from harness.stack.docker.watcher import STACK_LABEL
-from harness.stack.orphans import find_left, take_left
+from harness.stack.orphans import find_orphans, remove_orphans
 from harness.stack.supervisor.process import MARK, process_stat
-from harness.stack.supervisor.registry import keeper_of, sweep
+from harness.stack.supervisor.registry import make_owner_record, sweep
 from tests.docker_target import Relay, get, left_of, target_in
 from tests.stack_target import eventually
 
@@ -118,9 +118,9 @@ def test_what_is_left_since_the_daemon_was_gone_is_named_and_taken_later(
         relay.cut()
     assert left_of(engine, mark)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.socket}")
-    left = tuple(one for one in find_left() if one.mark == mark)
+    left = tuple(one for one in find_orphans() if one.mark == mark)
     assert {one.kind for one in left} == {"container", "network", "volume"}
-    assert take_left(left) == ()
+    assert remove_orphans(left) == ()
     assert left_of(engine, mark) == []
 
 
@@ -142,24 +142,24 @@ def test_a_stop_after_the_supervisor_was_killed_removes_all(engine: Any, tmp_pat
     assert left_of(engine, mark) == []
 
 
-def test_what_a_dead_keeper_left_is_swept_and_what_a_living_one_has_is_not(engine: Any) -> None:
+def test_what_a_dead_owner_left_is_swept_and_what_a_living_one_has_is_not(engine: Any) -> None:
     here = process_stat(os.getpid())
     assert here is not None
-    dead = keeper_of("dead", os.getpid(), here[2] + 1, (), "")
-    living = keeper_of("living", os.getpid(), here[2], (), "")
+    dead = make_owner_record("dead", os.getpid(), here[2] + 1, (), "")
+    living = make_owner_record("living", os.getpid(), here[2], (), "")
     image = find_image(engine, "python")
     containers = [
-        engine.client.containers.create(image, labels={KEEPER_LABEL: msgspec.json.encode(keeper).decode()})
-        for keeper in (dead, living)
+        engine.client.containers.create(image, labels={OWNER_LABEL: msgspec.json.encode(owner).decode()})
+        for owner in (dead, living)
     ]
     name = f"harness-test-{secrets.token_hex(4)}"
-    label = {KEEPER_LABEL: msgspec.json.encode(dead).decode()}
+    label = {OWNER_LABEL: msgspec.json.encode(dead).decode()}
     engine.client.networks.create(name, labels=label)
     engine.client.volumes.create(name, labels=label)
     try:
-        left = {one.name for one in find_left()}
+        left = {one.name for one in find_orphans()}
         assert [one.name in left for one in containers] == [True, False]
-        assert {one.kind for one in find_left() if one.name == name} == {"network", "volume"}
+        assert {one.kind for one in find_orphans() if one.name == name} == {"network", "volume"}
         sweep_docker(engine)
         ids = {entry["Id"] for entry in engine.client.api.containers(all=True)}
         assert [one.id in ids for one in containers] == [False, True]

@@ -15,8 +15,7 @@ import pytest
 
 from harness.cli.main import run_command
 from harness.config import generic_target
-from harness.model import StackInfo
-from harness.stack import allowed
+from harness.stack import Permissions
 from harness.stack.ports import free_port
 from tests.gate_target import Small, make_small
 from tests.stack_target import eventually, listens
@@ -249,12 +248,12 @@ class TestAddressesElsewhere:
     @pytest.mark.parametrize("action", ["load", "write", "attack", "fault"])
     def test_nothing_but_reads_without_the_profiles_word(self, action: str, active: bool) -> None:  # noqa: FBT001
         url = "http://service.example"
-        info = StackInfo(name="x", backend="attach", target="generic", url=url, owned=False)
-        said = allowed(action, info, generic_target(url), active)
-        assert said is not None
-        assert '[allow] hosts = ["service.example"]' in said
-        assert "--active" not in said
-        assert allowed("read", info, generic_target(url), active) is None
+        permissions = Permissions(owned=False, allowed=generic_target(url).allow.hosts, active=active)
+        refusal = permissions.refusal(action, url)
+        assert refusal is not None
+        assert '[allow] hosts = ["service.example"]' in str(refusal)
+        assert "--active" not in str(refusal)
+        assert permissions.refusal("read", url) is None
 
     def test_load_is_refused_before_anything_is_sent(self, capsys: pytest.CaptureFixture[str]) -> None:
         # a name of RFC 6761 that nobody can register: were it looked up, the error would be another one

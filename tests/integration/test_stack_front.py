@@ -24,7 +24,7 @@ from harness.probes.timed_get import TimedConnection
 from harness.proxy import running_proxy
 from harness.proxy.program import behind_tls, plain
 from harness.pytest_plugin.attribution import silent_part
-from harness.stack import Stack, launch, open_stack, unhealthy
+from harness.stack import Stack, health_problem, launch, open_stack
 from tests.scripted_server import Line, ScriptedServer
 from tests.stack_desk import Desk
 from tests.stack_target import eventually, folders_of, listens, marked_processes, small_target
@@ -39,10 +39,10 @@ sys.exit(main())
 
 LOAD = """\
 import sys
-from harness.load.connections import Wire
+from harness.load.connections import ConnectionPool
 url, ca_file = sys.argv[1:]
 for authority in (ca_file, ""):
-    wire = Wire(url, 10.0, authority)
+    wire = ConnectionPool(url, 10.0, authority)
     status = wire.send(wire.request_bytes("GET", "/", {}) + b"\\r\\n").status
     print(getattr(status, "name", status))
 """
@@ -210,15 +210,15 @@ def test_up_status_logs_and_down_know_it(desk: Desk) -> None:
 def test_a_proxy_that_is_gone_is_the_stacks_fault_and_noticed(desk: Desk) -> None:
     desk.up("--instances", "2")
     info = info_of(desk)
-    assert unhealthy(info) == ""
+    assert health_problem(info) is None
     assert silent_part(info) is None
     os.kill(info.pids["front"], signal.SIGKILL)
     assert eventually(lambda: not listens(port_of(info.url)))
     assert silent_part(info) == "proxy in front"
-    assert unhealthy(info).startswith(f"{info.url}: GET /live")
+    assert (health_problem(info) or "").startswith(f"{info.url}: GET /live")
     _, err = desk.up("--instances", "2")
     assert "was up but not well" in err
-    assert unhealthy(info_of(desk)) == ""
+    assert health_problem(info_of(desk)) is None
 
 
 def test_another_way_to_the_service_is_another_stack(desk: Desk) -> None:

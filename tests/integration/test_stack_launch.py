@@ -261,7 +261,7 @@ def test_a_worker_that_exits_is_a_failed_start(tmp_path: Path) -> None:
 
 def test_a_worker_that_never_says_that_it_works_is_a_failed_start(tmp_path: Path) -> None:
     target = small_target(tmp_path, workers=workers(ready="never said"), start_timeout_s=1.0)
-    with pytest.raises(StartupError, match="is not ready: its log does not say 'never said' after") as caught:
+    with pytest.raises(StartupError, match="is not ready \\(its log does not say 'never said'\\) after") as caught:
         launch(target)
     assert "waiting for work" in caught.value.output
 

@@ -10,6 +10,7 @@ import pytest
 
 from harness.cli.main import COMMANDS, Commands
 from tests.pages import PAGES, ROOT, blocks, read, rows, section
+from tools.check_citations import anchors_of
 
 OWN_PLACES = re.compile(r"/work/|/root/|/tmp/docs")
 
@@ -84,13 +85,6 @@ def test_a_command_that_does_not_exist_is_found(command):
     assert wrong_with(command) != ""
 
 
-def anchors(page: Path) -> set[str]:
-    """Anchors of a page's headings, as GitHub makes them."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(page):
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
@@ -100,7 +94,8 @@ def test_every_relative_link_leads_somewhere(page):
             continue
         name, _, anchor = link.partition("#")
         place = (page.parent / name).resolve() if name else page
-        if not place.exists() or ROOT not in (place, *place.parents) or (anchor and anchor not in anchors(place)):
+        known = anchors_of(place.read_text(encoding="utf-8")) if anchor and place.is_file() else frozenset()
+        if not place.exists() or ROOT not in (place, *place.parents) or (anchor and anchor not in known):
             broken.append(link)
     assert broken == []
 

@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from harness.errors import SafetyError, UsageError
-from harness.probes.exchange import Attempt, curl_line
-from harness.probes.http import RecordingClient, ServiceUnavailable, exchange_of, is_loopback
+from harness.probes.exchange import SentRequest, curl_line
+from harness.probes.http import RecordingClient, ServiceUnavailable, exchange_of
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -179,23 +179,6 @@ def test_a_refused_connection_is_the_services() -> None:
             client.get("/")
 
 
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("http://127.0.0.1:80/", True),
-        ("http://127.9.9.9", True),
-        ("http://[::1]:8000", True),
-        ("http://localhost", True),
-        ("http://localhost.example.org", False),
-        ("http://127.0.0.1.example.org", False),
-        ("http://10.0.0.1", False),
-        ("", False),
-    ],
-)
-def test_loopback(url: str, *, expected: bool) -> None:
-    assert is_loopback(url) is expected
-
-
 # --- curl ----------------------------------------------------------------------------------------------------------
 
 
@@ -207,9 +190,9 @@ def words_of(line: str) -> list[str]:
     return ran.stdout.decode().split("\0")[:-1]
 
 
-def attempt(method: str = "GET", url: str = "http://h/x", body: bytes = b"", **headers: str) -> Attempt:
+def attempt(method: str = "GET", url: str = "http://h/x", body: bytes = b"", **headers: str) -> SentRequest:
     lines = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return Attempt(method=method, url=url, request_headers=lines, request_bytes=body, request_size=len(body))
+    return SentRequest(method=method, url=url, request_headers=lines, request_bytes=body, request_size=len(body))
 
 
 def test_a_plain_get_is_a_plain_line() -> None:

@@ -16,7 +16,8 @@ from harness.prove.wire.json_paths import change_at, nodes_of, parse_json, parse
 from harness.prove.wire.mutant import mutation_for
 from harness.prove.wire.operations import Operations
 from harness.prove.wire.operators import OPERATORS, facet_of
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 from tests.prove_exchanges import wire
 
 NAMES = st.sampled_from(["id", "items", "title", "a.b", "", "$", 'q"uote', "[x]", "\ud800"]) | st.text(max_size=4)

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg import sql
 
-from harness.preflight.check import Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, nothing_to_ask, unknown, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 from harness.stack.servers.postgres import SUPERUSER
 
@@ -47,10 +47,10 @@ class _Index:
     ready: bool
 
 
-def check_indexes(scene: Scene) -> Finding:
+def check_indexes(scene: Scene) -> ReadinessFinding:
     """Every index of the schema `public` was finished, and every B-tree among them is sound."""
     url = database_address(scene)
-    if isinstance(url, Finding):
+    if isinstance(url, ReadinessFinding):
         return url
     password = scene.info.secrets.get("postgres_superuser") if scene.info.owned else None
     if password is None:
@@ -128,3 +128,15 @@ def _as_superuser(url: str, password: str) -> str:
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=f"{SUPERUSER}:{quote(password, safe='')}@{place}").geturl()
+
+
+CHECKS = (
+    Check(
+        id="preflight.indexes",
+        order=130,
+        subject="postgres",
+        title="indexes sound",
+        ask=check_indexes,
+        live=True,
+    ),
+)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from harness.model import Manifest
-from harness.preflight.check import Finding, Scene, fine, nothing_to_ask, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, nothing_to_ask, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 
 _SHOWN = 6
@@ -36,12 +36,12 @@ class LiveIndex:
     sound: bool
 
 
-def check_schema(scene: Scene) -> Finding:
+def check_schema(scene: Scene) -> ReadinessFinding:
     """The live catalogue against the manifest; every difference is named."""
     manifest, url = scene.target.manifest, database_address(scene)
     if manifest is None:
         return nothing_to_ask("the profile names no manifest of the schema")
-    if isinstance(url, Finding):
+    if isinstance(url, ReadinessFinding):
         return url
     begun = time.perf_counter()
     with connect_database(url) as connection:
@@ -98,3 +98,15 @@ def differences(
 
 def _phrase(on: str, unique: bool) -> str:  # noqa: FBT001 - data, not a switch
     return f"{'unique' if unique else 'not unique'} on {on}"
+
+
+CHECKS = (
+    Check(
+        id="preflight.schema",
+        order=120,
+        subject="postgres",
+        title="schema as declared",
+        ask=check_schema,
+        live=True,
+    ),
+)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from harness.preflight.check import Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, nothing_to_ask, unknown, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 
 MOST_USED = 0.8
@@ -55,10 +55,10 @@ class Sequence:
         return (self.last - self.first) / ((self.end - self.first) or 1)
 
 
-def check_sequences(scene: Scene) -> Finding:
+def check_sequences(scene: Scene) -> ReadinessFinding:
     """Every sequence of the database, identity and serial columns' included, against what its column can hold."""
     url = database_address(scene)
-    if isinstance(url, Finding):
+    if isinstance(url, ReadinessFinding):
         return url
     begun = time.perf_counter()
     with connect_database(url) as connection:
@@ -95,3 +95,15 @@ def read_sequences(connection: psycopg.Connection) -> Iterator[Sequence]:
 def _told(sequence: Sequence) -> str:
     where = sequence.column or sequence.name
     return f"{where} has used {sequence.used:.1%}, {0 if sequence.used > 1 else sequence.left} are left"
+
+
+CHECKS = (
+    Check(
+        id="preflight.sequences",
+        order=150,
+        subject="postgres",
+        title="sequences far from their end",
+        ask=check_sequences,
+        live=True,
+    ),
+)

@@ -16,7 +16,17 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import psycopg
 import redis
 
-from harness.preflight.check import CannotAskError, Finding, Scene, absent, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import (
+    CannotAskError,
+    Check,
+    ReadinessFinding,
+    Scene,
+    absent,
+    fine,
+    nothing_to_ask,
+    unknown,
+    wrong,
+)
 from harness.stack.servers.clients import TIMEOUT_S, connect_cache
 
 _FULL = 0.9
@@ -24,12 +34,12 @@ _SAVES = ("rdb_last_bgsave_status", "aof_last_bgrewrite_status", "aof_last_write
 _TABLES = "select tablename from pg_catalog.pg_tables where schemaname = 'public' and tablename = any(%s)"
 
 
-def check_database(scene: Scene) -> Finding:
+def check_database(scene: Scene) -> ReadinessFinding:
     """A connection, its version, and the tables that the profile names, counted."""
     url = database_address(scene)
-    if isinstance(url, Finding):
+    if isinstance(url, ReadinessFinding):
         return url
-    expected = scene.target.tables
+    expected = scene.target.preflight.tables
     begun = time.perf_counter()
     with connect_database(url) as connection:
         took = time.perf_counter() - begun
@@ -51,7 +61,7 @@ def check_database(scene: Scene) -> Finding:
     return fine(f"PostgreSQL {version} answers; {counted}", value=took, unit="s", detail=told)
 
 
-def database_address(scene: Scene) -> str | Finding:
+def database_address(scene: Scene) -> str | ReadinessFinding:
     """The URL of a Postgres to ask, or why there is none."""
     url = scene.info.database_url
     if url is None:
@@ -73,7 +83,7 @@ def connect_database(url: str) -> psycopg.Connection:
         ) from error
 
 
-def check_cache_server(scene: Scene) -> Finding:
+def check_cache_server(scene: Scene) -> ReadinessFinding:
     """A PING, how much memory is used of how much, what happens when it is full, and whether saving works."""
     url = scene.info.redis_url
     if url is None:
@@ -123,7 +133,7 @@ def _cache_silent(url: str, error: Exception) -> CannotAskError:
     )
 
 
-def check_smtp(scene: Scene) -> Finding:
+def check_smtp(scene: Scene) -> ReadinessFinding:
     """The mail server's greeting, EHLO and NOOP, and whether it offers STARTTLS; no mail is sent."""
     url = scene.info.smtp_url
     if url is None:
@@ -155,7 +165,7 @@ def check_smtp(scene: Scene) -> Finding:
         )
     encrypted = parts.scheme == "smtps" or "starttls" in extensions
     how = "over TLS" if parts.scheme == "smtps" else "offers STARTTLS" if encrypted else "no STARTTLS"
-    if scene.target.starttls and not encrypted:
+    if scene.target.preflight.starttls and not encrypted:
         return wrong(
             "the mail server offers no STARTTLS: mails and passwords would travel in the open",
             "give it a certificate, or use smtps",
@@ -166,7 +176,7 @@ def check_smtp(scene: Scene) -> Finding:
     return fine(f"the mail server greets and answers; {how}", value=took, unit="s", detail=told)
 
 
-def _no_server(scene: Scene, key: str, need: str, name: str) -> Finding:
+def _no_server(scene: Scene, key: str, need: str, name: str) -> ReadinessFinding:
     """Why there is no address: the profile has none of it, or somebody else knows it."""
     if key in scene.target.absent:
         return absent(scene.target, key, "")
@@ -177,3 +187,31 @@ def _no_server(scene: Scene, key: str, need: str, name: str) -> Finding:
 
 def _place(parts: SplitResult, port: int) -> str:
     return f"{unquote(parts.hostname or '')}:{parts.port or port}"
+
+
+CHECKS = (
+    Check(
+        id="preflight.database",
+        order=110,
+        subject="postgres",
+        title="database and tables",
+        ask=check_database,
+        live=True,
+    ),
+    Check(
+        id="preflight.cache_server",
+        order=160,
+        subject="valkey",
+        title="cache server and memory",
+        ask=check_cache_server,
+        live=True,
+    ),
+    Check(
+        id="preflight.smtp",
+        order=170,
+        subject="smtp",
+        title="mail server",
+        ask=check_smtp,
+        live=True,
+    ),
+)

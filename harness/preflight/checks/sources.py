@@ -6,11 +6,11 @@ import ast
 import warnings
 from pathlib import Path
 
-from harness.preflight.check import Finding, Scene, nothing_to_ask
+from harness.preflight.check import Check, ReadinessFinding, Scene, nothing_to_ask
 from harness.preflight.files import not_here, own_files, tally
 
 
-def check_sources(scene: Scene) -> Finding:
+def check_sources(scene: Scene) -> ReadinessFinding:
     """Every Python file of the service compiles."""
     skipped = not_here(scene)
     if skipped is not None:
@@ -32,3 +32,14 @@ def _python_problem(path: Path, top: Path) -> str:
         what = error.msg if isinstance(error, SyntaxError) else str(error)
         return f"{path.relative_to(top)}{line}: {what}"
     return ""
+
+
+CHECKS = (
+    Check(
+        id="preflight.sources",
+        order=30,
+        subject="service",
+        title="sources compile",
+        ask=check_sources,
+    ),
+)

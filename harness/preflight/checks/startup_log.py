@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.model import Instance, StackInfo, Worker
-from harness.preflight.check import Finding, Scene, fine, unknown, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, unknown, wrong
 
 _MOST_BYTES = 2**22
 _SHOWN = 3
@@ -32,7 +32,7 @@ _WORD = re.compile(
 _SAID_SO = re.compile(r"^Traceback \(most recent call last\):|\b[A-Z]\w*Warning: ")
 
 
-def check_clean_start(scene: Scene) -> Finding:
+def check_clean_start(scene: Scene) -> ReadinessFinding:
     """The logs of the service and its workers, from their start until they were ready."""
     logs = dict(_logs(scene.info))
     if not logs:
@@ -42,7 +42,7 @@ def check_clean_start(scene: Scene) -> Finding:
         for number, line in enumerate(text.splitlines(), 1):
             count += 1
             said = complaint(line)
-            if said and any(text in line for text in scene.target.known_warnings):
+            if said and any(text in line for text in scene.target.preflight.known_warnings):
                 known += 1
             elif said:
                 complaints.append(f"{name}:{number}: {said}")
@@ -107,3 +107,15 @@ def _logs(info: StackInfo) -> Iterator[tuple[str, str]]:
             most = _MOST_BYTES if process.ready_bytes is None else min(process.ready_bytes, _MOST_BYTES)
             with log.open("rb") as file:
                 yield log.name, file.read(most).decode(errors="replace")
+
+
+CHECKS = (
+    Check(
+        id="preflight.clean_start",
+        order=190,
+        subject="service",
+        title="start without warnings",
+        ask=check_clean_start,
+        live=True,
+    ),
+)

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.load import LoadResult
 from harness.load.observations import observations
-from harness.load.result import ALL, CanaryResult, Endpoint, Generator, Quantile
+from harness.load.result import ALL, CanaryResult, EndpointFigures, Generator, Quantile
 from harness.model import Observation, Outcome
 from harness.prove.gate_lies.registry import register
 from harness.prove.gate_lies.small_run import judged, passed
@@ -68,7 +68,7 @@ def load_run(*, sent: int = EXPECTED, lateness_ms: float = 2.0) -> tuple[Observa
     """What the load instrument says of a run in which so many requests were sent, so late."""
     quantiles = {name: Quantile(value=100.0, interval=(90.0, 120.0)) for name in ("p50", "p95", "p99")}
     service = dict.fromkeys(quantiles, 99.0)
-    endpoint = Endpoint(
+    endpoint = EndpointFigures(
         count=sent, timed=sent, errors=0, kinds={}, latency=quantiles, latency_max_ms=130.0, service_ms=service
     )
     generator = Generator(
@@ -97,7 +97,7 @@ def load_run(*, sent: int = EXPECTED, lateness_ms: float = 2.0) -> tuple[Observa
             canary=CanaryResult(pause_ms=300.0, seen_ms=296.0, requests=6, seen=True),
             steps=(),
             timeline=(),
-            ended_early="",
+            ended_early=None,
             complete=sent == EXPECTED,
         )
     )

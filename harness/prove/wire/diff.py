@@ -6,7 +6,9 @@ from contextlib import suppress
 
 from harness.machine.redaction import Redactor
 from harness.prove.wire.json_paths import NotJsonError, parse_json, write_json
-from harness.proxy.exchange import Answer, Headers, Request
+from harness.proxy.exchange import Headers
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 _MOST = 200
 _AROUND = 40

@@ -14,7 +14,8 @@ from harness.prove.wire.facets import NOBODYS, Exchange
 from harness.prove.wire.json_paths import Json
 from harness.prove.wire.mutant import mutation_for
 from harness.prove.wire.operators.json_body import json_of
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 _READS = ("GET", "HEAD")
 _CONTENT = "content-type"

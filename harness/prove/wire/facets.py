@@ -13,7 +13,8 @@ from harness.prove.wire.operations import Operations, content_type
 from harness.prove.wire.operators.json_body import field_facet, json_of
 from harness.prove.wire.operators.operator import header_facet
 from harness.prove.wire.operators.page import is_page
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 NOBODYS = frozenset(
     {

@@ -11,7 +11,9 @@ from harness.prove.model import Defect
 from harness.prove.wire import diff
 from harness.prove.wire.operations import Operations, Place
 from harness.prove.wire.operators import OPERATORS, Mutation, mutation_of
-from harness.proxy.exchange import Answer, Request, Send
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
+from harness.proxy.exchange import Send
 
 _CODING = "Accept-Encoding"
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from harness.prove.model import Where
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 _MOST_CACHED = 10_000
 _PARAMETER = re.compile(r"\\\{[^/{}]*\\\}")

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from harness.prove.wire.facets import Sample, Seen, seen_of
 from harness.prove.wire.operations import Operations
-from harness.proxy import Answer, Request, Send
+from harness.proxy import ProxiedAnswer as Answer
+from harness.proxy import ProxiedRequest as Request
+from harness.proxy import Send
 from harness.pytest_plugin.timeline import Journal, Span
 
 _MOST_SAMPLES = 2000

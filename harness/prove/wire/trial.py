@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from harness.judge.select import settle
+from harness.judge.select import final_attempts
 from harness.model import Evidence, Listener, Outcome, PhaseBegan, Status
 from harness.prove.controls import Controls, alarms_of
 from harness.prove.events import TrafficRecorded
@@ -145,13 +145,13 @@ class WireProof:
             return Fate.MISATTRIBUTED, f"{one.check} on {one.subject}, which does not speak of it"
         errors = [line for line in ruled.evidence if line.outcome is Outcome.ERROR]
         if errors:
-            return Fate.INCONCLUSIVE, f"{errors[0].check}: {errors[0].detail.get('message', '')}"[:200]
+            return Fate.INCONCLUSIVE, f"{errors[0].check}: {errors[0].message}"[:200]
         return Fate.SURVIVED, f"{len({line.test for line in ruled.evidence})} tests saw it, and none failed"
 
     def _was_green(self, failed: Evidence) -> bool:
         return any(
             one.line.test == failed.test and one.line.check == failed.check and one.outcome is Outcome.PASS
-            for one in settle(self.healthy.evidence).observed
+            for one in final_attempts(self.healthy.evidence).outcomes
         )
 
     def _noticed_at(self, defect: Defect, ruled: Ruled) -> tuple[str, ...]:
@@ -176,7 +176,7 @@ def _unapplied(mutant: WireMutant) -> tuple[Fate, str]:
 
 
 def _failures(evidence: Iterable[Evidence]) -> list[Evidence]:
-    return [one.line for one in settle(evidence).observed if one.outcome is Outcome.FAIL]
+    return [one.line for one in final_attempts(evidence).outcomes if one.outcome is Outcome.FAIL]
 
 
 def _numbered(lines: Iterable[Evidence]) -> tuple[Evidence, ...]:

@@ -21,7 +21,7 @@ _HINT = "or use --stack embedded; `harness doctor` says what this machine lacks"
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class DockerEngine:
     """A daemon that answers."""
 
     client: Any
@@ -34,7 +34,7 @@ class Engine:
         self.client.close()
 
 
-def connect_engine(seconds: float = _SECONDS) -> Engine:
+def connect_engine(seconds: float = _SECONDS) -> DockerEngine:
     """The daemon that DOCKER_HOST names, else the one at a usual place. Raises StackError if none answers.
 
     `seconds` is how long it has for an answer, to this and to all that it is asked later.
@@ -49,7 +49,7 @@ def connect_engine(seconds: float = _SECONDS) -> Engine:
         client = docker.DockerClient(base_url=f"unix://{path}", version="auto", timeout=min(seconds, _FIRST_SECONDS))
         client.ping()
         client.api.timeout = seconds
-    return Engine(client, path)
+    return DockerEngine(client, path)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Literal
 
 from harness.errors import StackError
 from harness.model import Target
-from harness.stack.docker.engine import Engine, engine_errors, refusal
+from harness.stack.docker.engine import DockerEngine, engine_errors, refusal
 
 Part = Literal["postgres", "valkey", "python"]
 
@@ -20,7 +20,7 @@ CONTEXT_LABEL = "harness.context"
 _OUTPUT_LINES = 20
 
 
-def find_image(engine: Engine, part: Part) -> str:
+def find_image(engine: DockerEngine, part: Part) -> str:
     """The image for a part of the stack.
 
     The environment variable HARNESS_IMAGE_<PART> names one; else the official image if it is here, else the one that
@@ -31,10 +31,10 @@ def find_image(engine: Engine, part: Part) -> str:
         return _here_or_pulled(engine, named, f"HARNESS_IMAGE_{part.upper()}")
     local = f"harness/{part}:local"
     for name in (OFFICIAL[part], local):
-        if _image_id(engine, name):
+        if _image_id(engine, name) is not None:
             return name
-    why = _pull(engine, OFFICIAL[part])
-    if why:
+    why = _try_pull(engine, OFFICIAL[part])
+    if why is not None:
         raise StackError(
             f"no image for {part}: neither {OFFICIAL[part]} nor {local} is here, and the registry says: {why}; "
             f"run `make images`, or load one by `docker load`"
@@ -42,15 +42,15 @@ def find_image(engine: Engine, part: Part) -> str:
     return OFFICIAL[part]
 
 
-def service_image(engine: Engine, target: Target) -> tuple[str, str]:
+def service_image(engine: DockerEngine, target: Target) -> tuple[str, str]:
     """Name or id to start the service from, and its id. Raises StackError if it cannot be had."""
     service = target.service
     if service.image:
         name = _here_or_pulled(engine, service.image, "service.image")
-        return name, _image_id(engine, name)
+        return name, _known_id(engine, name)
     context, dockerfile = Path(service.cwd), service.dockerfile
     base = find_image(engine, "python") if _takes_base(context / dockerfile) else ""
-    digest = context_digest(context, dockerfile, _image_id(engine, base) if base else "")
+    digest = context_digest(context, dockerfile, _known_id(engine, base) if base else "")
     with engine_errors("looking for the service's image"):
         found = engine.client.images.list(filters={"label": f"{CONTEXT_LABEL}={digest}"})
     image = str(found[0].id) if found else _build(engine, target, base, digest)
@@ -80,7 +80,7 @@ def _takes_base(dockerfile: Path) -> bool:
         raise StackError(f"{dockerfile}: {error.strerror}; correct service.dockerfile in the profile") from error
 
 
-def _build(engine: Engine, target: Target, base: str, digest: str) -> str:
+def _build(engine: DockerEngine, target: Target, base: str, digest: str) -> str:
     service = target.service
     name = re.sub(r"[^a-z0-9]+", "-", target.name.lower()).strip("-") or "service"
     tag, output, failure = f"harness/{name}:built", "", ""
@@ -105,30 +105,38 @@ def _build(engine: Engine, target: Target, base: str, digest: str) -> str:
             "where a build reaches no package index, `make images` builds it from wheels",
             output="\n".join(output.splitlines()[-_OUTPUT_LINES:]),
         )
-    return _image_id(engine, tag)
+    return _known_id(engine, tag)
 
 
-def _here_or_pulled(engine: Engine, name: str, where: str) -> str:
-    if not _image_id(engine, name):
-        why = _pull(engine, name)
-        if why:
+def _here_or_pulled(engine: DockerEngine, name: str, where: str) -> str:
+    if _image_id(engine, name) is None:
+        why = _try_pull(engine, name)
+        if why is not None:
             raise StackError(f"{where}: image {name} is not here, and the registry says: {why}; build or load it")
     return name
 
 
-def _image_id(engine: Engine, name: str) -> str:
-    """Its id; "" if it is not on this machine."""
+def _known_id(engine: DockerEngine, name: str) -> str:
+    """Id of an image that was just found or built here. Raises StackError if somebody removed it meanwhile."""
+    found = _image_id(engine, name)
+    if found is None:
+        raise StackError(f"image {name} was removed while the stack started; start it again")
+    return found
+
+
+def _image_id(engine: DockerEngine, name: str) -> str | None:
+    """Its id; None if it is not on this machine."""
     from docker.errors import ImageNotFound
 
     with engine_errors(f"looking for image {name}"):
         try:
             return str(engine.client.images.get(name).id)
         except ImageNotFound:
-            return ""
+            return None
 
 
-def _pull(engine: Engine, name: str) -> str:
-    """Get an image from its registry; returns why that failed, or ""."""
+def _try_pull(engine: DockerEngine, name: str) -> str | None:
+    """Get an image from its registry; returns why that failed, None if it did not."""
     from docker.errors import APIError
 
     with engine_errors(f"getting image {name}"):
@@ -136,4 +144,4 @@ def _pull(engine: Engine, name: str) -> str:
             engine.client.images.pull(name)
         except APIError as error:
             return refusal(error)
-        return ""
+        return None

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from harness.errors import StackError
 from harness.stack.docker.containers import Container, Containers
-from harness.stack.docker.engine import Engine
+from harness.stack.docker.engine import DockerEngine
 from harness.stack.docker.images import find_image
 from harness.stack.ports import HOST
-from harness.stack.readiness import get_status, how_it_ended, tail, wait_until
-from harness.stack.servers.pgwire import DatabaseError, literal, run_statements
+from harness.stack.readiness import Ping, page_problem, tail, wait_until
+from harness.stack.servers.pgwire import DatabaseError, literal, query_problem, run_statements
 from harness.stack.servers.postgres import DATABASE, OPTIONS, ROLE, SUPERUSER
-from harness.stack.servers.valkey import SETTINGS, answers
+from harness.stack.servers.valkey import SETTINGS, ping_problem
 
 _SECONDS = 60.0
 """A container's server has longer than a process: it initialises its data folder anew each time."""
@@ -35,28 +35,27 @@ _SINK_PACKAGES = ("aiosmtpd", "atpublic", "attrs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class StartedServer:
     """A server in a container: where it is reached from inside the network and from here, and when it is ready."""
 
     name: str
     inside: str
     outside: str
-    ask: Callable[[], str]
+    ping: Ping
     extra: str = ""
     """Postgres: the superuser's password. The mail sink: its mailbox's URL."""
 
 
-def await_ready(started: Started, exit_status: Callable[[str], int | None], log: Path) -> None:
+def await_ready(started: StartedServer, exit_status: Callable[[str], int | None], log: Path) -> None:
     """Wait until it answers. Raises StackError with the log's tail if it exits or does not."""
-    wait = wait_until(started.ask, lambda: exit_status(started.name), _SECONDS)
+    wait = wait_until(started.ping, lambda: exit_status(started.name), _SECONDS)
     if not wait.ready:
-        end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
         raise StackError(
-            f"container {started.name} {end} after {wait.seconds:.1f} s; its log says why", output=tail(log)
+            f"container {started.name} {wait.failure()} after {wait.seconds:.1f} s; its log says why", output=tail(log)
         )
 
 
-def start_postgres(engine: Engine, containers: Containers) -> Started:
+def start_postgres(engine: DockerEngine, containers: Containers) -> StartedServer:
     """A Postgres with a fresh data folder, and a role of its own for the service.
 
     Its data lies in the container, not in memory: that would be lost when it is ended and started again.
@@ -84,28 +83,27 @@ def start_postgres(engine: Engine, containers: Containers) -> Started:
         f"ALTER DATABASE {DATABASE} OWNER TO {ROLE}",
     )
 
-    def ask() -> str:
-        try:
-            run_statements(port, SUPERUSER, superuser, DATABASE, ("SELECT 1",), 5.0)
-        except (OSError, DatabaseError) as error:
-            return str(error)
+    def ping() -> str | None:
+        problem = query_problem(port, SUPERUSER, superuser, DATABASE)
+        if problem is not None:
+            return problem
         try:
             run_statements(port, SUPERUSER, superuser, DATABASE, statements, 30.0)
         except (OSError, DatabaseError) as error:
             raise StackError(f"a fresh Postgres in a container refuses: {error}") from error
-        return ""
+        return None
 
     login = f"postgresql://{ROLE}:{password}@"
-    return Started(
+    return StartedServer(
         name="postgres",
         inside=f"{login}postgres:5432/{DATABASE}",
         outside=f"{login}{HOST}:{port}/{DATABASE}",
-        ask=ask,
+        ping=ping,
         extra=superuser,
     )
 
 
-def start_valkey(engine: Engine, containers: Containers) -> Started:
+def start_valkey(engine: DockerEngine, containers: Containers) -> StartedServer:
     """A Valkey without persistence, with a password."""
     password, settings = secrets.token_urlsafe(18), "/harness/valkey.conf"
     words = {**SETTINGS, "bind": _EVERYWHERE, "requirepass": password}
@@ -116,15 +114,15 @@ def start_valkey(engine: Engine, containers: Containers) -> Started:
         files={settings: "".join(f"{key} {value}\n" for key, value in words.items()).encode()},
     )
     (port,) = containers.run_published(container, (6379,))
-    return Started(
+    return StartedServer(
         name="valkey",
         inside=f"redis://:{password}@valkey:6379/0",
         outside=f"redis://:{password}@{HOST}:{port}/0",
-        ask=lambda: answers(port, password),
+        ping=lambda: ping_problem(port, password),
     )
 
 
-def start_mail(engine: Engine, containers: Containers) -> Started:
+def start_mail(engine: DockerEngine, containers: Containers) -> StartedServer:
     """The mail sink, with the packages that it needs copied in: an image of Python is enough."""
     program = "/harness/mail_server.py"
     container = Container(
@@ -136,16 +134,16 @@ def start_mail(engine: Engine, containers: Containers) -> Started:
         user=_NOT_ROOT,
     )
     smtp, mailbox = containers.run_published(container, (_SMTP, _MAILBOX))
-    return Started(
+    return StartedServer(
         name="smtp",
         inside=f"smtp://smtp:{_SMTP}",
         outside=f"smtp://{HOST}:{smtp}",
-        ask=lambda: _get(mailbox, "/messages"),
+        ping=lambda: page_problem(HOST, mailbox, "/messages"),
         extra=f"http://{HOST}:{mailbox}",
     )
 
 
-def start_peer(engine: Engine, containers: Containers, service: str, port: int) -> Started:
+def start_peer(engine: DockerEngine, containers: Containers, service: str, port: int) -> StartedServer:
     """A peer that the service does not trust: what is sent to it reaches the service from its address."""
     program = "/harness/untrusted_peer.py"
     container = Container(
@@ -156,15 +154,9 @@ def start_peer(engine: Engine, containers: Containers, service: str, port: int) 
         user=_NOT_ROOT,
     )
     (outside,) = containers.run_published(container, (_PEER,))
-    return Started(name="peer", inside=f"http://peer:{_PEER}", outside=f"http://{HOST}:{outside}", ask=lambda: "")
-
-
-def _get(port: int, path: str) -> str:
-    try:
-        status = get_status(HOST, port, path, 2.0)
-    except (OSError, ValueError) as error:
-        return str(error)
-    return "" if status == 200 else f"it answers {status}"
+    return StartedServer(
+        name="peer", inside=f"http://peer:{_PEER}", outside=f"http://{HOST}:{outside}", ping=lambda: None
+    )
 
 
 def _packages(place: str) -> dict[str, bytes]:

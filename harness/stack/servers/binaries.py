@@ -10,7 +10,6 @@ import fcntl
 import importlib.util
 import os
 import pwd
-import re
 import shutil
 import stat
 import tempfile
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
-from harness.stack.supervisor.client import Order, Supervision
+from harness.stack.supervisor.client import Order, RefusedOrderError, Supervision
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +71,20 @@ def cache_home(account: Account | None) -> Path:
     places = [Path(base) / "harness" for base in (asked, usual) if base]
     places.append(Path(f"/var/tmp/harness-{os.geteuid()}"))  # noqa: S108 - whose it is, is checked below
     for place in places:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            found = place.lstat()
-        except OSError:
-            continue
-        ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
-        if ours and os.access(place, os.W_OK) and (account is None or _readable(place)):
+        if _is_ours(place) and (account is None or _readable(place)):
             return place
     raise StackError(f"no folder for the servers' cache: {', '.join(map(str, places))} cannot be written; make one")
+
+
+def _is_ours(place: Path) -> bool:
+    """Whether it is, or now becomes, a folder of ours in which only we can write."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        found = place.lstat()
+    except OSError:
+        return False
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    return ours and os.access(place, os.W_OK)
 
 
 @contextmanager
@@ -99,13 +103,10 @@ def start_program(supervision: Supervision, order: Order) -> None:
     """Start a server's program. Raises StackError naming it where this machine cannot run it."""
     try:
         supervision.spawn(order)
-    except StackError as error:
-        if not supervision.alive:
-            raise
-        why = re.sub(r"^.*\[Errno \d+\] ([^:]*).*$", r"\1", error.message)
+    except RefusedOrderError as error:
         raise StackError(
-            f"{order.argv[0]} cannot be executed on this machine ({os.uname().machine}): {why}; install the package "
-            "that fits it anew (harness doctor --stack embedded)"
+            f"{order.argv[0]} cannot be executed on this machine ({os.uname().machine}): {error.reason}; install the "
+            "package that fits it anew (harness doctor --stack embedded)"
         ) from error
 
 
@@ -117,14 +118,17 @@ def _from_wheel(package: str, distribution: str, inside: str, siblings: tuple[st
     program = tree / inside
     if not program.is_file():
         raise StackError(f"package {distribution} has no {inside} for this platform ({os.uname().machine})")
-    # its dist-info folder names the version; importlib.metadata would cost 20 ms of every start
-    key = next(
-        (found.stem for found in tree.parent.glob(f"{package}-*.dist-info")), f"{package}-{tree.stat().st_mtime_ns}"
-    )
+    key = _version_key(tree)
     beside = tuple(name for name in siblings if (tree.parent / name).is_dir())
     if servers_account() is None or (_readable(program) and all(_readable(tree.parent / name) for name in beside)):
         return Program(program, key)
     return Program(_copied(tree, beside, key) / package / inside, key)
+
+
+def _version_key(tree: Path) -> str:
+    # its dist-info folder names the version; importlib.metadata would cost 20 ms of every start
+    named = (found.stem for found in tree.parent.glob(f"{tree.name}-*.dist-info"))
+    return next(named, f"{tree.name}-{tree.stat().st_mtime_ns}")
 
 
 def _copied(tree: Path, siblings: tuple[str, ...], key: str) -> Path:

@@ -33,6 +33,22 @@ def run_statements(
         wire.send(b"X", b"")
 
 
+def query_problem(
+    port: int,
+    user: str,
+    password: str,
+    database: str,
+    statements: tuple[str, ...] = (),
+    timeout: float = 5.0,
+) -> str | None:
+    """Why a Postgres at 127.0.0.1 does not answer `SELECT 1` and those statements; None if it does."""
+    try:
+        run_statements(port, user, password, database, ("SELECT 1", *statements), timeout)
+    except (OSError, DatabaseError) as error:
+        return str(error) or type(error).__name__
+    return None
+
+
 def literal(text: str) -> str:
     """A string as an SQL literal (standard_conforming_strings is on)."""
     return "'" + text.replace("'", "''") + "'"

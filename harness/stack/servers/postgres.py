@@ -15,16 +15,24 @@ from harness.errors import StackError
 from harness.stack.ports import HOST, free_port
 from harness.stack.readiness import how_it_ended, tail, wait_until
 from harness.stack.servers.binaries import Account, Program, cache_home, made_once, start_program
-from harness.stack.servers.data_cache import Kept, clone_folder
-from harness.stack.servers.pgwire import DatabaseError, literal, run_statements
+from harness.stack.servers.data_cache import CachedData, clone_folder
+from harness.stack.servers.pgwire import DatabaseError, literal, query_problem, run_statements
 from harness.stack.supervisor.client import Order, Supervision
 
 SUPERUSER, ROLE, DATABASE = "postgres", "app", "app"
 MAINTENANCE = "template1"
 """The database to connect to for work on other databases; there is none named `postgres`."""
+PREPARED = "app_prepared"
+"""Name of the kept database; nobody can connect to it, so that it can be copied at any time."""
+COPY_OF_PREPARED = f"OWNER {ROLE} TEMPLATE {PREPARED} STRATEGY FILE_COPY"
+"""What makes a database of a test's own, behind CREATE DATABASE and its name.
+
+Files are copied as they are: through the log, as is usual, 18 MB take three times as long.
+"""
 LAYOUT = "3"
 """Part of the cached folder's name; changes with what is done to it here."""
 _SECONDS = 15.0
+_COPY_SECONDS = 30.0
 OPTIONS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -77,37 +85,40 @@ class Postgres:
         )
         return f"postgresql://{ROLE}:{password}@{HOST}:{self.port}/{DATABASE}", superuser
 
-    def keep(self, kept: Kept, superuser: str) -> None:
+    def cache_data(self, cached: CachedData, superuser: str) -> None:
         """Keep its data as it is now, for which it is ended and started again.
 
-        Raises UnkeptError if the data could not be kept, StackError if it does not answer afterwards.
+        Raises NotCachedError if the data could not be kept, StackError if it does not answer afterwards.
         """
         self.supervision.stop("postgres")
         try:
-            kept.keep(self.data, self.log.parent, superuser, self.supervision)
+            cached.store(self.data, self.log.parent, superuser, self.supervision)
         finally:
             self.supervision.again("postgres")
             self._await(superuser)
 
     def _await(self, password: str, *statements: str) -> None:
-        def ask() -> str:
-            try:
-                run_statements(self.port, SUPERUSER, password, DATABASE, ("SELECT 1", *statements), 5.0)
-            except (OSError, DatabaseError) as error:
-                return str(error)
-            return ""
-
-        wait = wait_until(ask, lambda: self.supervision.exit_status("postgres"), _SECONDS)
+        wait = wait_until(
+            lambda: query_problem(self.port, SUPERUSER, password, DATABASE, statements),
+            lambda: self.supervision.exit_status("postgres"),
+            _SECONDS,
+        )
         if not wait.ready:
-            end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
-            raise StackError(f"Postgres {end} after {wait.seconds:.1f} s; its log says why", output=tail(self.log))
+            raise StackError(
+                f"Postgres {wait.failure()} after {wait.seconds:.1f} s; its log says why", output=tail(self.log)
+            )
 
 
 def start_postgres(
-    program: Program, data: Path, log: Path, account: Account | None, supervision: Supervision, kept: Kept | None = None
+    program: Program,
+    data: Path,
+    log: Path,
+    account: Account | None,
+    supervision: Supervision,
+    cached: CachedData | None = None,
 ) -> Postgres:
     """Clone the folder that is kept, or else the cached one, to `data` and start a server on it, at a free port."""
-    password = kept.clone(data, log.parent) if kept is not None else None
+    password = cached.clone(data, log.parent) if cached is not None else None
     prepared = password is not None
     if password is None:
         template = _template(program, account, supervision)
@@ -116,6 +127,21 @@ def start_postgres(
     port = free_port()
     start_program(supervision, _order("postgres", (str(program.path), "-D", str(data), *_options(port)), log, account))
     return Postgres(port=port, data=data, log=log, password=password, supervision=supervision, prepared=prepared)
+
+
+def copy_prepared(port: int, superuser: str) -> None:
+    """Copy the database before anything of the service is connected to it: later it could not be copied.
+
+    Raises StackError if the server refuses, as it does while something that `prepare` left is connected.
+    """
+    statements = (
+        f"CREATE DATABASE {PREPARED} OWNER {ROLE} TEMPLATE {DATABASE} STRATEGY FILE_COPY",
+        f"ALTER DATABASE {PREPARED} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false",
+    )
+    try:
+        run_statements(port, SUPERUSER, superuser, MAINTENANCE, statements, _COPY_SECONDS)
+    except (OSError, DatabaseError) as error:
+        raise StackError(f"the prepared database could not be kept for tests: {error}") from error
 
 
 def _order(name: str, argv: tuple[str, ...], log: Path, account: Account | None) -> Order:
@@ -183,18 +209,14 @@ def _make_database(
     port = free_port()
     argv = (str(program.path), "-D", str(data), *_options(port))
     start_program(supervision, _order("postgres-template", argv, log, account))
-
-    def ask() -> str:
-        try:
-            run_statements(port, SUPERUSER, password, MAINTENANCE, ("SELECT 1",), 5.0)
-        except (OSError, DatabaseError) as error:
-            return str(error)
-        return ""
-
-    wait = wait_until(ask, lambda: supervision.exit_status("postgres-template"), _SECONDS)
+    wait = wait_until(
+        lambda: query_problem(port, SUPERUSER, password, MAINTENANCE),
+        lambda: supervision.exit_status("postgres-template"),
+        _SECONDS,
+    )
     if not wait.ready:
-        end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
-        raise StackError(f"a fresh Postgres {end} after {wait.seconds:.1f} s; its log says why", output=tail(log))
+        said = f"a fresh Postgres {wait.failure()} after {wait.seconds:.1f} s; its log says why"
+        raise StackError(said, output=tail(log))
     statements = (
         f"CREATE ROLE {ROLE} LOGIN",
         # renamed, not made: each database is 300 files to copy for every stack

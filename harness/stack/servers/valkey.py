@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import StackError
 from harness.stack.ports import HOST, free_port
-from harness.stack.readiness import how_it_ended, tail, wait_until
+from harness.stack.readiness import tail, wait_until
 from harness.stack.servers.binaries import Account, Program, start_program
 from harness.stack.supervisor.client import Order, Supervision
 
@@ -40,11 +40,12 @@ class Valkey:
     def finish(self) -> str:
         """Its URL, once it answers. Raises StackError with the log's tail if it exits or does not answer."""
         wait = wait_until(
-            lambda: answers(self.port, self.password), lambda: self.supervision.exit_status("valkey"), _SECONDS
+            lambda: ping_problem(self.port, self.password), lambda: self.supervision.exit_status("valkey"), _SECONDS
         )
         if not wait.ready:
-            end = how_it_ended(wait.status) if wait.status is not None else f"does not answer ({wait.last})"
-            raise StackError(f"Valkey {end} after {wait.seconds:.1f} s; its log says why", output=tail(self.log))
+            raise StackError(
+                f"Valkey {wait.failure()} after {wait.seconds:.1f} s; its log says why", output=tail(self.log)
+            )
         return f"redis://:{self.password}@{HOST}:{self.port}/0"
 
 
@@ -75,13 +76,13 @@ def start_valkey(
     return Valkey(port=port, password=password, log=log, supervision=supervision)
 
 
-def answers(port: int, password: str) -> str:
-    """Why a Valkey at 127.0.0.1 does not answer PING; "" if it does."""
+def ping_problem(port: int, password: str) -> str | None:
+    """Why a Valkey at 127.0.0.1 does not answer PING; None if it does."""
     try:
         with socket.create_connection((HOST, port), timeout=2.0) as connection:
             connection.sendall(b"AUTH %b\r\nPING\r\nQUIT\r\n" % password.encode())
             with connection.makefile("rb") as answer:
                 lines = [answer.readline(), answer.readline()]
     except OSError as error:
-        return str(error)
-    return "" if lines == [b"+OK\r\n", b"+PONG\r\n"] else f"it answers {b' '.join(lines)[:80]!r} to AUTH and PING"
+        return str(error) or type(error).__name__
+    return None if lines == [b"+OK\r\n", b"+PONG\r\n"] else f"it answers {b' '.join(lines)[:80]!r} to AUTH and PING"

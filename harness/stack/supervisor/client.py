@@ -17,13 +17,12 @@ from typing import Any, Literal
 
 from harness.errors import StackError
 from harness.stack.supervisor.process import (
-    COMMAND_SECONDS,
     MARK,
     SUPERVISOR_MARK,
     end_tree,
     process_stat,
-    remove_folder,
-    remove_shared_memory,
+    remove_folders,
+    run_commands,
 )
 
 PROGRAM = Path(__file__).with_name("process.py")
@@ -51,6 +50,14 @@ class Order:
     """Seconds between the stop signal and SIGKILL."""
     stage: int = 1
     """Higher stages end first: a service before its servers."""
+
+
+class RefusedOrderError(StackError):
+    """The supervisor could not do what it was told; `reason` is the system's own word for why, where it has one."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Supervision:
@@ -181,15 +188,8 @@ class Supervision:
     def _clear_up(self) -> None:
         """What the supervisor would have done: it was killed, and the kernel ended only its own children."""
         end_tree(self.mark, self._owned)
-        for command in self._commands:
-            with contextlib.suppress(OSError, subprocess.SubprocessError):
-                subprocess.run(
-                    command, timeout=COMMAND_SECONDS, stdin=subprocess.DEVNULL, capture_output=True, check=False
-                )
-        for folder in reversed(self._folders):
-            for place in (folder, folder / "postgres"):
-                remove_shared_memory(str(place))
-            remove_folder(str(folder))
+        run_commands(self._commands)
+        remove_folders(map(str, reversed(self._folders)))
 
     @property
     def pids(self) -> Mapping[str, int]:
@@ -211,7 +211,8 @@ class Supervision:
                     raise StackError(f"the supervisor {self.pid} of stack {self.mark} died or hangs during {do!r}")
             answer = self._replies.pop(number)
         if "error" in answer:
-            raise StackError(f"{do} {words.get('name', '')}: {answer['error']}")
+            said = answer["error"]
+            raise RefusedOrderError(f"{do} {words.get('name', '')}: {said}", reason=answer["reason"] or said)
         return answer
 
     def _send(self, do: str, **words: object) -> int:

@@ -20,9 +20,9 @@ import msgspec
 
 from harness.errors import StackError, UsageError
 from harness.model import StackInfo, Target
-from harness.stack.supervisor.process import end_tree, is_alive, remove_folder, remove_shared_memory
+from harness.stack.supervisor.process import end_tree, is_alive, remove_folders
 
-INFO, RECIPE, KEEPER = "stack.json", "recipe.json", "keeper.json"
+INFO, RECIPE, OWNER = "stack.json", "recipe.json", "keeper.json"
 _PREFIX = "harness-"
 _MEMORY_ROOM = 2 * 1024**3
 """Bytes that must be free in the memory's file system, and half of what must be free in memory."""
@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeper:
+class OwnerRecord:
     """The supervisor that answers for a stack's folders; start time, boot and namespace tell it from a recycled pid."""
 
     mark: str
@@ -80,9 +80,9 @@ class Recipe:
     """What the placeholders mean to the service."""
 
 
-def keeper_of(mark: str, pid: int, start: int, folders: tuple[Path, ...], fingerprint: str) -> Keeper:
-    """The keeper record of a supervisor that runs here and now."""
-    return Keeper(
+def make_owner_record(mark: str, pid: int, start: int, folders: tuple[Path, ...], fingerprint: str) -> OwnerRecord:
+    """The owner record of a supervisor that runs here and now."""
+    return OwnerRecord(
         mark=mark,
         pid=pid,
         start=start,
@@ -150,15 +150,15 @@ def make_private(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def write_keeper(folder: Path, keeper: Keeper) -> None:
+def write_owner(folder: Path, owner: OwnerRecord) -> None:
     """Say in `folder` who answers for it."""
-    _write_private(folder / KEEPER, msgspec.json.encode(keeper))
+    _write_private(folder / OWNER, msgspec.json.encode(owner))
 
 
-def read_keeper(folder: Path) -> Keeper | None:
+def read_owner(folder: Path) -> OwnerRecord | None:
     """Who answers for `folder`; None if it does not say."""
     with contextlib.suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode((folder / KEEPER).read_bytes(), type=Keeper)
+        return msgspec.json.decode((folder / OWNER).read_bytes(), type=OwnerRecord)
     return None
 
 
@@ -186,9 +186,12 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
 
 def read_recipe(folder: Path) -> Recipe:
     """What the stack in `folder` was started from. Raises StackError if that cannot be read."""
+    from harness.config import in_file_shape
+
     try:
-        return msgspec.json.decode((folder / RECIPE).read_bytes(), type=Recipe)
-    except (OSError, msgspec.MsgspecError) as error:
+        document = msgspec.json.decode((folder / RECIPE).read_bytes())
+        return msgspec.convert(document | {"target": in_file_shape(document["target"])}, Recipe)
+    except (OSError, LookupError, TypeError, msgspec.MsgspecError) as error:
         raise StackError(f"{folder / RECIPE}: cannot be read ({error}); start the stack again") from error
 
 
@@ -205,25 +208,22 @@ def sweep() -> tuple[str, ...]:
     """Clear up what stacks of ours left whose supervisor was killed together with the harness; returns their marks."""
     swept: list[str] = []
     for home in home_folder("").parent.glob(f"{_PREFIX}*"):
-        keeper = read_keeper(home) if is_own_folder(home) else None
-        if keeper is not None and not keeper.alive and not _is_named(keeper, home):
-            clear(keeper)
-            swept.append(keeper.mark)
+        owner = read_owner(home) if is_own_folder(home) else None
+        if owner is not None and not owner.alive and not _is_named(owner, home):
+            clear_up(owner)
+            swept.append(owner.mark)
     return tuple(swept)
 
 
-def _is_named(keeper: Keeper, home: Path) -> bool:
+def _is_named(owner: OwnerRecord, home: Path) -> bool:
     """Whether its name still stands: what is left of it is then for the next `up` or `down` of that name to clear."""
-    return any((Path(folder) / KEEPER).is_file() for folder in keeper.folders if Path(folder).name != home.name)
+    return any((Path(folder) / OWNER).is_file() for folder in owner.folders if Path(folder).name != home.name)
 
 
-def clear(keeper: Keeper) -> None:
+def clear_up(owner: OwnerRecord) -> None:
     """End what carries a dead supervisor's mark, and remove its folders."""
-    end_tree(keeper.mark, ())
-    for folder in keeper.folders:
-        remove_shared_memory(f"{folder}/postgres")
-        remove_shared_memory(folder)
-        remove_folder(folder)
+    end_tree(owner.mark, ())
+    remove_folders(owner.folders)
 
 
 def connect_lines(info: StackInfo) -> dict[str, str]:

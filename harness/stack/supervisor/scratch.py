@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.stack.supervisor.client import Supervision
 from harness.stack.supervisor.process import MARK
-from harness.stack.supervisor.registry import home_folder, keeper_of, write_keeper
+from harness.stack.supervisor.registry import home_folder, make_owner_record, write_owner
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def guarded_folder() -> Iterator[tuple[Path, Mapping[str, str]]]:
     try:
         supervision.own_folder(home)
         home.mkdir(mode=0o700)
-        write_keeper(home, keeper_of(mark, supervision.pid, supervision.start, (home,), ""))
+        write_owner(home, make_owner_record(mark, supervision.pid, supervision.start, (home,), ""))
         place = home / "scratch"
         place.mkdir()
         yield place, {MARK: mark}

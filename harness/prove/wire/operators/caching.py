@@ -8,7 +8,8 @@ from random import Random
 from harness.probes.headers import split_list
 from harness.prove.wire.operators.headers import Named
 from harness.prove.wire.operators.operator import Mutation, NoArgs, Operator, edit_header, fixed, header_facet
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 _CONDITIONS = ("if-none-match", "if-modified-since")
 

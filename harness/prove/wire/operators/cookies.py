@@ -8,7 +8,7 @@ from random import Random
 
 from harness.config.toml_reader import nearest
 from harness.prove.wire.operators.operator import Mutation, Operator, edit_header, fixed, header_facet
-from harness.proxy.exchange import Answer
+from harness.proxy.exchange import ProxiedAnswer as Answer
 
 _HEADER = "Set-Cookie"
 _ATTRIBUTES = ("Domain", "Expires", "HttpOnly", "Max-Age", "Path", "SameSite", "Secure")

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from random import Random
 
 from harness.prove.wire.operators.operator import Mutation, NoArgs, Operator, edit_header, fixed, header_facet
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 _ALLOW = "Access-Control-Allow-Origin"
 _SOURCE = "Fetch, 3.2; PortSwigger, CORS"

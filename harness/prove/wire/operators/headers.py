@@ -9,7 +9,8 @@ from random import Random
 from urllib.parse import urlsplit
 
 from harness.prove.wire.operators.operator import Mutation, NoArgs, Operator, edit_header, fixed, header_facet
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 _SOURCE = "HTTPMutator, docs/mutation-operators.md, Header Mutation Operators"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -15,7 +15,8 @@ from random import Random
 from harness.probes.headers import parse_media_type
 from harness.prove.wire.json_paths import ROOT, Json, NotJsonError, change_at, parse_json, parse_path, write_json
 from harness.prove.wire.operators.operator import Mutation, Operator
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 SOURCE = "HTTPMutator, docs/mutation-operators.md, JSON Mutation Operators"
 LOWEST, HIGHEST = -1_000_000, 1_000_000

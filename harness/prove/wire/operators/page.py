@@ -8,7 +8,8 @@ from random import Random
 
 from harness.probes.headers import parse_media_type
 from harness.prove.wire.operators.operator import Mutation, NoArgs, Operator, fixed
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 _FACET = fixed("page")
 _NONCE = re.compile(r"'nonce-([A-Za-z0-9+/=_-]+)'")

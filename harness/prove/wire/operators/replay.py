@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from random import Random
 
 from harness.prove.wire.operators.operator import Mutation, NoArgs, Operator, fixed
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 _LOGIN = ("Authorization", "Cookie")
 _NEGOTIATED = ("Accept", "Origin", "Range")

@@ -12,7 +12,8 @@ from harness.probes.headers import parse_media_type
 from harness.prove.wire.json_paths import NotJsonError, parse_json, write_json
 from harness.prove.wire.operators.operator import Mutation, NoArgs, Operator, edit_header, fixed, header_facet
 from harness.prove.wire.operators.page import into_page
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 _CSP = "Content-Security-Policy"
 _TRACE = (

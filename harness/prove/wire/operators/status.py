@@ -7,7 +7,8 @@ from itertools import count
 from random import Random
 
 from harness.prove.wire.operators.operator import Mutation, Operator, fixed
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer as Answer
+from harness.proxy.exchange import ProxiedRequest as Request
 
 _SOURCE = "HTTPMutator, docs/mutation-operators.md, Status Code Mutation Operators"
 _FACET = "status *"
