@@ -14,7 +14,7 @@ from types import ModuleType
 MOVED = {
     "harness.aim": "harness.stack.selection",
     "harness.catalogue": "harness.runner.discovery",
-    "harness.checkers.notice_story": "harness.checkers.notice_timeline",
+    "harness.checkers.notice_story": "harness.checkers.notification_history",
     "harness.keeping": "harness.runner.artifacts",
     "harness.load.wire": "harness.load.connections",
     "harness.places": "harness.machine.bundle",
@@ -37,9 +37,10 @@ MOVED = {
     "harness.stack.living": "harness.stack.liveness",
     "harness.stack.mailsink": "harness.stack.servers.mail_server",
     "harness.stack.postgres": "harness.stack.servers.postgres",
-    "harness.stack.prepared": "harness.stack.servers.prepare",
+    "harness.stack.prepared": "harness.stack.servers.postgres",
     "harness.stack.safety": "harness.stack.permissions",
     "harness.stack.starting": "harness.stack.launcher",
+    "harness.stack.state": "harness.stack.supervisor.registry",
     "harness.stack.valkey": "harness.stack.servers.valkey",
     "harness.turns": "harness.machine.lock",
 }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from harness.judge import judge, verdict_document
-from harness.model import Build, Observation, Outcome, Policy, Service, Target, Waiver
+from harness.model import Build, Observation, Outcome, PhaseRecord, Policy, Service, StackFacts, Target, Waiver
 from harness.run import Run, create_run, load_record, seal
 from tests.report_lines import (
     CRITERIA,
@@ -234,36 +234,39 @@ def write_run(
     run.record(scenario.observations)
     (run.path / "artifacts" / "hsts.txt").write_text("HTTP/1.1 200 OK\n", encoding="utf-8")
     (run.path / "artifacts" / "here.txt").write_text("here\n", encoding="utf-8")
-    with run.editing() as document:
-        document |= {
-            "build": {"kind": scenario.build.kind, "id": scenario.build.id, "dirty": scenario.build.dirty},
-            "narrowed": scenario.narrowed,
-            "collected": list(scenario.collected),
-            "seeds": {"cache": 20260131, "load": 7},
-            "stack": {
-                "name": run.id,
-                "backend": "embedded",
-                "url": "http://127.0.0.1:8011",
-                "owned": True,
-                "instances": ["http://127.0.0.1:8011"],
-                "overrides": list(scenario.overrides),
-                "timings": {"postgres": 0.31},
-            },
-        }
+    stack = StackFacts(
+        name=run.id,
+        backend="embedded",
+        url="http://127.0.0.1:8011",
+        owned=True,
+        instances=("http://127.0.0.1:8011",),
+        overrides=tuple(scenario.overrides),
+        timings={"postgres": 0.31},
+    )
+    run.update(
+        lambda record: replace(
+            record,
+            build=scenario.build,
+            narrowed=scenario.narrowed,
+            collected=tuple(scenario.collected),
+            seeds={"cache": 20260131, "load": 7},
+            stack=stack,
+        )
+    )
     if any(line.suite == "load" for line in scenario.observations):
         write_timeline(run)
     if state == "running":
         return run.path
-    with run.editing() as document:
-        document["start"] = (datetime.now(UTC) - timedelta(seconds=57.8)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        document["phases"] = [
-            {"name": "stack up", "seconds": 1.62, "waited": 0.0},
-            {"name": "preflight", "seconds": 0.21, "waited": 0.0},
-            {"name": "suites", "seconds": 24.9, "waited": 1.4},
-            {"name": "cache", "seconds": 14.2, "waited": 3.1},
-            {"name": "load", "seconds": 16.8, "waited": 0.0},
-            {"name": "judge", "seconds": 0.04, "waited": 0.0},
-        ]
+    start = (datetime.now(UTC) - timedelta(seconds=57.8)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    phases = (
+        PhaseRecord(name="stack up", seconds=1.62),
+        PhaseRecord(name="preflight", seconds=0.21),
+        PhaseRecord(name="suites", seconds=24.9, waited=1.4),
+        PhaseRecord(name="cache", seconds=14.2, waited=3.1),
+        PhaseRecord(name="load", seconds=16.8),
+        PhaseRecord(name="judge", seconds=0.04),
+    )
+    run.update(lambda record: replace(record, start=start, phases=phases))
     run.close("finished" if state == "finished" else "interrupted")
     if judged:
         verdict = judge(scenario.policy, scenario.waivers, load_record(run.path))

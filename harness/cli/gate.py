@@ -9,13 +9,10 @@ import click
 
 from harness.cli import options
 from harness.cli.progress import showing
-from harness.cli.verdict_text import print_verdict
-from harness.model import Decision
+from harness.cli.verdict_text import EXITS, print_verdict
 
 if TYPE_CHECKING:
     from harness.stack.named import Mode
-
-EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 
 
 @click.command(epilog="Example: harness gate --target dealradar --policy quick --env CACHE_ENABLED=false")
@@ -96,7 +93,7 @@ def command(
     if as_json:
         click.echo((result.run / "verdict.json").read_text(encoding="utf-8"), nl=False)
     else:
-        print_verdict(result.verdict, result.run)
+        print_verdict(result.verdict, result.evidence, result.run)
     if selection.keep and not result.service_log:
         click.echo(
             f"stack {selection.keep} stays up: `harness status --name {selection.keep}`, `harness down`", err=True

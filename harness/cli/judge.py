@@ -9,9 +9,7 @@ import click
 
 from harness.cli import options
 from harness.errors import BrokenRunError
-from harness.model import Decision, Policy, Verdict
-
-EXIT = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
+from harness.model import Policy, Verdict
 
 
 @click.command(epilog="Example: harness judge latest --policy release")
@@ -25,7 +23,7 @@ def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, de
 
     The same evidence gives the same verdict, byte for byte. Exits 0 for GO, 1 for NO-GO, 3 for INCONCLUSIVE.
     """
-    from harness.cli.verdict_text import print_verdict
+    from harness.cli.verdict_text import EXITS, print_verdict
     from harness.config import load_policy, waivers_from_document
     from harness.judge import judge, verdict_document
     from harness.machine.bundle import root
@@ -35,15 +33,16 @@ def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, de
     rules = _kept_policy(folder) if policy is None else load_policy(policy, root())
     kept = folder / "waivers.json"
     waivers = waivers_from_document(read_document(kept)) if kept.is_file() else ()
-    verdict = judge(rules, waivers, load_record(folder))
+    record = load_record(folder)
+    verdict = judge(rules, waivers, record)
     text = verdict_document(verdict)
     if policy is None:
         _keep(folder, verdict, text)
     if as_json:
         sys.stdout.write(text.decode())
     else:
-        print_verdict(verdict, folder)
-    return EXIT[verdict.verdict]
+        print_verdict(verdict, record.evidence, folder)
+    return EXITS[verdict.verdict]
 
 
 def _kept_policy(folder: Path) -> Policy:

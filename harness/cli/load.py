@@ -5,46 +5,22 @@ from __future__ import annotations
 import json
 import math
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from harness.cli import options
-from harness.cli.load_text import print_result
 from harness.cli.progress import showing
-from harness.errors import SafetyError, UsageError
-from harness.load import PROFILES, GeneratorError, LoadPlan, LoadResult, Request, Stage, parse_duration, profile_stages
-from harness.load.observations import failed_observations, observations
-from harness.load.plan import validate
-from harness.load.run import run_load
-from harness.load.scenario import plan_for, scenario
-from harness.machine.bundle import root
-from harness.machine.lock import MachineLock
-from harness.machine.redaction import Redactor
-from harness.model import Listener, Progress, StackInfo
-from harness.probes.surface import find_surface
-from harness.pytest_plugin.session import teach
-from harness.run import Run, create_run, seal, stack_facts
-from harness.runner.artifacts import keep_logs
-from harness.stack import Permissions, Stack
-from harness.stack.build import commit_of
-from harness.stack.selection import TargetSelection, bring_up, select_target
+from harness.errors import UsageError
+from harness.jobs.load import LoadSpec, measure_load
+from harness.load import PROFILES, LoadResult, parse_duration, profile_stages
+from harness.stack.selection import select_target
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
-    """What the command line asks for, checked."""
-
-    profile: str
-    stages: tuple[Stage, ...]
-    paths: tuple[str, ...]
-    seed: int
-    workers: int
-    active: bool
+_COLUMNS = ("p50", "p90", "p95", "p99", "p99.9", "max")
 
 
 @click.command(epilog="Example: harness load --profile steady --rate 100 --duration 30s --path /api/deals")
@@ -86,130 +62,84 @@ def command(
     selection = select_target(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
     if rate is not None and (not math.isfinite(rate) or rate <= 0):
         raise UsageError(f"--rate {rate}: a number of requests a second above 0 was expected")
-    wish = _Wish(
+    seconds = parse_duration(duration) if duration else None
+    spec = LoadSpec(
         profile=profile,
-        stages=profile_stages(
-            profile, selection.target.load.rate, rate=rate, seconds=parse_duration(duration) if duration else None
-        ),
+        stages=profile_stages(profile, selection.target.load.rate, rate=rate, seconds=seconds),
         paths=paths,
         seed=secrets.randbelow(2**32) if seed is None else seed,
         workers=workers,
         active=active,
     )
-    _check_before_start(selection, wish)
     with showing() as listen:
-        run, result = _measure(selection, wish, out or Path("reports"), listen)
+        run, result = measure_load(selection, spec, out or Path("reports"), listen)
     if as_json:
-        document = {"run": run.id} | msgspec.to_builtins(result.document())
+        document = {"run": run.name} | msgspec.to_builtins(result.document())
         click.echo(json.dumps(document, indent=1))
     else:
-        print_result(result, run.path)
+        _print(result, run)
     return 3 if result.inconclusive else 0
 
 
-def _check_before_start(selection: TargetSelection, wish: _Wish) -> None:
-    """What can be known to be wrong without a running service is said before one starts."""
-    if selection.url:
-        target = selection.target
-        _refuse(
-            Permissions(owned=False, allowed=target.allow.hosts, active=wish.active, profile=target.source),
-            selection.url,
+def _print(result: LoadResult, run: Path) -> None:
+    """Latencies of each endpoint, errors by kind, how well the generator did, and whether any of it counts."""
+    console = Console(highlight=False)
+    console.print(_table(result))
+    for name, endpoint in result.endpoints.items():
+        if endpoint.kinds and name != "ALL":
+            kinds = ", ".join(f"{count} {kind}" for kind, count in endpoint.kinds.items())
+            console.print(Text(f"errors of {name}: {kinds}"))
+    late = result.generator.lateness_p99_ms
+    console.print(
+        Text(
+            f"offered {result.offered_rps:.1f}/s ({result.arrivals}, seed {result.seed}), answered"
+            f" {result.achieved_rps:.1f}/s, dropped {result.dropped};"
+            f" sent minus due p99 {'none sent' if late is None else f'{late:.1f} ms'}"
         )
-    validate(
-        _plan(selection, wish, selection.url or "http://127.0.0.1:1", scenario(selection.target, paths=wish.paths))
     )
+    if result.canary is not None:
+        console.print(
+            Text(f"canary: stood still for {result.canary.pause_ms:.0f} ms, seen as {result.canary.seen_ms:.0f} ms")
+        )
+    _print_steps(console, result)
+    if result.inconclusive:
+        console.print(Text(f"INCONCLUSIVE: {result.inconclusive}", style="bold yellow"))
+    console.print(Text(f"run: {run}", overflow="fold"))
 
 
-def _refuse(permissions: Permissions, url: str) -> None:
-    refusal = permissions.refusal("load", url)
-    if refusal is not None:
-        raise SafetyError(str(refusal))
+def _table(result: LoadResult) -> Table:
+    table = Table(box=None, pad_edge=False, title="latency in ms, from the moment due (p50 of service time aside)")
+    for heading in ("endpoint", "count", "errors", *_COLUMNS, "service p50"):
+        table.add_column(heading, justify="left" if heading == "endpoint" else "right", overflow="fold")
+    for name, endpoint in result.endpoints.items():
+        figures = {key: quantile.value for key, quantile in endpoint.latency.items()}
+        if endpoint.latency_max_ms is not None:
+            figures["max"] = endpoint.latency_max_ms
+        table.add_row(
+            Text(name),
+            str(endpoint.count),
+            str(endpoint.errors),
+            *(_number(figures.get(column)) for column in _COLUMNS),
+            _number(endpoint.service_ms.get("p50")),
+        )
+    return table
 
 
-def _plan(
-    selection: TargetSelection, wish: _Wish, url: str, requests: tuple[Request, ...], ca_file: str = ""
-) -> LoadPlan:
-    return plan_for(
-        selection.target,
-        url,
-        stages=wish.stages,
-        requests=requests,
-        seed=wish.seed,
-        stop_at_knee=wish.profile == "capacity",
-        workers=wish.workers,
-        ca_file=ca_file,
-    )
+def _print_steps(console: Console, result: LoadResult) -> None:
+    if len(result.steps) < 2:
+        return
+    for step in result.steps:
+        verdict = f"not sustained: {step.why_not}" if step.why_not else "sustained"
+        console.print(Text(f"{step.name}: {step.offered_rps:.0f}/s offered, p95 {_number(step.p95_ms)} ms, {verdict}"))
+    if result.ended_early:
+        sustained = result.sustained_rps
+        rate = f"{sustained:g} requests a second are sustained" if sustained is not None else "no step was sustained"
+        whose = {
+            "generator": "; the generator stopped there, what the service can do beyond is not known",
+            "service": "; the service stopped there",
+        }.get(result.limited_by or "", "")
+        console.print(Text(f"{rate}{whose}"))
 
 
-def _measure(selection: TargetSelection, wish: _Wish, out: Path, listen: Listener) -> tuple[Run, LoadResult]:
-    """Bring the target up, load it, and leave a sealed run behind, however it ends."""
-    redact = Redactor()
-    with _stack(selection, listen) as stack:
-        _refuse(Permissions.on(stack.info, selection.target, active=wish.active), stack.info.service_url)
-        teach(redact, stack.info)
-        plan = _plan(selection, wish, stack.info.url, _requests(selection, wish, stack.info), stack.info.ca_file)
-        run = _open_run(selection, wish, stack.info, out, redact)
-        with _sealed_at_the_end(run):
-            try:
-                result = _load(run, plan, stack, listen)
-            finally:
-                keep_logs(run.path, stack.info, redact)
-    return run, result
-
-
-@contextmanager
-def _stack(selection: TargetSelection, listen: Listener) -> Iterator[Stack]:
-    with MachineLock().shared():
-        stack = bring_up(selection, listen)
-    with stack:
-        yield stack
-
-
-def _requests(selection: TargetSelection, wish: _Wish, info: StackInfo) -> tuple[Request, ...]:
-    """The scenario; what the service shows is asked for only where nobody said what to load."""
-    target = selection.target
-    named = wish.paths or target.load.paths or target.cache.paths or target.pages.open
-    found = () if named else find_surface(target, info.url, info.ca_file).paths
-    return scenario(target, paths=wish.paths, found=found)
-
-
-def _open_run(selection: TargetSelection, wish: _Wish, info: StackInfo, out: Path, redact: Redactor) -> Run:
-    run = create_run(
-        out,
-        kind="load",
-        target=selection.target,
-        policy=None,
-        commit=commit_of(root()).id or None,
-        documents={"profile": selection.target},
-        redact=redact,
-    )
-    with run.editing() as document:
-        document["stack"] = stack_facts(info)
-        document["build"] = info.build
-        document["seeds"] = {"load": wish.seed}
-    return run
-
-
-@contextmanager
-def _sealed_at_the_end(run: Run) -> Iterator[None]:
-    """Close and seal the run. A generator that failed is a finished run with an error in it."""
-    finished = False
-    try:
-        yield
-        finished = True
-    except GeneratorError as error:
-        run.record(failed_observations(error))
-        finished = True
-        raise
-    finally:
-        run.close("finished" if finished else "interrupted")
-        seal(run.path)
-
-
-def _load(run: Run, plan: LoadPlan, stack: Stack, listen: Listener) -> LoadResult:
-    """Run the plan with the machine to itself."""
-    listen(Progress(phase="load", text="waiting for the machine"))
-    with MachineLock().exclusive():
-        result = run_load(plan, folder=run.path, listen=listen, on_start=stack.own_process)
-    run.record(observations(result))
-    return result
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from harness.cli import options
-from harness.cli.preflight_text import preflight_document, print_preflight
 from harness.cli.progress import showing
-from harness.errors import StartupError
-from harness.machine.bundle import root
-from harness.machine.lock import MachineLock
-from harness.machine.redaction import Redactor
-from harness.model import Listener, Observation, Outcome, StackInfo
-from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation, validate_weights
-from harness.pytest_plugin.session import teach
-from harness.run import Run, create_run, seal, stack_facts
-from harness.runner.artifacts import keep_logs
-from harness.stack.build import commit_of
-from harness.stack.selection import TargetSelection, bring_up, select_target
+from harness.jobs.preflight import PreflightResult, run_preflight
+from harness.model import Observation, Outcome
+from harness.preflight import ReadinessScore
+from harness.stack.selection import select_target
+
+_WIDTH = 160
+"""Columns where nobody's terminal says how many there are."""
+_STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.ERROR: "bold yellow", Outcome.SKIP: "dim"}
+_COUNTS = {"passed": Outcome.PASS, "failed": Outcome.FAIL, "errors": Outcome.ERROR, "skipped": Outcome.SKIP}
 
 
 @click.command(epilog="Example: harness preflight --target dealradar --env RATE_LIMIT_PER_MINUTE=1000000")
@@ -45,70 +46,64 @@ def command(
     Exit status: 0 ready, 1 something is wrong, 2 usage, 3 something could not be asked, 4 the stack failed.
     """
     selection = select_target(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
-    validate_weights(selection.target)
     with showing() as listen:
-        run, seen, log_tail = _check(selection, out or Path("reports"), listen)
-    score = readiness_score(seen, selection.target.preflight.weights)
+        result = run_preflight(selection, out or Path("reports"), listen)
     if as_json:
-        click.echo(json.dumps(preflight_document(run.id, selection.target.name, seen, score), indent=1))
+        click.echo(json.dumps(_document(result), indent=1))
     else:
-        print_preflight(seen, score)
-        click.echo(f"evidence: {run.path}")
-    if log_tail:
-        click.echo(log_tail, err=True)
-    return exit_status(seen)
+        _print(result.observations, result.score)
+        click.echo(f"evidence: {result.run}")
+    if result.service_log:
+        click.echo(result.service_log, err=True)
+    return result.exit_code
 
 
-def exit_status(seen: Sequence[Observation]) -> int:
-    """1 for a failure, 3 for an error or where nothing was asked, else 0 (DESIGN 4.1)."""
-    outcomes = {each.outcome for each in seen}
-    if Outcome.FAIL in outcomes:
-        return 1
-    return 3 if Outcome.ERROR in outcomes or Outcome.PASS not in outcomes else 0
+def _document(result: PreflightResult) -> dict[str, Any]:
+    seen, score = result.observations, result.score
+    return {
+        "run": result.run.name,
+        "target": result.target,
+        "score": score.value,
+        **{word: sum(each.outcome is outcome for each in seen) for word, outcome in _COUNTS.items()},
+        "checks": [
+            {
+                "check": each.check,
+                "title": each.title or each.check,
+                "subject": each.subject,
+                "outcome": each.outcome,
+                "value": each.value,
+                "unit": each.unit,
+                "seconds": each.seconds,
+                "message": each.message,
+                "remedy": each.remedy,
+                "counts": each.check not in score.left_out,
+            }
+            for each in seen
+        ],
+    }
 
 
-def _check(selection: TargetSelection, out: Path, listen: Listener) -> tuple[Run, tuple[Observation, ...], str]:
-    """Bring the stack up, ask, and leave a sealed run behind; with the log's tail if the service did not start."""
-    redact = Redactor()
-    run = create_run(
-        out,
-        kind="preflight",
-        target=selection.target,
-        policy=None,
-        commit=commit_of(root()).id or None,
-        documents={"profile": selection.target},
-        redact=redact,
-    )
-    state = "interrupted"
-    seen: list[Observation] = []
-    log_tail = ""
-    try:
-        try:
-            _ask(selection, run, redact, seen, listen)
-        except StartupError as error:
-            seen += not_asked(redact(error.message))
-            log_tail = redact(error.output)
-        run.record([*seen, score_observation(readiness_score(seen, selection.target.preflight.weights))])
-        state = "finished"
-    finally:
-        run.close("finished" if state == "finished" else "interrupted")
-        seal(run.path)
-    return run, tuple(seen), log_tail
-
-
-def _ask(selection: TargetSelection, run: Run, redact: Redactor, seen: list[Observation], listen: Listener) -> None:
-    folders = (str(run.path),)
-
-    def before_service(info: StackInfo) -> None:
-        teach(redact, info)
-        seen.extend(run_static(selection.target, info, folders))
-
-    with MachineLock().shared(), bring_up(selection, listen, before_service) as stack:
-        teach(redact, stack.info)
-        with run.editing() as document:
-            document["stack"] = stack_facts(stack.info)
-            document["build"] = stack.info.build
-        if not selection.starts:
-            seen.extend(run_static(selection.target, stack.info, folders))
-        seen.extend(run_live(selection.target, stack.info))
-        keep_logs(run.path, stack.info, redact)
+def _print(seen: Sequence[Observation], score: ReadinessScore) -> None:
+    """A line a check: outcome, time, what was found; below it, where something is wrong, what to do."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in seen:
+        said = Text(each.message)
+        if each.remedy:
+            said.append(f"\n→ {each.remedy}", style="bold")
+        table.add_row(
+            Text(each.outcome.value, style=_STYLES.get(each.outcome, "")),
+            Text(each.title or each.check),
+            Text("" if each.seconds is None else f"{1000 * each.seconds:.1f} ms"),
+            said,
+        )
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    console.print(table)
+    passed = sum(part.earned == part.weight for part in score.parts)
+    left_out = f", {len(score.left_out)} left out: the target has no such thing" if score.left_out else ""
+    console.print(f"\nSystem Readiness Score {score.value:g} of 100 ({passed} of {len(score.parts)} checks{left_out})")

@@ -4,36 +4,54 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from harness.model import Listener, Progress
+from harness.model import (
+    STACK_UP,
+    Event,
+    Listener,
+    LoadAdvanced,
+    MachineAsked,
+    MachineAwaited,
+    Noted,
+    PhaseAdvanced,
+    PhaseBegan,
+    PhaseEnded,
+    StackAdvanced,
+)
 
-_BEFORE_TESTS = frozenset({"stack up", "stack", "note"})
-"""Phases that end with the stack up. An error of theirs must be the first line (DESIGN 4.1)."""
+Words = Callable[[Event], tuple[str, str]]
+"""Of an event: which phase it belongs to, and what happened; "" for one that only counts on."""
 
 
 class Plain:
     """A line for each phase that begins or ends; counts would only fill a log.
 
-    What happens until the stack is up is held back until then: if it never is, the error says all that matters.
+    What happens until the stack is up is held back until then: if it never is, the error must be the first line.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, words: Words | None = None) -> None:
         self._begun = time.monotonic()
+        self._words = words or words_of
         self._held: list[str] | None = []
 
-    def __call__(self, happened: Progress) -> None:
+    def __call__(self, event: Event) -> None:
         """Print what changed."""
-        if happened.text == "running":
+        phase, happened = self._words(event)
+        if not happened:
             return
-        if happened.phase not in _BEFORE_TESTS:
+        if not _before_tests(event):
             self.release()
-        line = f"{time.monotonic() - self._begun:6.1f} s  {happened.phase}: {happened.text}\n"
+        self.print(phase, happened)
+
+    def print(self, phase: str, happened: str) -> None:
+        """Print a line, or hold it back."""
+        line = f"{time.monotonic() - self._begun:6.1f} s  {phase}: {happened}\n"
         if self._held is not None:
             self._held.append(line)
             return
@@ -52,31 +70,62 @@ class Terminal:
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
-        self._latest = Progress(phase="", text="")
+        self._latest: Event | None = None
 
-    def __call__(self, happened: Progress) -> None:
+    def __call__(self, event: Event) -> None:
         """Show the event from now on."""
-        self._latest = happened
+        self._latest = event
 
     def __rich__(self) -> Text:
         """The line as it is now."""
-        return Text(
-            f"{time.monotonic() - self._begun:5.1f} s  {described(self._latest)}", overflow="ellipsis", no_wrap=True
-        )
+        shown = described(self._latest) if self._latest is not None else ""
+        return Text(f"{time.monotonic() - self._begun:5.1f} s  {shown}", overflow="ellipsis", no_wrap=True)
 
 
-def described(happened: Progress) -> str:
+def words_of(event: Event) -> tuple[str, str]:
+    """The words of what happens in every job."""
+    match event:
+        case Noted(text):
+            return "note", text
+        case StackAdvanced(step):
+            return "stack", step
+        case PhaseBegan(phase):
+            return phase, "begun"
+        case PhaseAdvanced(phase):
+            return phase, ""
+        case PhaseEnded(phase, seconds, completed):
+            return phase, f"{'ended' if completed else 'broken off'} after {seconds:.1f} s"
+        case MachineAsked(phase):
+            return phase, "waiting for the machine"
+        case MachineAwaited(phase):
+            return phase, "waiting for the machine: another run measures time, or is about to"
+        case LoadAdvanced(finished=finished, failed=failed, in_flight=in_flight, p95_ms=p95_ms):
+            slow = f", p95 {p95_ms:.1f} ms" if p95_ms is not None else ""
+            return "load", f"{finished} answers, {failed} failed, {in_flight} waiting{slow}"
+    return "", ""
+
+
+def described(event: Event) -> str:
     """A phase, how far it is, and how fast."""
-    parts = [happened.phase]
-    if happened.text != "running":
-        parts.append(happened.text)
-    if happened.done is not None:
-        # what runs at a rate is counted in seconds
-        unit = "tests" if happened.rate is None else "s"
-        parts.append(f"{happened.done}/{happened.total} {unit}" if happened.total else f"{happened.done} {unit}")
-    if happened.rate is not None:
-        parts.append(f"{happened.rate:.0f} requests/s")
-    return "  ".join(part for part in parts if part)
+    return "  ".join(part for part in (*words_of(event), *_counts_of(event)) if part)
+
+
+def _counts_of(event: Event) -> tuple[str, ...]:
+    match event:
+        case PhaseAdvanced(_, done, total) | MachineAwaited(_, PhaseAdvanced(_, done, total)):
+            return (f"{done}/{total} tests" if total else f"{done} tests",)
+        case LoadAdvanced(second=second, seconds=seconds, finished=finished):
+            return f"{second}/{seconds} s", f"{finished / second:.0f} requests/s"
+    return ()
+
+
+def _before_tests(event: Event) -> bool:
+    match event:
+        case Noted() | StackAdvanced():
+            return True
+        case PhaseBegan(phase) | PhaseEnded(phase) | MachineAwaited(phase):
+            return phase == STACK_UP
+    return False
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.progress import Plain
-from harness.model import DEFECT_KINDS, Listener, MutantStatus, Progress
+from harness.cli.progress import Plain, words_of
+from harness.model import DEFECT_KINDS, Event, Listener, MutantStatus, PhaseAdvanced
+from harness.prove.events import HealthyRunEnded, MutantBegan, TrafficRecorded
 from harness.prove.model import Defect, OnResult, Result
 from harness.prove.proof import Proof, counts, excused, score
 from harness.prove.report.page import verdict_words
@@ -34,11 +35,11 @@ class _ResultTable:
         self._begun = time.monotonic()
         self._total = total
         self._results: list[Result] = []
-        self._latest = Progress(phase="", text="")
+        self._latest: Event | None = None
 
-    def listen(self, happened: Progress) -> None:
-        """Show the phase from now on."""
-        self._latest = happened
+    def listen(self, event: Event) -> None:
+        """Show the event from now on."""
+        self._latest = event
 
     def add(self, result: Result) -> None:
         """Show the result from now on."""
@@ -66,10 +67,28 @@ class _ResultTable:
         return Text.assemble(elapsed, *words)
 
 
-def _describe(happened: Progress) -> str:
+def _words(event: Event) -> tuple[str, str]:
+    match event:
+        case HealthyRunEnded(number, alarm):
+            return f"healthy {number}", alarm or "ended, and nothing speaks against it"
+        case TrafficRecorded(name, exchanges):
+            return f"wire: {name}", f"{exchanges} exchanges seen"
+        case MutantBegan(phase, mutant):
+            return phase, mutant
+    return words_of(event)
+
+
+def _describe(event: Event | None) -> str:
     """A phase, and how many defects of it are done."""
-    number = f"{happened.done}/{happened.total}" if happened.total else ""
-    return "  ".join(word for word in (happened.phase, number, happened.text) if word not in ("", "running"))
+    if event is None:
+        return ""
+    phase, happened = _words(event)
+    match event:
+        case MutantBegan(done=done, total=total) | PhaseAdvanced(done=done, total=total) if total:
+            number = f"{done}/{total}"
+        case _:
+            number = ""
+    return "  ".join(word for word in (phase, number, happened) if word)
 
 
 def _line(text: Text) -> Text:
@@ -96,10 +115,11 @@ def showing_results(defects: Sequence[Defect]) -> Iterator[tuple[Listener, OnRes
         with Live(table, console=console, transient=True, refresh_per_second=4):
             yield table.listen, table.add
         return
-    plain = Plain()
+    plain = Plain(_words)
 
     def on_result(result: Result) -> None:
-        plain(Progress(phase=_word(result.status), text=f"{result.id} ({result.seconds:.1f} s)"))
+        plain.release()
+        plain.print(_word(result.status), f"{result.id} ({result.seconds:.1f} s)")
 
     yield plain, on_result
     plain.release()

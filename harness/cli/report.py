@@ -25,12 +25,12 @@ def command(run: str, *, show: bool, out: Path | None, as_json: bool, debug: boo
     The verdict is not touched: reports only print what the run holds.
     """
     from harness.report import write_reports
-    from harness.run import find_run, read_document
+    from harness.run import find_run, read_run_record
     from harness.stack.supervisor.scratch import guarded_folder
 
     folder = find_run(run, out or Path("reports"))
     files = write_reports(folder, guarded_folder)
-    name = read_document(folder / "run.json")["run"]
+    name = read_run_record(folder).run
     page = folder / "report" / "index.html"
     if as_json:
         document = {"run": name, "files": [str(path.relative_to(folder)) for path in files]}

@@ -9,7 +9,7 @@ import click
 
 from harness.cli import options
 from harness.cli.stack_text import print_stack
-from harness.model import Listener, Progress
+from harness.model import Event, Listener, Noted, StackAdvanced
 
 if TYPE_CHECKING:
     from harness.stack.named import Mode
@@ -80,11 +80,12 @@ def command(
 def _listener(notes: list[str]) -> Listener:
     """Shows phases on a terminal as they pass; what should stay is noted, and printed once the stack is up."""
 
-    def listen(happened: Progress) -> None:
-        if happened.phase == "note":
-            notes.append(happened.text)
-        else:
-            _show(happened.text)
+    def listen(event: Event) -> None:
+        match event:
+            case Noted(text):
+                notes.append(text)
+            case StackAdvanced(step):
+                _show(step)
 
     return listen
 

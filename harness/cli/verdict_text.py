@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Decision, Evidence, Outcome, Ruling, Status, Verdict
-from harness.run import read_evidence
 
+EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 _COLOURS = {
     Decision.GO: "bold green",
     Decision.NO_GO: "bold red",
@@ -28,13 +28,13 @@ _WIDTH = 160
 """Columns where nothing says how wide the reader's are."""
 
 
-def print_verdict(verdict: Verdict, run: Path) -> None:
+def print_verdict(verdict: Verdict, evidence: Iterable[Evidence], run: Path) -> None:
     """Criteria, then what is not proven and why, then the verdict and where the page lies."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
     console.print(_table(verdict.criteria))
-    lines = {line.seq: line for line in read_evidence(run / "evidence.jsonl", verdict.run).lines}
+    lines = {line.seq: line for line in evidence}
     for ruling in verdict.criteria:
         if ruling.status not in (Status.PASS, Status.NOT_APPLICABLE):
             _print_open(console, ruling, lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +11,10 @@ from harness.config import check_selects, load_policy, load_waivers
 from harness.jobs.gate import GatePlan
 from harness.machine.bundle import root
 from harness.model import Target
+from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite, choose, find_suites
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
-
-GATE_CHECKS = frozenset({"startup", "process.lives", "build.changed", "collection", "suite.crashed", "worker.crashed"})
-"""What the gate and the plugin themselves have to say."""
 
 
 def suites_of(target: Target) -> tuple[Suite, ...]:
@@ -27,10 +25,8 @@ def suites_of(target: Target) -> tuple[Suite, ...]:
 
 def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:
     """Check id -> suites that write it."""
-    sources = [(suite.name, suite.checks) for suite in suites]
-    sources.append(("gate", GATE_CHECKS))
-    sources.append(("preflight", frozenset(preflight.CHECK_IDS)))
-    sources.append(("load", load.CHECK_IDS))
+    sources: list[tuple[str, Iterable[str]]] = [(suite.name, suite.checks) for suite in suites]
+    sources += [("gate", map(str, GateCheck)), ("preflight", preflight.CHECK_IDS), ("load", load.CHECK_IDS)]
     known: dict[str, frozenset[str]] = {}
     for suite, checks in sources:
         for check in checks:

@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.config import target_document
-from harness.jobs.gate import closed_at_the_end, fresh_stack, stack_for
-from harness.machine.bundle import root
-from harness.machine.redaction import Redactor
+from harness.jobs.gate import fresh_stack, stack_for
+from harness.jobs.session import run_session
 from harness.model import Evidence, Listener, Outcome
 from harness.report import write_reports
-from harness.run import create_run, load_record, seal
 from harness.runner.artifacts import full_disk_named
 from harness.runner.discovery import Suite
 from harness.runner.phases import SuiteOptions, run_suites
-from harness.stack import commit_of
 from harness.stack.selection import TargetSelection
 from harness.stack.supervisor.scratch import guarded_folder
 
@@ -53,25 +49,16 @@ def run_alone(
 def _run_alone(
     selection: TargetSelection, suites: Sequence[Suite], options: SuiteOptions, out: Path, listen: Listener
 ) -> tuple[Path, SuiteCounts]:
-    redact = Redactor()
-    run = create_run(
-        out,
-        kind="run",
-        target=selection.target,
-        policy=None,
-        commit=commit_of(root()).id or None,
-        documents={"profile": target_document(selection.target)},
-        redact=redact,
-    )
-    with run.editing() as document:
-        # whoever judges it: what was chosen by hand is not all that a release has to show
-        document["narrowed"] = " ".join(["harness run", *(suite.name for suite in suites), *options.extra])
-    with closed_at_the_end(run, redact), stack_for(selection, run, redact, listen) as stack:
-        run_suites(run, suites, stack, fresh_stack(selection, run, redact, listen), options, listen)
-    seal(run.path)
-    write_reports(run.path, guarded_folder)
+    # whoever judges it: what was chosen by hand is not all that a release has to show
+    narrowed = " ".join(["harness run", *(suite.name for suite in suites), *options.extra])
+    with run_session("run", selection.target, out, narrowed=narrowed) as session:
+        run = session.run
+        with stack_for(selection, session, listen) as stack:
+            run_suites(run, suites, stack, fresh_stack(selection, session, listen), options, listen)
+        reading = session.close()
+    write_reports(run.path, guarded_folder, reading)
     names = {suite.name for suite in suites}
-    return run.path, count(run.id, [line for line in load_record(run.path).evidence if line.suite in names])
+    return run.path, count(run.id, [line for line in reading.lines if line.suite in names])
 
 
 def count(run: str, lines: Sequence[Evidence]) -> SuiteCounts:

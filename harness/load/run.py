@@ -21,7 +21,7 @@ from harness.load.samples import Failure, Samples
 from harness.load.schedule import draw_schedule
 from harness.load.summary import dropped, endpoints, histogram, lateness_p99_ms, timeline
 from harness.load.workers import LocustWorkers
-from harness.model import Listener, Progress
+from harness.model import Listener, LoadAdvanced
 
 _START_S = 60.0
 """Seconds within which Locust must be imported and ready."""
@@ -147,10 +147,16 @@ class _RunningLoad:
                 self.workers.tell("end")
 
     def _show(self, beat: Beat) -> None:
-        slow = f", p95 {beat.p95_ms:.1f} ms" if beat.p95_ms is not None else ""
-        text = f"{beat.finished} answers, {beat.failed} failed, {beat.in_flight} waiting{slow}"
-        total = round(self.plan.seconds)
-        self.listen(Progress(phase="load", text=text, done=beat.t, total=total, rate=beat.finished / beat.t))
+        self.listen(
+            LoadAdvanced(
+                second=beat.t,
+                seconds=round(self.plan.seconds),
+                finished=beat.finished,
+                failed=beat.failed,
+                in_flight=beat.in_flight,
+                p95_ms=beat.p95_ms,
+            )
+        )
 
 
 def _together(events: list[dict[str, Any]]) -> Beat:

@@ -1,1 +1,1 @@
-"""This machine: whose turn it is to measure, where suites and profiles lie, which texts are secret."""
+"""This machine: who may measure, where suites and profiles lie, which texts are secret."""

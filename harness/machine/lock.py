@@ -1,11 +1,11 @@
-"""Whose turn it is to use the machine: what measures time holds it alone, all else shares it (DESIGN 5).
+"""A lock on the machine: what measures time holds it alone, all else shares it.
 
-Two files are locked: the turn itself, held shared or exclusively, and a gate in front of it, held only while a turn is
-asked for, so that a stream of short shared turns cannot starve one that wants the machine alone.
+Two files are locked: `turn`, held shared or exclusively, and `gate` in front of it, held only while the other is asked
+for, so that a stream of short shared holds cannot starve one that wants the machine alone.
 The files' path does not depend on HOME or on the checkout: all runs of all users of a machine take part.
 The kernel lets go of a lock when its holder dies, however it dies.
 
-Within one thread turns nest: who holds one may ask to share it and gets it at once (asking in earnest would wait for
+Within one thread holds nest: who holds it may ask to share it and gets it at once (asking in earnest would wait for
 whoever waits for us). Who shares it may not ask for it alone.
 """
 
@@ -23,13 +23,14 @@ from pathlib import Path
 from harness.errors import HarnessError
 
 DEFAULT_FOLDER = Path("/tmp/harness-turns")  # noqa: S108 - one path for all users of the machine, on purpose
+LOCK_FILES = ("turn", "gate")
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _FOLLOWED = 100
 """How often a lock file may be replaced under our hands before we give up."""
 
 
 class _Held(threading.local):
-    """Folders whose turn this thread holds, with how it holds them."""
+    """Folders whose lock this thread holds, with how it holds them."""
 
     def __init__(self) -> None:
         self.how: dict[Path, int] = {}
@@ -57,11 +58,11 @@ class MachineLock:
     def exclusive(self) -> Iterator[float]:
         """Hold the machine alone; yields the seconds spent waiting.
 
-        Raises `HarnessError` in a thread that holds a shared turn: it would wait for itself.
+        Raises `HarnessError` in a thread that shares it: it would wait for itself.
         """
         held = _HELD.how.get(self.folder)
         if held == fcntl.LOCK_SH:
-            raise HarnessError("a turn alone was asked for within a shared one; let go of that first")
+            raise HarnessError("the machine was asked for alone by who shares it; let go of it first")
         if held == fcntl.LOCK_EX:
             yield 0.0
             return
@@ -71,9 +72,10 @@ class MachineLock:
     @contextmanager
     def _taken(self, how: int) -> Iterator[float]:
         begun = time.monotonic()
-        gate = self._locked("gate", fcntl.LOCK_EX)
+        turn_file, gate_file = LOCK_FILES
+        gate = self._locked(gate_file, fcntl.LOCK_EX)
         try:
-            turn = self._locked("turn", how)
+            turn = self._locked(turn_file, how)
         finally:
             os.close(gate)
         _HELD.how[self.folder] = how

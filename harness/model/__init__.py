@@ -3,6 +3,19 @@
 Imports nothing else of the project. All classes are frozen; collections are tuples or read-only mappings.
 """
 
+from harness.model.events import (
+    STACK_UP,
+    Event,
+    Listener,
+    LoadAdvanced,
+    MachineAsked,
+    MachineAwaited,
+    Noted,
+    PhaseAdvanced,
+    PhaseBegan,
+    PhaseEnded,
+    StackAdvanced,
+)
 from harness.model.evidence import RED, Evidence, Interval, Observation, Outcome, last_attempt, worst
 from harness.model.proof_record import (
     DEFECT_KINDS,
@@ -33,8 +46,9 @@ from harness.model.ruling import (
     Verdict,
     Waiver,
 )
+from harness.model.run_record import EvidenceCount, PhaseRecord, RunKind, RunRecord, RunState, StackFacts
 from harness.model.schema import Index, Manifest, Table
-from harness.model.stack import FRONT, Instance, Listener, Progress, StackInfo, Worker
+from harness.model.stack import FRONT, Instance, StackInfo, Worker
 from harness.model.target import (
     ABSENT_WORDS,
     FORMER_NAMES,
@@ -71,6 +85,7 @@ __all__ = [
     "MOST_WORKERS",
     "NEEDS_WORDS",
     "RED",
+    "STACK_UP",
     "UNKNOWN_BUILD",
     "AllowedHosts",
     "Auth",
@@ -84,7 +99,9 @@ __all__ = [
     "DefectKind",
     "DefectRecord",
     "DrawRecord",
+    "Event",
     "Evidence",
+    "EvidenceCount",
     "FacetRecord",
     "FacetState",
     "Health",
@@ -97,24 +114,36 @@ __all__ = [
     "Interval",
     "Listener",
     "Load",
+    "LoadAdvanced",
+    "MachineAsked",
+    "MachineAwaited",
     "Manifest",
     "MutantStatus",
+    "Noted",
     "Observation",
     "OpenApiPath",
     "Outcome",
     "PageLogin",
     "Pages",
+    "PhaseAdvanced",
+    "PhaseBegan",
+    "PhaseEnded",
+    "PhaseRecord",
     "Policy",
     "PreflightRules",
     "Profile",
-    "Progress",
     "ProofRecord",
     "RateLimit",
     "Record",
     "Role",
     "Ruling",
+    "RunKind",
+    "RunRecord",
+    "RunState",
     "Select",
     "Service",
+    "StackAdvanced",
+    "StackFacts",
     "StackInfo",
     "Status",
     "SuitePaths",

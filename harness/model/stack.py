@@ -1,8 +1,8 @@
-"""What runs, and what is told of it while it does."""
+"""What runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -86,18 +86,3 @@ class StackInfo:
     def has_front(self) -> bool:
         """Whether a proxy that belongs to the stack stands at `url`, in front of the instances."""
         return FRONT in self.pids
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Something that happened, for whoever shows progress. Renderers only listen."""
-
-    phase: str
-    text: str
-    done: int | None = None
-    total: int | None = None
-    rate: float | None = None
-    """Requests a second, while load runs."""
-
-
-Listener = Callable[[Progress], None]

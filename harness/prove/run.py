@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StartupError
-from harness.model import Listener, Progress, Status
+from harness.model import Listener, PhaseAdvanced, StackAdvanced, Status
 from harness.prove.controls import ControlRuns, count_healthy, find_alarms
+from harness.prove.events import HealthyRunEnded
 from harness.prove.gate_lies import run_lie
 from harness.prove.model import NO_RUNS, HealthyRuns, NoVerdictError, OnResult, ProofPlan, Result
 from harness.prove.patch.runner import TrialConfig, run_trial, try_patch
@@ -99,7 +100,7 @@ def _config(
 def _first_healthy(config: TrialConfig, listen: Listener) -> JudgedRun:
     """The first healthy run: from it is known which tests look at which criterion."""
     # shown as a part of the start: whether the service can be proven at all is not known yet
-    listen(Progress(phase="stack", text="the healthy service, all its suites"))
+    listen(StackAdvanced("the healthy service, all its suites"))
     run = run_trial(config, "healthy-1", None, None)
     startup = run.ruling("startup")
     if startup is not None and startup.status is Status.FAIL:
@@ -120,7 +121,7 @@ def _alarms(run: JudgedRun, config: TrialConfig) -> tuple[str, ...]:
 
 
 def _show_healthy(number: int, alarms: Sequence[str], listen: Listener) -> None:
-    listen(Progress(phase=f"healthy {number}", text=alarms[0] if alarms else "ended, and nothing speaks against it"))
+    listen(HealthyRunEnded(number, alarms[0] if alarms else None))
 
 
 def _count(alarms: list[tuple[str, ...]], runs: Iterable[Future[JudgedRun]], config: TrialConfig) -> HealthyRuns:
@@ -139,7 +140,7 @@ def _collect(
     """Add results as they come in: all, or until something else has ended. What the user must mend is raised."""
     total = len(trials)
     while trials and (until is None or not until.done()):
-        listen(Progress(phase="defects", text="running", done=total - len(trials), total=total))
+        listen(PhaseAdvanced("defects", total - len(trials), total))
         watched: list[Future[Any]] = [*trials, *([until] if until is not None else [])]
         ended, _ = wait(watched, return_when=FIRST_COMPLETED)
         for future in trials & ended:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from harness.runner.sources import check_of
+
 MARKERS = (
     'check(id, severity="normal", source="", subject=""): the check that a test proves, and its outcome is evidence of',
     "alone: measures time or disturbs others; runs with the machine to itself, in the gate on a stack of its own",
@@ -52,11 +54,6 @@ def suite_of(path: Path) -> str:
         if index + 2 < len(parts):
             return parts[index + 1]
     return path.parent.name
-
-
-def check_of(suite: str, test: str) -> str:
-    """The id of the check that a test proves which names none."""
-    return f"{suite}.{test.removeprefix('test_')}"
 
 
 def check_mark(item: pytest.Item) -> CheckMark:

@@ -15,12 +15,12 @@ from harness.model import Observation, Outcome
 from harness.pytest_plugin.evidence import attached_observations, skip_reason
 from harness.pytest_plugin.items import USAGE_KEY
 from harness.pytest_plugin.markers import suite_of
-from harness.pytest_plugin.sources import read_tests
 from harness.pytest_plugin.stash import REDACT
 from harness.run import Run
+from harness.runner.checks import GateCheck
+from harness.runner.sources import read_tests
 
 _MESSAGE_LIMIT = 2000
-_COLLECTION = "collection"
 
 
 class Recorder:
@@ -50,8 +50,8 @@ class Recorder:
 
     def _note_collected(self) -> None:
         """Under the names that evidence has: a test's parameter may hold what is a secret."""
-        with self._run.editing() as document:
-            document["collected"] = sorted({*document["collected"], *map(self._redact, self._collected)})
+        known = frozenset(map(self._redact, self._collected))
+        self._run.update(lambda record: replace(record, collected=tuple(sorted(known.union(record.collected)))))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be collected is an error of its suite, one that skips itself is no fewer checks."""
@@ -77,7 +77,7 @@ class Recorder:
         checks = read_tests(path, suite).checks if path.is_file() else frozenset()
         self._record(
             Observation(suite=suite, check=check, subject=nodeid, outcome=Outcome.SKIP, detail={"reason": reason})
-            for check in sorted(checks) or [_COLLECTION]
+            for check in sorted(checks) or [GateCheck.COLLECTION]
         )
 
     def path_of(self, nodeid: str) -> Path:
@@ -122,7 +122,7 @@ class Recorder:
 def _uncollected(report: pytest.CollectReport, path: Path) -> Observation:
     return Observation(
         suite=suite_of(path),
-        check=_COLLECTION,
+        check=GateCheck.COLLECTION,
         subject=report.nodeid,
         outcome=Outcome.ERROR,
         detail={"message": str(report.longrepr)[-_MESSAGE_LIMIT:], "reason": "the file could not be collected"},
@@ -133,7 +133,7 @@ def _crash(report: pytest.TestReport, path: Path) -> Observation:
     """A worker died while it ran this test."""
     return Observation(
         suite=suite_of(path),
-        check="worker.crashed",
+        check=GateCheck.WORKER_CRASHED,
         subject=report.nodeid,
         outcome=Outcome.ERROR,
         detail={"message": str(report.longrepr)[-_MESSAGE_LIMIT:], "reason": "the process that ran the test died"},

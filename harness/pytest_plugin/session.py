@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import pytest
 
-from harness.config import target_document, target_from_document
+from harness.config import target_from_document
 from harness.errors import HarnessError
 from harness.machine.bundle import root
 from harness.machine.redaction import Redactor
@@ -18,16 +18,17 @@ from harness.model import StackInfo, Target
 from harness.probes.surface import Surface, find_surface
 from harness.pytest_plugin.recorder import Recorder
 from harness.pytest_plugin.stash import CONTEXT, REDACT, Context
-from harness.run import Run, create_run, open_run, read_document, stack_facts
+from harness.run import Run, open_run, read_document
 from harness.stack import Stack
-from harness.stack.build import commit_of, identify_build
 from harness.stack.launcher import silent
+from harness.stack.secrets import teach_secrets
 from harness.stack.selection import TargetSelection, bring_up, find_target, select_for_pytest
+
+if TYPE_CHECKING:
+    from harness.jobs.session import RunSession
 
 _STATE = "stack.json"
 _WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-_SECRET_SETTING = re.compile(r"SECRET|PASSWORD|(?:^|_)(?:TOKEN|PASSWD|(?:API|ACCESS|SIGNING|PRIVATE|ENCRYPTION)_?KEY)$")
-"""Names of settings whose values are secrets."""
 
 
 def is_suite_session(config: pytest.Config) -> bool:
@@ -49,10 +50,10 @@ class Session:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._stack: Stack | None = None
         self._run: Run | None = None
         self._recorder: Recorder | None = None
-        self._owns_run = False
+        self._owned: RunSession | None = None
+        self._opened = ExitStack()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:  # noqa: ARG002
@@ -67,9 +68,9 @@ class Session:
     def _begin(self) -> Context:
         config = self._config
         target, stack = self._find_target_and_stack()
-        self._stack = stack
+        self._opened.callback(stack.stop)
         redact = config.stash[REDACT]
-        teach(redact, stack.info)
+        teach_secrets(redact, stack.info)
         self._run = self._open_run(target, stack, redact)
         self._recorder = Recorder(self._run, config)
         config.pluginmanager.register(self._recorder, "harness-recorder")
@@ -94,14 +95,13 @@ class Session:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where the evidence lies."""
-        if self._run is not None and self._recorder is not None and self._owns_run:
+        if self._run is not None and self._recorder is not None and self._owned is not None:
             terminalreporter.write_line(f"{self._recorder.written} lines of evidence in {self._run.path}")
 
     def _end(self, state: Literal["finished", "interrupted"]) -> None:
-        if self._run is not None and self._owns_run:
-            self._run.close(state)
-        if self._stack is not None:
-            self._stack.stop()
+        if state == "interrupted" and self._owned is not None:
+            self._owned.close(state)
+        self._opened.close()
 
     def _find_target_and_stack(self) -> tuple[Target, Stack]:
         selection = self._select()
@@ -122,20 +122,11 @@ class Session:
         given = self._config.option.run
         if given:
             return open_run(Path(given), redact)
-        self._owns_run = True
-        run = create_run(
-            Path("reports"),
-            kind="pytest",
-            target=target,
-            policy=None,
-            commit=commit_of(root()).id or None,
-            documents={"profile": target_document(target)},
-            redact=redact,
-        )
-        with run.editing() as document:
-            document["stack"] = stack_facts(stack.info)
-            document["build"] = identify_build(target, stack.info)
-        return run
+        from harness.jobs.session import run_session
+
+        self._owned = self._opened.enter_context(run_session("pytest", target, Path("reports"), redact=redact))
+        self._opened.enter_context(self._owned.on_stack(stack.info))
+        return self._owned.run
 
     def _dry_context(self) -> Context:
         target = find_target(self._config.option.target)
@@ -149,13 +140,6 @@ class Session:
 
 def _target_of_run(run: Path) -> Target:
     return target_from_document(read_document(run / "profile.json"))
-
-
-def teach(redact: Redactor, info: StackInfo) -> None:
-    """Tell the redactor the secrets of a stack."""
-    redact.learn(info.secrets.values())
-    redact.learn((info.database_url, info.redis_url, info.smtp_url))
-    redact.learn(value for name, value in info.settings.items() if _SECRET_SETTING.search(name) or "://" in value)
 
 
 def serve_context(context: Context) -> bytes:
@@ -177,7 +161,7 @@ def worker_context(config: pytest.Config) -> Context:
     told: dict[str, Any] = msgspec.json.decode(config.workerinput["harness"])  # type: ignore[attr-defined]
     stack_file = Path(told["stack_file"])
     info = msgspec.json.decode(stack_file.read_bytes(), type=StackInfo)
-    teach(config.stash[REDACT], info)
+    teach_secrets(config.stash[REDACT], info)
     return Context(
         target=msgspec.convert(told["target"], Target),
         info=info,

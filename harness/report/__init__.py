@@ -13,17 +13,19 @@ from harness.report.junit import write_junit
 from harness.report.markdown import write_checklist, write_summary
 from harness.report.sarif import write_sarif
 from harness.report.sources import RunFiles, read_run
+from harness.run import Reading
 
 __all__ = ["RunFiles", "read_run", "write_reports"]
 
 
-def write_reports(run: Path, scratch: Scratch = private_folder) -> tuple[Path, ...]:
-    """Write every report of the run; returns what was written. `scratch` is where Allure works.
+def write_reports(run: Path, scratch: Scratch = private_folder, reading: Reading | None = None) -> tuple[Path, ...]:
+    """Write every report of the run; returns what was written. `scratch` is where Allure works; `reading` is the run's
+    evidence, where the caller has just read it.
 
     One that fails does not keep the others from being written; then `ReportError` names each with its cause. Raises
     `BrokenRunError` if the run cannot be read.
     """
-    files = read_run(run)
+    files = read_run(run, reading)
     written: list[Path] = []
     failures: list[str] = []
 

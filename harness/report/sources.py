@@ -3,65 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from harness.errors import BrokenRunError
-from harness.model import UNKNOWN_BUILD, Build, Evidence, Policy, Verdict
+from harness.model import Build, Evidence, Policy, RunRecord, Verdict
 from harness.model.verdict_record import verdict_from_document
-from harness.run import read_document, read_evidence
+from harness.run import Reading, read_document, read_evidence, read_run_record
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
-    """A stretch of the run. `waited` seconds of `seconds` were spent waiting for the machine's turn."""
-
-    name: str
-    seconds: float
-    waited: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
-    """What a run keeps of the stack it used; no setting's value, only the names of those that were overridden."""
-
-    name: str = ""
-    backend: str = ""
-    url: str = ""
-    owned: bool = False
-    instances: tuple[str, ...] = ()
-    overrides: tuple[str, ...] = ()
-    timings: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
-    """`run.json`. A run that was killed early has little of it, hence the defaults."""
-
-    run: str
-    kind: str = "gate"
-    state: str = "running"
-    target: str | None = None
-    stack: Stack | None = None
-    policy: str | None = None
-    build: Build = UNKNOWN_BUILD
-    versions: Mapping[str, str] = field(default_factory=dict)
-    commit: str | None = None
-    machine: Mapping[str, Any] = field(default_factory=dict)
-    seeds: Mapping[str, Any] = field(default_factory=dict)
-    start: str = ""
-    end: str | None = None
-    narrowed: str = ""
-    absent: Mapping[str, str] = field(default_factory=dict)
-    collected: tuple[str, ...] = ()
-    phases: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +24,7 @@ class RunFiles:
     """One run, read once for all reports."""
 
     path: Path
-    facts: RunFacts
+    facts: RunRecord
     verdict: Verdict | None
     """None where the run ended before it was judged, or is of a kind that has no verdict."""
     policy: Policy | None
@@ -106,10 +61,12 @@ class RunFiles:
             return False
 
 
-def read_run(path: Path) -> RunFiles:
-    """Read the run at `path`. Raises `BrokenRunError` naming the file that contradicts its contract."""
-    facts = _read_as(path / "run.json", RunFacts)
-    reading = read_evidence(path / "evidence.jsonl", facts.run)
+def read_run(path: Path, reading: Reading | None = None) -> RunFiles:
+    """Read the run at `path`; `reading` is its evidence, where the caller has just read it.
+
+    Raises `BrokenRunError` naming the file that contradicts its contract."""
+    facts = read_run_record(path)
+    reading = reading or read_evidence(path / "evidence.jsonl", facts.run)
     manifest = path / "manifest.json"
     return RunFiles(
         path=path,

@@ -2,7 +2,7 @@
 
 from harness.run.documents import read_document, replace_file, write_document
 from harness.run.evidence import EvidenceLog, Reading, read_evidence, utc_now
-from harness.run.folder import Run, create_run, find_run, open_run, stack_facts
+from harness.run.folder import Run, create_run, find_run, open_run, read_run_record, stack_facts
 from harness.run.record import load_record
 from harness.run.seal import changed_files, is_sealed, seal
 
@@ -18,6 +18,7 @@ __all__ = [
     "open_run",
     "read_document",
     "read_evidence",
+    "read_run_record",
     "replace_file",
     "seal",
     "stack_facts",

@@ -7,23 +7,33 @@ import os
 import platform
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
-from harness.errors import UsageError
+from harness.errors import BrokenRunError, UsageError
 from harness.machine.redaction import Redactor
-from harness.model import Build, Observation, StackInfo, Target
+from harness.model import (
+    UNKNOWN_BUILD,
+    EvidenceCount,
+    Observation,
+    RunKind,
+    RunRecord,
+    RunState,
+    StackFacts,
+    StackInfo,
+    Target,
+)
 from harness.run.documents import read_document, write_document
-from harness.run.evidence import EvidenceLog, read_evidence, utc_now
-from harness.run.record import State
+from harness.run.evidence import EvidenceLog, Reading, read_evidence, utc_now
 
+RECORD = "run.json"
 _PACKAGES = ("harness", "httpx", "locust", "playwright", "psycopg", "pytest", "pytest-xdist", "redis")
 
 
@@ -39,26 +49,25 @@ class Run:
         """Append evidence; returns the lines' numbers."""
         return self.log.append(observations)
 
-    @contextmanager
-    def editing(self) -> Iterator[dict[str, Any]]:
+    def update(self, change: Callable[[RunRecord], RunRecord]) -> None:
         """Change `run.json` under a lock on the folder; the new text replaces the old one in one step."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            document = read_document(self.path / "run.json")
-            yield document
-            write_document(self.path / "run.json", document)
+            write_document(self.path / RECORD, change(read_run_record(self.path)))
         finally:
             os.close(descriptor)
 
-    def close(self, state: State) -> None:
-        """Write end, state and the evidence's count and digest; after this no line may be added."""
+    def close(self, state: RunState) -> Reading:
+        """Write end, state and the evidence's count and digest; after this no line may be added.
+
+        Returns the evidence as it was counted.
+        """
         self.log.cut_torn_tail()
         reading = read_evidence(self.path / "evidence.jsonl", self.id)
-        with self.editing() as document:
-            document["state"] = state
-            document["end"] = utc_now()
-            document["evidence"] = {"count": len(reading.lines), "sha256": reading.sha256}
+        counted = EvidenceCount(count=len(reading.lines), sha256=reading.sha256)
+        self.update(lambda record: replace(record, state=state, end=utc_now(), evidence=counted))
+        return reading
 
 
 def new_name(now: datetime) -> str:
@@ -69,12 +78,14 @@ def new_name(now: datetime) -> str:
 def create_run(
     out: Path,
     *,
-    kind: str,
+    kind: RunKind,
     target: Target | None,
     policy: str | None,
     commit: str | None,
-    documents: Mapping[str, Any],
+    documents: Mapping[str, object],
     redact: Redactor | None = None,
+    narrowed: str = "",
+    seeds: Mapping[str, int] | None = None,
 ) -> Run:
     """Make the folder, write `run.json` and the profile, policy and waivers as used, and switch `latest` to it.
 
@@ -83,30 +94,29 @@ def create_run(
     now = datetime.now(UTC)
     name = new_name(now)
     path = out / "runs" / name
-    document = {
-        "schema": 1,
-        "run": name,
-        "kind": kind,
-        "state": "running",
-        "target": target.name if target else None,
-        "stack": None,
-        "policy": policy,
-        "build": Build(kind="unknown", id=""),
-        "versions": _versions(),
-        "commit": commit,
-        "machine": _machine(),
-        "seeds": {},
-        "start": utc_now(now),
-        "end": None,
-        "narrowed": "",
-        "absent": dict(target.absent) if target else {},
-        "collected": [],
-        "phases": [],
-        "evidence": None,
-    }
+    record = RunRecord(
+        run=name,
+        kind=kind,
+        state="running",
+        target=target.name if target else None,
+        stack=None,
+        policy=policy,
+        build=UNKNOWN_BUILD,
+        versions=_versions(),
+        commit=commit,
+        machine=_machine(),
+        seeds=seeds or {},
+        start=utc_now(now),
+        end=None,
+        narrowed=narrowed,
+        absent=target.absent if target else {},
+        collected=(),
+        phases=(),
+        evidence=None,
+    )
     try:
         path.mkdir(parents=True)
-        write_document(path / "run.json", document)
+        write_document(path / RECORD, record)
         for folder in ("samples", "artifacts", "logs"):
             (path / folder).mkdir()
         for title, content in documents.items():
@@ -125,11 +135,19 @@ def open_run(path: Path, redact: Redactor | None = None) -> Run:
 
     Raises `BrokenRunError` if it is none, `UsageError` if it has ended: its evidence is counted, a line more breaks it.
     """
-    document = read_document(path / "run.json")
-    name, state = str(document.get("run")), document.get("state")
-    if state != "running":
-        raise UsageError(f"{path}: this run is {state}, nothing can be added to it; start a new one")
-    return Run(path=path, id=name, log=EvidenceLog(path / "evidence.jsonl", name, redact or Redactor()))
+    record = read_run_record(path)
+    if record.state != "running":
+        raise UsageError(f"{path}: this run is {record.state}, nothing can be added to it; start a new one")
+    return Run(path=path, id=record.run, log=EvidenceLog(path / "evidence.jsonl", record.run, redact or Redactor()))
+
+
+def read_run_record(path: Path) -> RunRecord:
+    """What the run at `path` says of itself. Raises `BrokenRunError` if it is none."""
+    document = read_document(path / RECORD)
+    try:
+        return msgspec.convert(document, RunRecord)
+    except msgspec.ValidationError as error:
+        raise BrokenRunError(f"{path / RECORD}: is not a run's record ({error})") from error
 
 
 def switch_latest(out: Path, place: Path) -> None:
@@ -142,23 +160,23 @@ def switch_latest(out: Path, place: Path) -> None:
         link.unlink(missing_ok=True)
 
 
-def stack_facts(info: StackInfo) -> dict[str, Any]:
-    """What a run may keep of a stack: no setting, no secret, no URL with a password."""
-    return {
-        "name": info.name,
-        "backend": info.backend,
-        "url": info.url,
-        "owned": info.owned,
-        "instances": [instance.url for instance in info.instances],
-        "overrides": sorted(info.overrides),
-        "timings": dict(info.timings),
-    }
+def stack_facts(info: StackInfo) -> StackFacts:
+    """What a run may keep of a stack."""
+    return StackFacts(
+        name=info.name,
+        backend=info.backend,
+        url=info.url,
+        owned=info.owned,
+        instances=tuple(instance.url for instance in info.instances),
+        overrides=tuple(sorted(info.overrides)),
+        timings=info.timings,
+    )
 
 
 def find_run(given: str, out: Path) -> Path:
     """The folder of a run named by path, by id, or as `latest`. Raises `UsageError` naming what was looked at."""
     for candidate in (Path(given), out / "runs" / given, out / given):
-        if (candidate / "run.json").is_file():
+        if (candidate / RECORD).is_file():
             return candidate.resolve()
     raise UsageError(f"{given}: no run there (no run.json); `ls {out}/runs` lists the runs")
 

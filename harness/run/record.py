@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from harness.errors import BrokenRunError
-from harness.model import Build, Integrity, Record
+from harness.model import Integrity, Record, RunRecord
 from harness.run.documents import read_document
 from harness.run.evidence import Reading, read_evidence
+from harness.run.folder import read_run_record
 from harness.run.seal import changed_files
-
-State = Literal["running", "finished", "interrupted"]
-
-
-class Counted(msgspec.Struct, frozen=True):
-    """What `run.json` says of the evidence, once no line may be added."""
-
-    count: int
-    sha256: str
 
 
 class _Profile(msgspec.Struct, frozen=True):
@@ -31,31 +22,15 @@ class _Profile(msgspec.Struct, frozen=True):
     absent: dict[str, str] = {}
 
 
-class _Facts(msgspec.Struct, frozen=True):
-    """The members of `run.json` that the judge needs."""
-
-    run: str
-    state: State
-    target: str | None
-    build: Build
-    end: str | None
-    collected: tuple[str, ...]
-    narrowed: str
-    absent: dict[str, str]
-    evidence: Counted | None
-
-
-def load_record(path: Path) -> Record:
+def load_record(path: Path, reading: Reading | None = None) -> Record:
     """Read the run at `path` back; what does not fit together is listed in its `integrity`.
+
+    `reading` is its evidence, where the caller has just read it.
 
     Raises `BrokenRunError` if there is no readable `run.json`.
     """
-    document = read_document(path / "run.json")
-    try:
-        facts = msgspec.convert(document, _Facts)
-    except msgspec.ValidationError as error:
-        raise BrokenRunError(f"{path / 'run.json'}: is not a run's record ({error})") from error
-    reading = read_evidence(path / "evidence.jsonl", facts.run)
+    facts = read_run_record(path)
+    reading = reading or read_evidence(path / "evidence.jsonl", facts.run)
     problems = (*reading.problems, *_contradictions(facts, reading), *_other_target(path, facts), *_changes(path))
     return Record(
         run=facts.run,
@@ -70,7 +45,7 @@ def load_record(path: Path) -> Record:
     )
 
 
-def _contradictions(facts: _Facts, reading: Reading) -> Iterator[str]:
+def _contradictions(facts: RunRecord, reading: Reading) -> Iterator[str]:
     if facts.state != "finished":
         yield f"the run is {facts.state}, not finished"
     if facts.evidence is None:
@@ -82,7 +57,7 @@ def _contradictions(facts: _Facts, reading: Reading) -> Iterator[str]:
         yield "evidence.jsonl has changed since the run ended (its digest differs)"
 
 
-def _other_target(path: Path, facts: _Facts) -> Iterator[str]:
+def _other_target(path: Path, facts: RunRecord) -> Iterator[str]:
     """Was the run made of the target whose profile it keeps? What that target does not have, only its profile says."""
     if not (path / "profile.json").is_file():
         return

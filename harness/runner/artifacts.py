@@ -1,4 +1,4 @@
-"""What a run keeps of logs, results and an earlier proof, without secrets."""
+"""What a run keeps of logs and results, without secrets."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.machine.redaction import Redactor
-from harness.model import StackInfo, Target
-from harness.report.proven import KEPT_PROOF, read_proof
-from harness.stack.build import fingerprint
+from harness.model import StackInfo
 
-_LATEST_PROOF = Path("prove") / "latest" / "proof.json"
 _TEXTS = frozenset({".json", ".jsonl", ".txt", ".log", ".xml", ".csv", ".html"})
 
 
@@ -46,17 +43,3 @@ def redact_results(run: Path, redact: Redactor) -> None:
                 clean = redact(text)
                 if clean != text:
                     file.write_text(clean, encoding="utf-8", errors="surrogateescape")
-
-
-def keep_proof(run: Path, out: Path, target: Target) -> None:
-    """Copy the newest proof below `out` into the run, if it is of the same target and of its sources as they are.
-
-    One that changed a setting of the service says nothing of the service without it.
-    """
-    # what `latest` points at may be switched meanwhile
-    path = (out / _LATEST_PROOF).resolve()
-    proof = read_proof(path)
-    if proof is None or proof.target != target.name or proof.overrides:
-        return
-    if proof.fingerprint and proof.fingerprint == fingerprint(target):
-        (run / KEPT_PROOF).write_bytes(path.read_bytes())

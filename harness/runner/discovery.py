@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ConfigError, UsageError
-from harness.pytest_plugin.sources import parse, read_tests, written
+from harness.runner.sources import read_tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,3 @@ def _test_files(folder: Path, pattern: str = "**/") -> Iterator[Path]:
     """What pytest collects there by its names; `pattern` "" leaves out the folders below."""
     found = {file for name in ("test_*.py", "*_test.py") for file in folder.glob(pattern + name)}
     yield from sorted(found)
-
-
-def written_checks(folder: Path) -> frozenset[str]:
-    """Check ids that a package of ours writes itself: preflight, load, the gate."""
-    found: set[str] = set()
-    for file in sorted(folder.rglob("*.py")) if folder.is_dir() else (folder,):
-        tree = parse(file)
-        if tree is not None:
-            found |= set(written(tree))
-    return frozenset(found)

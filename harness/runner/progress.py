@@ -11,20 +11,20 @@ from pathlib import Path
 
 import msgspec
 
-from harness.machine.lock import DEFAULT_FOLDER, MachineLock
-from harness.model import Evidence, Listener, Outcome, Progress
-from harness.run import Run, read_document
+from harness.machine.lock import DEFAULT_FOLDER, LOCK_FILES, MachineLock
+from harness.model import Evidence, Listener, MachineAwaited, Outcome
+from harness.run import Run, read_run_record
+from harness.runner.checks import GateCheck
 
-WAITING = "waiting for the machine: another run measures time, or is about to"
 _EVIDENCE = msgspec.json.Decoder(Evidence)
 _WORTH_SAYING_S = 1.0
-"""Seconds of waiting for a turn from which on it is shown."""
+"""Seconds of waiting for the machine from which on it is shown."""
 
 
 @contextmanager
-def shared_turn(phase: str, listen: Listener, waited: Callable[[float], None] = lambda _: None) -> Iterator[None]:
+def machine_shared(phase: str, listen: Listener, waited: Callable[[float], None] = lambda _: None) -> Iterator[None]:
     """Hold the machine together with others; a wait that is worth it is shown, and every wait is told to `waited`."""
-    notice = threading.Timer(_WORTH_SAYING_S, listen, [Progress(phase=phase, text=WAITING)])
+    notice = threading.Timer(_WORTH_SAYING_S, listen, [MachineAwaited(phase)])
     notice.daemon = True
     notice.start()
     try:
@@ -36,21 +36,31 @@ def shared_turn(phase: str, listen: Listener, waited: Callable[[float], None] = 
         notice.cancel()
 
 
+_BROKEN_OFF = frozenset({GateCheck.COLLECTION, GateCheck.STARTUP, GateCheck.SUITE_CRASHED, GateCheck.WORKER_CRASHED})
+"""Where one of these is red, it says why tests are missing."""
+
+
 @dataclass
-class Heard:
-    """What tests have said since this object was made, each looked at once."""
+class SuiteProgress:
+    """What the evidence says while it is written, each line looked at once; of tests, those that ended since then."""
 
     run: Run
     waited_s: float = 0.0
-    """Seconds that tests waited for their turns, one process after another."""
+    """Seconds that tests waited for the machine, one process after another."""
     total: int = 0
     """Tests collected so far; a later phase adds its own."""
+    checks: set[str] = field(default_factory=set)
+    """Every check that left a line."""
+    broken_off: bool = False
+    """Does a line say why tests are missing?"""
     _offset: int = 0
     _done: set[str] = field(default_factory=set)
     _known: int = 0
 
     def __post_init__(self) -> None:
-        self._offset = (self.run.path / "evidence.jsonl").stat().st_size
+        self.look()
+        self._done.clear()
+        self.waited_s = 0.0
 
     @property
     def done(self) -> int:
@@ -66,10 +76,12 @@ class Heard:
         self._offset += len(whole)
         for line in whole.splitlines():
             with suppress(msgspec.DecodeError):
-                self._hear(_EVIDENCE.decode(line))
+                self._take(_EVIDENCE.decode(line))
         self._count_collected()
 
-    def _hear(self, line: Evidence) -> None:
+    def _take(self, line: Evidence) -> None:
+        self.checks.add(line.check)
+        self.broken_off |= line.check in _BROKEN_OFF and line.outcome in (Outcome.FAIL, Outcome.ERROR)
         self.waited_s += line.waited_s
         # a measured line comes before its test's outcome, a superseded one before another attempt
         if line.test and line.outcome != Outcome.MEASURED and not line.superseded:
@@ -78,23 +90,23 @@ class Heard:
     def _count_collected(self) -> None:
         changed = (self.run.path / "run.json").stat().st_mtime_ns
         if changed != self._known:
-            self.total = len(read_document(self.run.path / "run.json")["collected"])
+            self.total = len(read_run_record(self.run.path).collected)
             self._known = changed
 
 
-def waits_for_turn(group: int, folder: Path = DEFAULT_FOLDER) -> bool:
-    """Whether a process of that process group waits for a turn on the machine; False where the kernel does not say.
+def waits_for_machine(group: int, folder: Path = DEFAULT_FOLDER) -> bool:
+    """Whether a process of that process group waits for the machine; False where the kernel does not say.
 
     `/proc/locks` marks a process that waits with `->`, after the lock that it waits for (proc_locks(5)).
     """
     try:
-        turns = {(folder / name).stat().st_ino for name in ("turn", "gate")}
+        locks = {(folder / name).stat().st_ino for name in LOCK_FILES}
         text = Path("/proc/locks").read_text(encoding="ascii")
     except OSError:
         return False
     for line in text.splitlines():
         fields = line.split()
-        if fields[1] == "->" and int(fields[6].rpartition(":")[2]) in turns and _in_group(int(fields[5]), group):
+        if fields[1] == "->" and int(fields[6].rpartition(":")[2]) in locks and _in_group(int(fields[5]), group):
             return True
     return False
 

@@ -20,10 +20,11 @@ from typing import Protocol
 import pytest
 
 from harness.machine.bundle import root
-from harness.model import Listener, Observation, Outcome, Progress, StackInfo
+from harness.model import Listener, MachineAwaited, Observation, Outcome, PhaseAdvanced, StackInfo
 from harness.run import Run
+from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
-from harness.runner.progress import WAITING, Heard, waits_for_turn
+from harness.runner.progress import SuiteProgress, waits_for_machine
 
 _POLL_S = 0.1
 _GRACE_S = 10.0
@@ -98,19 +99,20 @@ def running(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> Ite
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def follow(run: Run, phase: Phase, process: subprocess.Popen[bytes], heard: Heard, listen: Listener) -> None:
+def follow(run: Run, phase: Phase, process: subprocess.Popen[bytes], progress: SuiteProgress, listen: Listener) -> None:
     """Show progress until pytest has ended; one that crashed or was killed is an error of each of its suites."""
     was_waiting = False
     while process.poll() is None:
-        heard.look()
-        waiting = waits_for_turn(process.pid)
+        progress.look()
+        waiting = waits_for_machine(process.pid)
+        advanced = PhaseAdvanced(phase.name, progress.done, progress.total)
         if waiting and not was_waiting:
-            listen(Progress(phase=phase.name, text=WAITING, done=heard.done, total=heard.total))
+            listen(MachineAwaited(phase.name, advanced))
         elif not waiting:
-            listen(Progress(phase=phase.name, text="running", done=heard.done, total=heard.total))
+            listen(advanced)
         was_waiting = waiting
         time.sleep(_POLL_S)
-    heard.look()
+    progress.look()
     if process.returncode not in _USUAL_EXITS:
         run.record(_crashes(run, phase, process.returncode))
 
@@ -134,7 +136,7 @@ def crashed(phase: Phase, reason: str, message: str) -> list[Observation]:
     return [
         Observation(
             suite=suite.name,
-            check="suite.crashed",
+            check=GateCheck.SUITE_CRASHED,
             subject=phase.name,
             outcome=Outcome.ERROR,
             detail={"reason": reason, "message": message},

@@ -11,6 +11,7 @@ import httpx
 from harness.errors import GroundError, StartupError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.probes.trust import trusted
+from harness.runner.checks import GateCheck
 from harness.stack import Stack
 from harness.stack.build import reported_build
 from harness.stack.liveness import ended_processes, processes_of
@@ -25,7 +26,7 @@ def startup_passed(info: StackInfo, seconds: float) -> Observation:
     """A service of ours was ready `seconds` after the order to start it."""
     return Observation(
         suite="gate",
-        check="startup",
+        check=GateCheck.STARTUP,
         subject=info.url,
         outcome=Outcome.PASS,
         value=round(seconds, 3),
@@ -38,7 +39,7 @@ def startup_failed(subject: str, error: StartupError) -> Observation:
     """A service of ours exited or never got ready while its stack answered."""
     return Observation(
         suite="gate",
-        check="startup",
+        check=GateCheck.STARTUP,
         subject=subject,
         outcome=Outcome.FAIL,
         detail={"message": error.message, "reason": error.message, "log": error.output},
@@ -53,7 +54,11 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
         reason = "started by somebody else: its processes are not known here"
         return (
             Observation(
-                suite="gate", check="process.lives", subject=info.url, outcome=Outcome.SKIP, detail={"reason": reason}
+                suite="gate",
+                check=GateCheck.PROCESS_LIVES,
+                subject=info.url,
+                outcome=Outcome.SKIP,
+                detail={"reason": reason},
             ),
         )
     try:
@@ -62,12 +67,14 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
         # what became of them is not known, and what was seen before that still counts
         detail = {"reason": error.message, "message": error.message}
         return (
-            Observation(suite="gate", check="process.lives", subject=info.url, outcome=Outcome.ERROR, detail=detail),
+            Observation(
+                suite="gate", check=GateCheck.PROCESS_LIVES, subject=info.url, outcome=Outcome.ERROR, detail=detail
+            ),
         )
     return tuple(
         Observation(
             suite="gate",
-            check="process.lives",
+            check=GateCheck.PROCESS_LIVES,
             subject=process.name,
             outcome=Outcome.FAIL if process.name in ended else Outcome.PASS,
             detail={"reason": f"{process.name} {ended[process.name]}", "log": tail(Path(process.log))}
@@ -91,7 +98,11 @@ def build_changed(target: Target, info: StackInfo) -> tuple[Observation, ...]:
     said = f"build {now.id}" if now.id else "nothing of its build"
     reason = f"the service was build {info.build.id} when the run began and says {said} at its end: evidence of two"
     detail = {"reason": reason, "message": reason}
-    return (Observation(suite="gate", check="build.changed", subject=info.url, outcome=Outcome.ERROR, detail=detail),)
+    return (
+        Observation(
+            suite="gate", check=GateCheck.BUILD_CHANGED, subject=info.url, outcome=Outcome.ERROR, detail=detail
+        ),
+    )
 
 
 def attached_startup(target: Target, info: StackInfo) -> Observation:
@@ -107,7 +118,7 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
     wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
     return Observation(
         suite="gate",
-        check="startup",
+        check=GateCheck.STARTUP,
         subject=info.url,
         outcome=Outcome.FAIL if wrong else Outcome.PASS,
         value=round(time.monotonic() - begun, 3),

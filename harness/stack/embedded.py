@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import StackError
-from harness.model import Build, Listener, Progress, Target
+from harness.model import Build, Listener, Noted, Target
 from harness.stack.build import commit_of
 from harness.stack.ports import HOST, free_port, is_free, occupied
 from harness.stack.protocol import Servers, ServiceEndpoint
@@ -97,7 +97,7 @@ class EmbeddedBackend:
             try:
                 self._postgres.cache_data(self._cached, self._superuser)
             except NotCachedError as error:
-                listen(Progress(phase="note", text=f"the prepared data is not kept for the next stack: {error}"))
+                listen(Noted(f"the prepared data is not kept for the next stack: {error}"))
         return self._server_pids()
 
     def choose_endpoint(self, wanted: int | None) -> ServiceEndpoint:

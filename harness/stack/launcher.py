@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
-from harness.model import MOST_WORKERS, Listener, Progress, Service, StackInfo, Target
+from harness.model import MOST_WORKERS, Event, Listener, Noted, Service, StackAdvanced, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
 from harness.stack.copies import confirm_ready
@@ -41,7 +41,7 @@ from harness.stack.supervisor.registry import (
 _MOST_INSTANCES = 64
 
 
-def silent(progress: Progress) -> None:
+def silent(event: Event) -> None:
     """A listener that shows nothing."""
 
 
@@ -77,7 +77,7 @@ def launch(
     check_front(front)
     begun, changed = time.monotonic(), dict(overrides or {})
     for mark in sweep():
-        listen(Progress(phase="note", text=f"cleared up what the dead stack {mark} left"))
+        listen(Noted(f"cleared up what the dead stack {mark} left"))
     mark = secrets.token_hex(6)
     folders = folders_for(mark, name)
     supervision = Supervision(mark)
@@ -85,7 +85,7 @@ def launch(
         _make_folders(supervision, mark, folders, fingerprint(target))
         runner = _open_backend(kind, supervision, folders, target, Sources(target, changed))
         opened.append(runner)
-        listen(Progress(phase="stack", text=f"starting {', '.join(target.service.needs) or 'no servers'}"))
+        listen(StackAdvanced(f"starting {', '.join(target.service.needs) or 'no servers'}"))
         servers = runner.start_servers(target.service.needs)
         proxy = plan_front(front, folders.state, mark, port)
         endpoint = _choose_endpoint(runner, proxy, port)
@@ -195,7 +195,7 @@ def _prepare(
     """
     begun = time.monotonic()
     if service.prepare_cached or service.prepare:
-        listen(Progress(phase="stack", text="preparing the service's data"))
+        listen(StackAdvanced("preparing the service's data"))
     if service.prepare_cached and not prepared:
         stack.prepare("prepare_cached", service.prepare_cached, settings)
         stack.update(pids={**stack.info.pids, **stack.backend.cache_prepared(listen)})
@@ -207,7 +207,7 @@ def _prepare(
             copy_prepared(urlsplit(stack.info.database_url).port or 0, stack.info.secrets["postgres_superuser"])
         except StackError as error:
             # without it the stack is as good as with it; only tests that want a database of their own are skipped
-            listen(Progress(phase="note", text=error.message))
+            listen(Noted(error.message))
 
 
 def _start_service(
@@ -221,7 +221,7 @@ def _start_service(
 ) -> None:
     """All begin before any is waited for; a service that fails is told before a worker, since it says more."""
     begun = time.monotonic()
-    listen(Progress(phase="stack", text="starting the service"))
+    listen(StackAdvanced("starting the service"))
     overrides = stack.info.overrides
     working = [stack.begin_worker({}) for _ in range(workers)]
     wanted = (endpoint, *[None] * (instances - 1))

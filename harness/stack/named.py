@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
-from harness.model import Listener, Progress, StackInfo, Target
+from harness.model import Listener, Noted, StackInfo, Target
 from harness.stack.compare import Difference, StackRequest, find_difference, same_service_at, serving_at
 from harness.stack.launcher import count_workers, front_for, launch, open_stack
 from harness.stack.liveness import health_problem
@@ -104,7 +104,7 @@ def bring_up(
         info = find_stack(name)
         if info is not None and mode == "fresh":
             _end(name)
-            listen(Progress(phase="note", text=f"ended the stack {name} that was up"))
+            listen(Noted(f"ended the stack {name} that was up"))
         elif info is not None:
             _refuse_another(info, find_difference(info, request))
             _refuse_other_port(info, port)
@@ -113,17 +113,15 @@ def bring_up(
                 return BroughtUp(info, reused=True)
             if mode == "reuse":
                 raise UsageError(f"--mode reuse: stack {name!r} is up but not well ({sick}); leave --mode out")
-            listen(Progress(phase="note", text=f"stack {name} was up but not well ({sick}); started anew"))
+            listen(Noted(f"stack {name} was up but not well ({sick}); started anew"))
             _end(name)
         elif port is not None and (found := _find_at_port(port, request, mode)):
-            listen(
-                Progress(phase="note", text=f"port {port} is served by {_whose(found)}, which is the same: it is used")
-            )
+            listen(Noted(f"port {port} is served by {_whose(found)}, which is the same: it is used"))
             return BroughtUp(found, reused=True)
         elif mode == "reuse":
             raise UsageError(f"--mode reuse: no stack {name!r} is up; leave --mode out to start it")
         elif _clear_dead(name):
-            listen(Progress(phase="note", text=f"cleared up what the dead stack {name} left"))
+            listen(Noted(f"cleared up what the dead stack {name} left"))
         stack = launch(
             target,
             backend=backend,

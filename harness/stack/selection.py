@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.config import generic_target, load_target
 from harness.errors import UsageError
 from harness.machine.bundle import in_checkout, root
-from harness.model import Listener, Progress, StackInfo, Target
+from harness.model import Listener, Noted, StackInfo, Target
 from harness.stack.attach import attach_url, checked_url
 from harness.stack.compare import Difference, StackRequest
 from harness.stack.launcher import detach, front_for, launch, open_stack
@@ -145,7 +145,7 @@ def bring_up(
     if selection.file is not None:
         return open_stack(selection.file)
     if selection.passed_over is not None:
-        listen(Progress(phase="note", text=str(selection.passed_over)))
+        listen(Noted(str(selection.passed_over)))
     if selection.keep:
         # clears up what a dead stack of that name left
         bring_down(selection.keep)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import load as load_module
 from harness.cli.main import run_command
+from harness.jobs import load as load_module
 from harness.load import GeneratorError, run_load
 from harness.machine.lock import MachineLock
 from harness.run import changed_files, is_sealed, load_record
@@ -28,7 +28,9 @@ def server():
 @pytest.fixture(autouse=True)
 def own_turns(tmp_path, monkeypatch):
     """These tests measure nothing that they rule on: they need not wait for the machine."""
-    monkeypatch.setattr(load_module, "MachineLock", lambda: MachineLock(tmp_path / "turns"))
+    own = MachineLock(tmp_path / "turns")
+    monkeypatch.setattr(load_module, "MachineLock", lambda: own)
+    monkeypatch.setattr("harness.runner.progress.MachineLock", lambda: own)
 
 
 def run_folder(out):

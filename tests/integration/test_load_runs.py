@@ -136,8 +136,8 @@ def test_a_crashed_locust_shows_its_last_words(tmp_path):
 def test_a_generator_that_was_held_up_says_so(server, tmp_path):
     pids = []
 
-    def hold_up(progress):
-        if progress.done == 1:
+    def hold_up(event):
+        if event.second == 1:
             os.kill(pids[-1], signal.SIGSTOP)
             deadline = time.monotonic() + 0.6
             while time.monotonic() < deadline:

@@ -19,12 +19,12 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from harness.cli.prove_text import print_proof, showing_results
-from harness.model import Progress
+from harness.prove.events import MutantBegan
 from tests.prove_proofs import missed_some, result
 
 proof, defects = missed_some()
 with showing_results(defects) as (listen, told):
-    listen(Progress(phase="wire", text="a-mutant-with-a-name-" * 9, done=2, total=9))
+    listen(MutantBegan("wire", "a-mutant-with-a-name-" * 9, 2, 9))
     for one in (*proof.results, result("a-defect-with-a-long-name-" * 9, expected="a.criterion" * 9)):
         told(one)
     # the table is drawn four times a second: whoever looks says when a frame holds the last of it

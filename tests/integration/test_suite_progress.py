@@ -6,14 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.machine.lock import MachineLock
-from harness.model import Observation, Outcome, Progress
+from harness.model import Event, MachineAwaited, Observation, Outcome
 from harness.run import Run, create_run
-from harness.runner.progress import WAITING, Heard, shared_turn, waits_for_turn
+from harness.runner.checks import GateCheck
+from harness.runner.progress import SuiteProgress, machine_shared, waits_for_machine
 from tests.stack_target import eventually
 
 TAKES_A_TURN = """\
@@ -25,30 +27,30 @@ with MachineLock(pathlib.Path(sys.argv[1])).{how}():
 """
 
 
-@pytest.mark.parametrize("how", ["shared", "alone"])
+@pytest.mark.parametrize("how", ["shared", "exclusive"])
 def test_a_process_that_waits_for_a_turn_is_seen(tmp_path: Path, how: str) -> None:
     with MachineLock(tmp_path).exclusive():
         words = [sys.executable, "-c", TAKES_A_TURN.format(how=how), str(tmp_path)]
         child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-        assert eventually(lambda: waits_for_turn(child.pid, tmp_path), 30)
+        assert eventually(lambda: waits_for_machine(child.pid, tmp_path), 30)
         # nobody else's group waits, and nobody waits for another folder's turns
-        assert not waits_for_turn(child.pid + 1, tmp_path)
-        assert not waits_for_turn(child.pid)
+        assert not waits_for_machine(child.pid + 1, tmp_path)
+        assert not waits_for_machine(child.pid)
     assert child.stdout is not None
     assert child.stdout.readline() == b"got it\n"
-    assert not waits_for_turn(child.pid, tmp_path)
+    assert not waits_for_machine(child.pid, tmp_path)
     child.communicate(timeout=30)
 
 
 def test_no_turns_yet_is_no_waiting(tmp_path: Path) -> None:
-    assert not waits_for_turn(1, tmp_path / "nowhere")
+    assert not waits_for_machine(1, tmp_path / "nowhere")
 
 
 def test_a_turn_that_is_free_is_taken_in_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("harness.runner.progress.MachineLock", lambda: MachineLock(tmp_path))
-    told: list[Progress] = []
+    told: list[Event] = []
     waits: list[float] = []
-    with shared_turn("tests", told.append, waits.append):
+    with machine_shared("tests", told.append, waits.append):
         pass
     assert told == []
     assert len(waits) == 1
@@ -56,22 +58,22 @@ def test_a_turn_that_is_free_is_taken_in_silence(monkeypatch: pytest.MonkeyPatch
 
 def test_a_turn_that_is_taken_is_waited_for_aloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("harness.runner.progress.MachineLock", lambda: MachineLock(tmp_path))
-    words = [sys.executable, "-c", TAKES_A_TURN.format(how="alone"), str(tmp_path)]
+    words = [sys.executable, "-c", TAKES_A_TURN.format(how="exclusive"), str(tmp_path)]
     holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert holder.stdout is not None
     assert holder.stdin is not None
     assert holder.stdout.readline() == b"got it\n"
-    told: list[Progress] = []
+    told: list[Event] = []
     waits: list[float] = []
 
-    def tell(happened: Progress) -> None:
+    def tell(happened: Event) -> None:
         told.append(happened)
         # heard of it: the machine is let go
         holder.stdin.close()
 
-    with shared_turn("tests", tell, waits.append):
+    with machine_shared("tests", tell, waits.append):
         pass
-    assert [(one.phase, one.text) for one in told] == [("tests", WAITING)]
+    assert told == [MachineAwaited("tests")]
     assert waits[0] > 0.5
     holder.stdout.close()
     holder.wait(30)
@@ -92,36 +94,50 @@ def say(run: Run) -> Callable[..., None]:
 
 def test_tests_are_counted_as_they_end(run: Run, say: Callable[..., None]) -> None:
     say("before::any")
-    heard = Heard(run)
-    heard.look()
-    assert (heard.done, heard.total) == (0, 0)
-    with run.editing() as document:
-        document["collected"] = ["a", "b", "c"]
+    progress = SuiteProgress(run)
+    progress.look()
+    assert (progress.done, progress.total) == (0, 0)
+    run.update(lambda record: replace(record, collected=("a", "b", "c")))
     say("a", Outcome.MEASURED)
-    heard.look()
-    assert (heard.done, heard.total) == (0, 3), "a measured line comes before its test has ended"
+    progress.look()
+    assert (progress.done, progress.total) == (0, 3), "a measured line comes before its test has ended"
     say("a")
     say("b", Outcome.FAIL, superseded=True)
     say(None)
-    heard.look()
-    assert heard.done == 1
+    progress.look()
+    assert progress.done == 1
     say("b", Outcome.FLAKY, waited_s=1.5)
     # a teardown that fails is one more line of the same test
     say("a", Outcome.ERROR, waited_s=0.25)
-    heard.look()
-    assert (heard.done, heard.waited_s) == (2, 1.75)
+    progress.look()
+    assert (progress.done, progress.waited_s) == (2, 1.75)
 
 
 def test_half_a_line_is_waited_for_and_nonsense_is_left_to_the_judge(run: Run, say: Callable[..., None]) -> None:
-    heard = Heard(run)
+    progress = SuiteProgress(run)
     say("a")
     log = run.path / "evidence.jsonl"
     whole = log.read_bytes()
     log.write_bytes(b"\xff nonsense\n[1]\n" + whole[:-10])
-    heard.look()
-    assert heard.done == 0
+    progress.look()
+    assert progress.done == 0
     with log.open("ab") as file:
         file.write(whole[-10:])
-    heard.look()
-    assert heard.done == 1
+    progress.look()
+    assert progress.done == 1
     assert json.loads(whole)["test"] == "a"
+
+
+def test_who_spoke_and_whether_something_broke_off_is_known_from_the_runs_first_line(run: Run) -> None:
+    def seen(check: str, outcome: Outcome) -> Observation:
+        return Observation(suite="s", check=check, subject="x", outcome=outcome)
+
+    run.record([seen("startup", Outcome.PASS), seen("before", Outcome.PASS)])
+    progress = SuiteProgress(run)
+    run.record([seen("own", Outcome.FAIL)])
+    progress.look()
+    assert progress.checks == {"startup", "before", "own"}
+    assert not progress.broken_off
+    run.record([seen(GateCheck.SUITE_CRASHED, Outcome.ERROR)])
+    progress.look()
+    assert progress.broken_off

@@ -9,8 +9,8 @@ import pytest
 
 from harness.errors import ConfigError, UsageError
 from harness.machine.bundle import root
-from harness.pytest_plugin.sources import read_tests
-from harness.runner.discovery import Suite, choose, find_suites, written_checks
+from harness.runner.discovery import Suite, choose, find_suites
+from harness.runner.sources import read_tests
 
 
 def write(path: Path, text: str) -> Path:
@@ -145,14 +145,6 @@ def test_suites_are_narrowed_by_name_and_a_name_that_is_none_lists_them(tree):
     for only, without in ((["e2"], []), ([], ["e2"])):
         with pytest.raises(UsageError, match="no suite 'e2'; suites: e2e, security"):
             choose(suites, only, without)
-
-
-def test_checks_that_a_package_writes_itself_are_found(tmp_path):
-    write(tmp_path / "deep" / "one.py", "CHECK = 'load.late'\nObservation(check=CHECK)\nobserve(check='no')")
-    write(tmp_path / "two.py", "Observation(suite='s', check='startup')")
-    write(tmp_path / "broken.py", "def (")
-    assert written_checks(tmp_path) == {"load.late", "startup"}
-    assert written_checks(tmp_path / "two.py") == {"startup"}
 
 
 def test_the_projects_own_suites_are_read():

@@ -207,7 +207,7 @@ def test_turns_nest_even_while_somebody_waits_to_be_alone(machine, outer, inner)
 
 
 def test_alone_within_shared_is_refused_instead_of_waiting_for_itself(machine):
-    with machine.lock.shared(), pytest.raises(HarnessError, match="within a shared one"), machine.lock.exclusive():
+    with machine.lock.shared(), pytest.raises(HarnessError, match="alone by who shares it"), machine.lock.exclusive():
         pass
     with machine.lock.exclusive():
         pass

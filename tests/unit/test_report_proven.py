@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.jobs.gate import keep_proof
 from harness.model import Service, Target
 from harness.prove.proof import proof_document
 from harness.report.html import write_page
 from harness.report.sources import read_run
-from harness.runner.artifacts import keep_proof
 from harness.stack.build import fingerprint
 from tests import report_runs
 from tests.prove_proofs import hostile, many, missed_some, proven, recorded

@@ -11,6 +11,7 @@ from harness.cli.main import run_command
 from harness.errors import BrokenRunError, ReportError
 from harness.report import write_reports
 from harness.report.html.latency import TIMELINE
+from harness.run import create_run
 from tests import report_runs
 
 ALL = ["report/index.html", "summary.md", "junit.xml", "report.sarif", "CHECKLIST.md", "attestation.json"]
@@ -50,10 +51,9 @@ def test_a_run_that_was_killed_is_reported_without_an_attestation(tmp_path):
 
 
 def test_a_run_of_which_only_the_first_file_was_written(tmp_path):
-    (tmp_path / "run.json").write_text(
-        '{"schema": 1, "run": "r", "state": "running", "target": null}', encoding="utf-8"
-    )
-    assert names(tmp_path, write_reports(tmp_path)) == ALL[:-1]
+    run = create_run(tmp_path, kind="gate", target=None, policy=None, commit=None, documents={}).path
+    (run / "evidence.jsonl").unlink()
+    assert names(run, write_reports(run)) == ALL[:-1]
 
 
 def test_one_report_that_fails_does_not_cost_the_others(run):
@@ -137,7 +137,11 @@ def test_the_page_is_opened_on_a_desktop_and_named_elsewhere(run, capsys, monkey
     [
         (lambda run: (run / "run.json").unlink(), 2, "no run there"),
         (lambda run: (run / "run.json").write_text("{", encoding="utf-8"), 3, "run.json: cannot be read"),
-        (lambda run: (run / "run.json").write_text('{"run": 7}', encoding="utf-8"), 3, "run.json: is not what a run"),
+        (
+            lambda run: (run / "run.json").write_text('{"run": 7}', encoding="utf-8"),
+            3,
+            "run.json: is not a run's record",
+        ),
         (lambda run: (run / "summary.md").mkdir(), 4, "summary.md: Is a directory"),
     ],
 )

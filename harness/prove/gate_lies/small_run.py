@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from harness.config import load_policy, load_waivers, policy_document, target_document, waivers_document
+from harness.config import load_policy, load_waivers
+from harness.jobs.session import run_session
 from harness.machine.bundle import root
 from harness.model import Build, Observation, Outcome, Service, Target
 from harness.prove.gate_lies.process import ending_of, install
 from harness.prove.gate_lies.scene import Ending, Scene
 from harness.prove.gate_lies.small_gate import POLICY
-from harness.run import Run, create_run
 
 TARGET = "small"
 STARTED = Observation(suite="gate", check="startup", subject="service", outcome=Outcome.PASS)
@@ -56,24 +57,12 @@ def make_run(
     (scratch / "waivers.toml").write_text(waivers, encoding="utf-8")
     rules = load_policy(str(scratch / "policy.toml"), root())
     aimed = Target(name=target, source="", service=Service(url="http://127.0.0.1:1"))
-    run: Run = create_run(
-        scratch / "out",
-        kind="gate",
-        target=aimed,
-        policy=rules.name,
-        commit=None,
-        documents={
-            "profile": target_document(aimed),
-            "policy": policy_document(rules),
-            "waivers": waivers_document(load_waivers(scratch / "waivers.toml", rules)),
-        },
-    )
-    with run.editing() as document:
-        document["build"] = {"kind": build.kind, "id": build.id, "dirty": build.dirty}
-        document["collected"] = list(collected)
-    run.record([STARTED, *lines])
-    run.close("finished")
-    return run.path
+    kept = load_waivers(scratch / "waivers.toml", rules)
+    session = run_session("gate", aimed, scratch / "out", policy=rules, waivers=kept)
+    session.run.update(lambda record: replace(record, build=build, collected=tuple(collected)))
+    session.run.record([STARTED, *lines])
+    session.close()
+    return session.path
 
 
 def judged(

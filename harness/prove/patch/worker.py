@@ -16,7 +16,7 @@ import msgspec
 from harness.errors import HarnessError
 from harness.jobs.gate import GatePlan, run_gate
 from harness.jobs.gate_plan import suites_of
-from harness.model import Policy, Progress, Target
+from harness.model import Event, Policy, Target
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
 
@@ -94,8 +94,8 @@ def plan_of(spec: GateSpec) -> GatePlan:
     )
 
 
-def _show(progress: Progress) -> None:
-    sys.stderr.write(f"{progress.phase}: {progress.text}\n")
+def _show(event: Event) -> None:
+    sys.stderr.write(f"{event}\n")
 
 
 if __name__ == "__main__":

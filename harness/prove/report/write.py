@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 import msgspec
 
-from harness.config import policy_document, target_document
 from harness.errors import HarnessError, UsageError
-from harness.machine.bundle import root
+from harness.jobs.session import RunSession, run_session
 from harness.machine.redaction import Redactor
 from harness.model import FACET_STATES, MutantStatus, Observation, Outcome, ProofRecord
 from harness.prove.model import FacetCoverage, HealthyRuns, ProofPlan, Result
@@ -19,9 +18,7 @@ from harness.prove.proof import Draw, Proof, excused, missed, proof_document, sc
 from harness.prove.report.page import render_proof
 from harness.prove.report.provenance import Begun, record_of
 from harness.prove.results import PAGE, PROOF, ProofFolder
-from harness.run import Run, create_run, seal
 from harness.run.documents import encode_document
-from harness.stack.build import commit_of
 
 SUITE = "prove"
 _LEVEL = 0.95
@@ -72,30 +69,18 @@ def observations(proof: Proof) -> tuple[Observation, ...]:
 
 
 def _write_run(plan: ProofPlan, proof: Proof, record: ProofRecord, document: bytes, redact: Redactor) -> None:
-    run = _new_run(plan, redact)
-    run.record(observations(proof))
-    (run.path / "artifacts" / PROOF).write_bytes(document)
-    with run.editing() as file:
-        file["start"] = record.start
-        file["build"] = record.build
-        file["narrowed"] = " ".join(word for word in (record.asked, record.narrowed) if word)
-        file["seeds"] = {"draw": proof.draw.seed} if proof.draw else {}
-    run.close("finished")
-    seal(run.path)
+    narrowed = " ".join(word for word in (record.asked, record.narrowed) if word)
+    seeds = {"draw": proof.draw.seed} if proof.draw else {}
+    with _session(plan, narrowed, seeds, redact) as session:
+        session.run.record(observations(proof))
+        (session.path / "artifacts" / PROOF).write_bytes(document)
+        session.run.update(lambda kept: replace(kept, start=record.start, build=record.build))
 
 
-def _new_run(plan: ProofPlan, redact: Redactor) -> Run:
-    documents = {"profile": target_document(plan.target), "policy": policy_document(plan.policy)}
-    commit = commit_of(root()).id or None
+def _session(plan: ProofPlan, narrowed: str, seeds: Mapping[str, int], redact: Redactor) -> RunSession:
     try:
-        return create_run(
-            plan.out,
-            kind="prove",
-            target=plan.target,
-            policy=plan.policy.name,
-            commit=commit,
-            documents=documents,
-            redact=redact,
+        return run_session(
+            "prove", plan.target, plan.out, policy=plan.policy, narrowed=narrowed, seeds=seeds, redact=redact
         )
     except UsageError as error:
         # the command line was right when the proof began: what is in the way now is the machine's

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.jobs.gate_plan import suites_of
-from harness.model import Listener, Progress
+from harness.model import Listener
 from harness.prove.controls import ControlRuns, count_healthy
+from harness.prove.events import MutantBegan
 from harness.prove.model import (
     NO_RUNS,
     Defect,
@@ -113,7 +114,7 @@ def _healthy(plan: ProofPlan, trials: WireTrials) -> HealthyRuns:
 
 def _tried(trials: WireTrials, phase: str, mutants: Sequence[Defect], listen: Listener) -> Iterator[Result]:
     for number, mutant in enumerate(mutants):
-        listen(Progress(phase=phase, text=mutant.id, done=number, total=len(mutants)))
+        listen(MutantBegan(phase, mutant.id, number, len(mutants)))
         yield trials.try_mutant(mutant)
 
 

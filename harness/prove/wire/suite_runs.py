@@ -10,17 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import policy_document, target_document
-from harness.jobs.gate import closed_at_the_end
+from harness.jobs.session import run_session
 from harness.machine.bundle import root
-from harness.machine.redaction import Redactor
 from harness.model import Policy
 from harness.prove.model import NoVerdictError
 from harness.prove.selection import JudgedRun, judge_run
 from harness.prove.wire.proxied_stack import ProxiedStack
 from harness.proxy import Handler, pass_on
-from harness.pytest_plugin.session import teach
-from harness.run import create_run
 from harness.runner.discovery import Suite
 from harness.runner.pytest_process import Phase, SuiteOptions, running
 
@@ -63,19 +59,10 @@ class SuiteRuns:
         if journal is not None:
             words += ["--journal", str(journal)]
         phase = Phase("wire", self._suites(tests), marks, 0)
-        redact = Redactor()
-        teach(redact, self.proxied.stack.info)
-        run = create_run(
-            out,
-            kind="prove",
-            target=self.proxied.target,
-            policy=self.policy.name,
-            commit=None,
-            documents={"profile": target_document(self.proxied.target), "policy": policy_document(self.policy)},
-            redact=redact,
-        )
         options = SuiteOptions(workers=0, active=self.active, extra=tuple(words))
-        with closed_at_the_end(run, redact):
+        with run_session("prove", self.proxied.target, out, policy=self.policy) as session:
+            run = session.run
+            session.learn(self.proxied.stack.info)
             self.proxied.proxy.handler = handler
             try:
                 with running(run, phase, self.proxied.stack, options) as process:

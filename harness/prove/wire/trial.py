@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from harness.model import Evidence, Listener, MutantStatus, Outcome, Progress, Status
+from harness.model import Evidence, Listener, MutantStatus, Outcome, PhaseBegan, Status
 from harness.prove.controls import ControlRuns, find_alarms
+from harness.prove.events import TrafficRecorded
 from harness.prove.model import Defect, NoVerdictError, Result
 from harness.prove.selection import JudgedRun, Selection, criterion_of, decide_status, final_lines, select_tests
 from harness.prove.wire.coverage import takes
@@ -170,12 +171,12 @@ class WireTrials:
 def _observed(
     runs: SuiteRuns, operations: Iterable[str], name: str, marks: str, listen: Listener
 ) -> tuple[Traffic, JudgedRun]:
-    listen(Progress(phase=f"wire: {name}", text="begun"))
+    listen(PhaseBegan(f"wire: {name}"))
     recorder = TrafficRecorder(Operations(operations))
     journal = runs.scratch / f"{name}.json"
     run = runs.run(name, recorder, marks=marks, journal=journal)
     traffic = traffic_of(recorder, read_journal(journal))
-    listen(Progress(phase=f"wire: {name}", text=f"{len(recorder.exchanges)} exchanges seen"))
+    listen(TrafficRecorded(name, len(recorder.exchanges)))
     return traffic, run
 
 

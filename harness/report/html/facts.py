@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from datetime import datetime
 
-from harness.report.sources import RunFacts, RunFiles
+from harness.model import RunRecord
+from harness.report.sources import RunFiles
 from harness.report.text import clock, number, one_line, seconds
 
 
@@ -28,7 +29,7 @@ def headline_facts(run: RunFiles) -> tuple[tuple[str, str], ...]:
     )
 
 
-def machine_words(facts: RunFacts, *, brief: bool = False) -> str:
+def machine_words(facts: RunRecord, *, brief: bool = False) -> str:
     """The machine in a few words: its size and its system, in brief by the system's name alone."""
     machine = facts.machine
     words = []
@@ -45,7 +46,7 @@ def machine_words(facts: RunFacts, *, brief: bool = False) -> str:
     return ", ".join(words) or "not recorded"
 
 
-def version_rows(facts: RunFacts) -> tuple[tuple[str, str], ...]:
+def version_rows(facts: RunRecord) -> tuple[tuple[str, str], ...]:
     """Versions, and what else a run depends on."""
     rows = [(one_line(name, 60), one_line(version, 80)) for name, version in facts.versions.items()]
     if facts.commit:
@@ -75,7 +76,7 @@ def repeat_commands(run: RunFiles) -> tuple[tuple[str, str], ...]:
     return tuple(commands)
 
 
-def _gate_command(facts: RunFacts) -> str:
+def _gate_command(facts: RunRecord) -> str:
     words = ["harness", "gate"]
     if facts.target:
         words += ["--target", facts.target]
@@ -95,7 +96,7 @@ def _short(identity: str) -> str:
     return bare[:12] if len(bare) >= 40 and all(char in "0123456789abcdef" for char in bare) else name
 
 
-def _took(facts: RunFacts) -> str:
+def _took(facts: RunRecord) -> str:
     if facts.end is None:
         return "it has no recorded end"
     try:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from harness.model import RunRecord
 from harness.report.html.svg import Scale, element, figure
-from harness.report.sources import RunFacts
 from harness.report.text import one_line, seconds
 
 
@@ -22,7 +22,7 @@ class PhaseRow:
     figure: Markup
 
 
-def phase_rows(facts: RunFacts) -> tuple[PhaseRow, ...]:
+def phase_rows(facts: RunRecord) -> tuple[PhaseRow, ...]:
     """All phases in their order."""
     phases = [phase for phase in facts.phases if phase.seconds >= 0]
     total = sum(phase.seconds for phase in phases)

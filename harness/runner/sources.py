@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.pytest_plugin.markers import check_of
-
 _WRITERS = {"measure", "Observation"}
 _TURNS = ("alone", "beside")
 
@@ -28,6 +26,11 @@ class DeclaredTests:
     """Of these, what they prove whatever their parameters are."""
     turns: frozenset[str] = frozenset({"shared"})
     """Which kinds of tests there are: "shared", "alone", "beside"."""
+
+
+def check_of(suite: str, test: str) -> str:
+    """The id of the check that a test proves which names none."""
+    return f"{suite}.{test.removeprefix('test_')}"
 
 
 def read_tests(file: Path, suite: str) -> DeclaredTests:
