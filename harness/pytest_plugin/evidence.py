@@ -40,19 +40,24 @@ def observe(
         detail: dict[str, Any] = {"message": _message(report, error), "phase": report.when}
         if reason:
             detail["reason"] = reason
-        if notes.exchanges:
-            detail["curl"] = [curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:]]
-            last = notes.exchanges[-1]
-            detail["observed"] = {"request": f"{last.method} {last.url}", "status": last.status}
         # in its teardown the page of a test is gone already, and its picture was taken when it failed
         makers = notes.on_failure if report.when != "teardown" else []
-        return _observation(item, mark, outcome, detail, tuple(name for make in makers for name in make()))
+        artifacts = tuple(name for make in makers for name in make())
+        return _observation(item, mark, outcome, detail | _last_requests(notes), artifacts)
     if report.when != "call":
         return None
     if notes.unasked or notes.assertions == 0:
         message = " · ".join(notes.unasked) or "the test executed no assertion, so it proved nothing"
         return _observation(item, mark, Outcome.ERROR, {"message": message, "reason": message})
     return _observation(item, mark, Outcome.PASS, {"assertions": notes.assertions, "requests": len(notes.exchanges)})
+
+
+def _last_requests(notes: ItemNotes) -> dict[str, Any]:
+    if not notes.exchanges:
+        return {}
+    shown = notes.exchanges[-SHOWN_REQUESTS:]
+    observed = {"request": f"{shown[-1].method} {shown[-1].url}", "status": shown[-1].status}
+    return {"curl": [curl_line(exchange) for exchange in shown], "observed": observed}
 
 
 def _blame(

@@ -74,6 +74,17 @@ def _read_mark(item: pytest.Item) -> CheckMark:
     if marker is None:
         return CheckMark(check=check_of(suite_of(item.path), name), subject=subject, severity="normal", source="")
     words: dict[str, Any] = dict(marker.kwargs)
+    _refuse_unknown(item, marker)
+    return CheckMark(
+        check=marker.args[0],
+        subject=_filled(item, words.get("subject", ""), parameters) or subject,
+        severity=words.get("severity", "normal"),
+        source=words.get("source", ""),
+    )
+
+
+def _refuse_unknown(item: pytest.Item, marker: pytest.Mark) -> None:
+    words = marker.kwargs
     if len(marker.args) != 1 or not isinstance(marker.args[0], str) or not marker.args[0]:
         raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.check takes one check id, for example 'headers.hsts'")
     unknown = set(words) - {"severity", "source", "subject"}
@@ -82,12 +93,6 @@ def _read_mark(item: pytest.Item) -> CheckMark:
             f"{item.nodeid}: @pytest.mark.check knows subject, source and severity ({', '.join(SEVERITIES)}),"
             f" not {sorted(unknown) or words['severity']!r}"
         )
-    return CheckMark(
-        check=marker.args[0],
-        subject=_filled(item, words.get("subject", ""), parameters) or subject,
-        severity=words.get("severity", "normal"),
-        source=words.get("source", ""),
-    )
 
 
 def _filled(item: pytest.Item, template: str, parameters: Mapping[str, object]) -> str:

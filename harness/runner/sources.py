@@ -86,12 +86,12 @@ class _Test:
 
         As pytest finds the nearest marker: the function's, a parameter's, an outer one; else the test's own name.
         """
+        by_name = check_of(suite, self.name)
         own = _check_ids(self.own, constants)
         of_parameters = [] if own else _check_ids((node for one in self.own for node in ast.walk(one)), constants)
-        nearest = (own or _check_ids(self.inherited, constants) or [check_of(suite, self.name)])[0]
-        checks = {text for text in (*of_parameters, nearest or check_of(suite, self.name)) if text}
-        is_sure = nearest is not None and "*" not in nearest and not of_parameters
-        return frozenset(checks), nearest if is_sure else None
+        nearest = [*own, *_check_ids(self.inherited, constants), by_name][0]
+        checks = frozenset(filter(None, (*of_parameters, nearest or by_name)))
+        return checks, nearest if nearest and "*" not in nearest and not of_parameters else None
 
 
 def _tests(tree: ast.Module | ast.ClassDef, inherited: tuple[ast.expr, ...] = ()) -> Iterator[_Test]:

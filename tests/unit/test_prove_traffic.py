@@ -6,7 +6,7 @@ import asyncio
 
 from harness.prove.wire.operations import Operations
 from harness.prove.wire.traffic import Traffic, TrafficRecorder, traffic_of, witnesses
-from harness.pytest_plugin.timeline import Journal, Span
+from harness.pytest_plugin.timeline import Journal, TimeSpan
 from tests.prove_exchanges import answer, request
 
 OPERATIONS = Operations(["GET /api/deals"])
@@ -27,8 +27,8 @@ def recorded(*moments):
 
 def journal(**spans):
     return Journal(
-        tests=[Span(name="a", begin=1, end=2), Span(name="b", begin=3, end=9)],
-        shared=[Span(name="token", begin=3.5, end=4)],
+        tests=[TimeSpan(name="a", begin=1, end=2), TimeSpan(name="b", begin=3, end=9)],
+        shared=[TimeSpan(name="token", begin=3.5, end=4)],
         users={"token": ["b", "c"]},
         **spans,
     )

@@ -13,7 +13,7 @@ import msgspec
 from harness.prove.wire.facets import ObservedExchange, SampledExchange, observe
 from harness.prove.wire.operations import Operations
 from harness.proxy import ProxiedAnswer, ProxiedRequest, Send
-from harness.pytest_plugin.timeline import Journal, Span
+from harness.pytest_plugin.timeline import Journal, TimeSpan
 
 _MOST_SAMPLES = 2000
 
@@ -86,7 +86,7 @@ def witnesses(seen: Iterable[ObservedExchange]) -> frozenset[str]:
 class _Spans:
     """Stretches of time, to be asked which of them hold a moment; they may lie within each other."""
 
-    def __init__(self, spans: Collection[Span]) -> None:
+    def __init__(self, spans: Collection[TimeSpan]) -> None:
         self._spans = sorted(spans, key=lambda span: span.begin)
         self._begins = [span.begin for span in self._spans]
         self._longest = max((span.end - span.begin for span in spans), default=0.0)
