@@ -59,7 +59,7 @@ runner.quit()
 
 ALARMS = """\
 import gevent, json, statistics, time
-from harness.load.alarm import _LoopTimer, open_alarm
+from harness.load.users import _LoopTimer, open_alarm
 def lateness(alarm):
     late = []
     for number in range(300):

@@ -28,7 +28,7 @@ from harness.config import load_target
 from harness.machine.bundle import root
 from harness.model import Health, Service, StackInfo, Target
 from harness.stack import launch
-from harness.stack.servers.prepare import COPY_OF_PREPARED
+from harness.stack.servers.postgres import COPY_OF_PREPARED
 
 IMAGES = {
     "postgres": ("postgres:18", "postgres:18-alpine", "harness/postgres:local"),

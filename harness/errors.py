@@ -26,9 +26,12 @@ class HarnessError(Exception):
 
     exit_code = 4
 
-    def __init__(self, message: str, *, output: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: str, *, output: str = "", mend: str = "") -> None:
+        self.message = f"{message}; {mend}" if mend else message
+        super().__init__(self.message)
+        self.what = message
+        """The finding alone, and what to do about it, for a caller that shows them apart."""
+        self.mend = mend
         self.output = output
         """Last lines of the failed process's log, shown under the message; never the first line."""
 
@@ -48,6 +51,8 @@ class ConfigError(UsageError):
             place += f":{line}"
         parts = [part for part in (place, key, what) if part]
         super().__init__(": ".join(parts))
+        self.what = what
+        """The finding alone, for a caller that knows another place for it."""
         self.path = path
         self.line = line
         self.key = key
@@ -67,6 +72,11 @@ class GroundError(StackError):
 
 class StartupError(StackError):
     """The service under test exited, or never became ready, while its stack answered."""
+
+    def __init__(self, message: str, *, output: str = "", how: str = "") -> None:
+        super().__init__(message, output=output)
+        self.how = how or message
+        """What became of it, without its command."""
 
 
 class UnreachableError(StackError):

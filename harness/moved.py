@@ -14,7 +14,6 @@ from types import ModuleType
 MOVED = {
     "harness.aim": "harness.stack.selection",
     "harness.catalogue": "harness.runner.discovery",
-    "harness.checkers.notice_story": "harness.checkers.notice_timeline",
     "harness.keeping": "harness.runner.artifacts",
     "harness.load.wire": "harness.load.connections",
     "harness.places": "harness.machine.bundle",
@@ -37,7 +36,7 @@ MOVED = {
     "harness.stack.living": "harness.stack.liveness",
     "harness.stack.mailsink": "harness.stack.servers.mail_server",
     "harness.stack.postgres": "harness.stack.servers.postgres",
-    "harness.stack.prepared": "harness.stack.servers.prepare",
+    "harness.stack.prepared": "harness.stack.servers.postgres",
     "harness.stack.safety": "harness.stack.permissions",
     "harness.stack.starting": "harness.stack.launcher",
     "harness.stack.valkey": "harness.stack.servers.valkey",

@@ -13,10 +13,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     shown = "page" in metafunc.fixturenames
     values = {
         "path": context.surface.paths,
-        "page_path": (*context.surface.pages, *(context.target.page_roles if shown else ())),
-        "guarded_page": tuple(context.target.page_roles),
+        "page_path": (*context.surface.pages, *(context.target.pages.roles if shown else ())),
+        "guarded_page": tuple(context.target.pages.roles),
         "cached_path": context.target.cache.paths,
-        "friendly_path": context.target.cors_paths or context.surface.paths if context.target.cors_origins else (),
+        "friendly_path": context.target.cors.paths or context.surface.paths if context.target.cors.origins else (),
         "role": tuple(context.target.auth.roles),
     }
     given = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]

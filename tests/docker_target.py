@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.errors import StackError
-from harness.model import Health, Service, Target
+from harness.model import ClientIdentity, Health, Service, Target
 from harness.stack.docker.engine import connect_engine
 from harness.stack.docker.watcher import NETWORK_LABEL
 from tests.stack_target import folders_of
@@ -108,7 +108,7 @@ def target_in(folder: Path, *, needs: tuple[str, ...] = (), trusts: bool = False
         source=str(folder / "small.toml"),
         service=Service(cwd=str(folder), needs=needs, env=env, **given),
         health=Health(live="/live", ready="/ready"),
-        client_address="x-forwarded-for" if trusts else "none",
+        clients=ClientIdentity(address="x-forwarded-for" if trusts else "none"),
     )
 
 

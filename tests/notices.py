@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from harness.checkers import (
-    Attempt,
     Death,
+    DeliveredMail,
     Event,
-    Mail,
     Notice,
     NotificationHistory,
     NotificationKind,
     NotificationRules,
+    SendAttempt,
     Sending,
     State,
 )
@@ -43,13 +43,13 @@ CODES = {"sent": 250, "temporary": 451, "permanent": 550, "unknown": None}
 
 def attempt(number, begun, ended, outcome="sent", *, of=1, worker="a", **facts):
     code = facts.get("code", CODES[outcome])
-    return Attempt(
+    return SendAttempt(
         notice=of, number=number, worker=worker, begun=begun, ended=ended, outcome=Sending(outcome), code=code
     )
 
 
 def mail(at, *, of=1, recipient=ANN):
-    return Mail(message_id=f"<key-{of}@dealradar.test>", recipient=recipient, at=at)
+    return DeliveredMail(message_id=f"<key-{of}@dealradar.test>", recipient=recipient, at=at)
 
 
 def event(at, recipient=ANN):
@@ -57,6 +57,6 @@ def event(at, recipient=ANN):
 
 
 def history(*rows, until=10_000.0):
-    kinds = {"notices": Notice, "attempts": Attempt, "mails": Mail, "deaths": Death, "expected": Event}
+    kinds = {"notices": Notice, "attempts": SendAttempt, "mails": DeliveredMail, "deaths": Death, "expected": Event}
     parts = {name: tuple(row for row in rows if isinstance(row, kind)) for name, kind in kinds.items()}
     return NotificationHistory(until=until, **parts)

@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.prove.model import Defect, Expectation, Where
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 SEED = 17
 
 
-def request(target="/api/deals", method="GET", client="127.0.0.1", **headers) -> Request:
+def request(target="/api/deals", method="GET", client="127.0.0.1", **headers) -> ProxiedRequest:
     """A request; headers by name, `_` for `-`."""
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return Request(method=method, target=target, headers=(("Host", "shop.test"), *named), client=client)
+    return ProxiedRequest(method=method, target=target, headers=(("Host", "shop.test"), *named), client=client)
 
 
-def answer(body=b"", status=200, content_type="application/json", **headers) -> Answer:
+def answer(body=b"", status=200, content_type="application/json", **headers) -> ProxiedAnswer:
     """An answer; headers by name, `_` for `-`."""
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     kind = (("Content-Type", content_type),) if content_type else ()
-    return Answer(status=status, headers=(*kind, *named), body=body)
+    return ProxiedAnswer(status=status, headers=(*kind, *named), body=body)
 
 
 def wire(operator, called="some-defect", where=None, **args) -> Defect:

@@ -23,7 +23,7 @@ class Death:
 
 
 @dataclass(frozen=True, slots=True)
-class Span(Generic[Row]):
+class RowSpan(Generic[Row]):
     """From when to when a row lasted."""
 
     begun: float
@@ -52,14 +52,14 @@ def check_rules(rules: object, *, positive: Iterable[float], other: Iterable[flo
         raise ValueError(f"tolerances and allowances must be 0 or more: {rules}")
 
 
-def overlap(first: Span[Row], second: Span[Row], tolerance: float) -> bool:
+def overlap(first: RowSpan[Row], second: RowSpan[Row], tolerance: float) -> bool:
     """Do they overlap, and still do with one of them shifted by the clock's tolerance, either way?"""
     return first.ended - second.begun > tolerance and second.ended - first.begun > tolerance
 
 
-def overlaps(spans: Iterable[Span[Row]], tolerance: float) -> Iterator[tuple[Span[Row], Span[Row]]]:
+def overlaps(spans: Iterable[RowSpan[Row]], tolerance: float) -> Iterator[tuple[RowSpan[Row], RowSpan[Row]]]:
     """Each span that overlaps an earlier one, after the earlier one that lasted longest."""
-    lasting: list[Span[Row]] = []
+    lasting: list[RowSpan[Row]] = []
     # the last word of the order only makes it the same for equal histories
     for span in sorted(spans, key=lambda one: (one.begun, one.ended, repr(one.row))):
         lasting = [one for one in lasting if one.ended - span.begun > tolerance]

@@ -1,12 +1,13 @@
-"""The history of notifications: what the outbox says, each attempt to send, and the mails that arrived."""
+"""The history of notifications: what the outbox says, each attempt to send, which mails arrived; all by notice."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.checkers.history import Death, check_rules, check_span, check_times
+from harness.checkers.history import Death, RowSpan, check_rules, check_span, check_times
 
 
 class State(StrEnum):
@@ -54,7 +55,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class SendAttempt:
     """An attempt to send a notice, from its beginning to the server's answer."""
 
     notice: int
@@ -78,7 +79,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
+class DeliveredMail:
     """A mail that a mailbox received."""
 
     message_id: str
@@ -119,8 +120,8 @@ class NotificationHistory:
     """All that was seen until `until`. Mails are read last, so that each that was said to be sent is among them."""
 
     notices: tuple[Notice, ...]
-    attempts: tuple[Attempt, ...]
-    mails: tuple[Mail, ...]
+    attempts: tuple[SendAttempt, ...]
+    mails: tuple[DeliveredMail, ...]
     until: float
     deaths: tuple[Death, ...] = ()
     expected: tuple[Event, ...] = ()
@@ -164,3 +165,47 @@ class NotificationRules:
         """The shortest and the longest pause after this attempt (from 1), without tolerance."""
         pause = self.backoff * 2.0 ** (number - 1)
         return pause * (1 - self.jitter), pause * (1 + self.jitter) + self.allowance
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeTimeline:
+    """A notice with its attempts and mails, each in order of time."""
+
+    notice: Notice
+    attempts: tuple[SendAttempt, ...]
+    mails: tuple[DeliveredMail, ...]
+
+    def sent_by(self) -> tuple[SendAttempt, ...]:
+        """The attempts that can have delivered a mail."""
+        return tuple(one for one in self.attempts if one.outcome is Sending.SENT or one.unanswered)
+
+
+def timelines_of(history: NotificationHistory) -> tuple[NoticeTimeline, ...]:
+    """One for each notice. Of two notices with one key the first gets the mails."""
+    attempts: dict[int, list[SendAttempt]] = defaultdict(list)
+    for attempt in sorted(history.attempts, key=lambda one: (one.begun, one.number, repr(one))):
+        attempts[attempt.notice].append(attempt)
+    mails: dict[str, list[DeliveredMail]] = defaultdict(list)
+    for mail in sorted(history.mails, key=lambda one: (one.at, repr(one))):
+        mails[mail.key].append(mail)
+    return tuple(
+        NoticeTimeline(notice, tuple(attempts[notice.id]), tuple(mails.pop(notice.key, ())))
+        for notice in sorted(history.notices, key=lambda one: (one.created, one.id))
+    )
+
+
+NoticeTimelines = Sequence[NoticeTimeline]
+
+
+def death_of(attempt: SendAttempt, deaths: Sequence[Death]) -> float | None:
+    """When the worker died that was at this attempt."""
+    return min((one.at for one in deaths if one.worker == attempt.worker and one.at >= attempt.begun), default=None)
+
+
+def span_of(attempt: SendAttempt, history: NotificationHistory) -> RowSpan[SendAttempt]:
+    """Without an end it lasts until its worker dies; a living worker is still at it."""
+    ended = attempt.ended
+    if ended is None:
+        death = death_of(attempt, history.deaths)
+        ended = max(history.until, attempt.begun) if death is None else death
+    return RowSpan(attempt.begun, ended, attempt)

@@ -33,7 +33,7 @@ class Anomaly:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RuleResult:
     """What one rule has to say."""
 
     kind: StrEnum
@@ -73,7 +73,7 @@ class Checked:
         )
 
 
-def checked(findings: Iterable[Finding]) -> Checked:
+def checked(findings: Iterable[RuleResult]) -> Checked:
     """The findings of all rules as one result, in order of time."""
     found = tuple(findings)
     return Checked(

@@ -16,7 +16,7 @@ from rich.text import Text
 from harness.cli import options
 from harness.preflight.doctor import PARTS, Tool, survey, works
 from harness.probes.chromium import USUAL_PLACES
-from harness.stack.orphans import Left, find_left, take_left
+from harness.stack.orphans import Orphan, find_orphans, remove_orphans
 
 _CANNOT_RUN = 4
 _WIDTH = 160
@@ -37,8 +37,8 @@ def command(*, backend: str | None, reap: bool, as_json: bool, debug: bool) -> i
     downloads = os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
     places = replace(USUAL_PLACES, downloads=Path(downloads)) if downloads else USUAL_PLACES
     tools = survey(os.environ.get("HARNESS_CHROMIUM"), places)
-    left = find_left()
-    stays = take_left(left) if reap else left
+    left = find_orphans()
+    stays = remove_orphans(left) if reap else left
     if as_json:
         document = {
             "parts": {part: works(tools, part) for part in PARTS},
@@ -59,7 +59,7 @@ def command(*, backend: str | None, reap: bool, as_json: bool, debug: bool) -> i
     return 0
 
 
-def _print_left(left: Sequence[Left], stays: Sequence[Left], *, reap: bool) -> None:
+def _print_left(left: Sequence[Orphan], stays: Sequence[Orphan], *, reap: bool) -> None:
     if not left:
         return
     click.echo("\nleft by an older crash:" if not reap else "\nleft by an older crash, and now:")

@@ -112,7 +112,7 @@ def _check_before_start(selection: TargetSelection, wish: _Wish) -> None:
     if selection.url:
         target = selection.target
         _refuse(
-            Permissions(owned=False, allowed=target.allow_hosts, active=wish.active, profile=target.source),
+            Permissions(owned=False, allowed=target.allow.hosts, active=wish.active, profile=target.source),
             selection.url,
         )
     validate(
@@ -168,7 +168,7 @@ def _stack(selection: TargetSelection, listen: Listener) -> Iterator[Stack]:
 def _requests(selection: TargetSelection, wish: _Wish, info: StackInfo) -> tuple[Request, ...]:
     """The scenario; what the service shows is asked for only where nobody said what to load."""
     target = selection.target
-    named = wish.paths or target.load.paths or target.cache.paths or target.open_pages
+    named = wish.paths or target.load.paths or target.cache.paths or target.pages.open
     found = () if named else find_surface(target, info.url, info.ca_file).paths
     return scenario(target, paths=wish.paths, found=found)
 

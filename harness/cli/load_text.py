@@ -69,7 +69,7 @@ def _print_steps(console: Console, result: LoadResult) -> None:
         whose = {
             "generator": "; the generator stopped there, what the service can do beyond is not known",
             "service": "; the service stopped there",
-        }.get(result.limited_by, "")
+        }.get(result.limited_by or "", "")
         console.print(Text(f"{rate}{whose}"))
 
 

@@ -48,7 +48,7 @@ def command(
     validate_weights(selection.target)
     with showing() as listen:
         run, seen, log_tail = _check(selection, out or Path("reports"), listen)
-    score = readiness_score(seen, selection.target.preflight_weights)
+    score = readiness_score(seen, selection.target.preflight.weights)
     if as_json:
         click.echo(json.dumps(preflight_document(run.id, selection.target.name, seen, score), indent=1))
     else:
@@ -88,7 +88,7 @@ def _check(selection: TargetSelection, out: Path, listen: Listener) -> tuple[Run
         except StartupError as error:
             seen += not_asked(redact(error.message))
             log_tail = redact(error.output)
-        run.record([*seen, score_observation(readiness_score(seen, selection.target.preflight_weights))])
+        run.record([*seen, score_observation(readiness_score(seen, selection.target.preflight.weights))])
         state = "finished"
     finally:
         run.close("finished" if state == "finished" else "interrupted")

@@ -10,14 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.model import Observation, Outcome
-from harness.preflight import Score
+from harness.preflight import ReadinessScore
 
 _WIDTH = 160
 """Columns where nobody's terminal says how many there are."""
 _STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.ERROR: "bold yellow", Outcome.SKIP: "dim"}
 
 
-def preflight_document(run: str, target: str, seen: Sequence[Observation], score: Score) -> dict[str, Any]:
+def preflight_document(run: str, target: str, seen: Sequence[Observation], score: ReadinessScore) -> dict[str, Any]:
     """What `harness preflight --json` prints."""
     return {
         "run": run,
@@ -27,14 +27,14 @@ def preflight_document(run: str, target: str, seen: Sequence[Observation], score
         "checks": [
             {
                 "check": each.check,
-                "title": each.detail.get("title", each.check),
+                "title": each.title or each.check,
                 "subject": each.subject,
                 "outcome": each.outcome,
                 "value": each.value,
                 "unit": each.unit,
-                "seconds": each.detail.get("seconds"),
-                "message": each.detail.get("message", ""),
-                "remedy": each.detail.get("remedy", ""),
+                "seconds": each.seconds,
+                "message": each.message,
+                "remedy": each.remedy,
                 "counts": each.check not in score.left_out,
             }
             for each in seen
@@ -45,7 +45,7 @@ def preflight_document(run: str, target: str, seen: Sequence[Observation], score
 _COUNTS = {"passed": Outcome.PASS, "failed": Outcome.FAIL, "errors": Outcome.ERROR, "skipped": Outcome.SKIP}
 
 
-def print_preflight(seen: Sequence[Observation], score: Score) -> None:
+def print_preflight(seen: Sequence[Observation], score: ReadinessScore) -> None:
     """A line a check: outcome, time, what was found; below it, where something is wrong, what to do."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -53,15 +53,13 @@ def print_preflight(seen: Sequence[Observation], score: Score) -> None:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
     for each in seen:
-        said = Text(str(each.detail.get("message", "")))
-        remedy = each.detail.get("remedy")
-        if remedy:
-            said.append(f"\n→ {remedy}", style="bold")
-        seconds = each.detail.get("seconds")
+        said = Text(each.message)
+        if each.remedy:
+            said.append(f"\n→ {each.remedy}", style="bold")
         table.add_row(
             Text(each.outcome.value, style=_STYLES.get(each.outcome, "")),
-            Text(str(each.detail.get("title", each.check))),
-            Text("" if seconds is None else f"{1000 * float(seconds):.1f} ms"),
+            Text(each.title or each.check),
+            Text("" if each.seconds is None else f"{1000 * each.seconds:.1f} ms"),
             said,
         )
     console = Console(highlight=False)

@@ -68,13 +68,13 @@ def command(
     Exit status: 0 all detected, 1 one was missed, 2 usage, 3 something is unclear, 4 the harness or the stack failed.
     """
     from harness.cli.prove_text import print_proof, showing_results
-    from harness.prove.plan import Wishes, make_proof_plan
+    from harness.prove.plan import ProofRequest, make_proof_plan
     from harness.prove.results import PROOF
     from harness.prove.run import run_proof
     from harness.stack.selection import select_target
 
     selection = select_target(target=target, backend=None, url=url, overrides=options.overrides(env))
-    wishes = Wishes(
+    request = ProofRequest(
         policy=policy,
         catalogue=catalogue,
         kinds=(*kind, "wire") if wire else kind,
@@ -92,10 +92,10 @@ def command(
         active=active,
     )
     plan = make_proof_plan(
-        selection.target, wishes, overrides=selection.overrides, url=selection.url, out=out or Path("reports")
+        selection.target, request, overrides=selection.overrides, url=selection.url, out=out or Path("reports")
     )
-    with showing_results(plan.defects) as (listen, told):
-        folder, proof = run_proof(plan, listen, told)
+    with showing_results(plan.defects) as (listen, on_result):
+        folder, proof = run_proof(plan, listen, on_result)
     if as_json:
         click.echo((folder.path / PROOF).read_text(encoding="utf-8"), nl=False)
     else:

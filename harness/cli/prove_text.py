@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,22 +15,20 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.progress import Plain
-from harness.model import Listener, Progress
-from harness.prove.model import KINDS, Defect, Fate, Result
-from harness.prove.proof import Proof, counts, excused
+from harness.model import DEFECT_KINDS, Listener, MutantStatus, Progress
+from harness.prove.model import Defect, OnResult, Result
+from harness.prove.proof import Proof, counts, excused, score
 from harness.prove.report.page import verdict_words
 from harness.prove.results import PAGE
-from harness.prove.wire.sampling import score
 from harness.report.text import one_line, percent, plural
 
 _SHOWN, _LONGEST = 12, 400
-_UNKNOWN = (Fate.INCONCLUSIVE, Fate.NOT_APPLIED)
-_COLOURS = {Fate.KILLED: "green", Fate.INCONCLUSIVE: "yellow", Fate.NOT_APPLIED: "yellow"}
-Hear = Callable[[Result], None]
+_UNKNOWN = (MutantStatus.INCONCLUSIVE, MutantStatus.NOT_APPLIED)
+_COLOURS = {MutantStatus.KILLED: "green", MutantStatus.INCONCLUSIVE: "yellow", MutantStatus.NOT_APPLIED: "yellow"}
 
 
-class _Table:
-    """The latest results under the count of each fate, drawn anew several times a second."""
+class _ResultTable:
+    """The latest results under the count of each status, drawn anew several times a second."""
 
     def __init__(self, total: int) -> None:
         self._begun = time.monotonic()
@@ -42,12 +40,12 @@ class _Table:
         """Show the phase from now on."""
         self._latest = happened
 
-    def hear(self, result: Result) -> None:
+    def add(self, result: Result) -> None:
         """Show the result from now on."""
         self._results.append(result)
 
     def __rich__(self) -> Group:
-        return Group(self._rows(), _line(self._counts()), _line(Text(_told(self._latest), style="dim")))
+        return Group(self._rows(), _line(self._counts()), _line(Text(_describe(self._latest), style="dim")))
 
     def _rows(self) -> Table:
         """A line each, whatever the width: what is too long ends in an ellipsis."""
@@ -57,18 +55,18 @@ class _Table:
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=2, style="dim")
         table.add_column(no_wrap=True, justify="right")
         for result in self._results[-_SHOWN:]:
-            fate = Text(f"{_sign(result)} {_word(result.fate)}", style=_COLOURS.get(result.fate, "red"))
-            table.add_row(fate, Text(result.id), Text(result.expected), f"{result.seconds:.1f} s")
+            status = Text(f"{_sign(result)} {_word(result.status)}", style=_COLOURS.get(result.status, "red"))
+            table.add_row(status, Text(result.id), Text(result.expected), f"{result.seconds:.1f} s")
         return table
 
     def _counts(self) -> Text:
         elapsed = f"{time.monotonic() - self._begun:5.0f} s  {len(self._results)}/{self._total} defects"
-        counts = Counter(one.fate for one in self._results)
-        told = [(f"  {_word(fate)} {number}", _COLOURS.get(fate, "red")) for fate, number in counts.items()]
-        return Text.assemble(elapsed, *told)
+        counts = Counter(one.status for one in self._results)
+        words = [(f"  {_word(status)} {number}", _COLOURS.get(status, "red")) for status, number in counts.items()]
+        return Text.assemble(elapsed, *words)
 
 
-def _told(happened: Progress) -> str:
+def _describe(happened: Progress) -> str:
     """A phase, and how many defects of it are done."""
     number = f"{happened.done}/{happened.total}" if happened.total else ""
     return "  ".join(word for word in (happened.phase, number, happened.text) if word not in ("", "running"))
@@ -79,31 +77,31 @@ def _line(text: Text) -> Text:
     return text
 
 
-def _word(fate: Fate) -> str:
-    return fate.value.replace("_", " ")
+def _word(status: MutantStatus) -> str:
+    return status.value.replace("_", " ")
 
 
 def _sign(result: Result) -> str:
     if result.detected:
         return "✓"
-    return "·" if excused(result) or result.equivalent else "?" if result.fate in _UNKNOWN else "✗"
+    return "·" if excused(result) or result.equivalent else "?" if result.status in _UNKNOWN else "✗"
 
 
 @contextmanager
-def showing_results(defects: Sequence[Defect]) -> Iterator[tuple[Listener, Hear]]:
+def showing_results(defects: Sequence[Defect]) -> Iterator[tuple[Listener, OnResult]]:
     """A live table on a terminal; a line for each result elsewhere."""
     console = Console(stderr=True)
     if console.is_terminal:
-        table = _Table(len(defects))
+        table = _ResultTable(len(defects))
         with Live(table, console=console, transient=True, refresh_per_second=4):
-            yield table.listen, table.hear
+            yield table.listen, table.add
         return
     plain = Plain()
 
-    def hear(result: Result) -> None:
-        plain(Progress(phase=_word(result.fate), text=f"{result.id} ({result.seconds:.1f} s)"))
+    def on_result(result: Result) -> None:
+        plain(Progress(phase=_word(result.status), text=f"{result.id} ({result.seconds:.1f} s)"))
 
-    yield plain, hear
+    yield plain, on_result
     plain.release()
 
 
@@ -111,22 +109,22 @@ def print_proof(proof: Proof, folder: Path) -> None:
     """Each defect that was not detected, with what was seen; then what the proof came to."""
     for result in proof.results:
         if not result.detected:
-            click.echo(f"{_sign(result)} {_word(result.fate):14} {result.id}  {_why(result)}")
-    for alarm in proof.health.alarms:
+            click.echo(f"{_sign(result)} {_word(result.status):14} {result.id}  {_why(result)}")
+    for alarm in proof.healthy.alarms:
         click.echo(f"✗ false alarm    {one_line(alarm, _LONGEST)}")
-    for broken in proof.health.broken:
+    for broken in proof.healthy.broken:
         click.echo(f"? healthy run    {one_line(broken, _LONGEST)}")
-    kinds = [(kind, [one for one in proof.results if one.kind == kind]) for kind in KINDS]
+    kinds = [(kind, [one for one in proof.results if one.kind == kind]) for kind in DEFECT_KINDS]
     shares = [f"{kind} {sum(one.detected for one in own)} of {sum(map(counts, own))}" for kind, own in kinds if own]
     word, _ = verdict_words(proof)
     click.echo(
         f"{word.upper()}  {proof.detected} of {proof.total} defects detected ({', '.join(shares) or 'none tried'})"
     )
-    if proof.health.upper95 is not None:
-        alarms = plural(len(proof.health.alarms), "false alarm")
-        runs = plural(proof.health.runs, "healthy run")
+    if proof.healthy.upper95 is not None:
+        alarms = plural(len(proof.healthy.alarms), "false alarm")
+        runs = plural(proof.healthy.runs, "healthy run")
         click.echo(
-            f"{alarms} in {runs}: their rate is at most {percent(proof.health.upper95)} (one-sided {percent(0.95)})"
+            f"{alarms} in {runs}: their rate is at most {percent(proof.healthy.upper95)} (one-sided {percent(0.95)})"
         )
     found = score(proof.draw.results) if proof.draw else None
     if proof.draw and found:

@@ -77,8 +77,8 @@ def command(
         return counts.exit_code
     for line in counts.failures:
         click.echo(f"{line.outcome}  {line.check}  {line.subject}  ({line.test or line.suite})")
-        click.echo("    " + str(line.detail.get("message", "")).strip().replace("\n", "\n    "))
-        for repeat in line.detail.get("curl", [])[-1:]:
+        click.echo("    " + line.message.strip().replace("\n", "\n    "))
+        for repeat in line.curl[-1:]:
             click.echo(f"    {repeat}")
     click.echo(
         f"{counts.passed} passed, {counts.failed} failed, {counts.errors} errors, {counts.skipped} skipped,"

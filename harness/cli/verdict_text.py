@@ -38,8 +38,8 @@ def print_verdict(verdict: Verdict, run: Path) -> None:
     for ruling in verdict.criteria:
         if ruling.status not in (Status.PASS, Status.NOT_APPLICABLE):
             _print_open(console, ruling, lines)
-    for reason in verdict.held_back:
-        _print_whole(console, f"held back: {reason}")
+    for one in verdict.held_back:
+        _print_whole(console, f"held back: {one.text}")
     console.print()
     console.print(
         Text.assemble(
@@ -57,7 +57,7 @@ def _print_open(console: Console, ruling: Ruling, lines: Mapping[int, Evidence])
     head = Text.assemble((f"{ruling.status}", _COLOURS[ruling.status]), f" {ruling.id}{needed}: {ruling.reason}")
     console.print(head, soft_wrap=True)
     red = [lines[seq] for seq in ruling.evidence if seq in lines and lines[seq].outcome in _RED]
-    repeat = next((line.detail["curl"][-1] for line in red if line.detail.get("curl")), None)
+    repeat = next((line.curl[-1] for line in red if line.curl), None)
     if repeat is not None:
         _print_whole(console, f"    {repeat}")
 

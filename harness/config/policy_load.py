@@ -1,14 +1,21 @@
-"""From a policy's TOML files to a `Policy` (DESIGN 4.6). What can never rule honestly is refused here."""
+"""From a policy's TOML files to a `Policy`, and to a run's `policy.json` and back. What can never rule honestly is
+refused here: a policy that could not fail, a criterion that looks at no check there is.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from harness.config.toml_reader import TomlFile, Where, nearest, read_toml
-from harness.errors import ConfigError
+from harness.errors import BrokenRunError, ConfigError
 from harness.model import ABSENT_WORDS, Criterion, Policy, Select, Threshold
 
 ALL_PASS = "all pass"  # noqa: S105 - a demand
@@ -22,6 +29,7 @@ STARTUP = Criterion(
 """Part of every policy: required, not waivable."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_ZeroOrMore = Annotated[int, Meta(ge=0, description="0 or more")]
 _GLOB = re.compile(r"[A-Za-z0-9_.*?-]+")
 
 
@@ -40,8 +48,8 @@ class _Criterion:
     demand: str | Threshold = ALL_PASS
     requires: str = ""
     required: bool = True
-    weight: float = 1.0
-    min_n: int = 1
+    weight: Annotated[float, Meta(gt=0, description="a weight above 0")] = 1.0
+    min_n: Annotated[int, Meta(ge=1, description="1 or more")] = 1
     needs: str | None = None
     target: str | None = None
     allow_skip: tuple[str, ...] = ()
@@ -52,8 +60,8 @@ class _Criterion:
 class _Policy:
     schema: int
     extends: str | None = None
-    max_flaky: int | None = None
-    retries: int | None = None
+    max_flaky: _ZeroOrMore | None = None
+    retries: _ZeroOrMore | None = None
     clean_build: bool | None = None
     criterion: tuple[_Criterion, ...] = ()
 
@@ -125,11 +133,7 @@ def _read(file: TomlFile) -> _Policy:
     if schema != 1 or isinstance(schema, bool):
         found = "is missing" if schema is None else f"is {schema!r}"
         raise file.error(f"{found}; `schema = 1` was expected, this harness knows no other", ("schema",))
-    written = file.read(_Policy)
-    for key, number in (("max_flaky", written.max_flaky), ("retries", written.retries)):
-        if number is not None and number < 0:
-            raise file.error(f"0 or more was expected, not {number}", (key,))
-    return written
+    return file.read(_Policy)
 
 
 def _criteria(file: TomlFile, entries: tuple[_Criterion, ...]) -> Mapping[str, Criterion]:
@@ -180,10 +184,6 @@ def _check_entry(file: TomlFile, entry: _Criterion, at: Where) -> None:
         raise file.error(what, (*at, "demand"))
     if isinstance(entry.demand, Threshold) and not entry.demand.stat:
         raise file.error("the name of a statistic was expected, such as 'p99'", (*at, "demand", "stat"))
-    if entry.weight <= 0:
-        raise file.error(f"a weight above 0 was expected, not {entry.weight:g}", (*at, "weight"))
-    if entry.min_n < 1:
-        raise file.error(f"1 or more was expected, not {entry.min_n}", (*at, "min_n"))
     if entry.needs is not None and entry.needs not in ABSENT_WORDS:
         raise file.error(f"unknown word {entry.needs!r}; {nearest(entry.needs, ABSENT_WORDS)}", (*at, "needs"))
     if entry.id == STARTUP.id:
@@ -205,3 +205,68 @@ def _check_startup(file: TomlFile, entry: _Criterion, at: Where) -> None:
         if is_weaker:
             what = "criterion 'startup' selects check 'startup', is required of every target and cannot be waived"
             raise file.error(what, (*at, key))
+
+
+def check_selects(policy: Policy, known: Mapping[str, frozenset[str]], *, target: str | None = None) -> None:
+    """Refuse a criterion one of whose patterns matches no check of any suite.
+
+    `known` has the check ids that suites say they record, with `*` for a computed part, and the suites of each. With
+    `target`, criteria for other targets are left out: their suites are not collected.
+    Raises `ConfigError` with the nearest check id.
+    """
+    for criterion in policy.criteria:
+        if criterion.target is not None and target is not None and criterion.target != target:
+            continue
+        if criterion.id != STARTUP.id:
+            _check_criterion(criterion, known)
+
+
+def _check_criterion(criterion: Criterion, known: Mapping[str, frozenset[str]]) -> None:
+    suite = criterion.select.suite
+    suites = frozenset().union(*known.values())
+    if suite is not None and suite not in suites:
+        raise _error(criterion, f"no suite {suite!r}; {nearest(suite, suites)}")
+    checks = [check for check, homes in known.items() if suite is None or suite in homes]
+    for pattern in criterion.select.checks:
+        if not any(overlap(pattern, check) for check in checks):
+            where = f"suite {suite}" if suite is not None else "any suite"
+            raise _error(criterion, f"{pattern!r} matches no check of {where}; {nearest(pattern, checks)}")
+
+
+def _error(criterion: Criterion, what: str) -> ConfigError:
+    name, _, line = criterion.source.rpartition(":")
+    place = name or None
+    return ConfigError(
+        what,
+        path=place,
+        line=int(line) if place is not None and line.isdigit() else None,
+        key=f"criterion {criterion.id!r}: select",
+    )
+
+
+@lru_cache(maxsize=4096)
+def overlap(one: str, other: str) -> bool:
+    """Is there a text that both patterns (`*`, `?`) match?"""
+    if not one and not other:
+        return True
+    if one.startswith("*"):
+        return overlap(one[1:], other) or (bool(other) and overlap(one, other[1:]))
+    if other.startswith("*"):
+        return overlap(other, one)
+    if not one or not other:
+        return False
+    return (one[0] == other[0] or "?" in (one[0], other[0])) and overlap(one[1:], other[1:])
+
+
+def policy_document(policy: Policy) -> dict[str, Any]:
+    """The policy as JSON data."""
+    document: dict[str, Any] = msgspec.to_builtins(policy)
+    return document
+
+
+def policy_from_document(document: Mapping[str, Any]) -> Policy:
+    """The policy of a run. Raises `BrokenRunError` if the document is none."""
+    try:
+        return msgspec.convert(document, Policy)
+    except msgspec.ValidationError as error:
+        raise BrokenRunError(f"policy.json: is not a policy as this harness writes it ({error})") from error

@@ -1,113 +1,19 @@
-"""From a profile's TOML file to a `Target` (DESIGN 4.6)."""
+"""From a profile's TOML file to a `Target`, and from there to a run's `profile.json` and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-from harness.config.profile_manifest import read_manifest
+import msgspec
+
 from harness.config.profile_rules import check_target
 from harness.config.toml_reader import TomlFile, nearest, read_toml
-from harness.errors import ConfigError, UsageError
-from harness.model import (
-    Auth,
-    Cache,
-    Health,
-    Load,
-    Migrations,
-    PageLogin,
-    RateLimit,
-    Service,
-    Target,
-    Templates,
-    Workers,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Build:
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Clients:
-    address: Literal["source", "x-forwarded-for", "none"] = "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Allow:
-    hosts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Preflight:
-    weights: Mapping[str, float] = field(default_factory=dict)
-    tables: tuple[str, ...] = ()
-    manifest: str = ""
-    migrations: str = ""
-    migration_table: str = ""
-    migration_column: str = "id"
-    starttls: bool = False
-    imports: tuple[str, ...] = ()
-    known_warnings: tuple[str, ...] = ()
-    writable: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pages:
-    paths: tuple[str, ...] = ()
-    roles: Mapping[str, str] = field(default_factory=dict)
-    login: PageLogin | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _OpenApi:
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cors:
-    origins: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Suites:
-    paths: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Escalation:
-    accepted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Profile:
-    """The file as it is written; `Target` is the same in the shape that the harness uses."""
-
-    schema: int
-    name: str
-    service: Service
-    workers: Workers = field(default_factory=Workers)
-    health: Health = field(default_factory=Health)
-    build: _Build = field(default_factory=_Build)
-    clients: _Clients = field(default_factory=_Clients)
-    absent: Mapping[str, str] = field(default_factory=dict)
-    allow: _Allow = field(default_factory=_Allow)
-    cache: Cache = field(default_factory=Cache)
-    preflight: _Preflight = field(default_factory=_Preflight)
-    ratelimit: RateLimit | None = None
-    auth: Auth = field(default_factory=Auth)
-    pages: _Pages = field(default_factory=_Pages)
-    openapi: _OpenApi = field(default_factory=_OpenApi)
-    cors: _Cors = field(default_factory=_Cors)
-    load: Load = field(default_factory=Load)
-    templates: Templates = field(default_factory=Templates)
-    suites: _Suites = field(default_factory=_Suites)
-    escalation: _Escalation = field(default_factory=_Escalation)
+from harness.errors import BrokenRunError, ConfigError, UsageError
+from harness.model import FORMER_NAMES, Manifest, Profile, Service, SuitePaths, Table, Target
 
 
 def load_target(given: str, root: Path) -> Target:
@@ -120,7 +26,7 @@ def load_target(given: str, root: Path) -> Target:
     if written != 1 or isinstance(written, bool):
         found = "is missing" if written is None else f"is {written!r}"
         raise file.error(f"{found}; `schema = 1` was expected, this harness knows no other", ("schema",))
-    target = _target(file, file.read(_Profile))
+    target = _target(file, file.read(Profile))
     check_target(file, target)
     return target
 
@@ -160,41 +66,76 @@ def _there_are(given: str, folder: Path) -> str:
     )
 
 
-def _target(file: TomlFile, written: _Profile) -> Target:
+def _target(file: TomlFile, written: Profile) -> Target:
     home = file.path.resolve().parent
+    tables = {each.name: getattr(written, each.name) for each in fields(written)}
+    tables["service"] = replace(written.service, cwd=str((home / written.service.cwd).resolve()))
+    tables["suites"] = SuitePaths(paths=tuple(str((home / path).resolve()) for path in written.suites.paths))
+    manifest = written.preflight.manifest
     return Target(
-        name=written.name,
-        source=str(file.path.resolve()),
-        service=replace(written.service, cwd=str((home / written.service.cwd).resolve())),
-        workers=written.workers,
-        health=written.health,
-        build_path=written.build.path,
-        client_address=written.clients.address,
-        absent=written.absent,
-        allow_hosts=written.allow.hosts,
-        cache=written.cache,
-        ratelimit=written.ratelimit,
-        auth=written.auth,
-        pages=written.pages.paths,
-        page_roles=written.pages.roles,
-        page_login=written.pages.login,
-        openapi=written.openapi.path,
-        cors_origins=written.cors.origins,
-        cors_paths=written.cors.paths,
-        load=written.load,
-        tables=written.preflight.tables,
-        manifest=read_manifest(home / written.preflight.manifest) if written.preflight.manifest else None,
-        migrations=Migrations(
-            folder=written.preflight.migrations,
-            table=written.preflight.migration_table,
-            column=written.preflight.migration_column,
-        ),
-        starttls=written.preflight.starttls,
-        imports=written.preflight.imports,
-        known_warnings=written.preflight.known_warnings,
-        templates=written.templates,
-        writable=written.preflight.writable,
-        preflight_weights=written.preflight.weights,
-        suite_paths=tuple(str((home / path).resolve()) for path in written.suites.paths),
-        escalation_accepted=written.escalation.accepted,
+        **tables, source=str(file.path.resolve()), manifest=read_manifest(home / manifest) if manifest else None
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ManifestFile:
+    schema: int
+    tables: Mapping[str, Table]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """A schema manifest: every table, column and index that a database must hold.
+
+    Raises `ConfigError`, with file, line and key, for what is malformed or contradicts itself.
+    """
+    file = read_toml(path)
+    written = file.read(_ManifestFile)
+    if written.schema != 1:
+        raise file.error(f"schema 1 was expected, not {written.schema}", ("schema",))
+    owners: dict[str, str] = {}
+    for name, table in written.tables.items():
+        if not table.columns:
+            raise file.error("a table has at least one column", ("tables", name, "columns"))
+        for index_name, index in table.indexes.items():
+            at = ("tables", name, "indexes", index_name)
+            if index_name in owners:
+                raise file.error(f"is an index of table {owners[index_name]} already", at)
+            if not index.on.startswith(f"{name} USING "):
+                raise file.error(f"{name} USING METHOD (COLUMNS) was expected, not {index.on!r}", (*at, "on"))
+            if not index.serves.strip():
+                raise file.error("the constraint or query that the index is for was expected", (*at, "serves"))
+            owners[index_name] = name
+    return Manifest(tables=written.tables)
+
+
+def target_document(target: Target) -> dict[str, Any]:
+    """The target as kept in a run's folder (`profile.json`): the profile's tables, and what was read beside them."""
+    document: dict[str, Any] = msgspec.to_builtins(target)
+    return document
+
+
+def target_from_document(document: Mapping[str, Any]) -> Target:
+    """The target of a run. Raises `BrokenRunError` if the document is none."""
+    try:
+        return msgspec.convert(in_file_shape(document), Target)
+    except msgspec.ValidationError as error:
+        raise BrokenRunError(f"profile.json: is not a profile as this harness writes it ({error})") from error
+
+
+def in_file_shape(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A target's document in the shape of the file, whichever release wrote it: 0.1 kept most tables flat."""
+    if "schema" in document:
+        return document
+    tables: dict[str, Any] = {key: value for key, value in document.items() if key not in _FORMER_KEYS}
+    for former, now in FORMER_NAMES.items():
+        outer, _, inner = former.partition(".")
+        value = document.get(outer)
+        if inner:
+            value = value.get(inner) if isinstance(value, Mapping) else None
+        if value is not None:
+            table, _, key = now.partition(".")
+            tables.setdefault(table, {})[key] = value
+    return tables
+
+
+_FORMER_KEYS = frozenset(former.partition(".")[0] for former in FORMER_NAMES)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.config.placeholders import check_placeholders, has_placeholder
 from harness.config.toml_reader import TomlFile, Where, nearest
-from harness.model import ABSENT_WORDS, MOST_WORKERS, NEEDS_WORDS, Target
+from harness.model import ABSENT_WORDS, NEEDS_WORDS, Target
+from harness.model.placeholders import SERVER_OF, STACK_WORDS, placeholders
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _SETTING = re.compile(r"[A-Za-z_]\w*")
+_NAMED = re.compile(r"(secret|env)\.[A-Za-z_]\w*")
 
 
 def check_target(file: TomlFile, target: Target) -> None:
@@ -21,15 +22,15 @@ def check_target(file: TomlFile, target: Target) -> None:
     if not _NAME.fullmatch(target.name):
         raise file.error(f"{target.name!r} is no name; small letters, digits, '-', '_' and '.' make one", ("name",))
     _check_service(file, target)
+    _check_prepared(file, target)
+    _check_workers(file, target)
     _check_folders(file, target)
     _check_templates(file, target)
     _check_words(file, target)
-    _check_paths(file, target)
-    _check_numbers(file, target)
     _check_contradictions(file, target)
     _check_roles(file, target)
     _check_hosts(file, target)
-    check_placeholders(file, target)
+    _check_placeholders(file, target)
 
 
 def profile_warnings(target: Target) -> tuple[str, ...]:
@@ -37,7 +38,7 @@ def profile_warnings(target: Target) -> tuple[str, ...]:
     return tuple(
         f"{target.source}: auth.roles.{name}.password is written out; {{env.NAME}} or {{secret.NAME}} keeps it apart"
         for name, role in target.auth.roles.items()
-        if not has_placeholder(role.password)
+        if not placeholders(role.password)
     )
 
 
@@ -51,19 +52,22 @@ def _check_service(file: TomlFile, target: Target) -> None:
         raise file.error("is empty", ("service", kinds[0]))
     if service.url:
         _check_url(file, ("service", "url"), service.url)
+    for name in service.env:
+        if not _SETTING.fullmatch(name):
+            raise file.error(f"{name!r} cannot be the name of an environment variable", ("service", "env", name))
+
+
+def _check_prepared(file: TomlFile, target: Target) -> None:
+    service = target.service
     for key in ("prepare_cached", "prepare"):
         for index, command in enumerate(getattr(service, key)):
             if not command:
                 raise file.error("an empty command; a list of words was expected", ("service", key, index))
-    if service.prepare_cached and not any("{database_url}" in text for text in _prepare_texts(target)):
+    if service.prepare_cached and not any("database_url" in placeholders(text) for text in _prepare_texts(target)):
         raise file.error(
             "its result is kept with the stack's database, and none of its words and settings is {database_url}",
             ("service", "prepare_cached"),
         )
-    _check_workers(file, target)
-    for name in service.env:
-        if not _SETTING.fullmatch(name):
-            raise file.error(f"{name!r} cannot be the name of an environment variable", ("service", "env", name))
 
 
 def _prepare_texts(target: Target) -> Iterator[str]:
@@ -79,18 +83,16 @@ def _check_workers(file: TomlFile, target: Target) -> None:
         raise file.error("the worker's program was expected, a list of words", ("workers", "command"))
     if target.service.url:
         raise file.error("what runs at [service] url has workers of its own; none can be started", ("workers",))
-    if not 0 <= target.workers.count <= MOST_WORKERS:
-        raise file.error(f"a number from 0 to {MOST_WORKERS} was expected", ("workers", "count"))
 
 
 def _check_folders(file: TomlFile, target: Target) -> None:
     service = target.service
     if not Path(service.cwd).is_dir():
         raise file.error(f"no such folder: {service.cwd} (it is relative to the profile)", ("service", "cwd"))
-    for index, folder in enumerate(target.suite_paths):
+    for index, folder in enumerate(target.suites.paths):
         if not Path(folder).is_dir():
             raise file.error(f"no such folder: {folder} (it is relative to the profile)", ("suites", "paths", index))
-    if target.migrations.table and not target.migrations.folder:
+    if target.preflight.migration_table and not target.preflight.migrations:
         raise file.error("needs [preflight] migrations, the folder of the files", ("preflight", "migration_table"))
 
 
@@ -111,7 +113,7 @@ def _check_templates(file: TomlFile, target: Target) -> None:
 
 
 def _check_words(file: TomlFile, target: Target) -> None:
-    for index, text in enumerate(target.known_warnings):
+    for index, text in enumerate(target.preflight.known_warnings):
         if not text.strip():
             raise file.error(
                 "a text was expected: an empty one is in every line", ("preflight", "known_warnings", index)
@@ -126,58 +128,6 @@ def _check_words(file: TomlFile, target: Target) -> None:
             raise file.error('a reason was expected, such as "sends no mail"', ("absent", word))
 
 
-def _check_paths(file: TomlFile, target: Target) -> None:
-    for at, path in _paths(target):
-        if path and not path.startswith("/"):
-            raise file.error(f"a path that begins with '/' was expected, not {path!r}", at)
-
-
-def _paths(target: Target) -> Iterator[tuple[Where, str]]:
-    yield ("health", "live"), target.health.live
-    yield ("health", "ready"), target.health.ready
-    yield ("build", "path"), target.build_path
-    yield ("openapi", "path"), target.openapi
-    yield ("auth", "login"), target.auth.login
-    if target.ratelimit is not None:
-        yield ("ratelimit", "path"), target.ratelimit.path or "an empty path"
-    lists: tuple[tuple[str, str, Iterable[str]], ...] = (
-        ("cache", "paths", target.cache.paths),
-        ("pages", "paths", target.pages),
-        ("cors", "paths", target.cors_paths),
-    )
-    for table, key, paths in lists:
-        for index, path in enumerate(paths):
-            yield (table, key, index), path or "an empty path"
-    for path in target.cache.roles:
-        yield ("cache", "roles", path), path or "an empty path"
-    for path in target.page_roles:
-        yield ("pages", "roles", path), path or "an empty path"
-    if target.page_login is not None:
-        yield ("pages", "login", "path"), target.page_login.path or "an empty path"
-    for path in target.load.paths:
-        yield ("load", "paths", path), path or "an empty path"
-
-
-def _check_numbers(file: TomlFile, target: Target) -> None:
-    above_zero: list[tuple[Where, float]] = [
-        (("service", "timeout_s"), target.service.timeout_s),
-        (("service", "start_timeout_s"), target.service.start_timeout_s),
-        (("load", "rate"), target.load.rate),
-        *((("load", "paths", path), weight) for path, weight in target.load.paths.items()),
-    ]
-    if target.ratelimit is not None:
-        above_zero.append((("ratelimit", "limit"), target.ratelimit.limit))
-        above_zero.append((("ratelimit", "window_s"), target.ratelimit.window_s))
-    for at, number in above_zero:
-        if number <= 0:
-            raise file.error(f"a number above 0 was expected, not {number:g}", at)
-    for check, weight in target.preflight_weights.items():
-        if weight < 0:
-            raise file.error(f"a number of 0 or more was expected, not {weight:g}", ("preflight", "weights", check))
-    if not 1 <= target.service.container_port <= 65535:
-        raise file.error("a port from 1 to 65535 was expected", ("service", "container_port"))
-
-
 def _check_contradictions(file: TomlFile, target: Target) -> None:
     """The profile may not describe what it says is absent: a criterion would leave the score for nothing."""
     said = {
@@ -185,8 +135,8 @@ def _check_contradictions(file: TomlFile, target: Target) -> None:
         "cache": ("[cache] paths", bool(target.cache.paths)),
         "database": ('"postgres" in [service] needs', "postgres" in target.service.needs),
         "mail": ('"smtp" in [service] needs', "smtp" in target.service.needs),
-        "openapi": ("[openapi] path", bool(target.openapi)),
-        "pages": ("[pages] paths", bool(target.pages)),
+        "openapi": ("[openapi] path", bool(target.openapi.path)),
+        "pages": ("[pages] paths", bool(target.pages.paths)),
         "ratelimit": ("[ratelimit]", target.ratelimit is not None),
         "workers": ("[workers]", bool(target.workers.command)),
     }
@@ -198,29 +148,32 @@ def _check_contradictions(file: TomlFile, target: Target) -> None:
 
 def _check_roles(file: TomlFile, target: Target) -> None:
     auth = target.auth
-    if auth.roles and not auth.login and target.page_login is None:
+    if auth.roles and not auth.login and target.pages.login is None:
         raise file.error("roles need a path to log in at: [auth] login, or [pages.login]", ("auth", "roles"))
-    if target.page_roles and target.page_login is None:
+    if target.pages.roles and target.pages.login is None:
         raise file.error("pages behind a login need its form: [pages.login]", ("pages", "roles"))
     if auth.login and not auth.token:
         raise file.error("the dotted path of the token in the login's answer was expected", ("auth", "token"))
-    for table, paths, roles in (
-        ("cache", target.cache.paths, target.cache.roles),
-        ("pages", target.pages, target.page_roles),
-    ):
-        for path, role in roles.items():
-            if path not in paths:
-                raise file.error(f"is no path of [{table}] paths; {nearest(path, paths)}", (table, "roles", path))
-            if role not in auth.roles:
-                raise file.error(f"unknown role {role!r}; {nearest(role, auth.roles)}", (table, "roles", path))
+    _check_roles_of(file, target, "cache", target.cache.paths, target.cache.roles)
+    _check_roles_of(file, target, "pages", target.pages.paths, target.pages.roles)
+
+
+def _check_roles_of(
+    file: TomlFile, target: Target, table: str, paths: tuple[str, ...], roles: Mapping[str, str]
+) -> None:
+    for path, role in roles.items():
+        if path not in paths:
+            raise file.error(f"is no path of [{table}] paths; {nearest(path, paths)}", (table, "roles", path))
+        if role not in target.auth.roles:
+            raise file.error(f"unknown role {role!r}; {nearest(role, target.auth.roles)}", (table, "roles", path))
 
 
 def _check_hosts(file: TomlFile, target: Target) -> None:
-    for index, host in enumerate(target.allow_hosts):
+    for index, host in enumerate(target.allow.hosts):
         if not host or "/" in host or host != host.strip():
             what = f'a host such as "staging.example.org" was expected, without scheme or path, not {host!r}'
             raise file.error(what, ("allow", "hosts", index))
-    for index, origin in enumerate(target.cors_origins):
+    for index, origin in enumerate(target.cors.origins):
         _check_url(file, ("cors", "origins", index), origin)
         if urlsplit(origin).path or urlsplit(origin).query:
             raise file.error(f"an origin has no path: {origin!r}", ("cors", "origins", index))
@@ -234,3 +187,51 @@ def _check_url(file: TomlFile, at: Where, url: str) -> None:
         usable = False
     if not usable:
         raise file.error(f"http://HOST:PORT or https://HOST was expected, not {url!r}", at)
+
+
+def _check_placeholders(file: TomlFile, target: Target) -> None:
+    """No placeholder that nothing will fill in."""
+    service = target.service
+    for at, text in _service_texts(target):
+        for name in placeholders(text):
+            _check_name(file, at, name, STACK_WORDS, ("secret",))
+            server = SERVER_OF.get(name)
+            if server and server not in service.needs:
+                raise file.error(f'{{{name}}} is filled in only where [service] needs has "{server}"', at)
+    for at, text in _auth_texts(target):
+        fields = ("username", "password") if at[1] == "body" else ()
+        for name in placeholders(text):
+            _check_name(file, at, name, fields, ("secret", "env"))
+
+
+def _check_name(file: TomlFile, at: Where, name: str, plain: tuple[str, ...], named: tuple[str, ...]) -> None:
+    if name in plain:
+        return
+    matched = _NAMED.fullmatch(name)
+    if matched and matched[1] in named:
+        return
+    rest = name.partition(".")[2] or "NAME"
+    known = (*plain, *(f"{kind}.{rest}" for kind in named))
+    raise file.error(f"unknown placeholder {{{name}}}; {nearest(name, known)}", at)
+
+
+def _service_texts(target: Target) -> Iterator[tuple[Where, str]]:
+    service = target.service
+    for index, word in enumerate(service.command):
+        yield ("service", "command", index), word
+    for key, commands in (("prepare_cached", service.prepare_cached), ("prepare", service.prepare)):
+        for index, command in enumerate(commands):
+            for place, word in enumerate(command):
+                yield ("service", key, index, place), word
+    for index, word in enumerate(target.workers.command):
+        yield ("workers", "command", index), word
+    for name, text in service.env.items():
+        yield ("service", "env", name), text
+
+
+def _auth_texts(target: Target) -> Iterator[tuple[Where, str]]:
+    for key, text in target.auth.body.items():
+        yield ("auth", "body", key), text
+    for name, role in target.auth.roles.items():
+        yield ("auth", "roles", name, "username"), role.username
+        yield ("auth", "roles", name, "password"), role.password

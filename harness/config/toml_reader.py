@@ -8,14 +8,16 @@ from __future__ import annotations
 import difflib
 import io
 import math
-from collections.abc import Iterable, Mapping
+import operator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import msgspec
 import toml_rs
+from msgspec import inspect as schema
 
 from harness.errors import ConfigError
 
@@ -25,6 +27,24 @@ Where = tuple[str | int, ...]
 
 
 _MOST_NAMED = 40
+_WRITTEN_AS: Mapping[type[schema.Type], type | tuple[type, ...]] = {
+    schema.StrType: str,
+    schema.LiteralType: str,
+    schema.BoolType: bool,
+    schema.IntType: int,
+    schema.FloatType: (int, float),
+    schema.DateType: date,
+    schema.VarTupleType: list,
+    schema.DictType: Mapping,
+    schema.DataclassType: Mapping,
+}
+_WORDS: Mapping[type[schema.Type], str] = {
+    schema.StrType: "text in quotes",
+    schema.BoolType: "true or false",
+    schema.IntType: "a whole number",
+    schema.FloatType: "a number",
+    schema.DateType: "a date",
+}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -47,9 +67,9 @@ class TomlFile:
     document: Mapping[str, Any]
     lines: Mapping[Where, int]
 
-    def read(self, schema: type[T]) -> T:
-        """The whole document as `schema`. Raises `ConfigError`."""
-        return cast("T", _convert(self, self.document, msgspec.inspect.type_info(schema), ()))
+    def read(self, kind: type[T]) -> T:
+        """The whole document as that dataclass. Raises `ConfigError`."""
+        return cast("T", _convert(self, self.document, schema.type_info(kind), ()))
 
     def has(self, at: Where) -> bool:
         """Is the key written in the file?"""
@@ -106,20 +126,23 @@ def read_toml(path: Path) -> TomlFile:
     return TomlFile(path=path, document=parsed.value, lines=lines)
 
 
-def _collect(value: object, meta: object, at: Where, lines: dict[Where, int]) -> None:
+def _collect(value: object, meta: Any, at: Where, lines: dict[Where, int]) -> None:  # noqa: ANN401 - the parser's
     """Note the line of every key: the parser's positions have the document's shape, with wrappers around values."""
     if isinstance(meta, Mapping) and any(isinstance(meta.get(key), str) for key in ("key_raw", "value_raw")):
         line = meta.get("key_line", meta.get("value_line"))
         if at and line is not None:
             lines[at] = line if isinstance(line, int) else line[0]
         meta = meta["value"]
+    for key, inner, node in _members(value, meta):
+        _collect(inner, node, (*at, key), lines)
+
+
+def _members(value: object, meta: Any) -> Iterator[tuple[str | int, object, object]]:  # noqa: ANN401 - the parser's
+    """Key, value and position of what is in a table or a list."""
     if isinstance(value, Mapping) and isinstance(meta, Mapping):
-        for key, inner in value.items():
-            if key in meta:
-                _collect(inner, meta[key], (*at, key), lines)
+        yield from ((key, value[key], meta[key]) for key in value if key in meta)
     elif isinstance(value, list) and isinstance(meta, list):
-        for index, (inner, node) in enumerate(zip(value, meta, strict=False)):
-            _collect(inner, node, (*at, index), lines)
+        yield from ((index, *pair) for index, pair in enumerate(zip(value, meta, strict=False)))
 
 
 def _headers(text: str) -> dict[Where, int]:
@@ -147,32 +170,53 @@ def _headers(text: str) -> dict[Where, int]:
     return around | own
 
 
-def _convert(file: TomlFile, value: object, kind: msgspec.inspect.Type, at: Where) -> object:
+def _convert(file: TomlFile, value: Any, kind: schema.Type, at: Where) -> Any:  # noqa: ANN401 - of that type
     """The value as the schema's type says; raises `ConfigError` at its place."""
+    if isinstance(kind, schema.UnionType):
+        return _convert(file, value, _member(file, value, kind.types, at), at)
+    if not _fits(value, kind):
+        raise file.error(f"{_expected(kind)} was expected, not {_written(value)}", at)
     match kind:
-        case msgspec.inspect.UnionType(types=types):
-            return _convert(file, value, _member(file, value, types, at), at)
-        case msgspec.inspect.DataclassType() if isinstance(value, Mapping):
+        case schema.DataclassType():
             return _table(file, value, kind, at)
-        case msgspec.inspect.DictType(value_type=inner) if isinstance(value, Mapping):
-            return {key: _convert(file, item, inner, (*at, key)) for key, item in value.items()}
-        case msgspec.inspect.VarTupleType(item_type=inner) if isinstance(value, list):
+        case schema.DictType(key_type=outer, value_type=inner):
+            entries = ((key, (*at, key)) for key in value)
+            return {_convert(file, key, outer, here): _convert(file, value[key], inner, here) for key, here in entries}
+        case schema.VarTupleType(item_type=inner):
             return tuple(_convert(file, item, inner, (*at, index)) for index, item in enumerate(value))
-        case msgspec.inspect.LiteralType(values=words):
-            if value not in words or not isinstance(value, str):
-                shown = value if isinstance(value, str) else _written(value)
-                raise file.error(f"{shown!r} is not one of its words; {nearest(str(shown), map(str, words))}", at)
-            return value
-        case msgspec.inspect.FloatType() if isinstance(value, int | float) and not isinstance(value, bool):
-            if not math.isfinite(value):
-                raise file.error(f"a finite number was expected, not {value}", at)
+        case schema.Metadata(type=inner):
+            return _bounded(file, _convert(file, value, inner, at), kind, at)
+    return _plain(file, value, kind, at)
+
+
+def _plain(file: TomlFile, value: Any, kind: schema.Type, at: Where) -> Any:  # noqa: ANN401 - of that type
+    match kind:
+        case schema.LiteralType(values=words) if value not in words:
+            raise file.error(f"{value!r} is not one of its words; {nearest(value, map(str, words))}", at)
+        case schema.FloatType() if not math.isfinite(value):
+            raise file.error(f"a finite number was expected, not {value}", at)
+        case schema.FloatType():
             return float(value)
-        case _ if _fits(value, kind):
-            return value
-    raise file.error(f"{_expected(kind)} was expected, not {_written(value)}", at)
+    return value
 
 
-def _table(file: TomlFile, value: Mapping[str, Any], kind: msgspec.inspect.DataclassType, at: Where) -> object:
+def _bounded(file: TomlFile, value: Any, kind: schema.Metadata, at: Where) -> Any:  # noqa: ANN401 - of that type
+    """The value, if it keeps the bounds of its type; what was expected is the type's description."""
+    match kind.type:
+        case schema.StrType(pattern=str(pattern)):
+            within = re.search(pattern, value) is not None
+        case schema.IntType(gt=above, ge=least, le=most) | schema.FloatType(gt=above, ge=least, le=most):
+            bounds = ((above, operator.gt), (least, operator.ge), (most, operator.le))
+            within = all(bound is None or keeps(value, bound) for bound, keeps in bounds)
+        case _:
+            raise TypeError(f"no schema may use {kind!r}")
+    if not within:
+        shown = repr(value) if isinstance(value, str) else f"{value:g}"
+        raise file.error(f"{(kind.extra_json_schema or {})['description']} was expected, not {shown}", at)
+    return value
+
+
+def _table(file: TomlFile, value: Mapping[str, Any], kind: schema.DataclassType, at: Where) -> object:
     fields = {field.name: field for field in kind.fields}
     for key in value:
         if key not in fields:
@@ -183,9 +227,9 @@ def _table(file: TomlFile, value: Mapping[str, Any], kind: msgspec.inspect.Datac
     return kind.cls(**{key: _convert(file, item, fields[key].type, (*at, key)) for key, item in value.items()})
 
 
-def _member(file: TomlFile, value: object, types: tuple[msgspec.inspect.Type, ...], at: Where) -> msgspec.inspect.Type:
+def _member(file: TomlFile, value: object, types: tuple[schema.Type, ...], at: Where) -> schema.Type:
     """Which type of a union the value is written as; TOML has no null, so None never is."""
-    present = [kind for kind in types if not isinstance(kind, msgspec.inspect.NoneType)]
+    present = [kind for kind in types if not isinstance(kind, schema.NoneType)]
     if len(present) == 1:
         return present[0]
     for kind in present:
@@ -194,46 +238,28 @@ def _member(file: TomlFile, value: object, types: tuple[msgspec.inspect.Type, ..
     raise file.error(f"{' or '.join(map(_expected, present))} was expected, not {_written(value)}", at)
 
 
-def _fits(value: object, kind: msgspec.inspect.Type) -> bool:
-    match kind:
-        case msgspec.inspect.AnyType():
-            return True
-        case msgspec.inspect.StrType() | msgspec.inspect.LiteralType():
-            return isinstance(value, str)
-        case msgspec.inspect.BoolType():
-            return isinstance(value, bool)
-        case msgspec.inspect.IntType():
-            return isinstance(value, int) and not isinstance(value, bool)
-        case msgspec.inspect.FloatType():
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case msgspec.inspect.DateType():
-            return isinstance(value, date) and not isinstance(value, datetime)
-        case msgspec.inspect.VarTupleType():
-            return isinstance(value, list)
-        case msgspec.inspect.DictType() | msgspec.inspect.DataclassType():
-            return isinstance(value, Mapping)
-    raise TypeError(f"no schema may use {kind!r}")
+def _fits(value: object, kind: schema.Type) -> bool:
+    if isinstance(kind, schema.AnyType):
+        return True
+    if isinstance(kind, schema.Metadata):
+        return _fits(value, kind.type)
+    # Python counts true among the numbers, and a moment among the dates; nobody who writes TOML does
+    if isinstance(value, bool | datetime):
+        return isinstance(value, bool) and isinstance(kind, schema.BoolType)
+    return isinstance(value, _WRITTEN_AS[type(kind)])
 
 
-def _expected(kind: msgspec.inspect.Type) -> str:
+def _expected(kind: schema.Type) -> str:
     match kind:
-        case msgspec.inspect.StrType():
-            return "text in quotes"
-        case msgspec.inspect.LiteralType(values=words):
+        case schema.Metadata(type=inner):
+            return _expected(inner)
+        case schema.LiteralType(values=words):
             return f"one of {', '.join(repr(word) for word in words)}"
-        case msgspec.inspect.BoolType():
-            return "true or false"
-        case msgspec.inspect.IntType():
-            return "a whole number"
-        case msgspec.inspect.FloatType():
-            return "a number"
-        case msgspec.inspect.DateType():
-            return "a date"
-        case msgspec.inspect.VarTupleType(item_type=inner):
+        case schema.VarTupleType(item_type=inner):
             return f"a list ({_expected(inner)} each)"
-        case msgspec.inspect.UnionType(types=types):
-            return " or ".join(_expected(one) for one in types if not isinstance(one, msgspec.inspect.NoneType))
-    return "a table"
+        case schema.UnionType(types=types):
+            return " or ".join(_expected(one) for one in types if not isinstance(one, schema.NoneType))
+    return _WORDS.get(type(kind), "a table")
 
 
 def _written(value: object) -> str:

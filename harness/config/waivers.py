@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness.config.toml_reader import TomlFile, Where, nearest, read_toml
-from harness.errors import ConfigError
+from harness.errors import BrokenRunError, ConfigError
 from harness.model import Policy, Waiver
 
 
@@ -92,3 +95,16 @@ def _ids_beside(path: Path) -> frozenset[str]:
         if isinstance(entries, list):
             ids.update(entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str))
     return frozenset(ids)
+
+
+def waivers_document(waivers: Sequence[Waiver]) -> dict[str, Any]:
+    """The waivers as a JSON object."""
+    return {"waivers": msgspec.to_builtins(list(waivers))}
+
+
+def waivers_from_document(document: Mapping[str, Any]) -> tuple[Waiver, ...]:
+    """The waivers of a run. Raises `BrokenRunError` if the document holds none."""
+    try:
+        return msgspec.convert(document.get("waivers"), tuple[Waiver, ...])
+    except msgspec.ValidationError as error:
+        raise BrokenRunError(f"waivers.json: are not waivers as this harness writes them ({error})") from error

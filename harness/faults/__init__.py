@@ -5,19 +5,19 @@ beginning and an end, and whatever is still broken can be mended at once.
 """
 
 from harness.faults.events import FaultEvent, FaultLog
-from harness.faults.mail import Attempt, Mail, Mailbox
+from harness.faults.mail import DeliveryAttempt, Mailbox, ReceivedMail
 from harness.faults.process import Process, freeze, kill, start_again, terminate, thaw
 from harness.faults.rig import Rig
 from harness.faults.servers import SERVERS, start_server, stop_server
 
 __all__ = [
     "SERVERS",
-    "Attempt",
+    "DeliveryAttempt",
     "FaultEvent",
     "FaultLog",
-    "Mail",
     "Mailbox",
     "Process",
+    "ReceivedMail",
     "Rig",
     "freeze",
     "kill",

@@ -16,7 +16,7 @@ MAIL = "mail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
+class ReceivedMail:
     """One mail as it arrived. `at` is the mail server's wall clock, UTC."""
 
     id: str
@@ -31,7 +31,7 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class DeliveryAttempt:
     """One try to hand a mail over. `answer` is the server's line, "" where it gave none."""
 
     recipients: tuple[str, ...]
@@ -53,10 +53,10 @@ class Mailbox:
         self._faults = faults or FaultLog()
         self._client = httpx.Client(base_url=url, timeout=5.0)
 
-    def messages(self) -> tuple[Mail, ...]:
+    def messages(self) -> tuple[ReceivedMail, ...]:
         """What was received, oldest first."""
         return tuple(
-            Mail(
+            ReceivedMail(
                 id=mail["id"],
                 message_id=_header(mail["headers"], "message-id"),
                 sender=mail["from"],
@@ -70,10 +70,10 @@ class Mailbox:
             for mail in self._list("/messages")
         )
 
-    def attempts(self) -> tuple[Attempt, ...]:
+    def attempts(self) -> tuple[DeliveryAttempt, ...]:
         """What was tried, refused attempts among them, oldest first."""
         return tuple(
-            Attempt(
+            DeliveryAttempt(
                 recipients=tuple(tried["to"]),
                 message_id=tried["message_id"],
                 answer=tried["answer"],
@@ -82,7 +82,7 @@ class Mailbox:
             for tried in self._list("/attempts")
         )
 
-    def raw(self, mail: Mail) -> bytes:
+    def raw(self, mail: ReceivedMail) -> bytes:
         """A mail as it came over the wire."""
         return self._client.get(f"/messages/{mail.id}").raise_for_status().content
 

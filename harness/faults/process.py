@@ -50,7 +50,7 @@ def start_again(backend: Backend, process: Process, target: Target) -> int | Non
     """
     name, log = process.name, Path(process.log)
     before = log.stat().st_size if log.is_file() else 0
-    pid = backend.again(name)
+    pid = backend.start_again(name)
     if isinstance(process, Instance):
         ping: Ping = functools.partial(service_problem, process.url, target.health, target.service.timeout_s)
     else:

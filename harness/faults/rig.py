@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import StackError, UsageError
 from harness.faults import process as processes
-from harness.faults.clients import Clients
 from harness.faults.events import FaultLog
 from harness.faults.mail import MAIL, Mailbox
 from harness.faults.process import Process
 from harness.faults.servers import SERVERS, start_server, stop_server
 from harness.model import Instance, StackInfo, Target, Worker
+from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.http import Permit, RecordingClient
+from harness.probes.login import log_in
 from harness.stack.protocol import Backend
 from harness.stack.readiness import service_problem, wait_until
 from harness.stack.running import RunningStack
@@ -28,6 +29,48 @@ if TYPE_CHECKING:
 Part = Process | str
 """An instance, a worker, or the name of a server: `postgres`, `valkey`, `smtp`."""
 TERMINATE_SECONDS = 15.0
+
+
+@dataclass
+class RigClients:
+    """Clients of single instances, each with an address of its own, one login a role; `learn` is told each token."""
+
+    target: Target
+    info: Callable[[], StackInfo]
+    permit: Permit | None
+    learn: Callable[[Sequence[str]], None]
+    made: list[RecordingClient] = field(default_factory=list)
+    _tokens: dict[str, str] = field(default_factory=dict)
+
+    def make(self, instance: Instance, role: str | None, headers: Mapping[str, str]) -> RecordingClient:
+        """A client of that instance. Raises UsageError for a role that the profile does not have."""
+        sent = dict(headers)
+        if role is not None:
+            sent["Authorization"] = f"Bearer {self._token(role, instance)}"
+        mode = self.target.clients.address
+        client = RecordingClient(
+            instance.url,
+            timeout_s=self.target.service.timeout_s,
+            address_mode=mode,
+            address=SHARED_ADDRESSES.fresh(mode),
+            permit=self.permit,
+            headers=sent,
+        )
+        self.made.append(client)
+        return client
+
+    def close(self) -> None:
+        """Close all of them."""
+        for client in self.made:
+            client.close()
+
+    def _token(self, role: str, instance: Instance) -> str:
+        if role not in self.target.auth.roles:
+            raise UsageError(f"the profile has no [auth.roles.{role}]")
+        if role not in self._tokens:
+            self._tokens[role] = log_in(self.target, replace(self.info(), url=instance.url), role)
+            self.learn([self._tokens[role]])
+        return self._tokens[role]
 
 
 class Rig:
@@ -50,7 +93,7 @@ class Rig:
         self.faults = FaultLog()
         self.begun = self.faults.clock()
         """The monotonic moment at which the rig was up."""
-        self.clients = Clients(target, lambda: self.info, permit, learn)
+        self.clients = RigClients(target, lambda: self.info, permit, learn)
         self._stack = stack
         self._own: list[Process] = [*stack.info.instances, *stack.info.workers]
         self._more: list[Process] = []

@@ -26,7 +26,7 @@ def start_server(backend: Backend, info: StackInfo, name: str) -> int | None:
 
     Raises StackError with its log's tail if it does not.
     """
-    pid = backend.again(name)
+    pid = backend.start_again(name)
     wait = wait_until(lambda: server_problem(info, name), lambda: backend.exit_status(name), _SECONDS)
     if wait.ready:
         return pid

@@ -178,7 +178,7 @@ def logs_kept(run: Run, stack: Stack, redact: Redactor, prefix: str = "") -> Ite
 
 def record_preflight(run: Run, target: Target, static: Sequence[Observation], live: Sequence[Observation]) -> None:
     """Live preflight, and the System Readiness Score over all of it."""
-    score = readiness_score([*static, *live], target.preflight_weights)
+    score = readiness_score([*static, *live], target.preflight.weights)
     run.record([*live, score_observation(score)])
 
 

@@ -11,7 +11,7 @@ from harness.config import check_selects, load_policy, load_waivers
 from harness.jobs.gate import GatePlan
 from harness.machine.bundle import root
 from harness.model import Target
-from harness.runner.discovery import Suite, choose, find_suites, written_checks
+from harness.runner.discovery import Suite, choose, find_suites
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
 
@@ -22,15 +22,15 @@ GATE_CHECKS = frozenset({"startup", "process.lives", "build.changed", "collectio
 def suites_of(target: Target) -> tuple[Suite, ...]:
     """Every suite that can run against the target."""
     base = Path(target.source).parent if target.source else Path()
-    return find_suites(root(), target.name, [(base / path).resolve() for path in target.suite_paths])
+    return find_suites(root(), target.name, [(base / path).resolve() for path in target.suites.paths])
 
 
 def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:
     """Check id -> suites that write it."""
     sources = [(suite.name, suite.checks) for suite in suites]
     sources.append(("gate", GATE_CHECKS))
-    for name, package in (("preflight", preflight), ("load", load)):
-        sources.append((name, written_checks(Path(str(package.__file__)).parent)))
+    sources.append(("preflight", frozenset(preflight.CHECK_IDS)))
+    sources.append(("load", load.CHECK_IDS))
     known: dict[str, frozenset[str]] = {}
     for suite, checks in sources:
         for check in checks:

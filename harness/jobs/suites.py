@@ -76,7 +76,7 @@ def _run_alone(
 
 def count(run: str, lines: Sequence[Evidence]) -> SuiteCounts:
     """Count outcomes; measured lines are no outcome."""
-    last = [line for line in lines if not line.detail.get("superseded")]
+    last = [line for line in lines if not line.superseded]
     found = Counter(line.outcome for line in last)
     return SuiteCounts(
         run=run,

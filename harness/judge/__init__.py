@@ -1,35 +1,34 @@
 """The judge: evidence and a policy in, a verdict out. Pure: no file, no clock, no environment.
 
-Its stages are select, rule, waive, decide; each is a module that can be read and tested alone.
+Its stages are select, rule, waive and decide; each can be read and tested alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.judge.decide import decide, held_back, score
-from harness.judge.document import verdict_document
+from harness.judge.decide import decide, held_back, score, waive
 from harness.judge.rule import rule, ruling
-from harness.judge.select import Settled, select, settle
-from harness.judge.waive import waive
-from harness.judge.wording import one_line
+from harness.judge.select import FinalOutcome, final_attempts, select
 from harness.model import Criterion, Policy, Record, Ruling, Status, Verdict, Waiver
+from harness.model.quoting import one_line
+from harness.model.verdict_record import verdict_document
 
 __all__ = ["judge", "verdict_document"]
 
 
 def judge(policy: Policy, waivers: Sequence[Waiver], record: Record) -> Verdict:
-    """Rule on a run: every criterion that exists for its target, then the run as a whole (DESIGN 4.7)."""
+    """Rule on a run: every criterion that exists for its target, then the run as a whole."""
     criteria = tuple(one for one in policy.criteria if one.target in (None, record.target))
-    settlement = settle(record.evidence)
+    attempts = final_attempts(record.evidence)
     rulings: list[Ruling] = []
     seen: set[int] = set()
     for criterion in criteria:
-        selected = select(criterion, settlement.observed)
+        selected = select(criterion, attempts.outcomes)
         seen.update(one.line.seq for one in selected)
         found = _rule(criterion, selected, record, policy)
         rulings.append(waive(found, criterion, waivers, target=record.target, end=record.end))
-    against = held_back(record, policy, criteria, settlement, seen)
+    against = held_back(record, policy, criteria, attempts, seen)
     return Verdict(
         schema=1,
         run=record.run,
@@ -44,7 +43,7 @@ def judge(policy: Policy, waivers: Sequence[Waiver], record: Record) -> Verdict:
     )
 
 
-def _rule(criterion: Criterion, selected: Sequence[Settled], record: Record, policy: Policy) -> Ruling:
+def _rule(criterion: Criterion, selected: Sequence[FinalOutcome], record: Record, policy: Policy) -> Ruling:
     try:
         return rule(criterion, selected, absent=record.absent, max_flaky=policy.max_flaky)
     except Exception as error:  # noqa: BLE001 - a criterion that crashes proves nothing, and stays in the score

@@ -1,39 +1,45 @@
-"""Second stage: one criterion over what it selected. Each table of DESIGN 4.7 is one function, row by row."""
+"""Second stage: one criterion over what it selected. Each table of docs/policy.md is one function, row by row."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from fnmatch import fnmatchcase
 
-from harness.judge.interval import LEAST_LEVEL, Interval, Stand, excess, interval_of, is_sure, stand
-from harness.judge.select import Settled
-from harness.judge.wording import because, counts, demanded, named, one_line, with_unit
-from harness.model import Criterion, Outcome, Ruling, Status, Threshold
+from harness.judge.select import FinalOutcome
+from harness.judge.wording import counts, demanded, named, with_unit
+from harness.model import Criterion, Evidence, Interval, Outcome, Ruling, Status, Threshold
+from harness.model.quoting import one_line, quotation
+
+# every interval here is of 95 % or surer; one of 50 % is narrow enough to meet any limit
+_LEAST_LEVEL = 0.95
+
+
+class ThresholdComparison(Enum):
+    """All of an interval on one side of the threshold, or not."""
+
+    MEETS = "meets"
+    STRADDLES = "straddles"
+    MISSES = "misses"
 
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """What a table says."""
+    """What a table says. `first` is the line that the reason quotes."""
 
     status: Status
     reason: str
+    first: int | None = None
     measured: str = ""
     interval: Interval | None = None
     n: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """A measured line of the demanded statistic; `flaw` says why its number cannot be used."""
-
-    settled: Settled
-    interval: Interval | None
-    flaw: str = ""
-
-
-def rule(criterion: Criterion, selected: Sequence[Settled], *, absent: Mapping[str, str], max_flaky: int) -> Ruling:
+def rule(
+    criterion: Criterion, selected: Sequence[FinalOutcome], *, absent: Mapping[str, str], max_flaky: int
+) -> Ruling:
     """Apply a criterion to what it selected. `absent` is what the sealed profile says the target does not have."""
     lines = selected if criterion.demand is None else _of_statistic(selected, criterion.demand)
     if criterion.needs is not None and criterion.needs in absent:
@@ -46,10 +52,11 @@ def rule(criterion: Criterion, selected: Sequence[Settled], *, absent: Mapping[s
         criterion,
         finding.status,
         finding.reason,
+        first=finding.first,
         measured=finding.measured or counts(lines),
         interval=finding.interval,
         n=len(lines) if finding.n is None else finding.n,
-        evidence=tuple(sorted(seq for settled in lines for seq in settled.seqs)),
+        evidence=tuple(sorted(seq for one in lines for seq in one.seqs)),
     )
 
 
@@ -58,6 +65,7 @@ def ruling(
     status: Status,
     reason: str,
     *,
+    first: int | None = None,
     measured: str = "nothing",
     interval: Interval | None = None,
     n: int = 0,
@@ -75,28 +83,59 @@ def ruling(
         n=n,
         evidence=evidence,
         reason=reason,
+        first=first,
         required=criterion.required,
         weight=criterion.weight,
     )
 
 
-def _absent(word: str, reason: str, selected: Sequence[Settled]) -> _Finding:
+def compare(interval: Interval, demand: Threshold) -> ThresholdComparison:
+    """Does the whole interval meet the demand, none of it, or a part?"""
+    low, high = interval
+    limit = demand.value
+    match demand.op:
+        case "<=":
+            meets, misses = high <= limit, low > limit
+        case "<":
+            meets, misses = high < limit, low >= limit
+        case ">=":
+            meets, misses = low >= limit, high < limit
+        case ">":
+            meets, misses = low > limit, high <= limit
+        case "==":
+            meets, misses = low == high == limit, limit < low or high < limit
+        case _:
+            raise ValueError(f"no such comparison: {demand.op!r}")
+    if meets:
+        return ThresholdComparison.MEETS
+    return ThresholdComparison.MISSES if misses else ThresholdComparison.STRADDLES
+
+
+def _excess(interval: Interval, demand: Threshold) -> float:
+    """How far the interval's worse end lies on the wrong side; of several intervals the largest is the worst."""
+    low, high = interval
+    match demand.op:
+        case "<=" | "<":
+            return high - demand.value
+        case ">=" | ">":
+            return demand.value - low
+    return max(high - demand.value, demand.value - low)
+
+
+def _absent(word: str, reason: str, selected: Sequence[FinalOutcome]) -> _Finding:
     present = _having(selected, set(Outcome) - {Outcome.SKIP})
     if present:
         words = f"the profile says that there is no {word}, and evidence shows it"
-        return _Finding(Status.INCONCLUSIVE, because(words, present))
+        return _because(Status.INCONCLUSIVE, words, present)
     return _Finding(Status.NOT_APPLICABLE, f"the target has no {word}: {one_line(reason)}")
 
 
-def _over_outcomes(criterion: Criterion, lines: Sequence[Settled], max_flaky: int) -> _Finding:
+def _over_outcomes(criterion: Criterion, lines: Sequence[FinalOutcome], max_flaky: int) -> _Finding:
     if finding := _red_or_flaky(lines, max_flaky):
         return finding
     skips = _having(lines, {Outcome.SKIP})
-    if len(skips) == len(lines):
-        return _Finding(Status.NOT_RUN, because("only skipped", skips) if skips else _nothing(criterion))
-    intolerable = [one for one in skips if not _tolerated(one, criterion.allow_skip)]
-    if intolerable:
-        return _Finding(Status.INCONCLUSIVE, because(f"{len(intolerable)} skipped", intolerable))
+    if finding := _all_or_wrongly_skipped(criterion, lines, skips):
+        return finding
     passes = _having(lines, {Outcome.PASS})
     if not passes:
         return _Finding(Status.INCONCLUSIVE, f"nothing passed outright: {counts(lines)}")
@@ -106,95 +145,122 @@ def _over_outcomes(criterion: Criterion, lines: Sequence[Settled], max_flaky: in
     return _Finding(Status.PASS, f"all {len(passes)} passed" + (f", {len(skips)} skips allowed" if skips else ""))
 
 
-def _over_numbers(criterion: Criterion, demand: Threshold, lines: Sequence[Settled], max_flaky: int) -> _Finding:
-    if finding := _red_or_flaky(lines, max_flaky):
-        return finding
-    readings = [_reading(one, demand, criterion.min_n) for one in _having(lines, {Outcome.MEASURED})]
-    flawed = [reading for reading in readings if reading.flaw]
-    if flawed:
-        settled = flawed[0].settled
-        reason = f"{named([settled])}: {flawed[0].flaw}"
-        return _Finding(Status.INCONCLUSIVE, reason, _shown(settled, flawed[0].interval, demand), n=settled.line.n)
-    whole = [(reading.settled, reading.interval) for reading in readings if reading.interval is not None]
-    if not whole:
-        return _Finding(Status.NOT_RUN, f"no sample of {demand.stat}: {_nothing(criterion)}")
-    for position, status, words in (
-        (Stand.STRADDLES, Status.INCONCLUSIVE, "the interval holds values on both sides of the threshold"),
-        (Stand.MISSES, Status.FAIL, "the whole interval misses the threshold"),
-    ):
-        found = [(settled, interval) for settled, interval in whole if stand(interval, demand) is position]
-        if found:
-            return _numeric(status, words, found, demand)
-    words = (
-        f"all {len(whole)} intervals meet the threshold; nearest to it" if len(whole) > 1 else "the interval meets it"
-    )
-    return _numeric(Status.PASS, words, whole, demand)
-
-
-def _red_or_flaky(lines: Sequence[Settled], max_flaky: int) -> _Finding | None:
-    """The rows that both tables share."""
-    fails = _having(lines, {Outcome.FAIL})
-    if fails:
-        return _Finding(Status.FAIL, because(f"{len(fails)} of {len(lines)} failed", fails))
-    errors = _having(lines, {Outcome.ERROR})
-    if errors:
-        return _Finding(Status.INCONCLUSIVE, because(f"{len(errors)} could not be told", errors))
-    flaky = _having(lines, {Outcome.FLAKY})
-    if len(flaky) > max_flaky:
-        words = f"{len(flaky)} flaky, {max_flaky} tolerated"
-        return _Finding(Status.INCONCLUSIVE, because(words, flaky))
+def _all_or_wrongly_skipped(
+    criterion: Criterion, lines: Sequence[FinalOutcome], skips: Sequence[FinalOutcome]
+) -> _Finding | None:
+    if not lines:
+        return _Finding(Status.NOT_RUN, _nothing(criterion))
+    if len(skips) == len(lines):
+        return _because(Status.NOT_RUN, "only skipped", skips)
+    intolerable = [one for one in skips if not _tolerated(one.line, criterion.allow_skip)]
+    if intolerable:
+        return _because(Status.INCONCLUSIVE, f"{len(intolerable)} skipped", intolerable)
     return None
 
 
-def _reading(settled: Settled, demand: Threshold, min_n: int) -> _Measured:
-    line = settled.line
-    interval = interval_of(line.detail)
-    flaw = ""
+def _over_numbers(criterion: Criterion, demand: Threshold, lines: Sequence[FinalOutcome], max_flaky: int) -> _Finding:
+    if finding := _red_or_flaky(lines, max_flaky):
+        return finding
+    found: list[tuple[FinalOutcome, Interval]] = []
+    for one in _having(lines, {Outcome.MEASURED}):
+        interval = _usable(one.line, demand, criterion.min_n)
+        if isinstance(interval, str):
+            words = f"{named([one])}: {interval}"
+            return _Finding(Status.INCONCLUSIVE, words, measured=_shown(one.line, demand), n=one.line.n)
+        found.append((one, interval))
+    if not found:
+        return _Finding(Status.NOT_RUN, f"no sample of {demand.stat}: {_nothing(criterion)}")
+    for comparison, status, words in (
+        (
+            ThresholdComparison.STRADDLES,
+            Status.INCONCLUSIVE,
+            "the interval holds values on both sides of the threshold",
+        ),
+        (ThresholdComparison.MISSES, Status.FAIL, "the whole interval misses the threshold"),
+    ):
+        those = [pair for pair in found if compare(pair[1], demand) is comparison]
+        if those:
+            return _numeric(status, words, those, demand)
+    words = (
+        f"all {len(found)} intervals meet the threshold; nearest to it" if len(found) > 1 else "the interval meets it"
+    )
+    return _numeric(Status.PASS, words, found, demand)
+
+
+def _red_or_flaky(lines: Sequence[FinalOutcome], max_flaky: int) -> _Finding | None:
+    """The rows that both tables share."""
+    fails = _having(lines, {Outcome.FAIL})
+    if fails:
+        return _because(Status.FAIL, f"{len(fails)} of {len(lines)} failed", fails)
+    errors = _having(lines, {Outcome.ERROR})
+    if errors:
+        return _because(Status.INCONCLUSIVE, f"{len(errors)} could not be told", errors)
+    flaky = _having(lines, {Outcome.FLAKY})
+    if len(flaky) > max_flaky:
+        return _because(Status.INCONCLUSIVE, f"{len(flaky)} flaky, {max_flaky} tolerated", flaky)
+    return None
+
+
+def _because(status: Status, words: str, lines: Sequence[FinalOutcome]) -> _Finding:
+    """`words`: which observations, and what the first of them says."""
+    first = lines[0].line
+    quoted = quotation(first)
+    return _Finding(status, f"{words}: {named(lines)}{quoted}", first.seq if quoted else None)
+
+
+def _usable(line: Evidence, demand: Threshold, min_n: int) -> Interval | str:
+    """The interval of a measured line, or why its number cannot be used."""
+    interval = line.interval
     if interval is None:
-        flaw = "it carries no interval"
-    elif line.unit != demand.unit:
-        flaw = f"it is in {line.unit or 'no unit'!r}, the threshold in {demand.unit or 'no unit'!r}"
-    elif line.n < min_n:
-        flaw = f"{line.n} samples, at least {min_n} are needed"
-    elif line.value is None or not math.isfinite(line.value):
-        flaw = "it carries no value"
-    elif not interval[0] <= line.value <= interval[1]:
-        flaw = "its value lies outside of its own interval"
-    elif not is_sure(line.detail):
-        flaw = f"its interval is of level {line.detail['level']}, at least {LEAST_LEVEL:g} is needed"
-    return _Measured(settled=settled, interval=interval, flaw=flaw)
+        return "it carries no interval"
+    if line.unit != demand.unit:
+        return f"it is in {line.unit or 'no unit'!r}, the threshold in {demand.unit or 'no unit'!r}"
+    if line.n < min_n:
+        return f"{line.n} samples, at least {min_n} are needed"
+    if line.value is None or not math.isfinite(line.value):
+        return "it carries no value"
+    if not interval[0] <= line.value <= interval[1]:
+        return "its value lies outside of its own interval"
+    level = line.level_or(_LEAST_LEVEL)
+    if not _is_sure(level):
+        return f"its interval is of level {level}, at least {_LEAST_LEVEL:g} is needed"
+    return interval
 
 
-def _numeric(status: Status, words: str, found: Sequence[tuple[Settled, Interval]], demand: Threshold) -> _Finding:
+def _is_sure(level: object) -> bool:
+    """Whether an interval of that level is sure enough. A share: 95 is not 95 %."""
+    return isinstance(level, int | float) and not isinstance(level, bool) and _LEAST_LEVEL <= level <= 1
+
+
+def _numeric(status: Status, words: str, found: Sequence[tuple[FinalOutcome, Interval]], demand: Threshold) -> _Finding:
     """The finding with the worst of the lines as its number."""
-    settled, interval = max(found, key=lambda pair: excess(pair[1], demand))
-    return _Finding(status, f"{words}: {named([settled])}", _shown(settled, interval, demand), interval, settled.line.n)
+    one, interval = max(found, key=lambda pair: _excess(pair[1], demand))
+    measured = _shown(one.line, demand)
+    return _Finding(status, f"{words}: {named([one])}", measured=measured, interval=interval, n=one.line.n)
 
 
-def _shown(settled: Settled, interval: Interval | None, demand: Threshold) -> str:
-    line = settled.line
+def _shown(line: Evidence, demand: Threshold) -> str:
     value = "no value" if line.value is None else with_unit(line.value, line.unit)
-    ends = f" [{interval[0]:.6g}, {interval[1]:.6g}]" if interval is not None else ""
+    ends = f" [{line.interval[0]:.6g}, {line.interval[1]:.6g}]" if line.interval is not None else ""
     return f"{demand.stat} {value}{ends} ({one_line(line.subject, 100)})"
 
 
-def _of_statistic(selected: Sequence[Settled], demand: Threshold) -> tuple[Settled, ...]:
+def _of_statistic(selected: Sequence[FinalOutcome], demand: Threshold) -> tuple[FinalOutcome, ...]:
     """What a threshold is ruled on: its own statistic, and whatever went wrong on the way to it."""
     return tuple(
         one
         for one in selected
         if one.outcome in {Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY}
-        or (one.outcome is Outcome.MEASURED and one.line.detail.get("statistic") == demand.stat)
+        or (one.outcome is Outcome.MEASURED and one.line.statistic == demand.stat)
     )
 
 
-def _having(lines: Iterable[Settled], outcomes: set[Outcome]) -> list[Settled]:
+def _having(lines: Iterable[FinalOutcome], outcomes: set[Outcome]) -> list[FinalOutcome]:
     return [one for one in lines if one.outcome in outcomes]
 
 
-def _tolerated(settled: Settled, globs: Sequence[str]) -> bool:
-    reason = str(settled.line.detail.get("reason", ""))
-    return any(fnmatchcase(reason, glob) for glob in globs)
+def _tolerated(line: Evidence, globs: Sequence[str]) -> bool:
+    return any(fnmatchcase(line.reason, glob) for glob in globs)
 
 
 def _nothing(criterion: Criterion) -> str:

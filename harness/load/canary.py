@@ -69,6 +69,13 @@ class Canary:
         self.pause = Pause(self._stopped_at, end)
         self._stopped_at = None
 
+    def result(self, trickle: Path, started: float) -> CanaryResult:
+        """What the requests in that file of samples show of the pause, in a run that started then."""
+        if self.pause is None:
+            # a run that ended before the pause never showed that it sees one
+            return CanaryResult(pause_ms=0.0, seen_ms=0.0, requests=0, seen=False)
+        return look_for(self.pause, Samples.load(trickle), started)
+
     def __enter__(self) -> Self:
         return self
 

@@ -52,21 +52,21 @@ class Watch:
     _done: int = 0
     _first: Step | None = None
 
-    def look(self, beat: Beat) -> str:
-        """Why the run should end now; "" if it should go on."""
+    def look(self, beat: Beat) -> str | None:
+        """Why the run should end now; None if it should go on."""
         self._beats.append(beat)
         begin = sum(stage.seconds for stage in self.plan.stages[: self._done])
         if self._done >= len(self.plan.stages) or beat.t < begin + self.plan.stages[self._done].seconds:
-            return ""
+            return None
         stage = self.plan.stages[self._done]
         self._done += 1
         beats, self._beats = self._beats, [beat]
         if stage.warm_up or len(beats) < 2:
-            return ""
+            return None
         step = ruled(_live_step(stage, beats), self._first, self.plan.lateness_limit_s * 1000)
         if self._first is None:
             self._first = step
-        return f"{step.name}: {step.why_not}" if step.why_not else ""
+        return f"{step.name}: {step.why_not}" if step.why_not else None
 
 
 def steps(plan: LoadPlan, samples: Samples, *, cut_off: bool) -> tuple[Step, ...]:

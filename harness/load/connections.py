@@ -27,7 +27,7 @@ _OWN_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceivedAnswer:
     """What came back: an HTTP status, or a `Failure`; and how many bytes."""
 
     status: int
@@ -66,7 +66,7 @@ class _StaleError(Exception):
     """A kept-alive connection was closed by the server before it took the request."""
 
 
-class Wire:
+class ConnectionPool:
     """Connections to one address, kept apart by the client's source address."""
 
     def __init__(self, url: str, timeout_s: float, ca_file: str = "") -> None:
@@ -98,7 +98,7 @@ class Wire:
         lines = [f"{method} {self._base}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items())]
         return "\r\n".join(lines).encode("latin-1") + b"\r\n"
 
-    def send(self, payload: bytes, source: str = "") -> Answer:
+    def send(self, payload: bytes, source: str = "") -> ReceivedAnswer:
         """Send one request and read its whole answer within the time-out. Never raises for what the network does."""
         limit = gevent.Timeout(self._timeout_s)
         limit.start()
@@ -107,17 +107,17 @@ class Wire:
         except gevent.Timeout as fired:
             if fired is not limit:
                 raise
-            return Answer(Failure.TIMEOUT, 0)
+            return ReceivedAnswer(Failure.TIMEOUT, 0)
         except ConnectionRefusedError:
-            return Answer(Failure.REFUSED, 0)
+            return ReceivedAnswer(Failure.REFUSED, 0)
         except httptools.HttpParserError:
-            return Answer(Failure.PROTOCOL, 0)
+            return ReceivedAnswer(Failure.PROTOCOL, 0)
         except (ConnectionError, EOFError, ssl.SSLEOFError):
-            return Answer(Failure.CUT, 0)
+            return ReceivedAnswer(Failure.CUT, 0)
         except TimeoutError:
-            return Answer(Failure.TIMEOUT, 0)
+            return ReceivedAnswer(Failure.TIMEOUT, 0)
         except OSError as error:
-            return Answer(Failure.GENERATOR if error.errno in _OWN_ERRORS else Failure.UNREACHABLE, 0)
+            return ReceivedAnswer(Failure.GENERATOR if error.errno in _OWN_ERRORS else Failure.UNREACHABLE, 0)
         finally:
             limit.close()
 
@@ -128,7 +128,7 @@ class Wire:
                 connection.close()
         self._idle.clear()
 
-    def _exchange(self, payload: bytes, source: str) -> Answer:
+    def _exchange(self, payload: bytes, source: str) -> ReceivedAnswer:
         pool = self._idle[source]
         while pool:
             try:
@@ -150,7 +150,7 @@ class Wire:
             connection.close()
             raise
 
-    def _use(self, connection: socket.socket, payload: bytes, source: str, *, kept: bool) -> Answer:
+    def _use(self, connection: socket.socket, payload: bytes, source: str, *, kept: bool) -> ReceivedAnswer:
         """One exchange; the connection goes back to its pool, or is closed however the exchange ends."""
         reusable = False
         try:
@@ -177,7 +177,7 @@ def _is_safe(payload: bytes) -> bool:
     return payload.startswith((b"GET ", b"HEAD ", b"OPTIONS "))
 
 
-def _read(connection: socket.socket, data: bytes, *, head: bool) -> tuple[Answer, bool]:
+def _read(connection: socket.socket, data: bytes, *, head: bool) -> tuple[ReceivedAnswer, bool]:
     """The rest of an answer that begins with `data`, and whether the connection may be used again."""
     framing = _Framing()
     parser = httptools.HttpResponseParser(framing)
@@ -189,13 +189,13 @@ def _read(connection: socket.socket, data: bytes, *, head: bool) -> tuple[Answer
             if not data:
                 # an answer without a length ends with the connection (RFC 9112, 6.3)
                 if framing.headers_complete and _is_unbounded(begin):
-                    return Answer(parser.get_status_code(), size), False
+                    return ReceivedAnswer(parser.get_status_code(), size), False
                 raise EOFError
             size += len(data)
             parser.feed_data(data)
             interim = framing.complete and parser.get_status_code() < 200
             if not interim and (framing.complete or (head and framing.headers_complete)):
-                return Answer(parser.get_status_code(), size), framing.keep_alive
+                return ReceivedAnswer(parser.get_status_code(), size), framing.keep_alive
             if interim:
                 framing.complete = framing.headers_complete = False
             data = connection.recv(_CHUNK)

@@ -6,17 +6,21 @@ import functools
 from typing import Any
 
 from harness.errors import GeneratorError
-from harness.load.result import ALL, Endpoint, LoadResult
+from harness.load.result import ALL, EndpointFigures, LoadResult
 from harness.load.summary import LEVEL
 from harness.model import Observation, Outcome
 from harness.stats import clopper_pearson
 
 SUITE = "load"
+COMPLETED, GENERATOR = "load.completed", "load.generator"
+LATENCY, ERRORS, SHED = "load.latency", "load.errors", "load.shed"
+CHECK_IDS = frozenset({COMPLETED, GENERATOR, LATENCY, ERRORS, SHED})
+"""Every id that a load run writes; policies are checked against them."""
 _STATISTICS = ("p50", "p95", "p99")
 
 
 def observations(result: LoadResult) -> tuple[Observation, ...]:
-    """Everything a run has to say, one observation a fact (DESIGN 4.2).
+    """Everything a run has to say, one observation a fact.
 
     Where the generator is not to be believed its figures are left out: what was measured badly was not measured.
     """
@@ -36,7 +40,7 @@ def failed_observations(error: GeneratorError) -> tuple[Observation, ...]:
     """What a run says whose generator failed: nothing about the service."""
     detail = {"message": error.message, "output": error.output}
     error_line = functools.partial(Observation, suite=SUITE, subject=ALL, outcome=Outcome.ERROR, detail=detail)
-    return (error_line(check="load.completed"), error_line(check="load.generator"))
+    return (error_line(check=COMPLETED), error_line(check=GENERATOR))
 
 
 def _completed(result: LoadResult) -> Observation:
@@ -57,9 +61,7 @@ def _completed(result: LoadResult) -> Observation:
     if not result.complete:
         detail["message"] = f"of {generator.expected} arrivals {generator.reached} came due, {generator.sent} were sent"
     outcome = Outcome.PASS if result.complete else Outcome.ERROR
-    return Observation(
-        suite=SUITE, check="load.completed", subject=ALL, outcome=outcome, n=generator.expected, detail=detail
-    )
+    return Observation(suite=SUITE, check=COMPLETED, subject=ALL, outcome=outcome, n=generator.expected, detail=detail)
 
 
 def _generator(result: LoadResult) -> Observation:
@@ -82,7 +84,7 @@ def _generator(result: LoadResult) -> Observation:
         detail["message"] = "no canary was used: nothing shows that a stall would have been seen"
     return Observation(
         suite=SUITE,
-        check="load.generator",
+        check=GENERATOR,
         subject=ALL,
         outcome=Outcome.PASS if believed else Outcome.ERROR,
         value=generator.lateness_p99_ms,
@@ -92,14 +94,14 @@ def _generator(result: LoadResult) -> Observation:
     )
 
 
-def _latencies(result: LoadResult, name: str, endpoint: Endpoint) -> list[Observation]:
+def _latencies(result: LoadResult, name: str, endpoint: EndpointFigures) -> list[Observation]:
     """Quantiles with an interval. One that the samples are too few for is no measurement and has no line; of all
     requests together it has one without an interval, on which nothing can be ruled.
     """
     return [
         Observation(
             suite=SUITE,
-            check="load.latency",
+            check=LATENCY,
             subject=name,
             outcome=Outcome.MEASURED,
             value=endpoint.latency[statistic].value,
@@ -121,11 +123,11 @@ def _latencies(result: LoadResult, name: str, endpoint: Endpoint) -> list[Observ
     ]
 
 
-def _error_rate(result: LoadResult, name: str, endpoint: Endpoint) -> Observation:
+def _error_rate(result: LoadResult, name: str, endpoint: EndpointFigures) -> Observation:
     low, high = clopper_pearson(endpoint.errors, endpoint.count, LEVEL)
     return Observation(
         suite=SUITE,
-        check="load.errors",
+        check=ERRORS,
         subject=name,
         outcome=Outcome.MEASURED,
         value=endpoint.errors / endpoint.count,
@@ -142,7 +144,7 @@ def _error_rate(result: LoadResult, name: str, endpoint: Endpoint) -> Observatio
     )
 
 
-def _shed(name: str, endpoint: Endpoint) -> list[Observation]:
+def _shed(name: str, endpoint: EndpointFigures) -> list[Observation]:
     """An unasked 429 means that the generator was taken for one greedy client: the other figures are of nothing."""
     shed = endpoint.kinds.get("shed", 0)
     if not shed or name == ALL:
@@ -154,7 +156,7 @@ def _shed(name: str, endpoint: Endpoint) -> list[Observation]:
     return [
         Observation(
             suite=SUITE,
-            check="load.shed",
+            check=SHED,
             subject=name,
             outcome=Outcome.ERROR,
             value=float(shed),

@@ -146,17 +146,7 @@ def validate(plan: LoadPlan) -> None:
         raise UsageError("load: no request to send; give one with --path /x or in the profile's [load] paths")
     for request in plan.requests:
         _check_request(request, writes=plan.writes)
-    if not plan.stages:
-        raise UsageError("load: no stage: for how long is load wanted?")
-    for stage in plan.stages:
-        _check_stage(stage)
-    if sum(stage.arrivals for stage in plan.stages if not stage.warm_up) < 1:
-        raise UsageError(f"load: {plan.seconds:g} s at this rate is less than one request; raise --rate or --duration")
-    least = plan.canary_pause_s * 3
-    if plan.canary and plan.seconds < least:
-        raise UsageError(
-            f"load: {plan.seconds:g} s is too short to show that a stall is seen; {least:g} s is the least"
-        )
+    _check_duration(plan)
     _positive("clients", plan.clients)
     _positive("timeout", plan.timeout_s)
     _positive("workers", plan.workers)
@@ -169,19 +159,35 @@ def validate(plan: LoadPlan) -> None:
         )
 
 
-def _check_request(request: Request, *, writes: bool) -> None:
-    if not request.path.startswith("/") or request.path.startswith("//"):
-        raise UsageError(f"load: path {request.path!r} must begin with one /")
-    if any(ord(char) <= 0x20 or ord(char) == 0x7F for char in request.path) or not request.path.isascii():
+def _check_duration(plan: LoadPlan) -> None:
+    if not plan.stages:
+        raise UsageError("load: no stage: for how long is load wanted?")
+    for stage in plan.stages:
+        _check_stage(stage)
+    if sum(stage.arrivals for stage in plan.stages if not stage.warm_up) < 1:
+        raise UsageError(f"load: {plan.seconds:g} s at this rate is less than one request; raise --rate or --duration")
+    least = plan.canary_pause_s * 3
+    if plan.canary and plan.seconds < least:
         raise UsageError(
-            f"load: path {request.path!r} holds a blank, a control or a non-ASCII character; encode it (%20)"
+            f"load: {plan.seconds:g} s is too short to show that a stall is seen; {least:g} s is the least"
         )
+
+
+def _check_request(request: Request, *, writes: bool) -> None:
+    _check_path(request.path)
     if request.method not in _SAFE_METHODS and not writes:
         raise UsageError(f"load: {request.name} may change something; only {', '.join(sorted(_SAFE_METHODS))} are sent")
     for header, value in request.headers.items():
         if any(char in header + value for char in "\r\n\0"):
             raise UsageError(f"load: header {header!r} of {request.name} holds a line break")
     _positive(f"weight of {request.name}", request.weight)
+
+
+def _check_path(path: str) -> None:
+    if not path.startswith("/") or path.startswith("//"):
+        raise UsageError(f"load: path {path!r} must begin with one /")
+    if any(ord(char) <= 0x20 or ord(char) == 0x7F for char in path) or not path.isascii():
+        raise UsageError(f"load: path {path!r} holds a blank, a control or a non-ASCII character; encode it (%20)")
 
 
 def _check_stage(stage: Stage) -> None:

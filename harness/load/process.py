@@ -25,10 +25,10 @@ from gevent.event import AsyncResult, Event
 from locust import User
 from locust.env import Environment
 
-from harness.load.connections import Wire
+from harness.load.connections import ConnectionPool
 from harness.load.plan import LoadPlan, Request, Stage, client_addresses, read_plan
 from harness.load.schedule import draw_schedule
-from harness.load.users import Book, ScheduleUser
+from harness.load.users import ArrivalLog, ScheduleUser
 
 
 def say(event: str, **facts: float | None) -> None:
@@ -63,15 +63,15 @@ class Orders:
 def schedule_user(name: str, plan: LoadPlan, *, part: int, parts: int, go: Event, ending: Event) -> type[ScheduleUser]:
     """The user class that sends this part of a plan."""
     addresses = client_addresses(plan)
-    wire = Wire(plan.url, plan.timeout_s, plan.ca_file)
-    heads = [wire.request_bytes(request.method, request.path, request.headers) for request in plan.requests]
+    pool = ConnectionPool(plan.url, plan.timeout_s, plan.ca_file)
+    heads = [pool.request_bytes(request.method, request.path, request.headers) for request in plan.requests]
     if plan.address == "x-forwarded-for":
         endings = tuple(f"x-forwarded-for: {address}\r\n\r\n".encode() for address in addresses)
     else:
         endings = (b"\r\n",)
     attributes = {
-        "book": Book(draw_schedule(plan).share(part, parts)),
-        "wire": wire,
+        "log": ArrivalLog(draw_schedule(plan).share(part, parts)),
+        "pool": pool,
         "names": tuple(request.name for request in plan.requests),
         "payloads": tuple(tuple(head + ending for ending in endings) for head in heads),
         "sources": addresses if plan.address == "source" else (),
@@ -102,17 +102,17 @@ def raise_file_limit() -> None:
 
 def report_second(user: type[ScheduleUser], second: int) -> None:
     """Say how far the schedule is, and how late and how slow the last second was."""
-    book = user.book
-    late, recent = book.late, book.recent
-    book.late, book.recent = [], []
+    log = user.log
+    late, recent = log.late, log.recent
+    log.late, log.recent = [], []
     say(
         "second",
         t=second,
-        reached=book.reached,
-        finished=book.finished,
-        failed=book.failed,
-        dropped=book.dropped,
-        in_flight=book.in_flight,
+        reached=log.reached,
+        finished=log.finished,
+        failed=log.failed,
+        dropped=log.dropped,
+        in_flight=log.in_flight,
         late_ms=_quantile_ms(late, 0.99),
         p95_ms=_quantile_ms(recent, 0.95),
     )
@@ -148,7 +148,7 @@ def run(plan: LoadPlan, out: Path, canary: tuple[str, Path] | None, *, part: int
     gc.collect()
     gc.freeze()
     gc.disable()
-    say("ready", arrivals=len(users[0].book.schedule))
+    say("ready", arrivals=len(users[0].log.schedule))
     begin = orders.start.get()
     for user in users:
         user.zero = begin
@@ -165,13 +165,13 @@ def run(plan: LoadPlan, out: Path, canary: tuple[str, Path] | None, *, part: int
         if user.crash is not None:
             raise user.crash
     for user, path in zip(users, (out, canary[1] if canary else out), strict=False):
-        user.book.samples().save(path)
+        user.log.samples().save(path)
     load = users[0]
     say(
         "finished",
-        reached=load.book.reached,
-        connections=load.wire.connections,
-        reconnects=load.wire.reconnects,
+        reached=load.log.reached,
+        connections=load.pool.connections,
+        reconnects=load.pool.reconnects,
         cpu_share=round(cpu / wall, 3) if wall else None,
     )
 

@@ -20,7 +20,7 @@ class Quantile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class EndpointFigures:
     """Figures of one kind of request, or of all (`ALL`)."""
 
     count: int
@@ -112,13 +112,13 @@ class LoadResult:
     offered_rps: float
     achieved_rps: float
     """Answers of any status a second, over the whole run."""
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, EndpointFigures]
     generator: Generator
     canary: CanaryResult | None
     steps: tuple[Step, ...]
     timeline: tuple[Second, ...]
-    ended_early: str
-    """Why a run that looks for the knee ended before its plan did; "" if it did not."""
+    ended_early: str | None
+    """Why a run that looks for the knee ended before its plan did; None if it did not."""
     complete: bool
     """Everything came due and was sent; of a run that looks for the knee, in all steps below it."""
 
@@ -134,13 +134,13 @@ class LoadResult:
         return good[-1].offered_rps if good else None
 
     @property
-    def limited_by(self) -> str:
-        """`service` or `generator`: whose limit the first step that was not sustained shows; "" if all were."""
-        return next((step.whose for step in self.steps if step.why_not), "")
+    def limited_by(self) -> str | None:
+        """`service` or `generator`: whose limit the first step that was not sustained shows; None if all were."""
+        return next((step.whose for step in self.steps if step.why_not), None)
 
     @property
-    def inconclusive(self) -> str:
-        """Why the figures say nothing of the service; "" if they do."""
+    def inconclusive(self) -> str | None:
+        """Why the figures say nothing of the service; None if they do."""
         generator = self.generator
         if generator.lateness_p99_ms is None:
             return "no request was sent"
@@ -161,10 +161,10 @@ class LoadResult:
                 f"the canary stood still for {self.canary.pause_ms:.0f} ms and the measurement does not show it"
                 f" (longest wait {self.canary.seen_ms:.0f} ms)"
             )
-        return ""
+        return None
 
     def document(self) -> dict[str, Any]:
-        """The result as `load --json` prints it (DESIGN 4.2, and more)."""
+        """The result as `load --json` prints it."""
         return {
             "url": self.url,
             "offered_rps": round(self.offered_rps, 2),
@@ -178,13 +178,13 @@ class LoadResult:
             "canary": self.canary,
             "steps": self.steps,
             "sustained_rps": self.sustained_rps,
-            "limited_by": self.limited_by,
-            "ended_early": self.ended_early,
-            "inconclusive": self.inconclusive,
+            "limited_by": self.limited_by or "",
+            "ended_early": self.ended_early or "",
+            "inconclusive": self.inconclusive or "",
         }
 
 
-def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+def _endpoint(endpoint: EndpointFigures) -> dict[str, Any]:
     latency = {name: round(quantile.value, 3) for name, quantile in endpoint.latency.items()}
     if endpoint.latency_max_ms is not None:
         latency["max"] = round(endpoint.latency_max_ms, 3)

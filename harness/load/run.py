@@ -13,14 +13,14 @@ import msgspec
 import numpy as np
 
 from harness.errors import GeneratorError
-from harness.load.canary import Canary, look_for
+from harness.load.canary import Canary
 from harness.load.capacity import Beat, Watch, steps, sustained_stages
 from harness.load.plan import LoadPlan, validate
 from harness.load.result import CanaryResult, Generator, LoadResult
 from harness.load.samples import Failure, Samples
 from harness.load.schedule import draw_schedule
 from harness.load.summary import dropped, endpoints, histogram, lateness_p99_ms, timeline
-from harness.load.workers import Workers
+from harness.load.workers import LocustWorkers
 from harness.model import Listener, Progress
 
 _START_S = 60.0
@@ -59,19 +59,14 @@ def run_load(
         if canary is not None:
             commands[0] += ["--canary", canary.url, str(trickle)]
             on_start(canary.pid)
-        workers = opened.enter_context(Workers(commands, folder / "logs" / "load.log"))
+        workers = opened.enter_context(LocustWorkers(commands, folder / "logs" / "load.log"))
         for pid in workers.pids:
             on_start(pid)
-        course = _Course(plan=plan, workers=workers, canary=canary, listen=listen)
-        course.follow()
+        running = _RunningLoad(plan=plan, workers=workers, canary=canary, listen=listen)
+        running.follow()
         samples = Samples.join([Samples.load(path) for path in parts])
-        seen = None
-        if canary is not None:
-            # a run that ended before the pause never showed that it sees one
-            seen = CanaryResult(pause_ms=0.0, seen_ms=0.0, requests=0, seen=False)
-            if canary.pause is not None:
-                seen = look_for(canary.pause, Samples.load(trickle), course.begun)
-    result = _result(plan, samples, course, seen)
+        seen = canary.result(trickle, running.begun) if canary is not None else None
+    result = _result(plan, samples, running, seen)
     _write_files(plan, samples, result, kept)
     return result
 
@@ -89,16 +84,16 @@ def _command(plan_file: Path, out: Path, number: int, plan: LoadPlan) -> list[st
 
 
 @dataclass(slots=True)
-class _Course:
+class _RunningLoad:
     """A run while it goes on."""
 
     plan: LoadPlan
-    workers: Workers
+    workers: LocustWorkers
     canary: Canary | None
     listen: Listener
     begun: float = 0.0
     """`time.monotonic` of the schedule's zero."""
-    ended_early: str = ""
+    ended_early: str | None = None
     ends: list[dict[str, Any]] = field(default_factory=list)
     """What each worker said when it finished."""
     _beats: dict[int, dict[int, dict[str, Any]]] = field(default_factory=dict)
@@ -146,9 +141,9 @@ class _Course:
         beat = _together(list(said.values()))
         self._show(beat)
         del self._beats[beat.t]
-        if self.plan.stop_at_knee and not self.ended_early:
+        if self.plan.stop_at_knee and self.ended_early is None:
             self.ended_early = watch.look(beat)
-            if self.ended_early:
+            if self.ended_early is not None:
                 self.workers.tell("end")
 
     def _show(self, beat: Beat) -> None:
@@ -179,7 +174,7 @@ def _together(events: list[dict[str, Any]]) -> Beat:
     )
 
 
-def _result(plan: LoadPlan, samples: Samples, course: _Course, canary: CanaryResult | None) -> LoadResult:
+def _result(plan: LoadPlan, samples: Samples, running: _RunningLoad, canary: CanaryResult | None) -> LoadResult:
     expected = len(draw_schedule(plan))
     found = steps(plan, samples, cut_off=len(samples) < expected)
     rows = samples.where(np.isin(samples.stage, sustained_stages(plan, found)))
@@ -205,13 +200,13 @@ def _result(plan: LoadPlan, samples: Samples, course: _Course, canary: CanaryRes
             sent=len(samples) - dropped(samples),
             dropped=dropped(samples),
             failures=int((rows.status == Failure.GENERATOR).sum()),
-            cpu_share=max(float(end["cpu_share"] or 0.0) for end in course.ends),
-            connections=sum(int(end["connections"]) for end in course.ends),
-            reconnects=sum(int(end["reconnects"]) for end in course.ends),
+            cpu_share=max(float(end["cpu_share"] or 0.0) for end in running.ends),
+            connections=sum(int(end["connections"]) for end in running.ends),
+            reconnects=sum(int(end["reconnects"]) for end in running.ends),
         ),
         canary=canary,
         steps=found,
         timeline=timeline(samples),
-        ended_early=course.ended_early,
-        complete=dropped(rows) == 0 and (len(samples) == expected or bool(course.ended_early)),
+        ended_early=running.ended_early,
+        complete=dropped(rows) == 0 and (len(samples) == expected or running.ended_early is not None),
     )

@@ -22,7 +22,7 @@ def scenario(target: Target, *, paths: Iterable[str] = (), found: Iterable[str] 
         dict.fromkeys(paths, 1.0)
         or dict(target.load.paths)
         or dict.fromkeys(
-            [path for path in target.cache.paths if path not in target.cache.roles] + [*target.open_pages], 1.0
+            [path for path in target.cache.paths if path not in target.cache.roles] + [*target.pages.open], 1.0
         )
         or dict.fromkeys(found, 1.0)
         or {target.health.live or "/": 1.0}
@@ -47,7 +47,7 @@ def plan_for(
         requests=requests,
         stages=stages,
         clients=_clients(target, stages),
-        address=target.client_address,
+        address=target.clients.address,
         timeout_s=target.service.timeout_s,
         seed=seed,
         stop_at_knee=stop_at_knee,
@@ -60,7 +60,7 @@ def _clients(target: Target, stages: tuple[Stage, ...]) -> int:
     """As many as the highest rate needs; one where the target cannot tell clients apart."""
     peak = max(max(stage.rate, stage.end_rate) for stage in stages)
     limit = target.ratelimit
-    if target.client_address == "none":
+    if target.clients.address == "none":
         _check_unshared(target, peak)
         return 1
     if limit is None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.load.plan import LoadPlan
-from harness.load.result import ALL, STATISTICS, Endpoint, Quantile, Second
+from harness.load.result import ALL, STATISTICS, EndpointFigures, Quantile, Second
 from harness.load.samples import Failure, Samples, failure_kind
 from harness.stats import quantile_interval
 
@@ -19,12 +19,12 @@ LEVEL = 0.95
 RELATIVE_ERROR = 0.001
 
 
-def endpoints(plan: LoadPlan, rows: Samples) -> dict[str, Endpoint]:
+def endpoints(plan: LoadPlan, rows: Samples) -> dict[str, EndpointFigures]:
     """Figures for each kind of request and for all together.
 
     A mean of percentiles is no percentile: `ALL` is made of all samples anew.
     """
-    figures: dict[str, Endpoint] = {}
+    figures: dict[str, EndpointFigures] = {}
     for name in dict.fromkeys(request.name for request in plan.requests):
         numbers = [number for number, request in enumerate(plan.requests) if request.name == name]
         figures[name] = _endpoint(rows.where(np.isin(rows.request, numbers)))
@@ -32,10 +32,10 @@ def endpoints(plan: LoadPlan, rows: Samples) -> dict[str, Endpoint]:
     return figures
 
 
-def _endpoint(rows: Samples) -> Endpoint:
+def _endpoint(rows: Samples) -> EndpointFigures:
     timed = rows.where(rows.timed)
     latency = np.sort(timed.latency_ms)
-    return Endpoint(
+    return EndpointFigures(
         count=len(rows),
         timed=len(timed),
         errors=int(rows.failed.sum()),

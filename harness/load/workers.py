@@ -20,7 +20,7 @@ _TAIL = 20
 """Lines of a dead generator's output that its error shows."""
 
 
-class Workers:
+class LocustWorkers:
     """One or more generators that share a plan; a context manager that leaves no process behind."""
 
     def __init__(self, commands: Sequence[Sequence[str]], log: Path) -> None:

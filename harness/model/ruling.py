@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Literal
 
-from harness.model.evidence import Evidence
+from harness.model.evidence import Evidence, Interval
 
 
 class Status(StrEnum):
@@ -39,6 +40,14 @@ class Select:
     checks: tuple[str, ...]
     suite: str | None = None
     subject: str | None = None
+
+    def matches(self, line: Evidence) -> bool:
+        """Whether a criterion with this selection looks at the line."""
+        return (
+            (self.suite is None or line.suite == self.suite)
+            and (self.subject is None or fnmatchcase(line.subject, self.subject))
+            and any(fnmatchcase(line.check, pattern) for pattern in self.checks)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +114,12 @@ class Ruling:
     status: Status
     measured: str
     threshold: str
-    interval: tuple[float, float] | None
+    interval: Interval | None
     n: int
     evidence: tuple[int, ...]
     reason: str
+    first: int | None = None
+    """The line of evidence that `reason` quotes; None where it quotes none."""
     required: bool = True
     weight: float = 1.0
     waiver: Waiver | None = None
@@ -154,9 +165,41 @@ class Record:
     evidence: tuple[Evidence, ...]
 
 
+class HoldBackKind(StrEnum):
+    """What keeps a run from a better verdict, beside its criteria."""
+
+    INTEGRITY = "integrity"
+    """The run's files are not whole, or not of one run that ended."""
+    NOTHING_PASSED = "nothing_passed"
+    NOTHING_REQUIRED = "nothing_required"
+    """The policy demands nothing of the target."""
+    NARROWED = "narrowed"
+    """A part of the run was left out by hand."""
+    BUILD_UNKNOWN = "build_unknown"
+    BUILD_DIRTY = "build_dirty"
+    COLLECTION_ERROR = "collection_error"
+    """A file of tests could not be read."""
+    UNCLAIMED_FAILURE = "unclaimed_failure"
+    """Something failed, and no criterion looks at it."""
+    LOST_ATTEMPT = "lost_attempt"
+    """A failed test was to be repeated, and the repetition left no line."""
+    MISSING_LINE = "missing_line"
+    """A test was collected and left no evidence."""
+    UNSTATED = "unstated"
+    """Read back from a `verdict.json`, which keeps the words alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """One thing that keeps a run from a better verdict, beside its criteria."""
+
+    kind: HoldBackKind
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The ruling over a whole run, as in `verdict.json` (DESIGN 4.2)."""
+    """The ruling over a whole run; `verdict.json` is written from it and read into it."""
 
     schema: int
     run: str
@@ -166,6 +209,5 @@ class Verdict:
     score: float
     build: Build
     criteria: tuple[Ruling, ...]
-    held_back: tuple[str, ...]
-    """Why the run is no better than it is, beside the criteria: integrity, stray failures, a dirty build."""
+    held_back: tuple[HeldBack, ...]
     evidence_sha256: str

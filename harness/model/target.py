@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta
 
 from harness.model.schema import Manifest
 
@@ -14,6 +18,13 @@ MOST_WORKERS = 64
 """As many workers as a stack may have."""
 ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "ratelimit", "workers")
 """What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (DESIGN 4.6)."""
+
+
+UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with '/'")]
+AnyUrlPath = Annotated[str, Meta(pattern="^(/|$)", description="a path that begins with '/'")]
+"""A path of the target, or "" where it has none."""
+AboveZero = Annotated[float, Meta(gt=0, description="a number above 0")]
+ZeroOrMore = Annotated[float, Meta(ge=0, description="a number of 0 or more")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +46,12 @@ class Service:
     prepare: tuple[tuple[str, ...], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     required_env: tuple[str, ...] = ()
-    timeout_s: float = 10.0
+    timeout_s: AboveZero = 10.0
     """Seconds within which the service must answer a request, and the unit of the readiness deadline."""
-    start_timeout_s: float = 30.0
+    start_timeout_s: AboveZero = 30.0
     dockerfile: str = ""
     """Path of the Dockerfile, relative to `cwd`, that the docker backend builds when `image` is not given."""
-    container_port: int = 8000
+    container_port: Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")] = 8000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +59,7 @@ class Workers:
     """Programs that run beside the service, on the same data and with the same settings."""
 
     command: tuple[str, ...] = ()
-    count: int = 1
+    count: Annotated[int, Meta(ge=0, le=MOST_WORKERS, description=f"a number from 0 to {MOST_WORKERS}")] = 1
     """How many a stack starts."""
     ready: str = ""
     """Text that a worker's log holds once it works; without it, one that lives counts as started."""
@@ -58,8 +69,8 @@ class Workers:
 class Health:
     """Paths that say whether the service lives and whether it is ready; empty where the target has none."""
 
-    live: str = ""
-    ready: str = ""
+    live: AnyUrlPath = ""
+    ready: AnyUrlPath = ""
     optional: tuple[Literal["cache", "database"], ...] = ()
     """Servers without which the service may call itself ready."""
 
@@ -76,7 +87,7 @@ class Role:
 class Auth:
     """Login shape: POST `body` as JSON to `login`; the token stands at the dotted path `token` of the answer."""
 
-    login: str = ""
+    login: AnyUrlPath = ""
     body: Mapping[str, str] = field(default_factory=dict)
     token: str = "access_token"  # noqa: S105 - a field's name
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -86,7 +97,7 @@ class Auth:
 class PageLogin:
     """The form that a browser logs in with: its page, and CSS selectors of its parts."""
 
-    path: str
+    path: UrlPath
     username: str
     password: str
     submit: str = ""
@@ -97,19 +108,19 @@ class PageLogin:
 class RateLimit:
     """What the limiter must show: `limit` requests in `window_s` seconds for one client, tried on `path`."""
 
-    limit: int
-    window_s: float = 60.0
-    path: str = "/"
+    limit: Annotated[int, Meta(gt=0, description="a number above 0")]
+    window_s: AboveZero = 60.0
+    path: UrlPath = "/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
     """Paths whose answers are cached, the setting that turns the cache off, and the header that tells."""
 
-    paths: tuple[str, ...] = ()
+    paths: tuple[UrlPath, ...] = ()
     off: Mapping[str, str] = field(default_factory=dict)
     header: str = "X-Cache"
-    roles: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[UrlPath, str] = field(default_factory=dict)
     """Path -> role, for cached answers that need a login."""
 
 
@@ -117,19 +128,9 @@ class Cache:
 class Load:
     """The scenario of `harness load`: paths with weights, at an open arrival rate."""
 
-    paths: Mapping[str, float] = field(default_factory=dict)
-    rate: float = 50.0
+    paths: Mapping[UrlPath, AboveZero] = field(default_factory=dict)
+    rate: AboveZero = 50.0
     """Requests a second of the profile `steady`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Migrations:
-    """Where the schema's numbered SQL files lie, relative to the service's `cwd`, and where those applied are noted."""
-
-    folder: str = ""
-    table: str = ""
-    """With its schema, if it is not `public`."""
-    column: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,38 +147,71 @@ class Templates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The service under test, as its profile describes it."""
+class BuildPath:
+    """Where the target says which build it is."""
 
-    name: str
-    source: str
-    """Where the profile was read from; "" for the generic profile of a bare URL."""
-    service: Service
-    workers: Workers = Workers()
-    health: Health = Health()
-    build_path: str = ""
-    client_address: Literal["source", "x-forwarded-for", "none"] = "none"
-    absent: Mapping[str, str] = field(default_factory=dict)
-    allow_hosts: tuple[str, ...] = ()
-    cache: Cache = Cache()
-    ratelimit: RateLimit | None = None
-    auth: Auth = Auth()
-    pages: tuple[str, ...] = ()
-    page_roles: Mapping[str, str] = field(default_factory=dict)
+    path: AnyUrlPath = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientIdentity:
+    """How the target tells one client from another."""
+
+    address: Literal["source", "x-forwarded-for", "none"] = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedHosts:
+    """Hosts that may be loaded, written to, attacked and broken although the harness did not start them."""
+
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """Pages for the browser, and how it logs in for those that are not open."""
+
+    paths: tuple[UrlPath, ...] = ()
+    roles: Mapping[UrlPath, str] = field(default_factory=dict)
     """Page -> role, for pages that need a login."""
-    page_login: PageLogin | None = None
-    openapi: str = ""
-    cors_origins: tuple[str, ...] = ()
+    login: PageLogin | None = None
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Pages that need no login."""
+        return tuple(page for page in self.paths if page not in self.roles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenApiPath:
+    """Where the target describes its API; without a path the usual places are tried."""
+
+    path: AnyUrlPath = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cors:
     """Origins that the target must let in; every other one must stay out."""
-    cors_paths: tuple[str, ...] = ()
+
+    origins: tuple[str, ...] = ()
+    paths: tuple[UrlPath, ...] = ()
     """Paths on which they are let in; all, if none is named."""
-    load: Load = Load()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreflightRules:
+    """What preflight expects of database, mail server, modules, logs and folders, and what each check weighs."""
+
+    weights: Mapping[str, ZeroOrMore] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
-    """Tables that preflight expects in the database's schema `public`."""
-    manifest: Manifest | None = None
-    """All that the schema `public` must hold; None if the profile names no manifest."""
-    migrations: Migrations = Migrations()
-    templates: Templates = Templates()
+    """Tables that the database's schema `public` must have."""
+    manifest: str = ""
+    """File that declares all of that schema; `Target.manifest` is what it says."""
+    migrations: str = ""
+    """Folder of the schema's numbered SQL files, relative to the service's `cwd`."""
+    migration_table: str = ""
+    """Where those applied are noted; with its schema, if it is not `public`."""
+    migration_column: str = "id"
     starttls: bool = False
     """Whether the mail server must offer STARTTLS (RFC 3207)."""
     imports: tuple[str, ...] = ()
@@ -186,13 +220,88 @@ class Target:
     """Texts of warnings that the service may log while it starts."""
     writable: tuple[str, ...] = ()
     """Folders that the service must be able to write to."""
-    preflight_weights: Mapping[str, float] = field(default_factory=dict)
-    suite_paths: tuple[str, ...] = ()
-    """Folders with more suites; absolute once the profile is loaded."""
-    escalation_accepted: tuple[str, ...] = ()
-    """`[escalation] accepted`, as written."""
 
-    @property
-    def open_pages(self) -> tuple[str, ...]:
-        """Pages that need no login."""
-        return tuple(page for page in self.pages if page not in self.page_roles)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuitePaths:
+    """Folders with more suites; absolute once the profile is loaded."""
+
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """Kept with the profile; nothing reads it yet."""
+
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A profile's file, table by table and key by key."""
+
+    schema: int = 1
+    name: str
+    service: Service
+    workers: Workers = Workers()
+    health: Health = Health()
+    build: BuildPath = BuildPath()
+    clients: ClientIdentity = ClientIdentity()
+    absent: Mapping[str, str] = field(default_factory=dict)
+    allow: AllowedHosts = AllowedHosts()
+    auth: Auth = Auth()
+    cache: Cache = Cache()
+    ratelimit: RateLimit | None = None
+    pages: Pages = Pages()
+    openapi: OpenApiPath = OpenApiPath()
+    cors: Cors = Cors()
+    load: Load = Load()
+    preflight: PreflightRules = PreflightRules()
+    templates: Templates = Templates()
+    suites: SuitePaths = SuitePaths()
+    escalation: Escalation = Escalation()
+
+
+FORMER_NAMES: Mapping[str, str] = {
+    "build_path": "build.path",
+    "client_address": "clients.address",
+    "allow_hosts": "allow.hosts",
+    "pages": "pages.paths",
+    "page_roles": "pages.roles",
+    "page_login": "pages.login",
+    "open_pages": "pages.open",
+    "openapi": "openapi.path",
+    "cors_origins": "cors.origins",
+    "cors_paths": "cors.paths",
+    "preflight_weights": "preflight.weights",
+    "tables": "preflight.tables",
+    "migrations.folder": "preflight.migrations",
+    "migrations.table": "preflight.migration_table",
+    "migrations.column": "preflight.migration_column",
+    "starttls": "preflight.starttls",
+    "imports": "preflight.imports",
+    "known_warnings": "preflight.known_warnings",
+    "writable": "preflight.writable",
+    "suite_paths": "suites.paths",
+    "escalation_accepted": "escalation.accepted",
+}
+"""Member of a target as release 0.1 kept and named it -> the same in the shape of the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target(Profile):
+    """The service under test: its profile, and what was read beside it."""
+
+    source: str
+    """Where the profile was read from; "" for the generic profile of a bare URL."""
+    manifest: Manifest | None = None
+    """All that the schema `public` must hold; None if the profile names no manifest."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Let suites of other people use a former name for one release."""
+            if name not in FORMER_NAMES:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            warnings.warn(f"target.{name} is now target.{FORMER_NAMES[name]}", DeprecationWarning, stacklevel=2)
+            return attrgetter(FORMER_NAMES[name])(self)

@@ -1,18 +1,28 @@
 """What must hold before a suite starts: small checks, each with an id, a time and a remedy, and a score over them."""
 
-from harness.preflight.check import Check, Finding, Scene, run_check
-from harness.preflight.registry import CHECKS, LIVE, STATIC, not_asked, run_live, run_static, validate_weights
-from harness.preflight.score import Part, Score, readiness_score, score_observation
+from harness.preflight.check import Check, ReadinessFinding, Scene, run_check
+from harness.preflight.registry import (
+    CHECK_IDS,
+    CHECKS,
+    LIVE,
+    STATIC,
+    not_asked,
+    run_live,
+    run_static,
+    validate_weights,
+)
+from harness.preflight.score import ReadinessPart, ReadinessScore, readiness_score, score_observation
 
 __all__ = [
     "CHECKS",
+    "CHECK_IDS",
     "LIVE",
     "STATIC",
     "Check",
-    "Finding",
-    "Part",
+    "ReadinessFinding",
+    "ReadinessPart",
+    "ReadinessScore",
     "Scene",
-    "Score",
     "not_asked",
     "readiness_score",
     "run_check",

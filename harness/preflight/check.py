@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,7 +32,7 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ReadinessFinding:
     """What a check has to say; `message` is one line for a release manager, `remedy` what to do about it."""
 
     outcome: Outcome
@@ -45,25 +45,31 @@ class Finding:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-Ask = Callable[[Scene], Finding]
+Ask = Callable[[Scene], ReadinessFinding]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A readiness check. `blank` is its observation before anything was asked: id, subject, and `error`."""
+    """A readiness check, as a module of `checks` registers it in its `CHECKS`."""
 
-    blank: Observation
+    id: str
+    """Stable, as policies select it."""
     title: str
+    subject: str
     ask: Ask
+    order: int
+    """Its place among all checks, asked and shown: in tens, so that another one fits between."""
+    live: bool = False
+    """Whether it asks the running stack, and writes nothing there; the others are asked before the start."""
     requests: int = 0
     """How many requests to the service it may make, one after the other."""
     starts: bool = False
     """Whether it starts copies of the service, side by side, or programs that may take as long."""
 
     @property
-    def id(self) -> str:
-        """Stable id, as policies select it."""
-        return self.blank.check
+    def blank(self) -> Observation:
+        """Its observation before anything was asked."""
+        return Observation(suite=SUITE, check=self.id, subject=self.subject, outcome=Outcome.ERROR)
 
 
 class CannotAskError(Exception):
@@ -74,30 +80,36 @@ class CannotAskError(Exception):
         self.remedy = remedy
 
 
-def fine(message: str, **more: Any) -> Finding:  # noqa: ANN401 - Finding's own fields
+def fine(message: str, **more: Any) -> ReadinessFinding:  # noqa: ANN401 - ReadinessFinding's own fields
     """It was asked, and it is right."""
-    return Finding(outcome=Outcome.PASS, message=message, **more)
+    return ReadinessFinding(outcome=Outcome.PASS, message=message, **more)
 
 
-def wrong(message: str, remedy: str, **more: Any) -> Finding:  # noqa: ANN401 - Finding's own fields
+def wrong(message: str, remedy: str, **more: Any) -> ReadinessFinding:  # noqa: ANN401 - ReadinessFinding's own fields
     """It was asked, and it is wrong."""
-    return Finding(outcome=Outcome.FAIL, message=message, remedy=remedy, **more)
+    return ReadinessFinding(outcome=Outcome.FAIL, message=message, remedy=remedy, **more)
 
 
-def nothing_to_ask(reason: str) -> Finding:
+def nothing_to_ask(reason: str) -> ReadinessFinding:
     """The target has no such thing: neither good nor bad, and no part of the score."""
-    return Finding(outcome=Outcome.SKIP, message=reason, detail={"reason": reason, "counts": False})
+    return ReadinessFinding(outcome=Outcome.SKIP, message=reason, detail={"reason": reason, "counts": False})
 
 
-def unknown(reason: str) -> Finding:
+def unknown(reason: str) -> ReadinessFinding:
     """The thing may be there, but nothing of it is known here: not proven, and part of the score."""
-    return Finding(outcome=Outcome.SKIP, message=reason, detail={"reason": reason, "counts": True})
+    return ReadinessFinding(outcome=Outcome.SKIP, message=reason, detail={"reason": reason, "counts": True})
 
 
-def absent(target: Target, key: str, otherwise: str) -> Finding:
+def absent(target: Target, key: str, otherwise: str) -> ReadinessFinding:
     """Nothing to ask, because the profile says so under `[absent]`, or because it names nothing (`otherwise`)."""
     said = target.absent.get(key)
     return nothing_to_ask(f"not applicable: {said}" if said is not None else otherwise)
+
+
+def first_few(texts: Sequence[str], most: int, *, between: str = "; ", then: str = "; and") -> str:
+    """The first texts in a line, and how many more there are."""
+    left = len(texts) - most
+    return between.join(texts[:most]) + (f"{then} {left} more" if left > 0 else "")
 
 
 def run_check(check: Check, scene: Scene, deadline_s: float = DEADLINE_S) -> Observation:
@@ -106,16 +118,18 @@ def run_check(check: Check, scene: Scene, deadline_s: float = DEADLINE_S) -> Obs
     The check runs in a thread of its own, which is left behind if it hangs: no client library can be trusted to come
     back from every frozen server.
     """
-    answers: list[Finding] = []
+    answers: list[ReadinessFinding] = []
 
     def ask() -> None:
         try:
             answers.append(check.ask(scene))
         except CannotAskError as error:
-            answers.append(Finding(outcome=Outcome.ERROR, message=str(error), remedy=error.remedy))
+            answers.append(ReadinessFinding(outcome=Outcome.ERROR, message=str(error), remedy=error.remedy))
         except Exception as error:  # noqa: BLE001 - one check that crashes must not hide what the others found
             text = f"the check itself failed: {type(error).__name__}: {' '.join(str(error).split())}"
-            answers.append(Finding(outcome=Outcome.ERROR, message=text, remedy="this is a fault of the harness"))
+            answers.append(
+                ReadinessFinding(outcome=Outcome.ERROR, message=text, remedy="this is a fault of the harness")
+            )
 
     service = scene.target.service
     patience_s = deadline_s + check.requests * service.timeout_s + check.starts * service.start_timeout_s
@@ -124,7 +138,7 @@ def run_check(check: Check, scene: Scene, deadline_s: float = DEADLINE_S) -> Obs
     thread.start()
     thread.join(patience_s)
     seconds = time.perf_counter() - begun
-    late = Finding(
+    late = ReadinessFinding(
         outcome=Outcome.ERROR,
         message=f"no answer within {patience_s:g} s",
         remedy="the server accepts connections but does not answer: look at its log, or start the stack anew",
@@ -132,7 +146,7 @@ def run_check(check: Check, scene: Scene, deadline_s: float = DEADLINE_S) -> Obs
     return _observation(check, answers[0] if answers else late, seconds)
 
 
-def _observation(check: Check, found: Finding, seconds: float) -> Observation:
+def _observation(check: Check, found: ReadinessFinding, seconds: float) -> Observation:
     said: dict[str, Any] = {"title": check.title, "message": found.message, "seconds": round(seconds, 6)}
     if found.remedy:
         said["remedy"] = found.remedy

@@ -17,14 +17,14 @@ from harness.errors import HarnessError, StackError
 from harness.machine.bundle import in_checkout
 from harness.machine.lock import MachineLock
 from harness.preflight.checks.machine import LEAST_FILES, LEAST_FREE_MIB, open_files_allowed
-from harness.preflight.programs.node import MEND, PARSERS, node_missing
+from harness.preflight.programs import node
 from harness.probes.address import AddressBook
 from harness.probes.axe import PACKAGED, find_axe
 from harness.probes.chromium import USUAL_PLACES, Places, find_chromium
-from harness.report.allure import allure_available
+from harness.report import allure
 from harness.stack.ports import free_port
 from harness.stack.servers.binaries import postgres_programs, servers_account, valkey_program
-from harness.stack.servers.data_cache import kept_summary
+from harness.stack.servers.data_cache import describe_cache
 
 LEAST_PYTHON = (3, 11)
 PARTS = {
@@ -76,7 +76,7 @@ def survey(chromium: str | None = None, places: Places = USUAL_PLACES) -> tuple[
         ("Valkey", "embedded", lambda: _program(lambda: valkey_program().path)),
         ("mail sink", "embedded", lambda: _package("aiosmtpd", "harness[embedded]")),
         ("free port", "embedded", _port),
-        ("prepared data", "embedded", lambda: kept_summary(servers_account())),
+        ("prepared data", "embedded", lambda: describe_cache(servers_account())),
         ("Docker client", "docker", lambda: _package("docker", "harness[docker]")),
         ("Docker daemon", "docker", _docker_daemon),
         ("trustme", "tls", lambda: _package("trustme", "harness[tls]")),
@@ -101,8 +101,7 @@ def _look(name: str, part: str, look: Callable[[], str]) -> Tool:
     except _MissingError as missing:
         return Tool(name=name, part=part, ok=False, found=str(missing), mend=missing.mend)
     except HarnessError as error:
-        found, _, mend = error.message.partition("; ")
-        return Tool(name=name, part=part, ok=False, found=found, mend=mend or _setup("harness[all]"))
+        return Tool(name=name, part=part, ok=False, found=error.what, mend=error.mend or _setup("harness[all]"))
 
 
 def _setup(extra: str) -> str:
@@ -218,7 +217,7 @@ def _docker_daemon() -> str:
         finally:
             engine.close()
     except StackError as error:
-        raise _MissingError(error.message.partition("; ")[0], _docker_mend()) from error
+        raise _MissingError(error.what, _docker_mend()) from error
 
 
 def _docker_mend() -> str:
@@ -243,14 +242,13 @@ def _axe() -> str:
 
 
 def _parsers() -> str:
-    if (missing := node_missing()) is not None:
-        raise _MissingError(missing, "make setup" if in_checkout() else MEND)
-    return str(PARSERS)
+    if (missing := node.node_missing()) is not None:
+        raise _MissingError(missing, "make setup" if in_checkout() else node.MEND)
+    return str(node.PARSERS)
 
 
 def _allure() -> str:
-    missing = allure_available()
+    missing = allure.allure_missing()
     if missing is not None:
-        found, _, mend = missing.partition(": ")
-        raise _MissingError(found, mend)
+        raise _MissingError(missing, allure.MEND)
     return "ready"

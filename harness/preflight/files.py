@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.preflight.check import Finding, Scene, fine, unknown, wrong
+from harness.preflight.check import ReadinessFinding, Scene, fine, first_few, unknown, wrong
 
 _NOT_OURS = frozenset({"node_modules", "__pycache__", "site-packages", "dist", "build", "venv", "env"})
 _MOST_FILES = 2000
 _MOST_NAMED = 5
 
 
-def not_here(scene: Scene) -> Finding | None:
+def not_here(scene: Scene) -> ReadinessFinding | None:
     """Why the files of the service cannot be read, or None."""
     service = scene.target.service
     if not scene.info.owned or service.url or not (service.command or service.dockerfile):
@@ -48,15 +48,13 @@ def tally(
     unit: str,
     remedy: str = "mend the file at the line that is named",
     more: Mapping[str, Any] | None = None,
-) -> Finding:
+) -> ReadinessFinding:
     """The finding over `count` files or parts of files, of which `wrong_ones` have `problems`."""
     right = count - wrong_ones
     if not problems:
         return fine(f"{count} {what}", value=float(count), unit=unit, n=count, detail=more or {})
-    others = f"; and {len(problems) - _MOST_NAMED} more" if len(problems) > _MOST_NAMED else ""
-    shown = "; ".join(problems[:_MOST_NAMED]) + others
     return wrong(
-        f"{right} of {count} {what}: {shown}",
+        f"{right} of {count} {what}: {first_few(problems, _MOST_NAMED)}",
         remedy,
         value=float(right),
         unit=unit,

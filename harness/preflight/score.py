@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from harness.model import Observation, Outcome
 from harness.preflight.check import SUITE
 
-PREFIX = "preflight."
+PREFIX = f"{SUITE}."
+SCORE_CHECK = f"{PREFIX}score"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ReadinessPart:
     """What one check brings to the score."""
 
     check: str
@@ -26,27 +27,29 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class ReadinessScore:
     """From 0 to 100; 0 where nothing was asked."""
 
     value: float
-    parts: tuple[Part, ...]
+    parts: tuple[ReadinessPart, ...]
     left_out: tuple[str, ...]
     """Checks of what the target does not have."""
 
 
-def readiness_score(observations: Iterable[Observation], weights: Mapping[str, float]) -> Score:
-    """Score the readiness checks among the observations. A weight is given by check id, `preflight.` left out or not;
-    the default is 1."""
-    asked = [each for each in observations if each.suite == SUITE and each.check != f"{PREFIX}score"]
-    left_out = tuple(each.check for each in asked if each.detail.get("counts") is False)
+def readiness_score(observations: Iterable[Observation], weights: Mapping[str, float]) -> ReadinessScore:
+    """Score the readiness checks among the observations.
+
+    A weight is given by check id, `preflight.` left out or not; the default is 1.
+    """
+    asked = [each for each in observations if each.suite == SUITE and each.check != SCORE_CHECK]
+    left_out = tuple(each.check for each in asked if not each.counts)
     parts = tuple(_part(each, weights) for each in asked if each.check not in left_out)
     total = sum(part.weight for part in parts)
     value = 100 * sum(part.earned for part in parts) / total if total else 0.0
-    return Score(value=round(value, 1), parts=parts, left_out=left_out)
+    return ReadinessScore(value=round(value, 1), parts=parts, left_out=left_out)
 
 
-def score_observation(score: Score) -> Observation:
+def score_observation(score: ReadinessScore) -> Observation:
     """The score as evidence; an exact figure, so its interval has no width."""
     earned = sum(part.outcome is Outcome.PASS for part in score.parts)
     missed = [
@@ -55,7 +58,7 @@ def score_observation(score: Score) -> Observation:
     message = f"{earned} of {len(score.parts)} checks passed" + (f"; not: {', '.join(missed)}" if missed else "")
     return Observation(
         suite=SUITE,
-        check="preflight.score",
+        check=SCORE_CHECK,
         subject="System Readiness Score",
         outcome=Outcome.MEASURED,
         value=score.value,
@@ -76,8 +79,8 @@ def score_observation(score: Score) -> Observation:
     )
 
 
-def _part(seen: Observation, weights: Mapping[str, float]) -> Part:
+def _part(seen: Observation, weights: Mapping[str, float]) -> ReadinessPart:
     weight = weights.get(seen.check, weights.get(seen.check.removeprefix(PREFIX), 1.0))
-    return Part(
+    return ReadinessPart(
         check=seen.check, outcome=seen.outcome, weight=weight, earned=weight if seen.outcome is Outcome.PASS else 0.0
     )

@@ -84,7 +84,7 @@ def _take_block(folder: Path, count: int) -> int:
             os.close(descriptor)
     except OSError as error:
         raise HarnessError(
-            f"{path}: client addresses cannot be counted ({error.strerror}); remove {folder} and retry"
+            f"{path}: client addresses cannot be counted ({error.strerror})", mend=f"remove {folder} and retry"
         ) from error
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.probes.timed_get import TimedAnswer
@@ -97,18 +97,14 @@ def compare_cached(
     if not paths or blocks < 2 or per_block < 1:
         raise ValueError(f"a comparison needs a path, 2 blocks and 1 request: got {len(paths)}, {blocks}, {per_block}")
     begun = time.perf_counter()
-    senders = {"cached": send_cached, "uncached": send_uncached, "uncached_again": send_uncached}
-    tallies = {(path, kind): _Tally() for path in paths for kind in KINDS}
     for path in paths:
         for _ in range(warm_up):
             send_cached(path)
             send_uncached(path)
-    chance = random.Random(seed)  # noqa: S311 - an order, not a secret
-    for _ in range(blocks):
-        order = [(path, kind) for path in paths for kind in KINDS]
-        chance.shuffle(order)
-        for path, kind in order:
-            tallies[path, kind].take(senders[kind], path, per_block, header.lower())
+    senders = {"cached": send_cached, "uncached": send_uncached, "uncached_again": send_uncached}
+    tallies = {(path, kind): _Tally() for path in paths for kind in KINDS}
+    for path, kind in _drawn_order(paths, blocks, seed):
+        tallies[path, kind].take(senders[kind], path, per_block, header.lower())
     return CacheSamples(
         paths=tuple(_samples(path, {kind: tallies[path, kind] for kind in KINDS}) for path in paths),
         blocks=blocks,
@@ -117,6 +113,15 @@ def compare_cached(
         seed=seed,
         seconds=time.perf_counter() - begun,
     )
+
+
+def _drawn_order(paths: Sequence[str], blocks: int, seed: int) -> Iterator[tuple[str, str]]:
+    """Every path and kind once a round, in an order that no drift of the machine follows."""
+    chance = random.Random(seed)  # noqa: S311 - an order, not a secret
+    for _ in range(blocks):
+        order = [(path, kind) for path in paths for kind in KINDS]
+        chance.shuffle(order)
+        yield from order
 
 
 def _samples(path: str, tallies: Mapping[str, _Tally]) -> PathSamples:

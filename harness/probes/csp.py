@@ -48,11 +48,13 @@ _NONCE = re.compile(r"'nonce-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
 _HASH = re.compile(r"'sha(256|384|512)-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _ANY_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?\*(?::(?:\d+|\*))?(?:/.*)?", re.IGNORECASE)
+_KEYWORDS = frozenset({"self", "none", "unsafe-inline", "unsafe-eval", "strict-dynamic"})
+"""Words that mean something between single quotes alone."""
 _SCRIPTS = frozenset({"script-src", "script-src-elem", "script-src-attr", "worker-src"})
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class ContentSecurityPolicy:
     """One policy: lower-case directive -> its sources as written."""
 
     directives: Mapping[str, tuple[str, ...]]
@@ -63,6 +65,25 @@ class Policy:
     def unknown(self) -> tuple[str, ...]:
         """Directives that no browser knows."""
         return tuple(name for name in self.directives if name not in KNOWN)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What a browser ignores of it, in words."""
+        return (
+            *(f"{name} stands there again and is ignored" for name in self.repeated),
+            *(f"{name} is no directive that browsers know" for name in self.unknown),
+            *(
+                f"{name}: {source} does nothing without its quotes"
+                for name, sources in self.directives.items()
+                for source in sources
+                if source.lower() in _KEYWORDS
+            ),
+            *(
+                f"{name}: 'none' is ignored beside other sources"
+                for name, sources in self.directives.items()
+                if len(sources) > 1 and "'none'" in {source.lower() for source in sources}
+            ),
+        )
 
     def governing(self, directive: str) -> str | None:
         """The directive that decides on `directive`: itself or its nearest fallback; None if nothing does."""
@@ -115,7 +136,7 @@ class Policy:
 class Csp:
     """All policies of one answer, enforced together; without any everything is allowed."""
 
-    policies: tuple[Policy, ...] = ()
+    policies: tuple[ContentSecurityPolicy, ...] = ()
     problems: tuple[str, ...] = field(default=())
 
     def names(self, directive: str) -> bool:
@@ -157,30 +178,12 @@ class Csp:
 
 def parse_csp(lines: Iterable[str]) -> Csp:
     """The policies of all Content-Security-Policy lines of one answer (CSP3 2.2.2); problems are named."""
-    policies: list[Policy] = []
-    problems: list[str] = []
-    for serialized in (part for line in lines for part in line.split(",")):
-        policy = _parse_policy(serialized)
-        if not policy.directives:
-            continue
-        policies.append(policy)
-        problems += [f"{name} stands there again and is ignored" for name in policy.repeated]
-        problems += [f"{name} is no directive that browsers know" for name in policy.unknown]
-        problems += [
-            f"{name}: {source} does nothing without its quotes"
-            for name, sources in policy.directives.items()
-            for source in sources
-            if source.lower() in ("self", "none", "unsafe-inline", "unsafe-eval", "strict-dynamic")
-        ]
-        problems += [
-            f"{name}: 'none' is ignored beside other sources"
-            for name, sources in policy.directives.items()
-            if len(sources) > 1 and "'none'" in {source.lower() for source in sources}
-        ]
-    return Csp(policies=tuple(policies), problems=tuple(problems))
+    parsed = (_parse_policy(part) for line in lines for part in line.split(","))
+    policies = tuple(policy for policy in parsed if policy.directives)
+    return Csp(policies=policies, problems=tuple(problem for policy in policies for problem in policy.problems))
 
 
-def _parse_policy(serialized: str) -> Policy:
+def _parse_policy(serialized: str) -> ContentSecurityPolicy:
     directives: dict[str, tuple[str, ...]] = {}
     repeated: list[str] = []
     for part in serialized.split(";"):
@@ -192,4 +195,4 @@ def _parse_policy(serialized: str) -> Policy:
             repeated.append(name)
         else:
             directives[name] = tuple(words[1:])
-    return Policy(directives=MappingProxyType(directives), repeated=tuple(repeated))
+    return ContentSecurityPolicy(directives=MappingProxyType(directives), repeated=tuple(repeated))

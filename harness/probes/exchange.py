@@ -38,7 +38,7 @@ class _Object(dict[str, Any]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Attempt:
+class SentRequest:
     """A request as it was sent, whether or not an answer came."""
 
     method: str
@@ -71,7 +71,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Exchange(Attempt):
+class Exchange(SentRequest):
     """A request and the answer to it."""
 
     status: int
@@ -108,11 +108,11 @@ class Exchange(Attempt):
             raise UnfitAnswer(f"{self!r} has a body that is no JSON ({error})") from None
 
     def __repr__(self) -> str:
-        """See `Attempt.__repr__`."""
+        """See `SentRequest.__repr__`."""
         return f"<{self.method} {_without_secrets(self.path)} -> {self.status}>"
 
 
-def curl_line(sent: Attempt) -> str:
+def curl_line(sent: SentRequest) -> str:
     """A line for a POSIX shell that sends the same request again, without its credentials.
 
     Where the body is no text it is piped in by printf; where it is long only its first 4 KiB are given, and said.
@@ -139,7 +139,7 @@ def curl_line(sent: Attempt) -> str:
     return before + " ".join(words) + after
 
 
-def _way_words(sent: Attempt, scheme: str) -> list[str]:
+def _way_words(sent: SentRequest, scheme: str) -> list[str]:
     """curl's options for the way to the service: from which address, believing whom, to which URL as it stands."""
     words = ["--interface", shlex.quote(sent.client)] if sent.bound and sent.client else []
     if sent.ca_file and scheme == "https":
@@ -172,7 +172,7 @@ def _header_word(name: str, value: str) -> str:
     return shlex.quote(f"{name}: {value}" if value else f"{name};")
 
 
-def _body_words(sent: Attempt) -> tuple[list[str], str]:
+def _body_words(sent: SentRequest) -> tuple[list[str], str]:
     """curl's option for the body, and what stands before curl in the line."""
     shown = sent.request_bytes[:_SHOWN_BODY]
     kind = next((value for name, value in sent.request_headers if name.lower() == "content-type"), "")

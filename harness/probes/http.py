@@ -16,7 +16,7 @@ import httpx
 from harness.errors import SafetyError, UsageError
 from harness.model.network import is_loopback
 from harness.probes.address import AddressMode
-from harness.probes.exchange import Attempt, Exchange, curl_line
+from harness.probes.exchange import Exchange, SentRequest, curl_line
 from harness.probes.trust import trusted
 
 Permit = Callable[[str, str], str | None]
@@ -37,7 +37,7 @@ _EXCHANGE = "harness.exchange"
 class ServiceUnavailable(Exception):  # noqa: N818 - a state of the service, named as HTTP names it
     """The service refused a connection, cut it, or gave no whole answer in time."""
 
-    def __init__(self, what: str, attempt: Attempt) -> None:
+    def __init__(self, what: str, attempt: SentRequest) -> None:
         self.what = what
         self.attempt = attempt
         self.curl = curl_line(attempt)
@@ -142,9 +142,9 @@ class RecordingClient(httpx.Client):
         response.extensions[_EXCHANGE] = exchange
         self.exchanges.append(exchange)
 
-    def _attempt(self, request: httpx.Request) -> Attempt:
+    def _attempt(self, request: httpx.Request) -> SentRequest:
         body = request.read()
-        return Attempt(
+        return SentRequest(
             method=request.method,
             url=str(request.url),
             request_headers=_header_lines(request.headers),

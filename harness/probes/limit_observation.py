@@ -10,7 +10,7 @@ REFUSED = 429
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class LimitAnswer:
     """What one request got. Times are seconds from the start of the probe."""
 
     sent_s: float
@@ -21,7 +21,7 @@ class Answer:
     has_retry_after: bool = False
     limit_headers: Mapping[str, str] = field(default_factory=dict)
     """RateLimit, RateLimit-Policy and their older kin, as sent."""
-    failure: str = ""
+    failure: str | None = None
 
     @property
     def served(self) -> bool:
@@ -41,7 +41,7 @@ class Burst:
     client: str
     begun_s: float
     ended_s: float
-    answers: tuple[Answer, ...]
+    answers: tuple[LimitAnswer, ...]
 
     @property
     def sent(self) -> int:
@@ -106,15 +106,15 @@ class LimitObservation:
     """In order; `blocked` is the first of them in which a request was refused."""
     blocked: Burst | None
     """None: never refused, in two bursts of two clients."""
-    other_client: Answer | None = None
+    other_client: LimitAnswer | None = None
     """Another client's request, right after the burst that was refused; None where clients cannot be told apart."""
-    after_wait: Answer | None = None
+    after_wait: LimitAnswer | None = None
     """The blocked client's first request after `waited_s`."""
     waited_s: float = 0.0
     """Seconds of silence before `after_wait`."""
     heeded: bool = False
     """The wait was the one that Retry-After named; otherwise the whole window, since none was named or a longer one."""
-    after_window: Answer | None = None
+    after_window: LimitAnswer | None = None
     """Asked only if `after_wait` was refused: the first request after a whole window of silence."""
     served_in_window: int = 0
     """Requests of the blocked client that were served within one window, counted from its first request."""

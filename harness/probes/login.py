@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness.errors import UsageError
 from harness.model import PageLogin, StackInfo, Target
+from harness.model.placeholders import fill
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.exchange import Exchange
 from harness.probes.http import RecordingClient
@@ -16,15 +17,13 @@ from harness.probes.http import RecordingClient
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-_PLACEHOLDER = re.compile(r"\{(secret|env)\.([A-Za-z0-9_-]+)\}")
-
 
 def log_in(target: Target, info: StackInfo, role: str) -> str:
     """The bearer token of a role. Raises `AssertionError` where the service refuses the profile's account."""
     username, password = account_of(target, info, role)
     words = {"username": username, "password": password}
-    body = {key: value.format(**words) for key, value in target.auth.body.items()}
-    mode = target.client_address
+    body = {key: _resolve(value, info, words) for key, value in target.auth.body.items()}
+    mode = target.clients.address
     with RecordingClient(
         info.url,
         timeout_s=target.service.timeout_s,
@@ -76,15 +75,20 @@ def _at(answer: Exchange, path: str) -> object:
     return value
 
 
-def _resolve(text: str, info: StackInfo) -> str:
-    """Fill in `{secret.NAME}` (of our own stacks) and `{env.NAME}` (of the caller). Raises `UsageError` naming it."""
+def _resolve(text: str, info: StackInfo, words: Mapping[str, str] | None = None) -> str:
+    """Fill in `words`, `{secret.NAME}` (of our own stacks) and `{env.NAME}` (of the caller).
 
-    def fill(match: re.Match[str]) -> str:
-        kind, name = match.groups()
-        value = info.secrets.get(name) if kind == "secret" else os.environ.get(name)
+    Raises `UsageError` naming what has no value.
+    """
+
+    def value_of(placeholder: str) -> str:
+        if words is not None and placeholder in words:
+            return words[placeholder]
+        kind, _, name = placeholder.partition(".")
+        value = {"secret": info.secrets, "env": os.environ}.get(kind, {}).get(name)
         if value is None:
-            what = "a stack that we started knows it" if kind == "secret" else f"set the environment variable {name}"
-            raise UsageError(f"[auth]: {match.group()} has no value here; {what}")
+            what = f"set the environment variable {name}" if kind == "env" else "a stack that we started knows it"
+            raise UsageError(f"[auth]: {{{placeholder}}} has no value here; {what}")
         return value
 
-    return _PLACEHOLDER.sub(fill, text)
+    return fill(text, value_of)

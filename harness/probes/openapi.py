@@ -278,10 +278,16 @@ def _with_plain_schemas(node: Any) -> Any:  # noqa: ANN401 - a part of somebody'
         if isinstance(plain.get(exclusive), bool) and plain.pop(exclusive) and bound in plain:
             plain[exclusive] = plain.pop(bound)
     if plain.get("nullable") is True and isinstance(plain.get("type"), str):
-        plain["type"] = [plain["type"], "null"]
-        if isinstance(plain.get("enum"), list) and None not in plain["enum"]:
-            plain["enum"] = [*plain["enum"], None]
+        plain |= _nullable(plain)
     return plain
+
+
+def _nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
+    words: dict[str, Any] = {"type": [schema["type"], "null"]}
+    values = schema.get("enum")
+    if isinstance(values, list) and None not in values:
+        words["enum"] = [*values, None]
+    return words
 
 
 def _short(text: str) -> str:

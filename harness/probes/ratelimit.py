@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from harness.probes.exchange import Exchange
 from harness.probes.headers import parse_retry_after
 from harness.probes.http import ServiceUnavailable
-from harness.probes.limit_observation import Answer, Burst, LimitObservation
+from harness.probes.limit_observation import Burst, LimitAnswer, LimitObservation
 
 Send = Callable[[str], Exchange]
 """Sends the one request that is tried, as the client of that address. May raise `ServiceUnavailable`."""
@@ -56,10 +56,10 @@ class LimitProbe:
 
 def probe_limit(probe: LimitProbe) -> LimitObservation:
     """Try the limiter; takes about one window where it works."""
-    return _Course(probe).run()
+    return _RunningProbe(probe).run()
 
 
-class _Course:
+class _RunningProbe:
     """The state of one course: when it began, and the bursts so far."""
 
     def __init__(self, probe: LimitProbe) -> None:
@@ -116,7 +116,7 @@ class _Course:
             promised, _ = self._next_allowed(burst)
             self._sleep_until(max(promised, burst.ended_s + _LEAST_REST * probe.window_s))
 
-    def _served_in_window(self, blocked: Burst, after_wait: Answer) -> int:
+    def _served_in_window(self, blocked: Burst, after_wait: LimitAnswer) -> int:
         end = blocked.begun_s + self._probe.window_s
         own = [answer for burst in self._bursts if burst.client == blocked.client for answer in burst.answers]
         return sum(answer.served and answer.answered_s <= end for answer in (*own, after_wait))
@@ -148,17 +148,17 @@ class _Course:
             answers = tuple(pool.map(lambda number: self._answer(lambda: send(number)), range(probe.burst_size())))
             return Burst(client=client, begun_s=begun, ended_s=self._now(), answers=answers)
 
-    def _one(self, client: str) -> Answer:
+    def _one(self, client: str) -> LimitAnswer:
         return self._answer(lambda: self._probe.send(client))
 
-    def _answer(self, send: Callable[[], Exchange]) -> Answer:
+    def _answer(self, send: Callable[[], Exchange]) -> LimitAnswer:
         sent = self._now()
         try:
             exchange = send()
         except ServiceUnavailable as error:
-            return Answer(sent_s=sent, answered_s=self._now(), status=None, failure=error.what)
+            return LimitAnswer(sent_s=sent, answered_s=self._now(), status=None, failure=error.what)
         value = exchange.header("Retry-After")
-        return Answer(
+        return LimitAnswer(
             sent_s=sent,
             answered_s=self._now(),
             status=exchange.status,

@@ -16,7 +16,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from harness.errors import UsageError
-from harness.probes.exchange import Attempt
+from harness.probes.exchange import SentRequest
 from harness.probes.http import ServiceUnavailable
 from harness.probes.trust import trusted
 
@@ -74,7 +74,7 @@ class TimedConnection:
         except (OSError, _Malformed) as error:
             self.close()
             what = f"no whole answer within {self._timeout_s:g} s" if isinstance(error, TimeoutError) else str(error)
-            attempt = Attempt(
+            attempt = SentRequest(
                 method="GET",
                 url=self._base + path,
                 request_headers=tuple(lines.items()),

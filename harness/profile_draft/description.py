@@ -1,37 +1,46 @@
-"""Where a service describes its API, and what the description shows to a reader without an account."""
+"""Where a service describes its API, and what the description shows to a reader without an account: what it may read,
+and how one would log in. The login is not tried.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation, load_document
-from harness.profile_draft.login_shape import LoginShape, is_sendable, login_shape
-from harness.profile_draft.markup import read_markup
-from harness.profile_draft.parts import Key, Part
-from harness.profile_draft.reader import Reader, kind_of
+from harness.probes.openapi_places import openapi_places
+from harness.profile_draft.parts import DraftKey, DraftTable
+from harness.profile_draft.reader import ACTS, Reader, kind_of
 
-_PLACES = (
-    "/openapi.json",
-    "/api/openapi.json",
-    "/v3/api-docs",
-    "/swagger.json",
-    "/swagger/v1/swagger.json",
-    "/api/v1/openapi.json",
-)
-_MOST_LINKED = 3
-_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?(?:service-desc|describedby)\b", re.IGNORECASE)
-"""RFC 8631: a service's description, as a link of any of its answers."""
-ACTS = re.compile(r"log-?out|sign-?out|delete|remove|unsubscribe|cancel|confirm|export|download", re.IGNORECASE)
-"""A GET that, against RFC 9110, may do more than read: never sent."""
+_PASSWORD = re.compile(r"pass(word|wd|phrase)?$", re.IGNORECASE)
+_USER = re.compile(r"e-?mail|user(_?name|_?id)?|login|account", re.IGNORECASE)
+_LOGIN = re.compile(r"log-?in|sign-?in|token|session|auth", re.IGNORECASE)
+_OTHER = re.compile(r"regist|sign-?up|reset|change|forgot|refresh|logout|users?/?$|accounts?/?$", re.IGNORECASE)
+_TOKENS = ("access_token", "accessToken", "token", "jwt", "id_token", "idToken")
+_NESTS = ("data", "result", "tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginShape:
+    """Path, body and place of the token of a login."""
+
+    path: str
+    username: str
+    password: str
+    token: str | None
+    """Dotted path in the answer; None where the description does not tell."""
+    also: tuple[str, ...]
+    """Further members that the body must have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """A description, and what of it the harness can use."""
 
-    part: Part
+    part: DraftTable
     path: str = ""
     reads: tuple[str, ...] = ()
     """Paths whose GET needs neither parameter nor login."""
@@ -41,13 +50,14 @@ class Description:
 def find_description(reader: Reader, front: Exchange) -> Description:
     """Look at the front page's links to a description, then at the usual places."""
     refused = ""
-    for path in _candidates(reader, front):
+    page = front.text if kind_of(front) == "text/html" else ""
+    for path in openapi_places(reader.url, front.header_lines("Link"), page):
         answer = reader.ask(path)
         if answer is None or not _describes(answer):
             continue
         if answer.size > len(answer.body):
             why = f"GET {path} answered with {answer.size} bytes that begin like OpenAPI, too long to be looked into"
-            return Description(part=Part(table="openapi", keys=(Key(name="path", value=path, why=why),)), path=path)
+            return _found(path, why)
         try:
             api = load_document(answer.body, reader.url)
         except OpenApiError as error:
@@ -55,15 +65,7 @@ def find_description(reader: Reader, front: Exchange) -> Description:
             continue
         return _described(path, api)
     note = refused or "No OpenAPI document was found at the usual places. If it lies elsewhere:"
-    return Description(part=Part(table="openapi", notes=(note,), example=("[openapi]", 'path = "/openapi.json"')))
-
-
-def _candidates(reader: Reader, front: Exchange) -> tuple[str, ...]:
-    linked = [match[1] for line in front.header_lines("Link") for match in _LINK.finditer(line)]
-    if kind_of(front) == "text/html":
-        linked += read_markup(front.text).descriptions
-    own = [path for link in linked if (path := reader.local_path(link)) is not None]
-    return tuple(dict.fromkeys([*own[:_MOST_LINKED], *_PLACES]))
+    return Description(part=DraftTable(table="openapi", notes=(note,), example=("[openapi]", 'path = "/openapi.json"')))
 
 
 def _describes(answer: Exchange) -> bool:
@@ -87,12 +89,12 @@ def _described(path: str, api: OpenApi) -> Description:
         and "text/event-stream" not in _media_types(api, operation)
     )
     why = f"GET {path} answered with OpenAPI {api.version}, {len(api.operations)} operations"
-    return Description(
-        part=Part(table="openapi", keys=(Key(name="path", value=path, why=why),)),
-        path=path,
-        reads=reads,
-        login=login_shape(api),
-    )
+    return replace(_found(path, why), reads=reads, login=login_shape(api))
+
+
+def _found(path: str, why: str) -> Description:
+    keys = (DraftKey(name="path", value=path, why=why),)
+    return Description(part=DraftTable(table="openapi", keys=keys), path=path)
 
 
 def _media_types(api: OpenApi, operation: Operation) -> tuple[str, ...]:
@@ -100,3 +102,81 @@ def _media_types(api: OpenApi, operation: Operation) -> tuple[str, ...]:
         return api.media_types(operation, 200) or ()
     except OpenApiError:
         return ()
+
+
+def login_shape(api: OpenApi) -> LoginShape | None:
+    """The likeliest login of a description; None if none takes a JSON body with a user's name and a password."""
+    found = [shape for operation in api.operations if (shape := _shape(api, operation)) is not None]
+    likely = [shape for shape in found if not _OTHER.search(shape.path.rsplit("/", 1)[-1])]
+    named = [shape for shape in likely if _LOGIN.search(shape.path)]
+    return min(named or likely, key=lambda shape: (len(shape.also), len(shape.path)), default=None)
+
+
+def is_sendable(path: str) -> bool:
+    """Can a path of a description be a request's, and a profile's?"""
+    return path.startswith("/") and path.isprintable() and " " not in path
+
+
+def _shape(api: OpenApi, operation: Operation) -> LoginShape | None:
+    if operation.method != "POST" or operation.required or not operation.has_body or not is_sendable(operation.path):
+        return None
+    try:
+        pointer, body = api.resolve(f"{operation.pointer}/requestBody")
+        members, required = _members(api, pointer, body)
+    except OpenApiError:
+        return None
+    password = next(filter(_PASSWORD.search, members), None)
+    username = next(filter(_USER.fullmatch, members), None)
+    if password is None or username is None:
+        return None
+    return LoginShape(
+        path=operation.path,
+        username=username,
+        password=password,
+        token=_token(api, operation),
+        also=tuple(name for name in required if name not in (username, password)),
+    )
+
+
+def _token(api: OpenApi, operation: Operation) -> str | None:
+    for status in (200, 201):
+        try:
+            described = api.response(operation, status)
+            token = next(_tokens(api, _members(api, *described)[0]), None) if described is not None else None
+        except OpenApiError:
+            continue
+        if token is not None:
+            return token
+    return None
+
+
+def _tokens(api: OpenApi, members: Mapping[str, str]) -> Iterator[str]:
+    """Dotted paths that a token may have among an answer's members, the likeliest first."""
+    yield from (name for name in _TOKENS if name in members)
+    for nest in _NESTS:
+        if nest in members:
+            inner, _ = _properties(api, members[nest])
+            yield from (f"{nest}.{name}" for name in _TOKENS if name in inner)
+
+
+def _members(api: OpenApi, pointer: str, holder: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Members of the JSON content of a request or an answer with their pointers, and which of them are required."""
+    content = holder.get("content")
+    if not isinstance(content, Mapping):
+        return {}, ()
+    kind = next((key for key in content if str(key).split(";")[0].strip().lower() == "application/json"), None)
+    return _properties(api, f"{pointer}/content/{_escape(kind)}/schema") if kind is not None else ({}, ())
+
+
+def _properties(api: OpenApi, pointer: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    at, schema = api.resolve(pointer)
+    properties, required = schema.get("properties"), schema.get("required")
+    members = {
+        str(name): f"{at}/properties/{_escape(name)}"
+        for name in (properties if isinstance(properties, Mapping) else {})
+    }
+    return members, tuple(str(name) for name in required) if isinstance(required, list) else ()
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

@@ -15,11 +15,9 @@ from harness.config import load_target
 from harness.errors import ConfigError, HarnessError, UsageError
 from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange
-from harness.profile_draft.description import find_description
-from harness.profile_draft.health import find_build, find_health
-from harness.profile_draft.login_shape import LoginShape
+from harness.profile_draft.description import LoginShape, find_description
 from harness.profile_draft.pages import find_pages
-from harness.profile_draft.parts import Key, Part, comment, quoted
+from harness.profile_draft.parts import DraftKey, DraftTable, comment, quoted
 from harness.profile_draft.reader import Reader, kind_of, service_address
 from harness.profile_draft.traffic import answering, find_cache, find_clients, find_limit, load_parts
 
@@ -34,6 +32,12 @@ _SECURITY_HEADERS = (
     "Referrer-Policy",
     "Permissions-Policy",
 )
+_LIVE = ("/health/live", "/livez", "/healthz", "/health", "/actuator/health/liveness", "/actuator/health")
+_READY = ("/health/ready", "/readyz", "/ready", "/actuator/health/readiness")
+_BUILD = ("/health/build", "/version", "/api/version", "/build", "/info", "/actuator/info")
+_BUILD_MEMBERS = ("build", "commit", "revision", "version", "id")
+_SICK = frozenset({"down", "fail", "failing", "error", "unhealthy", "out_of_service"})
+_LONGEST_BUILD = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ class Draft:
 
     name: str
     url: str
-    parts: tuple[Part, ...]
+    parts: tuple[DraftTable, ...]
     requests: int
     slowest_s: float
     remarks: tuple[str, ...]
@@ -84,11 +88,11 @@ def draft_profile(reader: Reader, name: str) -> Draft:
     return draft
 
 
-def _look(reader: Reader, front: Exchange) -> Iterator[Part]:
-    yield Part(table="service", keys=(Key(name="url", value=reader.url, why=""),))
+def _look(reader: Reader, front: Exchange) -> Iterator[DraftTable]:
+    yield DraftTable(table="service", keys=(DraftKey(name="url", value=reader.url, why=""),))
     anything = kind_of(reader.ask(reader.unknown_path()))
     description = find_description(reader, front)
-    health, build = find_health(reader, anything), find_build(reader, anything)
+    health, build = _health(reader, anything), _build(reader, anything)
     yield health
     yield build
     own = {key.value for key in (*health.keys, *build.keys)} | {description.path}
@@ -107,24 +111,99 @@ def _look(reader: Reader, front: Exchange) -> Iterator[Part]:
     yield _cors(reader, every or ("/",))
     yield from load_parts(tuple(dict.fromkeys([*reads, *pages.shown[:1]])), limit, way)
     yield _allow(reader.url)
-    yield Part(
+    yield DraftTable(
         table="absent",
         notes=("What the service does not have at all is for a person to say, with the reason, such as:",),
         example=("[absent]", 'mail = "sends none"'),
     )
 
 
-def _allow(url: str) -> Part:
+def _health(reader: Reader, anything: str) -> DraftTable:
+    """Ask the usual places. `anything` is the media type of the answer to a path that no service has ("" for none):
+    a place that answers alike says nothing.
+    """
+    keys: list[DraftKey] = []
+    notes: list[str] = []
+    for name, places in (("live", _LIVE), ("ready", _READY)):
+        for place in places:
+            answer = reader.ask(place)
+            if _is_well(answer, anything):
+                keys.append(DraftKey(name=name, value=place, why=f"GET {place} answered 200"))
+                break
+            if answer is not None and answer.status == 503:
+                notes.append(f"GET {place} answered 503: it may be the check for {name!r}, of a service that is not.")
+    missing = {"live", "ready"} - {key.name for key in keys}
+    if not missing:
+        return DraftTable(table="health", keys=tuple(keys), notes=tuple(notes))
+    example = [f'{name} = "/{name}"' for name in sorted(missing)]
+    notes.append(f"No path for {' and '.join(sorted(missing))} was found. If there is one:")
+    return DraftTable(
+        table="health",
+        keys=tuple(keys),
+        notes=tuple(notes),
+        example=tuple(example if keys else ["[health]", *example]),
+    )
+
+
+def _build(reader: Reader, anything: str) -> DraftTable:
+    """Ask the usual places which build runs."""
+    for place in _BUILD:
+        answer = reader.ask(place)
+        if answer is None or kind_of(answer) in ("", "text/html", anything):
+            continue
+        build = _named_build(answer)
+        if build is not None:
+            why = f"GET {place} answered {build!r}"
+            return DraftTable(table="build", keys=(DraftKey(name="path", value=place, why=why),))
+    note = "No path that names the build was found. If there is one:"
+    return DraftTable(table="build", notes=(note,), example=("[build]", 'path = "/version"'))
+
+
+def _is_well(answer: Exchange | None, anything: str) -> bool:
+    """A 200 that no page is, nor what every path answers, and that does not say itself that something is wrong."""
+    return kind_of(answer) not in ("", "text/html", anything) and not _said_status(answer) & _SICK
+
+
+def _said_status(answer: Exchange | None) -> frozenset[str]:
+    """What a JSON answer says of itself, in small letters."""
+    document = _document(answer) if answer is not None else None
+    said = document.get("status") if isinstance(document, dict) else None
+    return frozenset({said.lower()}) if isinstance(said, str) else frozenset()
+
+
+def _named_build(answer: Exchange) -> str | None:
+    """The build as a run would report it; None if the answer names none."""
+    document = _document(answer)
+    match document:
+        case dict():
+            named = (document.get(member) for member in _BUILD_MEMBERS)
+            return next((str(one)[:_LONGEST_BUILD] for one in named if isinstance(one, str | int) and one), None)
+        case None | str():
+            text = document or answer.text.strip()
+            return text if text and len(text) <= _LONGEST_BUILD and "\n" not in text else None
+    return None
+
+
+def _document(answer: Exchange) -> object:
+    """The answer as JSON; None if it is none."""
+    try:
+        document: object = answer.json()
+    except (ValueError, RecursionError):
+        return None
+    return document
+
+
+def _allow(url: str) -> DraftTable:
     host = urlsplit(url).hostname or ""
     note = (
         f"Reads and load may go to {host} as it is; what writes or attacks, with --active, or always with:"
         if is_loopback(url)
         else f"Nothing but reads is sent to {host}, until this allows load, writes and attacks:"
     )
-    return Part(table="allow", notes=(note,), example=("[allow]", f"hosts = [{quoted(host)}]"))
+    return DraftTable(table="allow", notes=(note,), example=("[allow]", f"hosts = [{quoted(host)}]"))
 
 
-def _auth(login: LoginShape | None) -> Part:
+def _auth(login: LoginShape | None) -> DraftTable:
     account = (
         "[auth.roles.user]",
         'username = "{env.TARGET_USERNAME}"',
@@ -134,35 +213,39 @@ def _auth(login: LoginShape | None) -> Part:
     if login is None:
         note = "No operation that takes a user's name and a password as JSON was found in a description of the API."
         example = ("[auth]", 'login = "/login"', 'body = { username = "{username}", password = "{password}" }')
-        return Part(table="auth", notes=(note, f"If there is one: {fill}"), example=(*example, *account))
+        return DraftTable(table="auth", notes=(note, f"If there is one: {fill}"), example=(*example, *account))
     why = f"POST {login.path} is described with {login.username} and {login.password}; it was not tried"
     token = login.token or "access_token"
     why_token = "described in its answer" if login.token else "usual; the description does not say where the token is"
     body = {login.username: "{username}", login.password: "{password}"}
     also = (f"The body must also have: {', '.join(login.also)}.",) if login.also else ()
-    return Part(
+    return DraftTable(
         table="auth",
         keys=(
-            Key(name="login", value=login.path, why=why),
-            Key(name="body", value=body, why=why),
-            Key(name="token", value=token, why=why_token),
+            DraftKey(name="login", value=login.path, why=why),
+            DraftKey(name="body", value=body, why=why),
+            DraftKey(name="token", value=token, why=why_token),
         ),
         notes=(*also, fill),
         example=account,
     )
 
 
-def _cors(reader: Reader, paths: tuple[str, ...]) -> Part:
+def _cors(reader: Reader, paths: tuple[str, ...]) -> DraftTable:
     example = ("[cors]", 'origins = ["https://app.example.org"]')
     for path in paths:
         answer = reader.ask(path)
         allowed = answer.header("Access-Control-Allow-Origin") if answer is not None else None
         if allowed == "*":
-            return Part(table="cors", notes=(f"GET {path} lets every origin in (Access-Control-Allow-Origin: *).",))
+            return DraftTable(
+                table="cors", notes=(f"GET {path} lets every origin in (Access-Control-Allow-Origin: *).",)
+            )
         if allowed and _is_origin(allowed):
             why = f"GET {path} names it in Access-Control-Allow-Origin"
-            return Part(table="cors", keys=(Key(name="origins", value=(allowed,), why=why),))
-    return Part(table="cors", notes=("No answer named an origin that is let in. If one must be:",), example=example)
+            return DraftTable(table="cors", keys=(DraftKey(name="origins", value=(allowed,), why=why),))
+    return DraftTable(
+        table="cors", notes=("No answer named an origin that is let in. If one must be:",), example=example
+    )
 
 
 def _is_origin(text: str) -> bool:
@@ -179,11 +262,15 @@ def _remarks(reader: Reader, front: Exchange) -> Iterator[str]:
         yield f"GET / answered {front.status} and leads elsewhere, to {location}: is that the address to look at?"
     elif front.status >= 400:
         yield f"GET / answered {front.status}."
-    seen = [name for name in _SECURITY_HEADERS if front.header(name) is not None]
-    lacking = [name for name in _SECURITY_HEADERS if name not in seen]
-    yield f"Security headers of GET /: {', '.join(seen) or 'none'}; not seen: {', '.join(lacking) or 'none'}."
+    yield _security_headers(front)
     if reader.stopped:
         yield f"Not everything was looked for: {reader.stopped}."
+
+
+def _security_headers(front: Exchange) -> str:
+    seen = [name for name in _SECURITY_HEADERS if front.header(name) is not None]
+    lacking = [name for name in _SECURITY_HEADERS if name not in seen]
+    return f"Security headers of GET /: {', '.join(seen) or 'none'}; not seen: {', '.join(lacking) or 'none'}."
 
 
 def _validate(draft: Draft) -> None:

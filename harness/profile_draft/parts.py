@@ -14,7 +14,7 @@ _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class DraftKey:
     """A line of the profile, and what it was guessed from ("" for what is certain)."""
 
     name: str
@@ -23,11 +23,11 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class DraftTable:
     """A table: its lines, remarks, and what a person may add: lines of TOML that are written behind a `#`."""
 
     table: str
-    keys: tuple[Key, ...] = ()
+    keys: tuple[DraftKey, ...] = ()
     notes: tuple[str, ...] = ()
     example: tuple[str, ...] = ()
 

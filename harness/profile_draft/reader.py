@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,10 +18,13 @@ from harness.probes.address import SHARED_ADDRESSES, AddressMode
 from harness.probes.exchange import Exchange
 from harness.probes.headers import parse_media_type, parse_retry_after
 from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.openapi_places import local_path
 from harness.profile_draft.limits import Announced, announced_limit
 from harness.stack import checked_url
 
 MOST_REQUESTS = 40
+ACTS = re.compile(r"log-?out|sign-?out|delete|remove|unsubscribe|cancel|confirm|export|download", re.IGNORECASE)
+"""A path whose GET, against RFC 9110, may do more than read: never sent."""
 _LEFT_TO_OTHERS = 5
 """One part in so many of an announced limit is not used."""
 _REFUSED_S = 1.0
@@ -125,16 +129,7 @@ class Reader:
 
     def local_path(self, reference: str, at: str = "/") -> str | None:
         """The path, below the service's address, that a reference on page `at` means; None if it leads elsewhere."""
-        base = urlsplit(self.url)
-        try:
-            found = urlsplit(urljoin(self.url + at, reference))
-            same = (found.scheme, found.netloc.lower()) == (base.scheme, base.netloc.lower())
-        except ValueError:
-            return None
-        below = found.path.removeprefix(base.path) if found.path.startswith(base.path) else ""
-        if not same or (found.path and not below.startswith("/")) or not below.isprintable() or " " in below:
-            return None
-        return (below or "/") + (f"?{found.query}" if found.query else "")
+        return local_path(self.url, reference, at)
 
     def unknown_path(self) -> str:
         """A path that no service has."""

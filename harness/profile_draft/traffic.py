@@ -8,7 +8,7 @@ from typing import Literal
 from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange
 from harness.profile_draft.limits import Announced, announced_limit
-from harness.profile_draft.parts import Key, Part
+from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import Reader, kind_of
 
 _CACHE_HEADERS = ("X-Cache", "CF-Cache-Status", "X-Cache-Status", "Cache-Status", "X-Proxy-Cache", "X-Varnish-Cache")
@@ -20,30 +20,24 @@ _USUAL_RATE = 50.0
 ClientAddress = Literal["none", "source", "x-forwarded-for"]
 
 
-def find_cache(reader: Reader, paths: Sequence[str]) -> Part:
+def find_cache(reader: Reader, paths: Sequence[str]) -> DraftTable:
     """Ask paths that answered once more, and believe what says HIT the second time."""
-    header, hits, signs = "", [], set[str]()
-    for path in paths:
-        first = reader.ask(path)
-        signs |= {name for name in _CACHE_SIGNS if first is not None and first.header(name) is not None}
-        if first is None or not any(first.header(name) for name in _CACHE_HEADERS):
-            continue
-        again = reader.again(path)
-        said = next((name for name in _CACHE_HEADERS if again is not None and _is_hit(again, name)), "")
-        if said and header in ("", said):
-            header = said
-            hits.append(path)
-    if not hits:
+    answers = {path: answer for path in paths if (answer := reader.ask(path)) is not None}
+    signs = {name for name in _CACHE_SIGNS for answer in answers.values() if answer.header(name) is not None}
+    said = {path: _hit_header(reader, path, answer) for path, answer in answers.items()}
+    header = next(filter(None, said.values()), None)
+    hits = [path for path, name in said.items() if name is not None and name == header]
+    if header is None:
         sign = f" though {' and '.join(sorted(signs))} shows one in front" if signs else ""
         note = f"No answer said HIT{sign}. If answers are cached:"
-        return Part(table="cache", notes=(note,), example=("[cache]", 'paths = ["/"]', 'header = "X-Cache"'))
+        return DraftTable(table="cache", notes=(note,), example=("[cache]", 'paths = ["/"]', 'header = "X-Cache"'))
     why = f"the second answer said HIT in {header}, to a reader without account"
-    keys = (Key(name="paths", value=tuple(hits), why=why), Key(name="header", value=header, why=why))
+    keys = (DraftKey(name="paths", value=tuple(hits), why=why), DraftKey(name="header", value=header, why=why))
     note = "Settings that turn the cache off in a second instance go into `off`, once the harness starts the service."
-    return Part(table="cache", keys=keys, notes=(note,))
+    return DraftTable(table="cache", keys=keys, notes=(note,))
 
 
-def find_limit(reader: Reader, paths: Sequence[str]) -> tuple[Part, Announced | None, str]:
+def find_limit(reader: Reader, paths: Sequence[str]) -> tuple[DraftTable, Announced | None, str]:
     """The limit, as the first path announces it that announces any, and that path."""
     for path in paths:
         answer = reader.ask(path)
@@ -52,54 +46,62 @@ def find_limit(reader: Reader, paths: Sequence[str]) -> tuple[Part, Announced | 
             continue
         window = found.likely_window_s or 60.0
         keys = (
-            Key(name="limit", value=found.limit, why=f"{found.header} in the answer to GET {path}"),
-            Key(name="window_s", value=window, why=_why_window(found)),
-            Key(name="path", value=path, why="the first path that announced it; it will get a burst above the limit"),
+            DraftKey(name="limit", value=found.limit, why=f"{found.header} in the answer to GET {path}"),
+            DraftKey(name="window_s", value=window, why=_why_window(found)),
+            DraftKey(
+                name="path", value=path, why="the first path that announced it; it will get a burst above the limit"
+            ),
         )
-        return Part(table="ratelimit", keys=keys), found, path
+        return DraftTable(table="ratelimit", keys=keys), found, path
     note = "No answer announced a rate limit. If there is one:"
-    return Part(table="ratelimit", notes=(note,), example=_LIMIT_EXAMPLE), None, ""
+    return DraftTable(table="ratelimit", notes=(note,), example=_LIMIT_EXAMPLE), None, ""
 
 
-def find_clients(reader: Reader, path: str) -> tuple[Part, ClientAddress]:
+def find_clients(reader: Reader, path: str) -> tuple[DraftTable, ClientAddress]:
     """How the limiter tells clients apart: does a new address have more left than we have?"""
     example = ("[clients]", 'address = "x-forwarded-for"')
     if not path:
         note = 'How clients are told apart was not seen; without this table all are one. Else "source", or:'
-        return Part(table="clients", notes=(note,), example=example), "none"
+        return DraftTable(table="clients", notes=(note,), example=example), "none"
     own = _remaining(reader.again(path))
     ways: tuple[ClientAddress, ...] = ("x-forwarded-for", "source") if is_loopback(reader.url) else ("x-forwarded-for",)
     for way in ways:
         left = [_remaining(reader.as_stranger(way, path)) for _ in range(2)]
         if own is not None and all(one is not None and one > own for one in left) and left[0] == left[1]:
             why = f"two clients of new addresses, told by {way}, had {left[0]} requests left each, we had {own}"
-            return Part(table="clients", keys=(Key(name="address", value=way, why=why),)), way
+            return DraftTable(table="clients", keys=(DraftKey(name="address", value=way, why=why),)), way
     note = 'A new X-Forwarded-For had no more requests left than we: all clients are one. Else "source", or:'
-    return Part(table="clients", notes=(note,), example=example), "none"
+    return DraftTable(table="clients", notes=(note,), example=example), "none"
 
 
-def load_parts(paths: Sequence[str], limit: Announced | None, clients: ClientAddress) -> tuple[Part, ...]:
+def load_parts(paths: Sequence[str], limit: Announced | None, clients: ClientAddress) -> tuple[DraftTable, ...]:
     """A scenario of the paths that answered, at a rate that the limit lets through."""
     example = ("[load.paths]", '"/" = 1')
     if not paths:
         return (
-            Part(
+            DraftTable(
                 table="load.paths", notes=("Nothing that could be loaded answered. If something can:",), example=example
             ),
         )
     why = "each answered 200 to a reader without account; weights say how often one is asked beside the others"
-    weights = Part(table="load.paths", keys=tuple(Key(name=path, value=1, why=why) for path in paths))
+    weights = DraftTable(table="load.paths", keys=tuple(DraftKey(name=path, value=1, why=why) for path in paths))
     window = limit.likely_window_s if limit is not None else None
     if limit is None or window is None or clients != "none" or limit.limit / window / 2 >= _USUAL_RATE:
         return (weights,)
     half = max(0.1, round(limit.limit / window / 2, 1))
-    slower = Key(name="rate", value=half, why="half of what the rate limit lets one client do in a second")
-    return (Part(table="load", keys=(slower,)), weights)
+    slower = DraftKey(name="rate", value=half, why="half of what the rate limit lets one client do in a second")
+    return (DraftTable(table="load", keys=(slower,)), weights)
 
 
 def answering(reader: Reader, paths: Sequence[str], most: int) -> tuple[str, ...]:
     """Those of the first paths that answer 200."""
     return tuple(path for path in tuple(dict.fromkeys(paths))[:most] if kind_of(reader.ask(path)))
+
+
+def _hit_header(reader: Reader, path: str, first: Exchange) -> str | None:
+    """The header in which the second answer says HIT; it is asked for only if the first speaks of a cache at all."""
+    again = reader.again(path) if any(first.header(name) for name in _CACHE_HEADERS) else None
+    return next((name for name in _CACHE_HEADERS if again is not None and _is_hit(again, name)), None)
 
 
 def _is_hit(answer: Exchange, header: str) -> bool:

@@ -1,19 +1,18 @@
-"""The catalogue of seeded defects: `defect.toml` files, a folder each, checked before anything starts (DESIGN 4.6)."""
+"""The catalogue of seeded defects: `defect.toml` files, a folder each, checked before anything starts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from harness.config.toml_reader import TomlFile, nearest, read_toml
 from harness.errors import ConfigError
-from harness.model import Policy, Status
-from harness.prove.gate_lies import lie_names
-from harness.prove.model import Defect, Expectation, Kind, Where
+from harness.model import Criterion, DefectKind, Policy, Status
+from harness.prove.gate_lies import LIES
+from harness.prove.model import Defect, Expectation, WrittenDefect
 from harness.prove.patch.source_copy import read_patch
 from harness.prove.wire.operators import validate
 
@@ -22,30 +21,13 @@ _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _STATUSES = tuple(status.value for status in Status)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    id: str
-    kind: Kind
-    area: str
-    title: str
-    why: str
-    expect: Expectation
-    patch: str = ""
-    operator: str = ""
-    where: Where = field(default_factory=Where)
-    args: Mapping[str, Any] = field(default_factory=dict)
-    lie: str = ""
-    accepted: str = ""
-    equivalent: str = ""
-
-
-_OWN_KEYS: Mapping[Kind, frozenset[str]] = {
+_OWN_KEYS: Mapping[DefectKind, frozenset[str]] = {
     "patch": frozenset({"patch"}),
     "wire": frozenset({"operator", "where", "args", "accepted", "equivalent"}),
     "gate": frozenset({"lie"}),
 }
 """Keys that make sense for one kind only."""
-_NEEDED: Mapping[Kind, str] = {"patch": "patch", "wire": "operator", "gate": "lie"}
+_NEEDED: Mapping[DefectKind, str] = {"patch": "patch", "wire": "operator", "gate": "lie"}
 
 
 def load_catalogue(folder: Path, policy: Policy, checks: Collection[str], source: str) -> tuple[Defect, ...]:
@@ -74,53 +56,40 @@ def choose_defects(
 ) -> tuple[Defect, ...]:
     """Narrow the catalogue. Raises ConfigError for a word that no defect has."""
     known = tuple(defects)
-    for option, words, found in (
-        ("--kind", kinds, {one.kind for one in known}),
-        ("--area", areas, {one.area for one in known}),
-        ("--only", only, {one.id for one in known}),
-    ):
-        for word in words:
-            if not any(fnmatchcase(name, word) for name in found):
-                raise ConfigError(f"{option} {word}: no such defect in the catalogue; {nearest(word, found)}")
+    _check_known("--kind", kinds, {one.kind for one in known})
+    _check_known("--area", areas, {one.area for one in known})
+    _check_known("--only", only, {one.id for one in known})
     return tuple(
         one
         for one in known
-        if (not kinds or one.kind in kinds)
-        and (not areas or one.area in areas)
-        and (not only or any(fnmatchcase(one.id, word) for word in only))
+        if one.kind in (kinds or {one.kind})
+        and one.area in (areas or {one.area})
+        and any(fnmatchcase(one.id, word) for word in only or ("*",))
     )
+
+
+def _check_known(option: str, words: Collection[str], names: Collection[str]) -> None:
+    for word in words:
+        if not any(fnmatchcase(name, word) for name in names):
+            raise ConfigError(f"{option} {word}: no such defect in the catalogue; {nearest(word, names)}")
 
 
 def _load(file: TomlFile, policy: Policy, checks: Collection[str], source: str) -> Defect:
-    written = file.read(_Written)
+    written = file.read(WrittenDefect)
     _check_words(file, written)
     _check_expectation(file, written, policy, checks)
-    defect = Defect(
-        id=written.id,
-        kind=written.kind,
-        area=written.area,
-        title=written.title,
-        why=written.why,
-        folder=file.path.parent,
-        expect=written.expect,
-        patch=written.patch,
-        operator=written.operator,
-        where=written.where,
-        args=written.args,
-        lie=written.lie,
-        accepted=written.accepted,
-        equivalent=written.equivalent,
-    )
+    keys = {one.name: getattr(written, one.name) for one in fields(written)}
+    defect = Defect(folder=file.path.parent, **keys)
     if defect.kind == "patch":
         read_patch(defect.folder / defect.patch, source)
     elif defect.kind == "wire":
         validate(defect)
-    elif defect.lie not in lie_names():
-        raise file.error(f"unknown lie {defect.lie!r}; {nearest(defect.lie, lie_names())}", ("lie",))
+    elif defect.lie not in LIES:
+        raise file.error(f"unknown lie {defect.lie!r}; {nearest(defect.lie, LIES)}", ("lie",))
     return defect
 
 
-def _check_words(file: TomlFile, written: _Written) -> None:
+def _check_words(file: TomlFile, written: WrittenDefect) -> None:
     if not _ID.fullmatch(written.id):
         raise file.error(f"{written.id!r} is no id; small letters, digits, '.' and '-' make one", ("id",))
     for key in ("area", "title", "why"):
@@ -134,7 +103,7 @@ def _check_words(file: TomlFile, written: _Written) -> None:
                 raise file.error(f"belongs to defects of kind {kind!r}, not {written.kind!r}", (key,))
 
 
-def _check_expectation(file: TomlFile, written: _Written, policy: Policy, checks: Collection[str]) -> None:
+def _check_expectation(file: TomlFile, written: WrittenDefect, policy: Policy, checks: Collection[str]) -> None:
     expect = written.expect
     if expect.status not in _STATUSES:
         raise file.error(f"unknown status {expect.status!r}; {nearest(expect.status, _STATUSES)}", ("expect", "status"))
@@ -147,13 +116,16 @@ def _check_expectation(file: TomlFile, written: _Written, policy: Policy, checks
     if expect.criterion not in known:
         what = f"unknown criterion {expect.criterion!r} of policy {policy.name}; {nearest(expect.criterion, known)}"
         raise file.error(what, ("expect", "criterion"))
-    if not expect.check:
-        return
-    if not any(fnmatchcase(expect.check, one) for one in checks):
-        raise file.error(f"no suite writes {expect.check!r}; {nearest(expect.check, checks)}", ("expect", "check"))
-    selected = known[expect.criterion].select.checks
-    if not any(fnmatchcase(expect.check, one) for one in selected):
-        what = f"criterion {expect.criterion} does not look at {expect.check!r}, only at {', '.join(selected)}"
+    if expect.check:
+        _check_check(file, expect.check, known[expect.criterion], checks)
+
+
+def _check_check(file: TomlFile, check: str, criterion: Criterion, checks: Collection[str]) -> None:
+    if not any(fnmatchcase(check, one) for one in checks):
+        raise file.error(f"no suite writes {check!r}; {nearest(check, checks)}", ("expect", "check"))
+    selected = criterion.select.checks
+    if not any(fnmatchcase(check, one) for one in selected):
+        what = f"criterion {criterion.id} does not look at {check!r}, only at {', '.join(selected)}"
         raise file.error(what, ("expect", "check"))
 
 

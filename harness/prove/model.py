@@ -1,30 +1,21 @@
-"""The words of `harness prove`: defects, what they expect, and what became of them (DESIGN 4.2, 4.6)."""
+"""The words of `harness prove`: a proof's plan, its defects, what they expect, and what became of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-Kind = Literal["patch", "wire", "gate"]
-KINDS: tuple[Kind, ...] = ("patch", "wire", "gate")
+import msgspec
+
+from harness.errors import HarnessError
+from harness.model import DefectKind, FacetState, MutantStatus, Policy, Target
+from harness.stats import clopper_pearson_lower
 
 
-class Fate(StrEnum):
-    """What became of a defect."""
-
-    KILLED = "killed"
-    SURVIVED = "survived"
-    MISATTRIBUTED = "misattributed"
-    """Not GO, but for another reason: not detected."""
-    NOT_EXERCISED = "not_exercised"
-    """No request of the suites passed the changed place."""
-    NOT_APPLIED = "not_applied"
-    """Nothing was changed."""
-    INCONCLUSIVE = "inconclusive"
-    """A time-out, a crash, a stack that failed: never a kill."""
+class NoVerdictError(HarnessError):
+    """A trial ended without a verdict, or not in time: nothing is known of the defect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +44,15 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Defect:
-    """One seeded mistake of the catalogue."""
+class WrittenDefect:
+    """A `defect.toml`."""
 
     id: str
-    kind: Kind
+    kind: DefectKind
     area: str
     title: str
     why: str
     """What a team did wrong, and why it is easy to do."""
-    folder: Path
     expect: Expectation
     patch: str = ""
     """`patch`: name of the unified diff in the folder."""
@@ -77,14 +67,22 @@ class Defect:
     equivalent: str = ""
     """Why it changes nothing that a client could care about."""
 
-    def came_to(self, fate: Fate, *, reason: str = "", seconds: float = 0.0) -> Result:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defect(WrittenDefect):
+    """One seeded mistake of the catalogue."""
+
+    folder: Path
+    """Where its files lie."""
+
+    def came_to(self, status: MutantStatus, *, reason: str = "", seconds: float = 0.0) -> Result:
         """What became of it."""
         gate_end = f"exit {self.expect.exit}" if self.expect.exit is not None else ""
         return Result(
             id=self.id,
             kind=self.kind,
             area=self.area,
-            fate=fate,
+            status=status,
             expected=self.expect.criterion or gate_end,
             reason=reason,
             accepted=self.accepted,
@@ -93,14 +91,13 @@ class Defect:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What became of one defect."""
+class Result(msgspec.Struct, frozen=True, kw_only=True, rename={"status": "fate"}):
+    """What became of one defect; a line of `results.jsonl`, where the status is called `fate`."""
 
     id: str
-    kind: Kind
+    kind: DefectKind
     area: str
-    fate: Fate
+    status: MutantStatus
     expected: str
     """The expected criterion; for `gate` without one, the expected exit."""
     failed: tuple[str, ...] = ()
@@ -123,4 +120,76 @@ class Result:
     @property
     def detected(self) -> bool:
         """Noticed, and for the right reason."""
-        return self.fate is Fate.KILLED
+        return self.status is MutantStatus.KILLED
+
+
+OnResult = Callable[[Result], None]
+"""Called with each result as it comes in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthyRuns:
+    """Runs of the healthy service, and what they raised for nothing."""
+
+    runs: int
+    alarms: tuple[str, ...] = ()
+    """One line for each run that was not GO."""
+    broken: tuple[str, ...] = ()
+    """One line for each that came to no verdict."""
+
+    @property
+    def upper95(self) -> float | None:
+        """One-sided 95 % upper bound of the false-alarm rate (Clopper-Pearson); None if there was no run."""
+        return 1 - clopper_pearson_lower(self.runs - len(self.alarms), self.runs) if self.runs else None
+
+    def joined(self, other: HealthyRuns) -> HealthyRuns:
+        """Both together."""
+        return HealthyRuns(
+            runs=self.runs + other.runs, alarms=(*self.alarms, *other.alarms), broken=(*self.broken, *other.broken)
+        )
+
+
+NO_RUNS = HealthyRuns(runs=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacetCoverage:
+    """One facet of one operation, and what became of the mutants of it."""
+
+    operation: str
+    facet: str
+    state: FacetState
+    killed: tuple[str, ...] = ()
+    survived: tuple[str, ...] = ()
+    """Ids of mutants; a guarded facet may have some of these too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofPlan:
+    """All that a proof needs to know, checked before anything starts."""
+
+    target: Target
+    overrides: Mapping[str, str]
+    policy: Policy
+    suites: tuple[str, ...]
+    narrowed: str
+    """The words that left suites out."""
+    defects: tuple[Defect, ...]
+    catalogue: Path
+    control: Path | None
+    """A patch that changes nothing that runs, such as a comment."""
+    healthy: int
+    jobs: int
+    full: bool
+    resume: bool
+    out: Path
+    url: str = ""
+    """A service that somebody else runs: wire mutants alone."""
+    active: bool = False
+    wire: bool = False
+    """Whether the wire is tried at all."""
+    draw: int = 0
+    """Wire mutants drawn at random."""
+    seed: int = 0
+    asked: str = ""
+    """The words of the command line that narrowed it; "" for the whole catalogue."""

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -17,9 +18,8 @@ from harness.errors import ConfigError, UsageError
 from harness.jobs.gate_plan import known_checks, suites_of
 from harness.machine.bundle import root
 from harness.model import Policy, Target
-from harness.prove.book import ProofPlan
 from harness.prove.catalogue import choose_defects, load_catalogue
-from harness.prove.model import Defect
+from harness.prove.model import Defect, ProofPlan
 from harness.prove.patch.source_copy import Source, check_patch, read_patch, source_of
 from harness.runner.discovery import Suite, choose, find_suites
 
@@ -31,7 +31,7 @@ DRAWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class ProofRequest:
     """What was asked for on the command line, of which defects, and how."""
 
     policy: str
@@ -51,9 +51,14 @@ class Wishes:
     sample: int | None = None
     active: bool = False
 
+    @property
+    def is_partial(self) -> bool:
+        """Does it ask for a part of the catalogue, for which some suites may be enough?"""
+        return bool(self.only or self.areas) or self.sample is not None
+
 
 def make_proof_plan(
-    target: Target, wishes: Wishes, *, overrides: Mapping[str, str], url: str = "", out: Path
+    target: Target, request: ProofRequest, *, overrides: Mapping[str, str], url: str = "", out: Path
 ) -> ProofPlan:
     """Read catalogue and policy, choose defects and suites, and see that every patch still applies.
 
@@ -62,36 +67,51 @@ def make_proof_plan(
     """
     suites = suites_of(target)
     checks = known_checks(suites)
-    rules = load_policy(wishes.policy, root())
-    check_selects(rules, checks, target=target.name)
+    policy = load_policy(request.policy, root())
+    check_selects(policy, checks, target=target.name)
     source = None if url else source_of(target)
-    seed = secrets.randbelow(10**6) if wishes.seed is None else wishes.seed
-    defects = _sampled(_chosen(wishes, rules, checks, source, url), wishes.sample, seed)
-    few = wishes.only or wishes.areas or wishes.sample is not None
-    chosen = choose(suites, _suites_for(defects, rules, checks, suites) if few else (), wishes.without)
-    left_out = sorted({suite.name for suite in suites} - {suite.name for suite in chosen})
-    wire = any(one.kind == "wire" for one in defects) or bool(wishes.draw) or bool(url)
+    seed = secrets.randbelow(10**6) if request.seed is None else request.seed
+    defects = _sampled(_chosen(request, policy, checks, source, url), request.sample, seed)
+    chosen = choose(suites, _suites_for(defects, policy, checks, suites) if request.is_partial else (), request.without)
+    wire = any(one.kind == "wire" for one in defects) or bool(request.draw) or bool(url)
     return ProofPlan(
         target=target,
         overrides=overrides,
-        policy=rules,
+        policy=policy,
         suites=tuple(suite.name for suite in chosen),
-        narrowed=f"--without {','.join(left_out)}" if left_out else "",
+        narrowed=_left_out(suites, chosen),
         defects=defects,
-        catalogue=wishes.catalogue or root() / CATALOGUE,
-        control=_control(wishes.catalogue, source),
-        healthy=int(any(one.kind == "patch" for one in defects)) if wishes.healthy is None else wishes.healthy,
-        jobs=wishes.jobs or os.cpu_count() or 1,
-        full=wishes.full,
-        resume=wishes.resume,
+        catalogue=request.catalogue or root() / CATALOGUE,
+        control=_control(request.catalogue, source),
+        healthy=_healthy_runs(request, defects),
+        jobs=request.jobs or os.cpu_count() or 1,
+        full=request.full,
+        resume=request.resume,
         out=out,
         url=url,
-        active=wishes.active,
+        active=request.active,
         wire=wire,
-        draw=(DRAWN if wire and not few else 0) if wishes.draw is None else wishes.draw,
+        draw=_mutants_to_draw(request) if wire else 0,
         seed=seed,
-        asked=_narrowing(wishes),
+        asked=_narrowing(request),
     )
+
+
+def _left_out(suites: Sequence[Suite], chosen: Sequence[Suite]) -> str:
+    names = sorted({suite.name for suite in suites} - {suite.name for suite in chosen})
+    return f"--without {','.join(names)}" if names else ""
+
+
+def _healthy_runs(request: ProofRequest, defects: Sequence[Defect]) -> int:
+    if request.healthy is not None:
+        return request.healthy
+    return int(any(one.kind == "patch" for one in defects))
+
+
+def _mutants_to_draw(request: ProofRequest) -> int:
+    if request.draw is not None:
+        return request.draw
+    return 0 if request.is_partial else DRAWN
 
 
 def _control(catalogue: Path | None, source: Source | None) -> Path | None:
@@ -104,13 +124,13 @@ def _control(catalogue: Path | None, source: Source | None) -> Path | None:
     return patch
 
 
-def _narrowing(wishes: Wishes) -> str:
+def _narrowing(request: ProofRequest) -> str:
     """What of the command line leaves defects or suites out."""
-    words = [f"--kind {kind}" for kind in dict.fromkeys(wishes.kinds)]
-    for option, names in (("--area", wishes.areas), ("--only", wishes.only), ("--without", wishes.without)):
+    words = [f"--kind {kind}" for kind in dict.fromkeys(request.kinds)]
+    for option, names in (("--area", request.areas), ("--only", request.only), ("--without", request.without)):
         words += [f"{option} {shlex.quote(','.join(names))}"] if names else []
-    words += [f"--sample {wishes.sample}"] if wishes.sample is not None else []
-    words += [f"--changed {shlex.quote(wishes.changed)}"] if wishes.changed is not None else []
+    words += [f"--sample {request.sample}"] if request.sample is not None else []
+    words += [f"--changed {shlex.quote(request.changed)}"] if request.changed is not None else []
     return " ".join(words)
 
 
@@ -128,29 +148,28 @@ def _sampled(defects: tuple[Defect, ...], n: int | None, seed: int) -> tuple[Def
 
 
 def _chosen(
-    wishes: Wishes, policy: Policy, checks: Mapping[str, frozenset[str]], source: Source | None, url: str
+    request: ProofRequest, policy: Policy, checks: Mapping[str, frozenset[str]], source: Source | None, url: str
 ) -> tuple[Defect, ...]:
-    folder = source.folder.as_posix() if source else SOURCES
-    kinds = wishes.kinds
-    if url:
-        if set(kinds) - {"wire"}:
-            raise UsageError(f"--url {url}: only --kind wire needs no source; leave the other kinds out")
-        kinds = ("wire",)
-    if wishes.catalogue is None:
+    kinds = _wire_alone(request.kinds, url) if url else request.kinds
+    if request.catalogue is None:
         known = _our_own(policy, checks, patches=source is not None and source.top == root())
     else:
-        known = load_catalogue(wishes.catalogue, policy, checks, folder)
-    defects = choose_defects(known, kinds=kinds, areas=wishes.areas, only=wishes.only)
-    if wishes.changed is not None:
-        if source is None:
-            raise UsageError(f"--changed {wishes.changed}: a service at a --url has no sources here; leave it out")
-        defects = _touching(defects, _changed_files(source.top, wishes.changed), source)
+        known = load_catalogue(request.catalogue, policy, checks, source.folder.as_posix() if source else SOURCES)
+    defects = choose_defects(known, kinds=kinds, areas=request.areas, only=request.only)
+    if request.changed is not None:
+        defects = _touching(defects, request.changed, source)
     if not defects and not url:
         raise UsageError("no defect is left to try: there is nothing to prove; ask for more of the catalogue")
-    for defect in defects:
-        if defect.kind == "patch" and source is not None:
+    if source is not None:
+        for defect in (one for one in defects if one.kind == "patch"):
             check_patch(defect.folder / defect.patch, source.top)
     return defects
+
+
+def _wire_alone(kinds: Collection[str], url: str) -> tuple[str, ...]:
+    if set(kinds) - {"wire"}:
+        raise UsageError(f"--url {url}: only --kind wire needs no source; leave the other kinds out")
+    return ("wire",)
 
 
 def _our_own(policy: Policy, checks: Collection[str], *, patches: bool) -> tuple[Defect, ...]:
@@ -179,20 +198,25 @@ def _suites_for(
 ) -> tuple[str, ...]:
     """Suites that write what the expected criteria look at: for a few defects, the others need not run."""
     wanted = {one.expect.criterion for one in defects}
-    patterns = [check for one in policy.criteria if one.id in wanted for check in one.select.checks]
-    names = {
-        name
-        for check, writers in checks.items()
-        for name in writers
-        if any(fnmatchcase(check, pattern) or fnmatchcase(pattern, check) for pattern in patterns)
+    patterns = {check for one in policy.criteria if one.id in wanted for check in one.select.checks}
+    writers = {
+        name for check, pattern in product(checks, patterns) if _overlap(check, pattern) for name in checks[check]
     }
-    found = tuple(suite.name for suite in suites if suite.name in names)
+    names = tuple(suite.name for suite in suites)
     # choose() takes an empty list for all of them
-    return found or tuple(suite.name for suite in suites)[:1]
+    return tuple(name for name in names if name in writers) or names[:1]
 
 
-def _touching(defects: Sequence[Defect], changed: frozenset[Path], source: Source) -> tuple[Defect, ...]:
+def _overlap(check: str, pattern: str) -> bool:
+    """Either may be a glob: a suite writes some checks with a computed part."""
+    return fnmatchcase(check, pattern) or fnmatchcase(pattern, check)
+
+
+def _touching(defects: Sequence[Defect], ref: str, source: Source | None) -> tuple[Defect, ...]:
     """Defects in files that changed: a patch by what it touches, any by what lies in its own folder."""
+    if source is None:
+        raise UsageError(f"--changed {ref}: a service at a --url has no sources here; leave it out")
+    changed = _changed_files(source.top, ref)
     return tuple(
         one
         for one in defects

@@ -1,4 +1,4 @@
-"""A proof's folder: results as they come in, so that an interrupted proof can go on (`--resume`)."""
+"""A proof's folder and its results as they come in, so that an interrupted proof can go on (`--resume`)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import UsageError
-from harness.prove.model import Defect, Result
+from harness.model import DefectKind
+from harness.prove.model import Defect, OnResult, ProofPlan, Result
 from harness.run.documents import replace_file
 from harness.run.folder import new_name, switch_latest
+from harness.stack.build import fingerprint
 
 RESULTS, PROOF, PAGE = "results.jsonl", "proof.json", "index.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
+class _Line:
     digest: str
     result: Result
 
@@ -33,12 +35,12 @@ class ProofFolder:
 
     @property
     def runs(self) -> Path:
-        """Where the gates over each defect leave their evidence."""
+        """Where the trials of each defect leave their evidence."""
         return self.path / "runs"
 
-    def keep(self, result: Result, digest: str) -> None:
+    def append(self, result: Result, digest: str) -> None:
         """Add one result, in one write; half a line, left by a proof that was killed, is cut off."""
-        line = msgspec.json.encode(_Kept(digest=digest, result=result)) + b"\n"
+        line = msgspec.json.encode(_Line(digest=digest, result=result)) + b"\n"
         with (self.path / RESULTS).open("a+b") as file:
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
@@ -46,27 +48,56 @@ class ProofFolder:
             file.flush()
             os.fsync(file.fileno())
 
-    def kept(self, digests: Mapping[str, str]) -> dict[str, Result]:
+    def read(self, digests: Mapping[str, str]) -> dict[str, Result]:
         """Results of defects that are still what they were, by id; a torn last line is not one."""
         found: dict[str, Result] = {}
         lines = (self.path / RESULTS).read_bytes().splitlines() if (self.path / RESULTS).is_file() else []
-        for number, line in enumerate(lines, start=1):
+        for number, text in enumerate(lines, start=1):
             try:
-                kept = msgspec.json.decode(line, type=_Kept)
+                line = msgspec.json.decode(text, type=_Line)
             except msgspec.MsgspecError:
                 if number == len(lines):
                     break
                 raise UsageError(
                     f"{self.path / RESULTS}:{number}: is no result; start again without --resume"
                 ) from None
-            if digests.get(kept.result.id) == kept.digest:
-                found[kept.result.id] = kept.result
+            if digests.get(line.result.id) == line.digest:
+                found[line.result.id] = line.result
         return found
 
     def write(self, name: str, data: bytes) -> Path:
         """Write one file of the proof as a whole."""
         replace_file(self.path / name, data)
         return self.path / name
+
+
+class ProofResults:
+    """Which defects are left to try, and what became of the others; a resumed proof tries none of them again."""
+
+    def __init__(self, plan: ProofPlan, folder: ProofFolder, on_result: OnResult) -> None:
+        self.folder = folder
+        self._plan = plan
+        self._on_result = on_result
+        tried_on = plan.url or fingerprint(plan.target)
+        self._digests = {one.id: digest_of(one, tried_on) for one in plan.defects}
+        self._results = folder.read(self._digests) if plan.resume else {}
+        for result in self._results.values():
+            on_result(result)
+
+    def pending(self, kind: DefectKind) -> tuple[Defect, ...]:
+        """Defects of that kind without a result."""
+        return tuple(one for one in self._plan.defects if one.kind == kind and one.id not in self._results)
+
+    def add(self, result: Result) -> None:
+        """Write a result down and tell of it."""
+        self.folder.append(result, self._digests[result.id])
+        self._results[result.id] = result
+        self._on_result(result)
+
+    def in_order(self, kind: DefectKind | None = None) -> tuple[Result, ...]:
+        """All results, in the catalogue's order; with a `kind`, those of it."""
+        found = (self._results[one.id] for one in self._plan.defects if one.id in self._results)
+        return tuple(one for one in found if kind in (None, one.kind))
 
 
 def new_folder(out: Path) -> ProofFolder:
@@ -86,9 +117,9 @@ def latest_folder(out: Path) -> ProofFolder:
     return ProofFolder(path.resolve())
 
 
-def digest_of(defect: Defect, ground: str) -> str:
-    """What a result holds for: the defect's files, and `ground`, a digest of what it was tried on."""
-    digest = hashlib.sha256(ground.encode())
+def digest_of(defect: Defect, tried_on: str) -> str:
+    """What a result holds for: the defect's files, and what it was tried on, a digest of sources or a URL."""
+    digest = hashlib.sha256(tried_on.encode())
     digest.update(msgspec.json.encode((defect.id, defect.operator, defect.where, defect.args)))
     for file in sorted(defect.folder.rglob("*")) if defect.folder != Path() else ():
         if file.is_file():

@@ -1,10 +1,9 @@
-"""The proof, told on one page: healthy runs, patches and lies side by side, then the wire; results as they come in."""
+"""Runs a proof: healthy runs, patches and lies side by side, then the wire; results as they come in."""
 
 from __future__ import annotations
 
-import functools
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,19 +11,17 @@ from typing import Any
 
 from harness.errors import StartupError
 from harness.model import Listener, Progress, Status
-from harness.prove.book import Book, ProofPlan, Told
-from harness.prove.controls import Controls, Health, alarms_of, health_of
+from harness.prove.controls import ControlRuns, count_healthy, find_alarms
 from harness.prove.gate_lies import run_lie
-from harness.prove.model import Defect, Result
-from harness.prove.patch.runner import AttemptError, Ground
+from harness.prove.model import NO_RUNS, HealthyRuns, NoVerdictError, OnResult, ProofPlan, Result
+from harness.prove.patch.runner import TrialConfig, run_trial, try_patch
 from harness.prove.patch.source_copy import source_of
-from harness.prove.patch.trial import try_patch
 from harness.prove.proof import Proof
 from harness.prove.report.provenance import begin
-from harness.prove.report.write import leave_proof
-from harness.prove.results import ProofFolder, latest_folder, new_folder
-from harness.prove.selection import Ruled
-from harness.prove.wire.campaign import Wire, prove_wire
+from harness.prove.report.write import write_proof
+from harness.prove.results import ProofFolder, ProofResults, latest_folder, new_folder
+from harness.prove.selection import JudgedRun
+from harness.prove.wire.campaign import WireResults, prove_wire
 from harness.runner.artifacts import full_disk_named
 from harness.runner.pytest_process import usual_workers
 from harness.stack.supervisor.scratch import guarded_folder
@@ -32,61 +29,58 @@ from harness.stack.supervisor.scratch import guarded_folder
 _GATE_SECONDS = 900.0
 
 
-def run_proof(plan: ProofPlan, listen: Listener, told: Told) -> tuple[ProofFolder, Proof]:
+def run_proof(plan: ProofPlan, listen: Listener, on_result: OnResult) -> tuple[ProofFolder, Proof]:
     """Try every defect of the plan.
 
     Raises StartupError for a service that cannot start without any defect, UnreachableError for a URL where none is,
     ConfigError for a patch that does not apply, HarnessError where the disk is full.
     """
     folder = latest_folder(plan.out) if plan.resume else new_folder(plan.out)
-    book, begun = Book(plan, folder, told), begin(plan)
+    results, begun = ProofResults(plan, folder, on_result), begin(plan)
     with full_disk_named(plan.out), guarded_folder() as (scratch, environment):
-        health = _without_wire(plan, book, scratch, environment, listen)
-        wire = prove_wire(plan, book, scratch / "wire", listen) if plan.wire else Wire()
+        healthy = _without_wire(plan, results, scratch, environment, listen)
+        wire = prove_wire(plan, results, scratch / "wire", listen) if plan.wire else WireResults()
         proof = Proof(
-            health=health.joined(wire.health),
-            results=book.in_order(),
-            guarded=wire.rows,
+            healthy=healthy.joined(wire.healthy),
+            results=results.in_order(),
+            guarded=wire.coverage,
             draw=wire.draw,
             foreign=bool(plan.url),
         )
-        leave_proof(plan, folder, proof, begun)
+        write_proof(plan, folder, proof, begun)
     return folder, proof
 
 
 def _without_wire(
-    plan: ProofPlan, book: Book, scratch: Path, environment: Mapping[str, str], listen: Listener
-) -> Health:
+    plan: ProofPlan, results: ProofResults, scratch: Path, environment: Mapping[str, str], listen: Listener
+) -> HealthyRuns:
     """Lies and patches, as many at once as there are jobs."""
     with ThreadPoolExecutor(plan.jobs) as pool, _stopped_together(pool) as stop:
-        trials = {pool.submit(run_lie, one, scratch / "lies" / one.id): one for one in book.left("gate")}
-        patches = book.left("patch")
+        trials = {pool.submit(run_lie, one, scratch / "lies" / one.id) for one in results.pending("gate")}
+        patches = results.pending("patch")
         if not patches and (plan.wire or not plan.healthy):
             # the wire has healthy runs of its own
-            _hear(book, trials, listen)
-            return health_of(())
-        ground = _ground(plan, book.folder, scratch, environment, stop)
-        partial = bool(plan.narrowed)
-        begun = pool.submit(_first_healthy, ground, listen, partial=partial)
-        _hear(book, trials, listen, until=begun)
-        first, controls = begun.result(), Controls(lambda one: ground.attempt(one.control, None, one))
-        again = functools.partial(_healthy, ground, plan.control, listen, partial=partial)
-        runs: list[Future[Ruled]] = []
-        for place, one in enumerate(patches):
+            _collect(results, trials, listen)
+            return NO_RUNS
+        config = _config(plan, results.folder, scratch, environment, stop)
+        first_run = pool.submit(_first_healthy, config, listen)
+        _collect(results, trials, listen, until=first_run)
+        first, controls = first_run.result(), ControlRuns(lambda one: run_trial(config, one.control, None, one))
+        healthy: list[Future[JudgedRun]] = []
+        for place, patch in enumerate([*patches, None], start=1):
             # healthy runs in between: what they raise for nothing, the patches may have been blamed for
-            while len(runs) < (plan.healthy - 1) * (place + 1) // (len(patches) + 1):
-                runs.append(pool.submit(again, len(runs) + 2))
-            trials[pool.submit(try_patch, one, ground, controls, first, full=plan.full)] = one
-        while len(runs) < plan.healthy - 1:
-            runs.append(pool.submit(again, len(runs) + 2))
-        _hear(book, trials, listen)
-        return _count([alarms_of(first, partial=partial)], runs, partial=partial)
+            while len(healthy) < (plan.healthy - 1) * place // (len(patches) + 1):
+                healthy.append(pool.submit(_another_healthy, config, plan.control, listen, len(healthy) + 2))
+            if patch is not None:
+                trials.add(pool.submit(try_patch, patch, config, controls, first, full=plan.full))
+        _collect(results, trials, listen)
+        return _count([_alarms(first, config)], healthy, config)
 
 
-def _ground(
+def _config(
     plan: ProofPlan, folder: ProofFolder, scratch: Path, environment: Mapping[str, str], stop: threading.Event
-) -> Ground:
-    return Ground(
+) -> TrialConfig:
+    return TrialConfig(
         target=plan.target,
         overrides=plan.overrides,
         source=source_of(plan.target),
@@ -102,57 +96,60 @@ def _ground(
     )
 
 
-def _first_healthy(ground: Ground, listen: Listener, *, partial: bool) -> Ruled:
+def _first_healthy(config: TrialConfig, listen: Listener) -> JudgedRun:
     """The first healthy run: from it is known which tests look at which criterion."""
-    # told as a part of the start: whether the service can be proven at all is not known yet
+    # shown as a part of the start: whether the service can be proven at all is not known yet
     listen(Progress(phase="stack", text="the healthy service, all its suites"))
-    seen = ground.attempt("healthy-1", None, None)
-    if seen.status("startup") is Status.FAIL:
-        reason = next(one.reason for one in seen.verdict.criteria if one.id == "startup")
-        raise StartupError(f"the service does not start without any defect: {reason}; mend that first")
-    _tell(1, seen, listen, partial=partial)
-    return seen
+    run = run_trial(config, "healthy-1", None, None)
+    startup = run.ruling("startup")
+    if startup is not None and startup.status is Status.FAIL:
+        raise StartupError(f"the service does not start without any defect: {startup.reason}; mend that first")
+    _show_healthy(1, _alarms(run, config), listen)
+    return run
 
 
-def _healthy(ground: Ground, control: Path | None, listen: Listener, number: int, *, partial: bool) -> Ruled:
+def _another_healthy(config: TrialConfig, control: Path | None, listen: Listener, number: int) -> JudgedRun:
     """Another healthy run; every second one with a patch that changes nothing that runs."""
-    seen = ground.attempt(f"healthy-{number}", control if number % 2 == 0 else None, None)
-    _tell(number, seen, listen, partial=partial)
-    return seen
+    run = run_trial(config, f"healthy-{number}", control if number % 2 == 0 else None, None)
+    _show_healthy(number, _alarms(run, config), listen)
+    return run
 
 
-def _tell(number: int, seen: Ruled, listen: Listener, *, partial: bool) -> None:
-    against = alarms_of(seen, partial=partial)
-    listen(Progress(phase=f"healthy {number}", text=against[0] if against else "ended, and nothing speaks against it"))
+def _alarms(run: JudgedRun, config: TrialConfig) -> tuple[str, ...]:
+    return find_alarms(run, partial=bool(config.narrowed))
 
 
-def _count(found: list[tuple[str, ...]], runs: Iterable[Future[Ruled]], *, partial: bool) -> Health:
+def _show_healthy(number: int, alarms: Sequence[str], listen: Listener) -> None:
+    listen(Progress(phase=f"healthy {number}", text=alarms[0] if alarms else "ended, and nothing speaks against it"))
+
+
+def _count(alarms: list[tuple[str, ...]], runs: Iterable[Future[JudgedRun]], config: TrialConfig) -> HealthyRuns:
     broken: list[str] = []
     for run in runs:
         try:
-            found.append(alarms_of(run.result(), partial=partial))
-        except AttemptError as error:
+            alarms.append(_alarms(run.result(), config))
+        except NoVerdictError as error:
             broken.append(error.message)
-    return health_of(found, broken)
+    return count_healthy(alarms, broken)
 
 
-def _hear(
-    book: Book, trials: dict[Future[Result], Defect], listen: Listener, until: Future[Ruled] | None = None
+def _collect(
+    results: ProofResults, trials: set[Future[Result]], listen: Listener, until: Future[JudgedRun] | None = None
 ) -> None:
-    """Hear results as they come in: all, or until something else has ended. What the user must mend is raised."""
+    """Add results as they come in: all, or until something else has ended. What the user must mend is raised."""
     total = len(trials)
     while trials and (until is None or not until.done()):
         listen(Progress(phase="defects", text="running", done=total - len(trials), total=total))
         watched: list[Future[Any]] = [*trials, *([until] if until is not None else [])]
         ended, _ = wait(watched, return_when=FIRST_COMPLETED)
-        for future in [one for one in trials if one in ended]:
-            del trials[future]
-            book.hear(future.result())
+        for future in trials & ended:
+            trials.remove(future)
+            results.add(future.result())
 
 
 @contextmanager
 def _stopped_together(pool: ThreadPoolExecutor) -> Iterator[threading.Event]:
-    """Whatever ends this block early ends every attempt of it, and begins no other."""
+    """Whatever ends this block early ends every trial of it, and begins no other."""
     stop = threading.Event()
     try:
         yield stop

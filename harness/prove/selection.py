@@ -1,14 +1,17 @@
-"""Which tests can notice a defect, and what of a run says that one did. Pure."""
+"""Which tests can notice a defect, and what of a judged run says that one did."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
-from harness.judge.select import select, settle
-from harness.model import Criterion, Evidence, Outcome, Policy, Status, Verdict
-from harness.prove.model import Expectation, Fate
+from harness.judge import judge
+from harness.judge.select import final_attempts, select
+from harness.model import Criterion, Evidence, MutantStatus, Outcome, Policy, Ruling, Status, Verdict
+from harness.prove.model import Expectation
+from harness.run import load_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,26 +37,60 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruled:
-    """What one gate over one copy of the service came to."""
+class JudgedRun:
+    """What one trial came to."""
 
     verdict: Verdict
     evidence: tuple[Evidence, ...]
 
+    def ruling(self, criterion: str) -> Ruling | None:
+        """The ruling of that criterion; None if the policy does not have it for this target."""
+        return next((one for one in self.verdict.criteria if one.id == criterion), None)
+
     def status(self, criterion: str) -> Status | None:
         """How that criterion was ruled; None if the policy does not have it for this target."""
-        return next((one.status for one in self.verdict.criteria if one.id == criterion), None)
+        ruling = self.ruling(criterion)
+        return ruling.status if ruling is not None else None
 
     @property
     def failed(self) -> tuple[str, ...]:
         """Criteria that failed."""
-        return tuple(one.id for one in self.verdict.criteria if one.status is Status.FAIL)
+        return tuple(one.id for one in self.failed_rulings)
+
+    @property
+    def failed_rulings(self) -> tuple[Ruling, ...]:
+        """Rulings that failed."""
+        return tuple(one for one in self.verdict.criteria if one.status is Status.FAIL)
+
+    @property
+    def failures(self) -> tuple[Evidence, ...]:
+        """Lines of checks that failed."""
+        return final_lines(self.evidence, Outcome.FAIL)
 
     @property
     def checks(self) -> tuple[str, ...]:
         """Checks that failed."""
-        found = settle(self.evidence).observed
-        return tuple(sorted({one.line.check for one in found if one.outcome is Outcome.FAIL}))
+        return tuple(sorted({line.check for line in self.failures}))
+
+    @property
+    def error(self) -> str:
+        """The first error of the harness or the stack in this run; "" if there was none."""
+        line = next(iter(final_lines(self.evidence, Outcome.ERROR)), None)
+        if line is None:
+            return ""
+        said = line.reason or line.message or "an error"
+        return f"{line.check}: {' '.join(said.split())[:200]}"
+
+
+def judge_run(run: Path, policy: Policy) -> JudgedRun:
+    """Judge the run in that folder by the policy. Raises BrokenRunError as `load_record` does."""
+    record = load_record(run)
+    return JudgedRun(verdict=judge(policy, (), record), evidence=record.evidence)
+
+
+def final_lines(evidence: Iterable[Evidence], outcome: Outcome) -> tuple[Evidence, ...]:
+    """The lines that stand once attempts are repeated, and that ended so."""
+    return tuple(one.line for one in final_attempts(evidence).outcomes if one.outcome is outcome)
 
 
 def select_tests(criterion: Criterion, check: str, healthy: Iterable[Evidence]) -> Selection | None:
@@ -62,23 +99,24 @@ def select_tests(criterion: Criterion, check: str, healthy: Iterable[Evidence]) 
     With `check`, only those that prove it. Where the gate or preflight writes the evidence, no test is needed. None if
     the healthy run has no such evidence: then nothing can be selected.
     """
-    chosen = [one.line for one in select(criterion, settle(healthy).observed)]
-    if check:
-        chosen = [line for line in chosen if fnmatchcase(line.check, check)]
-    if not chosen:
+    selected = (one.line for one in select(criterion, final_attempts(healthy).outcomes))
+    lines = [line for line in selected if fnmatchcase(line.check, check or "*")]
+    if not lines:
         return None
-    tests = sorted({line.test for line in chosen if line.test})
+    tests = {line.test: line.suite for line in lines if line.test}
     return Selection(
         criterion=criterion.id,
         check=check,
-        suites=tuple(sorted({line.suite for line in chosen if line.test})),
-        tests=tuple(tests),
+        suites=tuple(sorted(set(tests.values()))),
+        tests=tuple(sorted(tests)),
         preflight=not tests,
         until=(check,) if check else criterion.select.checks,
     )
 
 
-def settle_fate(expect: Expectation, seen: Ruled, control: Status | None, *, narrowed: bool) -> tuple[Fate, str]:
+def decide_status(
+    expect: Expectation, run: JudgedRun, control: Status | None, *, narrowed: bool
+) -> tuple[MutantStatus, str]:
     """What became of a defect that is expected to fail a criterion, and why that is said.
 
     `control` is how the healthy service fared in the same selection of tests. What could not be measured is never a
@@ -87,36 +125,23 @@ def settle_fate(expect: Expectation, seen: Ruled, control: Status | None, *, nar
     """
     left_out = narrowed and control in (None, Status.NOT_RUN)
     if control is not Status.PASS and not left_out:
-        return Fate.INCONCLUSIVE, f"{expect.criterion} is {control} on the healthy service: it can say nothing"
-    status = seen.status(expect.criterion)
-    if status is Status.FAIL:
-        if expect.check and not any(fnmatchcase(check, expect.check) for check in seen.checks):
-            return Fate.MISATTRIBUTED, f"{expect.criterion} failed, but not by {expect.check}"
-        return Fate.KILLED, _reason(seen, expect.criterion)
-    others = [name for name in seen.failed if _required(seen, name)]
-    if others:
-        return Fate.MISATTRIBUTED, f"not {expect.criterion}, but {others[0]}: {_reason(seen, others[0])}"
-    unclear = _unclear(seen)
-    if unclear:
-        return Fate.INCONCLUSIVE, unclear
-    return Fate.SURVIVED, f"{expect.criterion} is {status}; nothing failed"
+        return MutantStatus.INCONCLUSIVE, f"{expect.criterion} is {control} on the healthy service: it can say nothing"
+    expected = next((one for one in run.failed_rulings if one.id == expect.criterion), None)
+    if expected is not None:
+        return _attribute(expect.check, expected, run)
+    other = next((one for one in run.failed_rulings if one.required), None)
+    if other is not None:
+        return MutantStatus.MISATTRIBUTED, f"not {expect.criterion}, but {other.id}: {other.reason}"
+    if run.error:
+        return MutantStatus.INCONCLUSIVE, run.error
+    return MutantStatus.SURVIVED, f"{expect.criterion} is {run.status(expect.criterion)}; nothing failed"
 
 
-def _unclear(seen: Ruled) -> str:
-    """The first error of the harness or the stack in this run; "" if there was none."""
-    line = next((one.line for one in settle(seen.evidence).observed if one.outcome is Outcome.ERROR), None)
-    if line is None:
-        return ""
-    told = line.detail.get("reason") or line.detail.get("message") or "an error"
-    return f"{line.check}: {' '.join(str(told).split())[:200]}"
-
-
-def _reason(seen: Ruled, criterion: str) -> str:
-    return next((one.reason for one in seen.verdict.criteria if one.id == criterion), "")
-
-
-def _required(seen: Ruled, criterion: str) -> bool:
-    return any(one.required for one in seen.verdict.criteria if one.id == criterion)
+def _attribute(check: str, failed: Ruling, run: JudgedRun) -> tuple[MutantStatus, str]:
+    """The expected criterion failed: a kill, unless a named check should have failed and did not."""
+    if check and not any(fnmatchcase(one, check) for one in run.checks):
+        return MutantStatus.MISATTRIBUTED, f"{failed.id} failed, but not by {check}"
+    return MutantStatus.KILLED, failed.reason
 
 
 def criterion_of(policy: Policy, id_: str) -> Criterion:

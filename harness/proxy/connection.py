@@ -17,7 +17,7 @@ class CutError(Exception):
     """The other side went away, sent more than is passed on, or broke off in the middle of a message."""
 
 
-class Wire(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """An asyncio protocol over one h11 connection, in either role.
 
     What was received stays readable after the connection is lost: an answer that came before a reset is an answer.

@@ -14,7 +14,7 @@ class UpstreamError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ProxiedRequest:
     """One request as the client sent it; hop-by-hop headers (RFC 9110, 7.6.1) are taken out."""
 
     method: str
@@ -36,7 +36,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ProxiedAnswer:
     """One whole answer. `Content-Length` is set anew when it is sent."""
 
     status: int
@@ -58,9 +58,9 @@ class Answer:
         return replace(self, headers=(*self.without(name).headers, (name, value)))
 
 
-Send = Callable[[Request], Awaitable[Answer]]
+Send = Callable[[ProxiedRequest], Awaitable[ProxiedAnswer]]
 """Passes a request to the service. Raises UpstreamError."""
-Handler = Callable[[Request, Send], Awaitable[Answer]]
+Handler = Callable[[ProxiedRequest, Send], Awaitable[ProxiedAnswer]]
 """What the proxy does with a request: send it as it is, or do something else to it or to its answer."""
 
 

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.proxy.exchange import Answer, Request, Send, UpstreamError
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest, Send, UpstreamError
 from harness.proxy.server import Proxy
 
 
-async def plain(request: Request, send: Send) -> Answer:
+async def plain(request: ProxiedRequest, send: Send) -> ProxiedAnswer:
     """Pass a request on; what the service did not answer is told in the log."""
     try:
         return await send(request)
@@ -26,7 +26,7 @@ async def plain(request: Request, send: Send) -> Answer:
         raise
 
 
-async def behind_tls(request: Request, send: Send) -> Answer:
+async def behind_tls(request: ProxiedRequest, send: Send) -> ProxiedAnswer:
     """As what ends TLS before a service does: say in `X-Forwarded-Proto` how the request came, whatever it said."""
     others = tuple(pair for pair in request.headers if pair[0].lower() != "x-forwarded-proto")
     return await plain(replace(request, headers=(*others, ("X-Forwarded-Proto", "https"))), send)

@@ -15,9 +15,9 @@ from concurrent.futures import Future
 import h11
 
 from harness.errors import HarnessError
-from harness.proxy.connection import Wire
+from harness.proxy.connection import HttpConnection
 from harness.proxy.downstream import serve
-from harness.proxy.exchange import Answer, Handler, Request, Send
+from harness.proxy.exchange import Handler, ProxiedAnswer, ProxiedRequest, Send
 from harness.proxy.upstream import Address, Upstreams
 
 _BACKLOG = 1024
@@ -27,7 +27,7 @@ _PAUSE_S = 0.1
 """How long no connection is taken where this process can hold no more."""
 
 
-async def pass_on(request: Request, send: Send) -> Answer:
+async def pass_on(request: ProxiedRequest, send: Send) -> ProxiedAnswer:
     """The handler of a proxy that changes nothing."""
     return await send(request)
 
@@ -123,22 +123,22 @@ class Proxy:
         self._accepted.discard(sock)
         try:
             client = str(sock.getpeername()[0])
-            wire = await self._connected(sock)
+            connection = await self._connected(sock)
         except OSError:
             # it is gone already, or does not speak our TLS
             sock.close()
             return
         try:
-            await serve(wire, client, self._pass)
+            await serve(connection, client, self._pass)
         except Exception as error:  # noqa: BLE001 - a handler is anybody's; whoever runs the proxy asks for it
             self.failure = self.failure or error
 
-    async def _connected(self, sock: socket.socket) -> Wire:
+    async def _connected(self, sock: socket.socket) -> HttpConnection:
         loop = asyncio.get_running_loop()
-        return (await loop.connect_accepted_socket(lambda: Wire(h11.SERVER), sock, ssl=self._tls))[1]
+        return (await loop.connect_accepted_socket(lambda: HttpConnection(h11.SERVER), sock, ssl=self._tls))[1]
 
-    async def _pass(self, request: Request, upstreams: Upstreams) -> Answer:
-        async def send(request: Request) -> Answer:
+    async def _pass(self, request: ProxiedRequest, upstreams: Upstreams) -> ProxiedAnswer:
+        async def send(request: ProxiedRequest) -> ProxiedAnswer:
             return await upstreams.send(next(self._turns), request)
 
         return await self.handler(request, send)

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import h11
 
-from harness.proxy.connection import CutError, Wire
-from harness.proxy.exchange import Answer, Headers, Request, UpstreamError
+from harness.proxy.connection import CutError, HttpConnection
+from harness.proxy.exchange import Headers, ProxiedAnswer, ProxiedRequest, UpstreamError
 from harness.proxy.headers import encoded, end_to_end, head, with_length
 
 _AGAIN = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
@@ -64,72 +64,74 @@ class Upstreams:
     def __init__(self, client: str, interim: Callable[[int, Headers], None]) -> None:
         self._client = client
         self._interim = interim
-        self._idle: dict[Address, Wire] = {}
-        self._busy: set[Wire] = set()
+        self._idle: dict[Address, HttpConnection] = {}
+        self._busy: set[HttpConnection] = set()
         self._client_ended = False
 
-    async def send(self, address: Address, request: Request) -> Answer:
+    async def send(self, address: Address, request: ProxiedRequest) -> ProxiedAnswer:
         """One exchange. Raises UpstreamError where the service does not answer with HTTP."""
         kept = self._take(address) if request.method in _AGAIN else None
         if kept is not None:
             with contextlib.suppress(_UnreadError):
                 return await self._exchange(kept, address, request, is_new=False)
         try:
-            wire = await _connect(address, self._client)
+            connection = await _connect(address, self._client)
         except OSError as error:
             raise UpstreamError(f"{address.name}: {error}") from error
-        return await self._exchange(wire, address, request, is_new=True)
+        return await self._exchange(connection, address, request, is_new=True)
 
     def end_of_client(self) -> None:
         """The client sends no more, and may be gone: the service is told, and does what it does in such a case."""
         self._client_ended = True
-        for wire in tuple(self._busy):
-            wire.half_close()
+        for connection in tuple(self._busy):
+            connection.half_close()
 
     def close(self) -> None:
         """Close all connections."""
-        for wire in (*self._idle.values(), *self._busy):
-            wire.on_end = None
-            wire.close()
+        for connection in (*self._idle.values(), *self._busy):
+            connection.on_end = None
+            connection.close()
         self._idle.clear()
 
-    def _take(self, address: Address) -> Wire | None:
-        wire = self._idle.pop(address, None)
-        if wire is None:
+    def _take(self, address: Address) -> HttpConnection | None:
+        connection = self._idle.pop(address, None)
+        if connection is None:
             return None
         # what came unasked (a server may say 408 before it closes) is no answer to what is sent now
-        if wire.ended or wire.received:
-            wire.close()
+        if connection.ended or connection.received:
+            connection.close()
             return None
-        return wire
+        return connection
 
-    async def _exchange(self, wire: Wire, address: Address, request: Request, *, is_new: bool) -> Answer:
-        wire.on_end = None
-        self._busy.add(wire)
+    async def _exchange(
+        self, connection: HttpConnection, address: Address, request: ProxiedRequest, *, is_new: bool
+    ) -> ProxiedAnswer:
+        connection.on_end = None
+        self._busy.add(connection)
         try:
-            _send(wire, address, request)
+            _send(connection, address, request)
             if self._client_ended:
-                wire.half_close()
-            answer = await self._answer(wire)
+                connection.half_close()
+            answer = await self._answer(connection)
         except (CutError, h11.RemoteProtocolError) as error:
-            unread = not is_new and not wire.received and wire.told_of_reset()
-            wire.abort()
+            unread = not is_new and not connection.received and connection.told_of_reset()
+            connection.abort()
             if unread:
                 raise _UnreadError from error
             raise UpstreamError(f"{address.name}: {request.method} {request.target}: {error}") from error
         except BaseException:
-            wire.abort()
+            connection.abort()
             raise
         finally:
-            self._busy.discard(wire)
-        self._keep(address, wire)
+            self._busy.discard(connection)
+        self._keep(address, connection)
         return answer
 
-    async def _answer(self, wire: Wire) -> Answer:
+    async def _answer(self, connection: HttpConnection) -> ProxiedAnswer:
         status = 0
         headers: Headers = ()
         body = bytearray()
-        while not isinstance(event := await wire.event(), h11.EndOfMessage):
+        while not isinstance(event := await connection.event(), h11.EndOfMessage):
             match event:
                 case h11.InformationalResponse():
                     if event.status_code != 100:  # ours: the body was sent with the request
@@ -140,28 +142,28 @@ class Upstreams:
                     body += event.data
                 case _:
                     raise CutError("no answer")
-        return Answer(status=status, headers=headers, body=bytes(body))
+        return ProxiedAnswer(status=status, headers=headers, body=bytes(body))
 
-    def _keep(self, address: Address, wire: Wire) -> None:
-        done = wire.http.our_state is h11.DONE and wire.http.their_state is h11.DONE
-        sent = wire.transport is not None and wire.transport.get_write_buffer_size() == 0
-        said_more = bool(wire.http.trailing_data[0])
-        if not (done and sent) or said_more or wire.ended or self._client_ended:
-            wire.close()
+    def _keep(self, address: Address, connection: HttpConnection) -> None:
+        done = connection.http.our_state is h11.DONE and connection.http.their_state is h11.DONE
+        sent = connection.transport is not None and connection.transport.get_write_buffer_size() == 0
+        said_more = bool(connection.http.trailing_data[0])
+        if not (done and sent) or said_more or connection.ended or self._client_ended:
+            connection.close()
             return
-        wire.http.start_next_cycle()
-        wire.received = 0
-        wire.on_end = wire.close
+        connection.http.start_next_cycle()
+        connection.received = 0
+        connection.on_end = connection.close
         if (other := self._idle.pop(address, None)) is not None:
             other.close()
-        self._idle[address] = wire
+        self._idle[address] = connection
 
 
 class _UnreadError(Exception):
     """No process of the service read what was sent on a kept connection."""
 
 
-def _send(wire: Wire, address: Address, request: Request) -> None:
+def _send(connection: HttpConnection, address: Address, request: ProxiedRequest) -> None:
     headers = request.headers
     if request.header("Host") is None:  # HTTP/1.0
         headers = (("Host", address.name), *headers)
@@ -170,21 +172,21 @@ def _send(wire: Wire, address: Address, request: Request) -> None:
     target = request.target.encode("latin-1")
     line = request.method.encode("ascii") + b" " + target + b" HTTP/1.1"
     # h11 checks what is sent and follows it; the bytes are ours, since it would move Host to the top
-    wire.http.send(h11.Request(method=request.method, target=target, headers=encoded(headers)))
+    connection.http.send(h11.Request(method=request.method, target=target, headers=encoded(headers)))
     if request.body:
-        wire.http.send(h11.Data(data=request.body))
-    wire.http.send(h11.EndOfMessage())
-    wire.write(head(line, headers) + request.body)
+        connection.http.send(h11.Data(data=request.body))
+    connection.http.send(h11.EndOfMessage())
+    connection.write(head(line, headers) + request.body)
 
 
-async def _connect(address: Address, client: str) -> Wire:
+async def _connect(address: Address, client: str) -> HttpConnection:
     loop = asyncio.get_running_loop()
     name = address.host if address.tls else None
     source = _source(address, client)
     if source is None:
         return (
             await loop.create_connection(
-                lambda: Wire(h11.CLIENT), address.host, address.port, ssl=address.tls, server_hostname=name
+                lambda: HttpConnection(h11.CLIENT), address.host, address.port, ssl=address.tls, server_hostname=name
             )
         )[1]
     host = source if address.host == "localhost" and ":" in source else address.host
@@ -197,7 +199,9 @@ async def _connect(address: Address, client: str) -> Wire:
         sock.bind((source, 0))
         await loop.sock_connect(sock, (host, address.port))
         return (
-            await loop.create_connection(lambda: Wire(h11.CLIENT), sock=sock, ssl=address.tls, server_hostname=name)
+            await loop.create_connection(
+                lambda: HttpConnection(h11.CLIENT), sock=sock, ssl=address.tls, server_hostname=name
+            )
         )[1]
     except BaseException:
         sock.close()

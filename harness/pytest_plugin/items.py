@@ -122,7 +122,7 @@ class ItemHooks:
             observed.append(_with_wait(outcome, item.stash.get(WAITED, 0.0)))
             if outcome.outcome == "error" and report.passed:
                 report.outcome = "failed"
-                report.longrepr = str(outcome.detail["message"])
+                report.longrepr = outcome.message
         redact = self._config.stash[REDACT]
         if report.failed and notes.exchanges:
             lines = "\n".join(curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:])

@@ -78,7 +78,7 @@ class Pace:
 def pace_of(target: Target, info: StackInfo) -> Pace | None:
     """The pace of a target with a limiter that cannot tell clients apart; None for all others."""
     limit = target.ratelimit
-    if limit is None or target.client_address != "none":
+    if limit is None or target.clients.address != "none":
         return None
     return Pace(Path(info.state_dir) / _FILE, max(1, int(limit.limit * SHARE)), limit.window_s)
 

@@ -140,7 +140,7 @@ class Session:
     def _dry_context(self) -> Context:
         target = find_target(self._config.option.target)
         info = StackInfo(name="none", backend="attach", target=target.name, url="http://127.0.0.1:9", owned=False)
-        surface = Surface(paths=target.open_pages, pages=target.open_pages, openapi="")
+        surface = Surface(paths=target.pages.open, pages=target.pages.open, openapi="")
         nowhere = Path()
         return Context(
             target=target, info=info, stack_file=nowhere, run=nowhere, surface=surface, active=False, traces=False

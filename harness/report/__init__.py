@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, ReportError
-from harness.report.allure import Scratch, allure_available, build_allure_report, private_folder
+from harness.report.allure import Scratch, allure_problem, build_allure_report, private_folder
 from harness.report.attestation import write_attestation
-from harness.report.checklist import write_checklist
 from harness.report.html import write_page
 from harness.report.junit import write_junit
+from harness.report.markdown import write_checklist, write_summary
 from harness.report.sarif import write_sarif
 from harness.report.sources import RunFiles, read_run
-from harness.report.summary import write_summary
 
 __all__ = ["RunFiles", "read_run", "write_reports"]
 
@@ -42,7 +41,7 @@ def write_reports(run: Path, scratch: Scratch = private_folder) -> tuple[Path, .
 
     notes: list[str] = []
     if _has_results(run / "allure-results"):
-        reason = allure_available()
+        reason = allure_problem()
         if reason is None:
             results, out = run / "allure-results", run / "allure-report"
             attempt("allure-report", lambda: build_allure_report(results, out, scratch=scratch))

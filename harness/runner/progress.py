@@ -70,9 +70,9 @@ class Heard:
         self._count_collected()
 
     def _hear(self, line: Evidence) -> None:
-        self.waited_s += line.detail.get("waited_s", 0.0)
+        self.waited_s += line.waited_s
         # a measured line comes before its test's outcome, a superseded one before another attempt
-        if line.test and line.outcome != Outcome.MEASURED and not line.detail.get("superseded"):
+        if line.test and line.outcome != Outcome.MEASURED and not line.superseded:
             self._done.add(line.test)
 
     def _count_collected(self) -> None:

@@ -5,8 +5,8 @@
 """
 
 from harness.stack.attach import attach_url, checked_url
-from harness.stack.build import commit_of, identify_build
-from harness.stack.launcher import detach, launch, open_stack
+from harness.stack.build import commit_of
+from harness.stack.launcher import launch, open_stack
 from harness.stack.liveness import health_problem
 from harness.stack.named import (
     Mode,
@@ -15,11 +15,9 @@ from harness.stack.named import (
     bring_down,
     bring_up,
     find_stack,
-    target_of,
 )
 from harness.stack.permissions import Permissions, Refusal
 from harness.stack.protocol import Stack
-from harness.stack.supervisor.registry import connect_lines
 
 __all__ = [
     "Mode",
@@ -33,12 +31,8 @@ __all__ = [
     "bring_up",
     "checked_url",
     "commit_of",
-    "connect_lines",
-    "detach",
     "find_stack",
     "health_problem",
-    "identify_build",
     "launch",
     "open_stack",
-    "target_of",
 ]

@@ -50,6 +50,9 @@ class AttachedStack:
         """Impossible: raises StackError."""
         raise StackError(f"{worker.name} was not started by this harness and is not stopped by it")
 
+    def exit_status(self, name: str) -> None:
+        """Not known: nothing was started here."""
+
     def own_process(self, pid: int) -> None:
         """End that process if this one dies."""
         self._supervision.own_process(pid)

@@ -57,12 +57,12 @@ def _git(path: Path, *words: str) -> str | None:
 def reported_build(target: Target, url: str) -> Build:
     """What a service says that it is, where the profile knows whom to ask: the body's `build`, `commit`, `revision`,
     `version` or `id` if it is JSON, else its first line."""
-    if not target.build_path:
+    if not target.build.path:
         return _UNKNOWN
     import urllib.request
 
     try:
-        with urllib.request.urlopen(url + target.build_path, timeout=target.service.timeout_s) as answer:  # noqa: S310 - http(s) only
+        with urllib.request.urlopen(url + target.build.path, timeout=target.service.timeout_s) as answer:  # noqa: S310 - http(s) only
             body = answer.read(65536).decode(errors="replace").strip()
     except (OSError, ValueError):
         return _UNKNOWN

@@ -106,10 +106,10 @@ def same_service_at(port: int, target: Target) -> StackInfo | None:
 
 
 def _foreign_difference(said: Build, target: Target) -> Difference | None:
-    if not target.build_path:
+    if not target.build.path:
         return Difference("build", "the profile names no [build] path to ask")
     if said.kind == "unknown":
-        return Difference("build", f"it does not say at {target.build_path} which build it is")
+        return Difference("build", f"it does not say at {target.build.path} which build it is")
     ours = identify_build(target)
     if ours.kind == "commit" and not ours.dirty and len(said.id) >= _SHORTEST_COMMIT and ours.id.startswith(said.id):
         return None

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from harness.errors import StartupError
 from harness.model import Instance, Target
 from harness.stack.ports import held_by_another, is_free
-from harness.stack.protocol import Backend, Endpoint
-from harness.stack.readiness import TAIL_LINES, how_it_ended, service_problem, tail, wait_until
+from harness.stack.protocol import Backend, ServiceEndpoint
+from harness.stack.readiness import TAIL_LINES, describe_exit, service_problem, tail, wait_until
 
 
 class PortLostError(Exception):
@@ -18,18 +18,18 @@ class PortLostError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
+class StartingCopy:
     """A copy that was started and is not yet known to be ready."""
 
     name: str
-    endpoint: Endpoint
+    endpoint: ServiceEndpoint
     argv: tuple[str, ...]
     pid: int | None
     begun: float
     """When it was started, on the monotonic clock; its deadline counts from here, however many start at once."""
 
 
-def await_ready(copy: Copy, target: Target, backend: Backend) -> None:
+def await_ready(copy: StartingCopy, target: Target, backend: Backend) -> None:
     """Wait until a copy answers as the profile's `[health]` says.
 
     Raises StartupError with its log's tail if it ended or is not ready in time; PortLostError if somebody took its port
@@ -52,13 +52,14 @@ def await_ready(copy: Copy, target: Target, backend: Backend) -> None:
     if wait.status is not None:
         if not is_free(endpoint.outside):
             raise PortLostError
-        said = f"the service {how_it_ended(wait.status)} {spent}, before it was ready"
+        said = f"the service {describe_exit(wait.status)} {spent}, before it was ready"
     else:
         backend.stop(copy.name)
         said = f"the service was not ready {spent} ({wait.problem})"
     raise StartupError(
         f"{said}: `{shlex.join(copy.argv)}`; the last {TAIL_LINES} lines of its log follow",
         output=tail(backend.log(copy.name)),
+        how=said,
     )
 
 
@@ -71,7 +72,7 @@ def confirm_ready(instance: Instance, target: Target, backend: Backend, begun: f
     if problem is None:
         return
     status = backend.exit_status(instance.name)
-    how = how_it_ended(status) if status is not None else f"is so no longer: {problem}"
+    how = describe_exit(status) if status is not None else f"is so no longer: {problem}"
     raise StartupError(
         f"the service was ready, and {how} after {time.monotonic() - begun:.1f} s: "
         f"`{shlex.join(target.service.command)}`; the last {TAIL_LINES} lines of its log follow",

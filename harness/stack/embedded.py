@@ -13,10 +13,10 @@ from harness.errors import StackError
 from harness.model import Build, Listener, Progress, Target
 from harness.stack.build import commit_of
 from harness.stack.ports import HOST, free_port, is_free, occupied
-from harness.stack.protocol import Endpoint, Servers
+from harness.stack.protocol import Servers, ServiceEndpoint
 from harness.stack.readiness import page_problem, tail, wait_until
 from harness.stack.servers.binaries import Account, postgres_programs, servers_account, valkey_program
-from harness.stack.servers.data_cache import Kept, UnkeptError, kept_for
+from harness.stack.servers.data_cache import CachedData, NotCachedError, cached_data_for
 from harness.stack.servers.fingerprint_sources import Sources
 from harness.stack.servers.postgres import LAYOUT, Postgres, start_postgres
 from harness.stack.servers.valkey import start_valkey
@@ -44,7 +44,7 @@ class EmbeddedBackend:
         self._scratch = folders.state / "tmp"
         self._cwd = target.service.cwd
         self._sources = sources
-        self._kept: Kept | None = None
+        self._cached: CachedData | None = None
         self._postgres: Postgres | None = None
         self._superuser = ""
         self._ports: set[int] = set()
@@ -91,29 +91,29 @@ class EmbeddedBackend:
             prepared=postgres is not None and postgres.prepared,
         )
 
-    def keep_prepared(self, listen: Listener) -> Mapping[str, int]:
+    def cache_prepared(self, listen: Listener) -> Mapping[str, int]:
         """Keep the data folder, for which Postgres is started again."""
-        if self._kept is not None and self._postgres is not None:
+        if self._cached is not None and self._postgres is not None:
             try:
-                self._postgres.keep(self._kept, self._superuser)
-            except UnkeptError as error:
+                self._postgres.cache_data(self._cached, self._superuser)
+            except NotCachedError as error:
                 listen(Progress(phase="note", text=f"the prepared data is not kept for the next stack: {error}"))
         return self._server_pids()
 
-    def choose_endpoint(self, wanted: int | None) -> Endpoint:
+    def choose_endpoint(self, wanted: int | None) -> ServiceEndpoint:
         """The wanted port if it is free, else one at random that no other copy of ours has."""
         if wanted is not None and not is_free(wanted):
             raise occupied(wanted)
         port = wanted if wanted is not None else free_port(frozenset(self._ports))
         self._ports.add(port)
-        return Endpoint(port, f"http://{HOST}:{port}")
+        return ServiceEndpoint(port, f"http://{HOST}:{port}")
 
     def start(
         self,
         name: str,
         argv: tuple[str, ...],
         settings: Mapping[str, str],
-        endpoint: Endpoint | None,  # noqa: ARG002
+        endpoint: ServiceEndpoint | None,  # noqa: ARG002
     ) -> int | None:
         """Start it in the profile's folder, as ourselves."""
         return self._supervision.spawn(
@@ -147,9 +147,9 @@ class EmbeddedBackend:
         """The same as `stop`: what a process has written stays in its folder until the stack ends."""
         self._supervision.stop(name)
 
-    def again(self, name: str) -> int:
+    def start_again(self, name: str) -> int:
         """By the order that it was started by."""
-        return self._supervision.again(name)
+        return self._supervision.start_again(name)
 
     def identity(self, name: str) -> tuple[str, int]:
         """As this machine sees it."""
@@ -168,18 +168,18 @@ class EmbeddedBackend:
     def _start_postgres(self, account: Account | None) -> Postgres:
         program = postgres_programs()
         if self._sources is not None:
-            self._kept = kept_for(self._sources, f"{program.key}-{LAYOUT}", account)
+            self._cached = cached_data_for(self._sources, f"{program.key}-{LAYOUT}", account)
         return start_postgres(
-            program, self._data / "postgres", self.log("postgres"), account, self._supervision, self._kept
+            program, self._data / "postgres", self.log("postgres"), account, self._supervision, self._cached
         )
 
     def _finish(self, postgres: Postgres) -> tuple[str, str]:
         try:
             url, self._superuser = postgres.finish()
         except StackError as error:
-            if self._kept is None or not postgres.prepared:
+            if self._cached is None or not postgres.prepared:
                 raise
-            self._kept.forget()
+            self._cached.forget()
             said = f"{error.message}; it was started on data kept from before, now removed: start again"
             raise StackError(said, output=error.output) from error
         self._postgres = postgres

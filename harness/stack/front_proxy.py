@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +12,37 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import StackError
+from harness.machine.bundle import in_checkout
 from harness.model import FRONT, Instance, StackInfo, Target
-from harness.stack.certificates import Authority, check_tls, make_authority
 from harness.stack.ports import HOST, free_port, is_free, occupied
-from harness.stack.protocol import Endpoint
+from harness.stack.protocol import ServiceEndpoint
 from harness.stack.readiness import service_problem, tail, wait_until
 from harness.stack.running import RunningStack
 from harness.stack.settings import base_environment
 from harness.stack.supervisor.client import Order
+from harness.stack.supervisor.registry import make_private
 
 FrontKind = Literal["plain", "tls"]
 """What stands in front of a service: a proxy that goes round its instances, or one that ends TLS too."""
 _READY_SECONDS = 10.0
+_NAMES = (HOST, "localhost")
+"""What a stack's certificate vouches for.
+
+The stack says 127.0.0.1: a name gains nothing, since Chromium (153) keeps Secure and `__Host-` cookies of both, and
+remembers HSTS of neither (RFC 6797, 8.1.1, forbids it for addresses).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Who vouches for a stack's proxy."""
+
+    ca_file: Path
+    """The authority's certificate, PEM."""
+    server_file: Path
+    """The proxy's certificate and key, PEM."""
+    key_pin: str
+    """Base64 of the SHA-256 of the proxy's public key (SubjectPublicKeyInfo), as browsers and RFC 7469 have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +68,10 @@ class Front:
         return self.authority.key_pin if self.authority else ""
 
 
-def front_for(instances: int, *, tls: bool) -> FrontKind | None:
-    """What so many instances need in front of them."""
-    if tls:
-        return "tls"
-    return "plain" if instances > 1 else None
-
-
 def check_front(kind: FrontKind | None) -> None:
     """Raises StackError if it cannot be had here."""
     if kind == "tls":
-        check_tls()
+        _check_tls()
 
 
 def plan_front(kind: FrontKind | None, state: Path, mark: str, port: int | None) -> Front | None:
@@ -65,12 +80,12 @@ def plan_front(kind: FrontKind | None, state: Path, mark: str, port: int | None)
         return None
     if port is not None and not is_free(port):
         raise occupied(port)
-    authority = make_authority(state / "tls", mark) if kind == "tls" else None
+    authority = _make_authority(state / "tls", mark) if kind == "tls" else None
     return Front(port=port if port is not None else free_port(), authority=authority)
 
 
 def start_behind(
-    stack: RunningStack, target: Target, front: Front, wanted: Sequence[Endpoint | None]
+    stack: RunningStack, target: Target, front: Front, wanted: Sequence[ServiceEndpoint | None]
 ) -> tuple[Instance, ...]:
     """Start copies of the service at these endpoints, and the proxy that stands in front, which gets ready meanwhile.
 
@@ -127,3 +142,36 @@ def _settle(stack: RunningStack, target: Target, front: Front) -> None:
 
 def _log(info: StackInfo) -> Path:
     return Path(info.state_dir) / "logs" / f"{FRONT}.log"
+
+
+def _check_tls() -> None:
+    """Raises StackError, with the command that mends it, where no certificate can be made here."""
+    if importlib.util.find_spec("trustme") is None:
+        mend = "make setup" if in_checkout() else "pip install 'harness[tls]'"
+        raise StackError(f"--tls needs trustme, which is not installed; {mend}")
+
+
+def _make_authority(folder: Path, mark: str) -> Authority:
+    """Make a certificate under `folder`. Both names bear the stack's mark: what somebody read of them stays true.
+
+    The authority's own key is written nowhere, so that nothing else can ever be signed with it.
+    """
+    import trustme
+
+    make_private(folder)
+    authority = trustme.CA()
+    issued = authority.issue_cert(*_NAMES)
+    found = Authority(folder / f"ca-{mark}.pem", folder / f"server-{mark}.pem", _pin(issued.cert_chain_pems[0].bytes()))
+    found.ca_file.write_bytes(authority.cert_pem.bytes())
+    found.server_file.touch(mode=0o600)
+    found.server_file.write_bytes(issued.private_key_and_cert_chain_pem.bytes())
+    return found
+
+
+def _pin(pem: bytes) -> str:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = x509.load_pem_x509_certificate(pem).public_key()
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(info).digest()).decode("ascii")

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
-from harness.model import MOST_WORKERS, Listener, Progress, StackInfo, Target
+from harness.model import MOST_WORKERS, Listener, Progress, Service, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
 from harness.stack.copies import confirm_ready
 from harness.stack.front_proxy import Front, FrontKind, check_front, plan_front, start_behind
-from harness.stack.protocol import Backend, Endpoint, Servers, Stack
+from harness.stack.protocol import Backend, ServiceEndpoint, Stack
 from harness.stack.running import RunningStack, marked, timed
 from harness.stack.servers.fingerprint_sources import Sources
-from harness.stack.servers.prepare import prepare
+from harness.stack.servers.postgres import copy_prepared
 from harness.stack.settings import PlaceholderValues, service_settings
 from harness.stack.supervisor.client import Supervision
 from harness.stack.supervisor.registry import (
@@ -68,71 +70,78 @@ def launch(
     never gets ready (its log's tail in `output`), StackError for everything that is the stack's fault. Nothing is left
     then.
     """
-    kind = _checked(target, backend, instances)
-    worker_count = worker_count_of(target, workers)
+    kind = _check_backend(backend, target)
+    if not 1 <= instances <= _MOST_INSTANCES:
+        raise UsageError(f"--instances {instances}: from 1 to {_MOST_INSTANCES}")
+    worker_count = count_workers(target, workers)
     check_front(front)
-    begun = time.monotonic()
+    begun, changed = time.monotonic(), dict(overrides or {})
     for mark in sweep():
         listen(Progress(phase="note", text=f"cleared up what the dead stack {mark} left"))
     mark = secrets.token_hex(6)
     folders = folders_for(mark, name)
     supervision = Supervision(mark)
-    ground: Backend | None = None
-    try:
+    with _all_or_nothing(supervision, folders) as opened:
         _make_folders(supervision, mark, folders, fingerprint(target))
-        ground = _backend(kind, supervision, folders, target, Sources(target, overrides or {}))
+        runner = _open_backend(kind, supervision, folders, target, Sources(target, changed))
+        opened.append(runner)
         listen(Progress(phase="stack", text=f"starting {', '.join(target.service.needs) or 'no servers'}"))
-        servers = ground.start_servers(target.service.needs)
+        servers = runner.start_servers(target.service.needs)
         proxy = plan_front(front, folders.state, mark, port)
-        endpoint = (
-            ground.choose_endpoint(port) if proxy is None else replace(ground.choose_endpoint(None), public=proxy.url)
-        )
-        secret = dict(servers.secrets)
-        values = {**servers.values, "host": ground.host}
-        write_recipe(folders.state, Recipe(target=target, values=values))
-        placeholders = PlaceholderValues(target, values, secret).at(endpoint)
-        settings = service_settings(target, placeholders, endpoint, overrides or {})
+        endpoint = _choose_endpoint(runner, proxy, port)
+        recipe = Recipe(target=target, values={**servers.values, "host": runner.host})
+        write_recipe(folders.state, recipe)
+        made_secrets = dict(servers.secrets)
+        placeholders = PlaceholderValues(target, recipe.values, made_secrets).at(endpoint)
+        settings = service_settings(target, placeholders, endpoint, changed)
         _check_placeholders(target, placeholders)
-        info = _info(target, kind, name or f"run-{mark}", endpoint, servers, folders.state)
-        info = replace(
-            info,
-            settings=marked(mark, settings),
-            secrets=secret,
-            overrides=dict(overrides or {}),
-            logs={part: str(ground.log(part)) for part in servers.timings},
-            supervisor_pid=supervision.pid,
-            build=ground.build,
+        info = StackInfo(
+            name=name or f"run-{mark}",
+            backend=kind,
+            target=target.name,
+            url=endpoint.public or endpoint.url,
+            owned=True,
+            database_url=servers.database_url,
+            redis_url=servers.redis_url,
+            smtp_url=servers.smtp_url,
+            mailbox_url=servers.mailbox_url,
+            untrusted_url=servers.untrusted_url,
             ca_file=proxy.ca_file if proxy else "",
             key_pin=proxy.key_pin if proxy else "",
+            settings=marked(mark, settings),
+            secrets=made_secrets,
+            overrides=changed,
+            state_dir=str(folders.state),
+            logs={part: str(runner.log(part)) for part in servers.timings},
+            pids=dict(servers.pids),
+            timings=dict(servers.timings),
+            build=runner.build,
+            supervisor_pid=supervision.pid,
         )
-        opened = (supervision, ground)
-        stack = RunningStack(target, info, placeholders, lambda: opened)
+        stack = RunningStack(target, info, placeholders, lambda: (supervision, runner))
         write_info(info)
         if before_service is not None:
             before_service(info)
-        prepare(stack, target.service, settings, listen, prepared=servers.prepared)
+        _prepare(stack, target.service, settings, listen, prepared=servers.prepared)
         _start_service(stack, target, endpoint, proxy, instances, worker_count, listen)
         stack.update(timings={**stack.info.timings, "total": timed(begun)})
         if keep:
             supervision.detach()
-            ground.close()
-    except BaseException as error:
-        full = full_place(folders) if isinstance(error, OSError | StackError) else None
-        supervision.down()
-        if ground is not None:
-            ground.close()
-        if full is not None:
-            said = (
-                f"no space is left in {full}, where the stack's files are; free some, or set TMPDIR to another folder"
-            )
-            raise StackError(said, output=error.output if isinstance(error, StackError) else "") from error
-        raise
+            runner.close()
     return stack
 
 
-def detach(stack: RunningStack) -> None:
-    """Let a named stack live on after this process; `harness down --name` ends it."""
-    stack.supervision.detach()
+def front_for(instances: int, *, tls: bool) -> FrontKind | None:
+    """What so many instances need in front of them."""
+    if tls:
+        return "tls"
+    return "plain" if instances > 1 else None
+
+
+def detach(stack: Stack) -> None:
+    """Let a named stack that was launched live on after this process; `harness down --name` ends it."""
+    if isinstance(stack, RunningStack):
+        stack.supervision.detach()
 
 
 def open_stack(path: Path, start_timeout_s: float | None = None, *, without: str = "") -> Stack:
@@ -151,7 +160,7 @@ def open_stack(path: Path, start_timeout_s: float | None = None, *, without: str
     def open_backend() -> tuple[Supervision, Backend]:
         supervision = Supervision(mark)
         folders = Folders(home=path.parent, data=path.parent, state=path.parent)
-        return supervision, _backend(info.backend, supervision, folders, recipe.target)
+        return supervision, _open_backend(info.backend, supervision, folders, recipe.target)
 
     # their logs lie beside the stack's own: they are still there when the copy is gone
     placeholders = PlaceholderValues(recipe.target, recipe.values, dict(info.secrets))
@@ -165,7 +174,7 @@ def open_stack(path: Path, start_timeout_s: float | None = None, *, without: str
     return RunningStack(target, info, placeholders, open_backend, mark=mark)
 
 
-def worker_count_of(target: Target, asked: int | None) -> int:
+def count_workers(target: Target, asked: int | None) -> int:
     """How many workers a stack starts. Raises UsageError for a number that cannot be."""
     if not target.workers.command:
         if asked:
@@ -177,10 +186,34 @@ def worker_count_of(target: Target, asked: int | None) -> int:
     return count
 
 
+def _prepare(
+    stack: RunningStack, service: Service, settings: Mapping[str, str], listen: Listener, *, prepared: bool
+) -> None:
+    """Run the profile's commands before the service starts: those of `prepare_cached` only if nothing was kept.
+
+    Raises StartupError for one that fails; nothing is kept then.
+    """
+    begun = time.monotonic()
+    if service.prepare_cached or service.prepare:
+        listen(Progress(phase="stack", text="preparing the service's data"))
+    if service.prepare_cached and not prepared:
+        stack.prepare("prepare_cached", service.prepare_cached, settings)
+        stack.update(pids={**stack.info.pids, **stack.backend.cache_prepared(listen)})
+    stack.prepare("prepare", service.prepare, settings)
+    if service.prepare_cached or service.prepare:
+        stack.update(timings={**stack.info.timings, "prepare": time.monotonic() - begun})
+    if stack.info.database_url is not None:
+        try:
+            copy_prepared(urlsplit(stack.info.database_url).port or 0, stack.info.secrets["postgres_superuser"])
+        except StackError as error:
+            # without it the stack is as good as with it; only tests that want a database of their own are skipped
+            listen(Progress(phase="note", text=error.message))
+
+
 def _start_service(
     stack: RunningStack,
     target: Target,
-    endpoint: Endpoint,
+    endpoint: ServiceEndpoint,
     proxy: Front | None,
     instances: int,
     workers: int,
@@ -202,22 +235,52 @@ def _start_service(
         confirm_ready(instance, target, stack.backend, begun)
 
 
-def _checked(target: Target, backend: str, instances: int) -> Literal["embedded", "docker"]:
-    where = target.source or target.name
-    if backend not in ("embedded", "docker"):
-        raise UsageError(f"no backend {backend!r} starts a service; choose embedded or docker")
-    if backend == "embedded" and not target.service.command:
-        raise UsageError(f"{where}: service.command is missing, and the embedded backend runs no image; add it")
-    if backend == "embedded" and not Path(target.service.cwd).is_dir():
-        raise UsageError(f"{where}: service.cwd: there is no folder {target.service.cwd}; correct it")
-    if backend == "docker" and not target.service.image and not target.service.dockerfile:
-        raise UsageError(f"{where}: the docker backend needs service.image or service.dockerfile; add one")
-    if not 1 <= instances <= _MOST_INSTANCES:
-        raise UsageError(f"--instances {instances}: from 1 to {_MOST_INSTANCES}")
-    return "embedded" if backend == "embedded" else "docker"
+@contextlib.contextmanager
+def _all_or_nothing(supervision: Supervision, folders: Folders) -> Iterator[list[Backend]]:
+    """End what a start that failed had started, and close the backends that were put into the list.
+
+    A full disk is named as such: what fails on it says so in many ways, or not at all.
+    """
+    opened: list[Backend] = []
+    try:
+        yield opened
+    except BaseException as error:
+        full = full_place(folders) if isinstance(error, OSError | StackError) else None
+        supervision.down()
+        for backend in opened:
+            backend.close()
+        if full is None:
+            raise
+        said = f"no space is left in {full}, where the stack's files are; free some, or set TMPDIR to another folder"
+        raise StackError(said, output=error.output if isinstance(error, StackError) else "") from error
 
 
-def _backend(
+def _choose_endpoint(backend: Backend, front: Front | None, port: int | None) -> ServiceEndpoint:
+    """Where the first copy of the service will listen: at the wanted port, unless that is the proxy's."""
+    if front is None:
+        return backend.choose_endpoint(port)
+    return replace(backend.choose_endpoint(None), public=front.url)
+
+
+def _check_backend(backend: str, target: Target) -> Literal["embedded", "docker"]:
+    """The backend of that name. Raises UsageError where it cannot start the target."""
+    service, where = target.service, target.source or target.name
+    match backend:
+        case "embedded":
+            if not service.command:
+                raise UsageError(f"{where}: service.command is missing, and the embedded backend runs no image; add it")
+            if not Path(service.cwd).is_dir():
+                raise UsageError(f"{where}: service.cwd: there is no folder {service.cwd}; correct it")
+            return "embedded"
+        case "docker":
+            if not service.image and not service.dockerfile:
+                raise UsageError(f"{where}: the docker backend needs service.image or service.dockerfile; add one")
+            return "docker"
+        case _:
+            raise UsageError(f"no backend {backend!r} starts a service; choose embedded or docker")
+
+
+def _open_backend(
     kind: Literal["embedded", "docker", "attach"],
     supervision: Supervision,
     folders: Folders,
@@ -257,23 +320,3 @@ def _check_placeholders(target: Target, placeholders: PlaceholderValues) -> None
     for command in target.service.prepare:
         placeholders.fill_command(command, "service.prepare")
     placeholders.fill_command(target.workers.command, "workers.command")
-
-
-def _info(
-    target: Target, kind: Literal["embedded", "docker"], name: str, endpoint: Endpoint, servers: Servers, state: Path
-) -> StackInfo:
-    return StackInfo(
-        name=name,
-        backend=kind,
-        target=target.name,
-        url=endpoint.public or endpoint.url,
-        owned=True,
-        database_url=servers.database_url,
-        redis_url=servers.redis_url,
-        smtp_url=servers.smtp_url,
-        mailbox_url=servers.mailbox_url,
-        untrusted_url=servers.untrusted_url,
-        state_dir=str(state),
-        pids=dict(servers.pids),
-        timings=dict(servers.timings),
-    )

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from harness.model import Instance, StackInfo, Worker
 from harness.stack.protocol import Stack
-from harness.stack.readiness import how_it_ended, service_problem
-from harness.stack.running import RunningStack
+from harness.stack.readiness import describe_exit, service_problem
 from harness.stack.supervisor.process import process_stat
 from harness.stack.supervisor.registry import read_recipe
 
@@ -24,9 +23,9 @@ def ended_processes(stack: Stack) -> Mapping[str, str]:
     """How each of them ended that has, by name."""
     ended: dict[str, str] = {}
     for process in processes_of(stack.info):
-        status = stack.exit_status(process.name) if isinstance(stack, RunningStack) else None
+        status = stack.exit_status(process.name)
         if status is not None:
-            ended[process.name] = how_it_ended(status)
+            ended[process.name] = describe_exit(status)
         elif process.pid is not None and not _is_child(process.pid, stack.info):
             ended[process.name] = "has ended"
     return ended

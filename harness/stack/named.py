@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Progress, StackInfo, Target
 from harness.stack.compare import Difference, StackRequest, find_difference, same_service_at, serving_at
-from harness.stack.front_proxy import front_for
-from harness.stack.launcher import launch, open_stack, worker_count_of
+from harness.stack.launcher import count_workers, front_for, launch, open_stack
 from harness.stack.liveness import health_problem
 from harness.stack.ports import occupied
 from harness.stack.protocol import Stack
@@ -36,7 +35,7 @@ _DOWN_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class BroughtUp:
     """What `bring_up` ended with."""
 
     info: StackInfo
@@ -85,7 +84,7 @@ def bring_up(
     port: int | None = None,
     tls: bool = False,
     mode: Mode = "auto",
-) -> Brought:
+) -> BroughtUp:
     """The named stack, running. `auto`: the one that is up if it is the same, else a new one; `fresh`: always a new
     one, instead of the one that is up; `reuse`: never a new one. What serves at a wanted `port` is used if it is the
     same, whoever started it.
@@ -98,7 +97,7 @@ def bring_up(
         backend=backend,
         overrides=overrides,
         instances=instances,
-        workers=worker_count_of(target, workers),
+        workers=count_workers(target, workers),
         tls=tls,
     )
     with _held(name):
@@ -111,7 +110,7 @@ def bring_up(
             _refuse_other_port(info, port)
             sick = health_problem(info)
             if sick is None:
-                return Brought(info, reused=True)
+                return BroughtUp(info, reused=True)
             if mode == "reuse":
                 raise UsageError(f"--mode reuse: stack {name!r} is up but not well ({sick}); leave --mode out")
             listen(Progress(phase="note", text=f"stack {name} was up but not well ({sick}); started anew"))
@@ -120,7 +119,7 @@ def bring_up(
             listen(
                 Progress(phase="note", text=f"port {port} is served by {_whose(found)}, which is the same: it is used")
             )
-            return Brought(found, reused=True)
+            return BroughtUp(found, reused=True)
         elif mode == "reuse":
             raise UsageError(f"--mode reuse: no stack {name!r} is up; leave --mode out to start it")
         elif _clear_dead(name):
@@ -137,7 +136,7 @@ def bring_up(
             listen=listen,
             keep=True,
         )
-        return Brought(stack.info, reused=False)
+        return BroughtUp(stack.info, reused=False)
 
 
 def find_obstacle(name: str, request: StackRequest) -> Difference | None:

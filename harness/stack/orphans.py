@@ -11,10 +11,10 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.errors import StackError
 from harness.stack.supervisor.process import (
@@ -22,10 +22,12 @@ from harness.stack.supervisor.process import (
     SUPERVISOR_MARK,
     end_tree,
     is_alive,
-    remove_folder,
-    remove_shared_memory,
+    remove_folders,
 )
 from harness.stack.supervisor.registry import OwnerRecord, is_own_folder, named_folder, read_owner
+
+if TYPE_CHECKING:
+    from harness.stack.docker.engine import DockerEngine
 
 _FOLDER = re.compile(r"harness-([0-9a-f]{12})")
 _SCRATCH = re.compile(r"harness-tests-[0-9a-f]{12}")
@@ -34,7 +36,7 @@ _YOUNG_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class Orphan:
     """One thing that nobody answers for any more."""
 
     kind: Literal["process", "folder", "container", "network", "volume"]
@@ -45,70 +47,99 @@ class Left:
     pid: int | None = None
 
 
-def find_left() -> tuple[Left, ...]:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A process as it was seen to run."""
+
+    pid: int
+    environment: Mapping[str, str]
+    command: str
+
+
+def find_orphans() -> tuple[Orphan, ...]:
     """Everything that is left on this machine, of whatever stack of this user."""
     # a supervisor is there before all that it owns, and goes after it: so it is looked for last
-    candidates, owners, marked = _candidates(), tuple(_owner_records()), tuple(_processes())
-    seen = tuple(_processes())
-    alive = {words[SUPERVISOR_MARK] for _, words, _ in seen if SUPERVISOR_MARK in words}
+    folders, owners, marked = _candidates(), tuple(_owner_records()), tuple(_processes())
+    processes = tuple(_processes())
+    alive = {seen.environment[SUPERVISOR_MARK] for seen in processes if SUPERVISOR_MARK in seen.environment}
     alive |= {owner.mark for owner in owners if owner.alive}
-    left = [
-        Left(kind="process", name=command, mark=words[MARK], pid=pid)
-        for pid, words, command in marked
-        if MARK in words and SUPERVISOR_MARK not in words and words[MARK] not in alive and is_alive(pid)
-    ]
-    folders = {Path(folder): owner.mark for owner in owners for folder in owner.folders}
-    folders |= {path: found[1] for path in candidates if (found := _FOLDER.fullmatch(path.name))}
-    left += [
-        Left(kind="folder", name=str(path), mark=mark)
-        for path, mark in sorted(folders.items())
-        if mark not in alive and is_own_folder(path)
-    ]
-    used = {words.get("TMPDIR", "") for _, words, _ in seen}
-    left += [
-        Left(kind="folder", name=str(path))
-        for path in sorted(candidates)
-        if _SCRATCH.fullmatch(path.name) and str(path) not in used and is_own_folder(path) and _is_old(path)
-    ]
-    return (*left, *_in_docker(remove=False))
+    return (
+        *_orphaned_processes(marked, alive),
+        *_orphaned_folders(folders, owners, alive),
+        *_abandoned_scratch(folders, {seen.environment.get("TMPDIR", "") for seen in processes}),
+        *_docker_orphans(),
+    )
 
 
-def take_left(left: tuple[Left, ...]) -> tuple[Left, ...]:
-    """End and remove what `find_left` found; returns what is there all the same."""
-    for mark in {one.mark for one in left if one.kind == "process"}:
+def remove_orphans(found: tuple[Orphan, ...]) -> tuple[Orphan, ...]:
+    """End and remove what `find_orphans` found; returns what is there all the same."""
+    for mark in {one.mark for one in found if one.kind == "process"}:
         end_tree(mark, ())
-    for one in left:
-        if one.kind == "folder":
-            for place in (one.name, f"{one.name}/postgres"):
-                remove_shared_memory(place)
-            remove_folder(one.name)
-    if any(one.kind in ("container", "network", "volume") for one in left):
-        _in_docker(remove=True)
-    taken = set(left)
-    return tuple(one for one in find_left() if one in taken)
+    remove_folders([one.name for one in found if one.kind == "folder"])
+    if any(one.kind in ("container", "network", "volume") for one in found):
+        _sweep_docker()
+    taken = set(found)
+    return tuple(one for one in find_orphans() if one in taken)
 
 
-def _in_docker(*, remove: bool) -> tuple[Left, ...]:
-    """What dead stacks left in Docker, removed if that is asked for; nothing where no daemon answers."""
+def _orphaned_processes(marked: Iterable[_Seen], alive: set[str]) -> Iterator[Orphan]:
+    for seen in marked:
+        mark = seen.environment.get(MARK)
+        if mark is None or mark in alive or SUPERVISOR_MARK in seen.environment:
+            continue
+        if is_alive(seen.pid):
+            yield Orphan(kind="process", name=seen.command, mark=mark, pid=seen.pid)
+
+
+def _orphaned_folders(candidates: set[Path], owners: Iterable[OwnerRecord], alive: set[str]) -> Iterator[Orphan]:
+    marks = {Path(folder): owner.mark for owner in owners for folder in owner.folders}
+    marks |= {path: found[1] for path in candidates if (found := _FOLDER.fullmatch(path.name))}
+    for path, mark in sorted(marks.items()):
+        if mark not in alive and is_own_folder(path):
+            yield Orphan(kind="folder", name=str(path), mark=mark)
+
+
+def _abandoned_scratch(candidates: set[Path], used: set[str]) -> Iterator[Orphan]:
+    """Folders of tests in which nobody works any more."""
+    for path in sorted(candidates):
+        if _SCRATCH.fullmatch(path.name) and str(path) not in used and is_own_folder(path) and _is_old(path):
+            yield Orphan(kind="folder", name=str(path))
+
+
+def _docker_orphans() -> list[Orphan]:
+    """What dead stacks left in Docker; nothing where no daemon answers."""
+    from harness.stack.docker.orphans import dead_things
+    from harness.stack.docker.watcher import STACK_LABEL
+
+    with _docker() as engine:
+        if engine is None:
+            return []
+        return [
+            Orphan(kind=dead.kind, name=dead.thing.name, mark=dead.labels.get(STACK_LABEL, ""))
+            for dead in dead_things(engine)
+        ]
+
+
+def _sweep_docker() -> None:
+    from harness.stack.docker.orphans import sweep_docker
+
+    with _docker() as engine:
+        if engine is not None:
+            sweep_docker(engine)
+
+
+@contextlib.contextmanager
+def _docker() -> Iterator[DockerEngine | None]:
+    """The daemon of this machine; None where none answers."""
     from harness.stack.docker.engine import connect_engine
 
     try:
         engine = connect_engine()
     except StackError:
-        return ()
-    from harness.stack.docker.orphans import dead_things, sweep_docker
-    from harness.stack.docker.watcher import STACK_LABEL
-
-    try:
-        if remove:
-            sweep_docker(engine)
-            return ()
-        return tuple(
-            Left(kind=dead.kind, name=dead.thing.name, mark=dead.labels.get(STACK_LABEL, ""))
-            for dead in dead_things(engine)
-        )
-    finally:
-        engine.close()
+        yield None
+        return
+    with contextlib.closing(engine):
+        yield engine
 
 
 def _owner_records() -> Iterator[OwnerRecord]:
@@ -124,14 +155,15 @@ def _candidates() -> set[Path]:
     return {path for place in places if place.is_dir() for path in place.glob("harness-*")}
 
 
-def _processes() -> Iterator[tuple[int, dict[str, str], str]]:
-    """Living processes whose environment we may read: pid, environment and command."""
+def _processes() -> Iterator[_Seen]:
+    """Living processes whose environment we may read."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
                 words = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
                 command = (entry / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ").strip()
-                yield int(entry.name), dict(word.split("=", 1) for word in words if "=" in word), command
+                environment = dict(word.split("=", 1) for word in words if "=" in word)
+                yield _Seen(int(entry.name), environment, command)
 
 
 def _is_old(path: Path) -> bool:

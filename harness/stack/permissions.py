@@ -55,7 +55,7 @@ class Permissions:
     @classmethod
     def on(cls, info: StackInfo, target: Target, *, active: bool) -> Self:
         """What a run may do to that stack."""
-        return cls(owned=info.owned, allowed=target.allow_hosts, active=active, profile=target.source)
+        return cls(owned=info.owned, allowed=target.allow.hosts, active=active, profile=target.source)
 
     def refusal(self, action: Action, url: str) -> Refusal | None:
         """Why `action` may not be done to what is at `url`; None where it may."""

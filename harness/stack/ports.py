@@ -20,7 +20,7 @@ def free_port(taken: frozenset[int] = frozenset()) -> int:
     for port in random.sample(_RANGE, 200):
         if port not in taken and is_free(port):
             return port
-    raise StackError(f"no free port on {HOST} between {_RANGE.start} and {_RANGE.stop}; end what listens there")
+    raise StackError(f"no free port on {HOST} between {_RANGE.start} and {_RANGE.stop}", mend="end what listens there")
 
 
 def is_free(port: int) -> bool:

@@ -35,6 +35,9 @@ class Stack(Protocol):
     def stop_worker(self, worker: Worker) -> None:
         """End a worker that `start_worker` started."""
 
+    def exit_status(self, name: str) -> int | None:
+        """How a copy or worker that this object started ended; None while it runs, and for those of others."""
+
     def own_process(self, pid: int) -> None:
         """End that process and its descendants, too, when the stack ends, however this process ends."""
 
@@ -52,7 +55,7 @@ class Stack(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ServiceEndpoint:
     """Where one copy of the service listens: the port it is told, and the URL at which we reach it."""
 
     port: int
@@ -102,18 +105,18 @@ class Backend(Protocol):
     def start_servers(self, needs: tuple[str, ...]) -> Servers:
         """Start what is needed, all at once, and wait until each answers. Raises StackError."""
 
-    def keep_prepared(self, listen: Listener) -> Mapping[str, int]:
+    def cache_prepared(self, listen: Listener) -> Mapping[str, int]:
         """Keep the database as it is now for later stacks of the same sources, where the backend can.
 
         Nothing may be connected. Returns the servers' pids, which may have changed; what was not kept is told as a
         note. Raises StackError if the database does not answer afterwards.
         """
 
-    def choose_endpoint(self, wanted: int | None) -> Endpoint:
+    def choose_endpoint(self, wanted: int | None) -> ServiceEndpoint:
         """A free endpoint for one more copy of the service; raises StackError if the wanted port is taken."""
 
     def start(
-        self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: Endpoint | None
+        self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: ServiceEndpoint | None
     ) -> int | None:
         """Start a process of the service, with nothing in its environment but a minimal base and `settings`.
 
@@ -134,9 +137,9 @@ class Backend(Protocol):
         """Send it a signal; KILL, STOP and CONT reach all below it too. Raises StackError if it has ended."""
 
     def halt(self, name: str) -> None:
-        """End it in its own orderly way, killed if it takes too long; `again` brings it back."""
+        """End it in its own orderly way, killed if it takes too long; `start_again` brings it back."""
 
-    def again(self, name: str) -> int | None:
+    def start_again(self, name: str) -> int | None:
         """Start what has ended once more, as it was started before, at its port and on its data.
 
         Returns its new pid, where it has one here. Raises StackError if it runs.

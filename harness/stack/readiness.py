@@ -45,7 +45,7 @@ class Wait:
 
     def failure(self, still: str = "does not answer") -> str:
         """What went wrong, as the end of a sentence about the process: how it ended, or what it `still` does."""
-        return how_it_ended(self.status) if self.status is not None else f"{still} ({self.problem})"
+        return describe_exit(self.status) if self.status is not None else f"{still} ({self.problem})"
 
 
 def wait_until(ping: Ping, exit_status: Callable[[], int | None], seconds: float) -> Wait:
@@ -72,15 +72,16 @@ def service_problem(url: str, health: Health, timeout: float, ca_file: str = "")
 
     `ca_file` vouches for an `https` URL.
     """
-    paths = [path for path in (health.live, health.ready) if path]
+    named = [path for path in (health.live, health.ready) if path]
+    paths, wrong_from = (named, 400) if named else (["/"], 500)
     address = urlsplit(url)
     tls = _tls_context(ca_file) if address.scheme == "https" else None
-    for path in paths or ["/"]:
+    for path in paths:
         try:
             status = get_status(address.hostname or "", address.port or 80, path, timeout, tls)
         except (OSError, ValueError) as error:
             return f"GET {path}: {error}"
-        if status >= (400 if paths else 500):
+        if status >= wrong_from:
             return f"GET {path}: {status}"
     return None
 
@@ -163,6 +164,6 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def how_it_ended(status: int) -> str:
+def describe_exit(status: int) -> str:
     """An exit status in words."""
     return f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"

@@ -13,10 +13,10 @@ from typing import Self
 
 from harness.errors import GroundError, StackError, StartupError
 from harness.model import Instance, StackInfo, Target, Worker
-from harness.stack.copies import Copy, PortLostError, await_ready
+from harness.stack.copies import PortLostError, StartingCopy, await_ready
 from harness.stack.ports import occupied
-from harness.stack.protocol import Backend, Endpoint
-from harness.stack.readiness import TAIL_LINES, how_it_ended, tail, wait_until, watch_log
+from harness.stack.protocol import Backend, ServiceEndpoint
+from harness.stack.readiness import TAIL_LINES, describe_exit, tail, wait_until, watch_log
 from harness.stack.settings import PlaceholderValues, service_settings
 from harness.stack.supervisor.client import Supervision
 from harness.stack.supervisor.process import MARK
@@ -136,7 +136,7 @@ class RunningStack:
             self._start(name, argv, settings, None)
             status = backend.wait(name, _PREPARE_SECONDS)
             if status != 0:
-                how = f"ran over {_PREPARE_SECONDS:.0f} s" if status is None else how_it_ended(status)
+                how = f"ran over {_PREPARE_SECONDS:.0f} s" if status is None else describe_exit(status)
                 raise StartupError(f"{key}: `{shlex.join(argv)}` {how}", output=tail(backend.log(name)))
             # a container that ended would be kept for another start
             backend.stop(name)
@@ -171,7 +171,7 @@ class RunningStack:
     def start_copies(
         self,
         overrides: Mapping[str, str],
-        wanted: Sequence[Endpoint | None],
+        wanted: Sequence[ServiceEndpoint | None],
         *,
         public: str = "",
         meanwhile: Callable[[tuple[str, ...]], None] | None = None,
@@ -189,14 +189,18 @@ class RunningStack:
             meanwhile(tuple(copy.endpoint.url for copy, _ in begun))
         return tuple(self._await_copy(copy, overrides, endpoint, public) for copy, endpoint in begun)
 
-    def _begin_copy(self, name: str, overrides: Mapping[str, str], wanted: Endpoint | None, public: str) -> Copy:
+    def _begin_copy(
+        self, name: str, overrides: Mapping[str, str], wanted: ServiceEndpoint | None, public: str
+    ) -> StartingCopy:
         endpoint = replace(wanted or self._open()[1].choose_endpoint(None), public=public)
         argv = self._placeholders.at(endpoint).fill_command(self._target.service.command, "service.command")
         begun = time.monotonic()
         pid = self._start(name, argv, service_settings(self._target, self._placeholders, endpoint, overrides), endpoint)
-        return Copy(name=name, endpoint=endpoint, argv=argv, pid=pid, begun=begun)
+        return StartingCopy(name=name, endpoint=endpoint, argv=argv, pid=pid, begun=begun)
 
-    def _await_copy(self, first: Copy, overrides: Mapping[str, str], wanted: Endpoint | None, public: str) -> Instance:
+    def _await_copy(
+        self, first: StartingCopy, overrides: Mapping[str, str], wanted: ServiceEndpoint | None, public: str
+    ) -> Instance:
         copy = first
         for attempt in range(2, _PORT_TRIES + 2):
             try:
@@ -216,7 +220,7 @@ class RunningStack:
         raise StackError(f"no port stayed free in {_PORT_TRIES} tries; end what takes them")
 
     def _worker_argv(self) -> tuple[str, ...]:
-        placeholders = self._placeholders.at(Endpoint(int(self._info.settings["PORT"]), self._info.url))
+        placeholders = self._placeholders.at(ServiceEndpoint(int(self._info.settings["PORT"]), self._info.url))
         return placeholders.fill_command(self._target.workers.command, "workers.command")
 
     def _next_name(self, kind: str) -> str:
@@ -232,7 +236,7 @@ class RunningStack:
         self._open()[1].stop(name)
 
     def _start(
-        self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: Endpoint | None
+        self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: ServiceEndpoint | None
     ) -> int | None:
         try:
             return self._open()[1].start(name, argv, settings, endpoint)

@@ -12,11 +12,9 @@ from harness.machine.bundle import in_checkout, root
 from harness.model import Listener, Progress, StackInfo, Target
 from harness.stack.attach import attach_url, checked_url
 from harness.stack.compare import Difference, StackRequest
-from harness.stack.front_proxy import front_for
-from harness.stack.launcher import detach, launch, open_stack
+from harness.stack.launcher import detach, front_for, launch, open_stack
 from harness.stack.named import Mode, attach_name, bring_down, find_obstacle, find_stack, target_of
 from harness.stack.protocol import Stack
-from harness.stack.running import RunningStack
 
 DEFAULT_TARGET, DEFAULT_NAME, DEFAULT_BACKEND = "dealradar", "default", "embedded"
 
@@ -166,7 +164,7 @@ def bring_up(
 
 def let_stay(selection: TargetSelection, stack: Stack) -> None:
     """Let the stack live on after us, if that was asked for."""
-    if selection.keep and isinstance(stack, RunningStack):
+    if selection.keep:
         detach(stack)
 
 

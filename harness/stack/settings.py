@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import sys
 from collections.abc import Mapping
@@ -11,12 +10,8 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.model import Target
-from harness.stack.protocol import Endpoint
-
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)(?:\.([A-Za-z0-9_-]+))?\}")
-_FIXED = ("host", "port", "url", "proxy", "database_url", "redis_url", "smtp_url")
-_SERVER = {"database_url": "postgres", "redis_url": "valkey", "smtp_url": "smtp"}
-"""Which of `needs` gives a placeholder its value."""
+from harness.model.placeholders import SERVER_OF, STACK_WORDS, fill
+from harness.stack.protocol import ServiceEndpoint
 
 
 class PlaceholderValues:
@@ -30,7 +25,7 @@ class PlaceholderValues:
         self._values = values
         self.secrets = known_secrets
 
-    def at(self, endpoint: Endpoint) -> PlaceholderValues:
+    def at(self, endpoint: ServiceEndpoint) -> PlaceholderValues:
         """The same for another copy of the service."""
         here = {"port": str(endpoint.port), "url": endpoint.public or endpoint.url}
         return PlaceholderValues(self._target, {**self._values, **here}, self.secrets)
@@ -41,31 +36,31 @@ class PlaceholderValues:
         `where` is the text's key in the profile.
         """
 
-        def value(match: re.Match[str]) -> str:
-            word, name = match.groups()
-            if word == "secret" and name:
-                return self.secrets.setdefault(name, secrets.token_urlsafe(24))
-            if name is None and word in self._values:
-                return self._values[word]
-            raise self._unknown(match.group(), word, where)
+        def value_of(name: str) -> str:
+            if name in self._values:
+                return self._values[name]
+            kind, _, secret = name.partition(".")
+            if kind == "secret" and secret:
+                return self.secrets.setdefault(secret, secrets.token_urlsafe(24))
+            raise self._unknown(name, where)
 
-        return _PLACEHOLDER.sub(value, text)
+        return fill(text, value_of)
 
     def fill_command(self, words: tuple[str, ...], where: str) -> tuple[str, ...]:
         """All words of a command, filled in."""
         return tuple(self.fill(word, where) for word in words)
 
-    def _unknown(self, found: str, word: str, where: str) -> ConfigError:
-        if word in _SERVER:
-            what = f"{found} has no value, since `needs` lacks {_SERVER[word]!r}; add it, or set the value itself"
+    def _unknown(self, name: str, where: str) -> ConfigError:
+        if name in SERVER_OF:
+            what = f"{{{name}}} has no value, since `needs` lacks {SERVER_OF[name]!r}; add it, or set the value itself"
         else:
-            known = " ".join(f"{{{name}}}" for name in _FIXED)
-            what = f"{found} is no placeholder; known ones: {known} {{secret.NAME}}"
+            known = " ".join(f"{{{word}}}" for word in STACK_WORDS)
+            what = f"{{{name}}} is no placeholder; known ones: {known} {{secret.NAME}}"
         return ConfigError(what, path=self._target.source or None, key=where)
 
 
 def service_settings(
-    target: Target, placeholders: PlaceholderValues, endpoint: Endpoint, overrides: Mapping[str, str]
+    target: Target, placeholders: PlaceholderValues, endpoint: ServiceEndpoint, overrides: Mapping[str, str]
 ) -> dict[str, str]:
     """The settings of one copy of the service: `PORT`, the profile's `env`, and last what `--env` overrides."""
     here = placeholders.at(endpoint)

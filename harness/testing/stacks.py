@@ -4,8 +4,7 @@ from harness.pytest_plugin.session import teach as teach_secrets
 from harness.runner.artifacts import keep_logs
 from harness.stack import Stack, launch, open_stack
 from harness.stack.servers.clients import connect_cache
-from harness.stack.servers.postgres import MAINTENANCE, SUPERUSER
-from harness.stack.servers.prepare import COPY_OF_PREPARED
+from harness.stack.servers.postgres import COPY_OF_PREPARED, MAINTENANCE, SUPERUSER
 from harness.stack.settings import base_environment
 
 __all__ = [

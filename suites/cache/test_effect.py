@@ -39,7 +39,7 @@ def samples(stack_info, target, token, uncached_url):
     headers = {path: {"Authorization": f"Bearer {token(role)}"} for path, role in roles.items()}
     limit = target.ratelimit.limit if target.ratelimit else 1000
     options = {
-        "address_mode": target.client_address,
+        "address_mode": target.clients.address,
         "timeout_s": target.service.timeout_s,
         "per_client": max(1, limit // 2),
         "headers_for": headers,

@@ -19,9 +19,9 @@ def test_it_is_ready(client, target):
 
 @pytest.mark.check("health.build", source="the profile's [build] path")
 def test_it_says_which_build_it_is(client, target):
-    if not target.build_path:
+    if not target.build.path:
         pytest.skip("the profile names no [build] path")
-    answer = client.exchange("GET", target.build_path)
+    answer = client.exchange("GET", target.build.path)
     assert answer.status == 200
     assert len(answer.text) >= 8
 

@@ -10,8 +10,8 @@ def test_page_loads_without_a_problem(page, page_problems, page_path, target):
     answer = page.goto(page_path, wait_until="networkidle")
     assert answer is not None
     assert answer.status == 200
-    if page_path in target.page_roles:
-        assert urlsplit(page.url).path != target.page_login.path, "logged in, and asked to log in"
+    if page_path in target.pages.roles:
+        assert urlsplit(page.url).path != target.pages.login.path, "logged in, and asked to log in"
     assert page_problems.all == []
 
 

@@ -35,7 +35,7 @@ def test_a_sandboxed_frame_is_a_stranger(client, path):
 
 @pytest.mark.check("cors.lookalike", severity="critical", source="PortSwigger, CORS", subject="{path}")
 def test_a_lookalike_origin_is_a_stranger(client, path, target, stack_info):
-    own = urlsplit(target.cors_origins[0] if target.cors_origins else stack_info.url)
+    own = urlsplit(target.cors.origins[0] if target.cors.origins else stack_info.url)
     lookalikes = [
         f"{own.scheme}://{own.netloc}.stranger.example",
         f"{own.scheme}://stranger-{own.netloc}",
@@ -43,14 +43,14 @@ def test_a_lookalike_origin_is_a_stranger(client, path, target, stack_info):
         f"{'http' if own.scheme == 'https' else 'https'}://{own.netloc}",
     ]
     let_in = [
-        origin for origin in lookalikes if origin not in target.cors_origins and ask_cors(client, path, origin).may_read
+        origin for origin in lookalikes if origin not in target.cors.origins and ask_cors(client, path, origin).may_read
     ]
     assert let_in == []
 
 
 @pytest.mark.check("cors.friend", severity="high", source="Fetch, 3.2.5", subject="GET {friendly_path}")
 def test_a_listed_origin_is_let_in_by_name(client, friendly_path, target):
-    for origin in target.cors_origins:
+    for origin in target.cors.origins:
         answer = ask_cors(client, friendly_path, origin)
         assert answer.simple.header("Access-Control-Allow-Origin") == origin
         assert "origin" in names_in(answer.simple.header_lines("Vary"))

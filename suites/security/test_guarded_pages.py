@@ -24,15 +24,15 @@ def test_no_foreign_script_runs_behind_the_login(page, guarded_page):
 @pytest.fixture
 def login(request, target, stack_info):
     """The browser after a login of its own, and the cookies that were set on the way."""
-    if target.page_login is None:
+    if target.pages.login is None:
         pytest.skip("not applicable: the profile has no [pages.login]")
     if not target.auth.roles:
         pytest.skip("no login by form: the profile names no account in [auth.roles]")
     # asked for only now: where there is no form, no browser is missed
     page, answers = request.getfixturevalue("new_page")(), []
     page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108 - Playwright takes no built-in
-    role = next(iter(target.page_roles.values()), next(iter(target.auth.roles)))
-    log_in_by_form(page, target.page_login, *account_of(target, stack_info, role))
+    role = next(iter(target.pages.roles.values()), next(iter(target.auth.roles)))
+    log_in_by_form(page, target.pages.login, *account_of(target, stack_info, role))
     page.wait_for_load_state()
     # read only now: a question put from within the listener may be answered after the test has looked
     lines = [one for answer in answers for one in answer.headers_array()]

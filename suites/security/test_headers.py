@@ -70,7 +70,7 @@ def test_no_hsts_over_plain_http(client, path, stack_info):
 @pytest.mark.check("headers.hsts", severity="high", source="RFC 6797", subject="GET {path}")
 def test_hsts_on_secure_requests(client, path, target, stack_info):
     secure = stack_info.url.startswith("https:")
-    if not secure and target.client_address != "x-forwarded-for":
+    if not secure and target.clients.address != "x-forwarded-for":
         pytest.skip("no secure request can be made: plain http, and the profile names no trusted proxy")
     answer = client.exchange("GET", path, headers={} if secure else {"X-Forwarded-Proto": "https"})
     hsts = parse_hsts(answer.header_lines("Strict-Transport-Security"))

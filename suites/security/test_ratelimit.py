@@ -17,11 +17,11 @@ def seen(target, stack_info, turn):
     limit = target.ratelimit
     if limit is None:
         pytest.skip(target.absent.get("ratelimit", "the profile has no [ratelimit]"))
-    can_lie = target.client_address == "x-forwarded-for" and is_loopback(stack_info.untrusted_url or stack_info.url)
+    can_lie = target.clients.address == "x-forwarded-for" and is_loopback(stack_info.untrusted_url or stack_info.url)
     with LimitClients(
         stack_info.url,
         limit.path,
-        address_mode=target.client_address,
+        address_mode=target.clients.address,
         timeout_s=target.service.timeout_s,
         untrusted_url=stack_info.untrusted_url,
         ca_file=stack_info.ca_file,

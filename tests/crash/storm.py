@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from harness.stack.docker.engine import Engine, connect_engine
+from harness.stack.docker.engine import DockerEngine, connect_engine
 from harness.stack.docker.watcher import STACK_LABEL
 from harness.stack.supervisor.process import is_alive
 from tests.gate_target import Small, make_small
@@ -84,7 +84,7 @@ class Gate:
     """What is made once is made there."""
     command: Command
     backend: str
-    engine: Engine | None
+    engine: DockerEngine | None
     marks: set[str] = field(default_factory=set)
     pids: set[int] = field(default_factory=set)
 
@@ -185,7 +185,7 @@ def storm(kills: int, seed: int, backend: str = "embedded", command: Command = "
 
 
 @contextlib.contextmanager
-def _gate(cache: Path, command: Command, backend: str, engine: Engine | None) -> Iterator[Gate]:
+def _gate(cache: Path, command: Command, backend: str, engine: DockerEngine | None) -> Iterator[Gate]:
     folder = Path(tempfile.mkdtemp(prefix="storm-"))
     scratch = folder / "tmp"
     scratch.mkdir()

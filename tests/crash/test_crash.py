@@ -213,9 +213,9 @@ def test_the_doctor_shows_what_was_left_takes_it_when_asked_and_lets_the_living_
     assert eventually(lambda: len(marked_processes(victim.mark)) == 2)
     # other tests beside this one leave things, too, and look for them
     ours = (victim.mark, living.mark)
-    found = orphans.find_left
+    found = orphans.find_orphans
     monkeypatch.setattr(
-        doctor, "find_left", lambda: tuple(one for one in found() if one.mark in ours or one.name == str(scratch))
+        doctor, "find_orphans", lambda: tuple(one for one in found() if one.mark in ours or one.name == str(scratch))
     )
     assert run_command(["doctor"]) == 0
     assert "harness doctor --reap" in capsys.readouterr().out

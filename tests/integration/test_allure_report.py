@@ -164,9 +164,9 @@ def test_missing_results_are_one_clear_line(tmp_path: Path) -> None:
 def test_without_allure_the_reason_says_what_to_do(
     tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert allure.allure_available() is None
+    assert allure.allure_problem() is None
     monkeypatch.setattr(allure, "COMMAND_LINE", tmp_path / "cli.js")
-    assert "make setup" in str(allure.allure_available())
+    assert "make setup" in str(allure.allure_problem())
     with pytest.raises(ReportError, match="make setup"):
         allure.build_allure_report(results, tmp_path / "out")
 

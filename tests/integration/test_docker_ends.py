@@ -22,7 +22,7 @@ from harness.stack import launch
 from harness.stack.docker.images import find_image
 from harness.stack.docker.orphans import OWNER_LABEL, sweep_docker
 from harness.stack.docker.watcher import STACK_LABEL
-from harness.stack.orphans import find_left, take_left
+from harness.stack.orphans import find_orphans, remove_orphans
 from harness.stack.supervisor.process import MARK, process_stat
 from harness.stack.supervisor.registry import make_owner_record, sweep
 from tests.docker_target import Relay, get, left_of, target_in
@@ -118,9 +118,9 @@ def test_what_is_left_since_the_daemon_was_gone_is_named_and_taken_later(
         relay.cut()
     assert left_of(engine, mark)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.socket}")
-    left = tuple(one for one in find_left() if one.mark == mark)
+    left = tuple(one for one in find_orphans() if one.mark == mark)
     assert {one.kind for one in left} == {"container", "network", "volume"}
-    assert take_left(left) == ()
+    assert remove_orphans(left) == ()
     assert left_of(engine, mark) == []
 
 
@@ -157,9 +157,9 @@ def test_what_a_dead_owner_left_is_swept_and_what_a_living_one_has_is_not(engine
     engine.client.networks.create(name, labels=label)
     engine.client.volumes.create(name, labels=label)
     try:
-        left = {one.name for one in find_left()}
+        left = {one.name for one in find_orphans()}
         assert [one.name in left for one in containers] == [True, False]
-        assert {one.kind for one in find_left() if one.name == name} == {"network", "volume"}
+        assert {one.kind for one in find_orphans() if one.name == name} == {"network", "volume"}
         sweep_docker(engine)
         ids = {entry["Id"] for entry in engine.client.api.containers(all=True)}
         assert [one.id in ids for one in containers] == [False, True]

@@ -127,5 +127,5 @@ def test_without_rights_and_on_a_read_only_file_system_it_serves_and_tells_its_h
     try:
         assert eventually(lambda: health(by_hand) == "unhealthy", 60.0)
     finally:
-        stack.backend.again("postgres")
+        stack.backend.start_again("postgres")
     assert eventually(lambda: health(by_hand) == "healthy", 60.0)

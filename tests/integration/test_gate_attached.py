@@ -248,7 +248,7 @@ class TestAddressesElsewhere:
     @pytest.mark.parametrize("action", ["load", "write", "attack", "fault"])
     def test_nothing_but_reads_without_the_profiles_word(self, action: str, active: bool) -> None:  # noqa: FBT001
         url = "http://service.example"
-        permissions = Permissions(owned=False, allowed=generic_target(url).allow_hosts, active=active)
+        permissions = Permissions(owned=False, allowed=generic_target(url).allow.hosts, active=active)
         refusal = permissions.refusal(action, url)
         assert refusal is not None
         assert '[allow] hosts = ["service.example"]' in str(refusal)

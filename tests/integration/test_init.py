@@ -58,7 +58,7 @@ def test_a_draft_of_any_service_is_a_profile_from_few_reads(kind: str, serve: An
     assert 1 <= len(stranger.asked) <= 40
     assert {method for method, _ in stranger.asked} == {"GET"}
     assert f"from {len(stranger.asked)} reads" in text
-    assert (target.health.live, target.build_path, target.openapi, target.auth.login) == ("", "", "", "")
+    assert (target.health.live, target.build.path, target.openapi.path, target.auth.login) == ("", "", "", "")
     # what was not found stands there to be taken over, and would be a profile too
     taken = re.sub(r"^#(?! )", "", text, flags=re.MULTILINE)
     assert taken != text
@@ -84,10 +84,10 @@ SHOP = {
 def test_what_answers_is_found_and_what_may_act_is_not_asked(serve: Any, tmp_path: Path) -> None:
     stranger = serve(lambda path, _headers: SHOP.get(path, NOTHING))
     target, text = drafted(stranger.url, tmp_path)
-    assert (target.health.live, target.health.ready, target.build_path) == ("/healthz", "", "/version")
+    assert (target.health.live, target.health.ready, target.build.path) == ("/healthz", "", "/version")
     assert "GET /readyz answered 503" in text
-    assert target.pages == ("/", "/things/1", "/enter")
-    assert target.page_login == PageLogin(path="/enter", username="#name", password="#word")
+    assert target.pages.paths == ("/", "/things/1", "/enter")
+    assert target.pages.login == PageLogin(path="/enter", username="#name", password="#word")
     assert "Behind a login: /mine." in text
     assert not {"/logout", "/things/2", "/file.pdf"} & set(stranger.paths)
     assert stranger.cookies == []
@@ -117,7 +117,7 @@ def test_a_description_is_believed_where_answers_bear_it_out(serve: Any, tmp_pat
     link = {"Link": '</x>; rel=next, </api-doc>; rel="service-desc"'}
     stranger = serve(lambda path, _headers: (200, HTML | link, "") if path == "/" else known.get(path, NOTHING))
     target, text = drafted(stranger.url, tmp_path)
-    assert target.openapi == "/api-doc"
+    assert target.openapi.path == "/api-doc"
     assert dict(target.load.paths) == {"/v2/items": 1, "/": 1}
     assert (target.auth.login, dict(target.auth.body)) == (
         "/v2/signin",
@@ -144,7 +144,7 @@ def test_a_description_that_cannot_be_read_is_said_to_be_one(
 ) -> None:
     known = {"/openapi.json": (200, JSON, document), "/": (200, HTML, "<title>x</title>")}
     target, text = drafted(serve(lambda path, _headers: known.get(path, NOTHING)).url, tmp_path)
-    assert target.openapi == openapi
+    assert target.openapi.path == openapi
     assert said in text
 
 
@@ -163,7 +163,7 @@ def test_a_limit_and_whom_it_counts_are_found(way: str, serve: Any, tmp_path: Pa
     target, _ = drafted(serve(reply).url, tmp_path)
     assert target.ratelimit == RateLimit(limit=600, window_s=60.0, path="/")
     told_apart = way in ("x-forwarded-for", "source")
-    assert target.client_address == (way if told_apart else "none")
+    assert target.clients.address == (way if told_apart else "none")
     assert target.load.rate == (50.0 if told_apart else 5.0)
 
 

@@ -165,9 +165,13 @@ class TestOurStacks:
     def test_dealradar(self, up: Callable[[str], str], tmp_path: Path) -> None:
         known = load_target("dealradar", ROOT)
         found, _ = drafted(up("dealradar"), tmp_path)
-        assert (found.health, found.build_path, found.openapi) == (known.health, known.build_path, known.openapi)
+        assert (found.health, found.build.path, found.openapi.path) == (
+            known.health,
+            known.build.path,
+            known.openapi.path,
+        )
         assert found.ratelimit == RateLimit(limit=300, window_s=60.0, path=found.load and next(iter(found.load.paths)))
-        assert found.client_address == known.client_address
+        assert found.clients.address == known.clients.address
         assert found.cache.header == known.cache.header
         assert {path for path in known.cache.paths if path not in known.cache.roles} <= set(found.cache.paths)
         assert (found.auth.login, found.auth.body, found.auth.token) == (
@@ -175,10 +179,13 @@ class TestOurStacks:
             known.auth.body,
             known.auth.token,
         )
-        assert found.page_login is not None
-        assert known.page_login is not None
-        assert (found.page_login.path, found.page_login.password) == (known.page_login.path, known.page_login.password)
-        assert {"/", "/login"} <= set(found.pages)
+        assert found.pages.login is not None
+        assert known.pages.login is not None
+        assert (found.pages.login.path, found.pages.login.password) == (
+            known.pages.login.path,
+            known.pages.login.password,
+        )
+        assert {"/", "/login"} <= set(found.pages.paths)
         ran = self.harness(tmp_path, "gate", "--target", found.source, "--only", "e2e", "-n", "1", "--json")
         assert ran.returncode == 3, ran.stderr
         rulings = {one["id"]: one["status"] for one in json.loads(ran.stdout)["criteria"]}
@@ -190,5 +197,5 @@ class TestOurStacks:
 
     def test_flask(self, up: Callable[[str], str], tmp_path: Path) -> None:
         found, text = drafted(up(str(ROOT / "examples/flask/profile.toml")), tmp_path)
-        assert (found.pages, found.ratelimit, found.cache.paths) == (("/",), None, ())
+        assert (found.pages.paths, found.ratelimit, found.cache.paths) == (("/",), None, ())
         assert "#[ratelimit]" in text

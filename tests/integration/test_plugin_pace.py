@@ -116,7 +116,7 @@ def test_the_limiters_probe_comes_last_and_finds_the_limit_unused(tmp_path, work
         @pytest.fixture(scope="module")
         def statuses(stack_info, target, turn_of_session):
             with turn_of_session(), LimitClients(
-                stack_info.url, "/limited", address_mode=target.client_address, timeout_s=3
+                stack_info.url, "/limited", address_mode=target.clients.address, timeout_s=3
             ) as clients:
                 return [clients.send("").status for _ in range(22)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from harness.model import Migrations, Observation, Outcome, StackInfo, Target
+from harness.model import Observation, Outcome, PreflightRules, StackInfo, Target
 from harness.preflight import LIVE, Scene, run_check
 from harness.stack import Stack, launch
 from tests.dealradar_process import on_database, superuser_url
@@ -59,7 +59,9 @@ def with_migrations(target: Target, *files: str, table: str = "done", column: st
     folder.mkdir()
     for file in files:
         (folder / file).touch()
-    return replace(target, migrations=Migrations(folder=folder.name, table=table, column=column))
+    return replace(
+        target, preflight=PreflightRules(migrations=folder.name, migration_table=table, migration_column=column)
+    )
 
 
 def test_migrations_that_are_all_applied_pass(target: Target, info: StackInfo) -> None:

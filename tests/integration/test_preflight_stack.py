@@ -19,7 +19,7 @@ import psycopg
 import pytest
 import redis
 
-from harness.model import Cache, Health, Observation, Outcome, Service, StackInfo, Target
+from harness.model import Cache, Health, Observation, Outcome, PreflightRules, Service, StackInfo, Target
 from harness.preflight import LIVE, Scene, readiness_score, run_check, run_live, run_static
 from harness.preflight.check import DEADLINE_S
 from harness.stack import Stack, launch
@@ -72,7 +72,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
         ),
         health=Health(live="/live", ready="/ready", optional=("cache", "database")),
         cache=Cache(paths=("/things",), off={"CACHE": "off"}),
-        tables=("things", "parts"),
+        preflight=PreflightRules(tables=("things", "parts")),
     )
 
 
@@ -112,7 +112,7 @@ def test_a_healthy_stack_passes_but_for_the_missing_table(target: Target, stack:
 
 
 def test_all_tables_there(target: Target, stack: Stack) -> None:
-    line = by_check(run_live(replace(target, tables=("things",)), stack.info))["database"]
+    line = by_check(run_live(replace(target, preflight=PreflightRules(tables=("things",))), stack.info))["database"]
     assert line.outcome is Outcome.PASS
     assert "1 of 1 tables" in line.detail["message"]
 
@@ -265,7 +265,7 @@ class OfferingTls(socketserver.StreamRequestHandler):
 
 
 def test_starttls_is_demanded_where_the_profile_says_so(target: Target, stack: Stack) -> None:
-    strict = replace(target, starttls=True)
+    strict = replace(target, preflight=PreflightRules(starttls=True))
     assert by_check(run_live(target, stack.info))["smtp"].detail["message"].endswith("; no STARTTLS")
     without = by_check(run_live(strict, stack.info))["smtp"]
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OfferingTls) as server:

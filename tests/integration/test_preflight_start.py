@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.model import Observation, Outcome, StackInfo, Target, Workers
+from harness.model import Observation, Outcome, PreflightRules, StackInfo, Target, Workers
 from harness.preflight import LIVE, Scene, run_check
 from harness.stack import launch
 from tests.stack_target import PROGRAM, eventually, small_target
@@ -166,9 +166,13 @@ def test_a_warning_at_the_start_is_shown_with_file_and_line(target: Target) -> N
 
 def test_a_warning_that_the_profile_knows_is_none(target: Target) -> None:
     with launch(target, overrides={"SAYS": "WARNING: development server\nWARNING: no key"}) as stack:
-        knows = replace(target, known_warnings=("development server",))
+        knows = replace(target, preflight=PreflightRules(known_warnings=("development server",)))
         one = asked("clean_start", knows, stack.info)
-        both = asked("clean_start", replace(target, known_warnings=("development server", "no key")), stack.info)
+        both = asked(
+            "clean_start",
+            replace(target, preflight=PreflightRules(known_warnings=("development server", "no key"))),
+            stack.info,
+        )
     assert one.detail["complaints"] == ["service-1.log:2: WARNING: no key"]
     assert (both.outcome, both.detail["known"]) == (Outcome.PASS, 2)
 

@@ -35,7 +35,7 @@ def visit(browser, tmp_path):
         def open_page(name, *, size="desktop", scheme="light", scripts=True):
             proof, defects = getattr(prove_proofs, name)()
             path = tmp_path / "index.html"
-            text = render_proof(proof, prove_proofs.facts(), defects, prove_proofs.POLICY)
+            text = render_proof(proof, prove_proofs.recorded(), defects, prove_proofs.POLICY)
             path.write_text(text, encoding="utf-8", errors="replace")
             return visitor.open(path, SIZES[size], scheme=scheme, scripts=scripts)
 

@@ -7,7 +7,7 @@ import threading
 import httpx
 import pytest
 
-from harness.proxy import Answer, Request, Send, running_proxy
+from harness.proxy import ProxiedAnswer, ProxiedRequest, Send, running_proxy
 from harness.proxy.connection import MAX_BODY
 from harness.pytest_plugin.polling import eventually
 from tests.proxied import OK, SECONDS, answering, before, connect, said
@@ -73,7 +73,7 @@ def test_a_request_that_nobody_read_is_sent_once_more(method) -> None:
             assert may_reset.wait(SECONDS)
             line.reset()
 
-    async def hold(request: Request, send: Send) -> Answer:
+    async def hold(request: ProxiedRequest, send: Send) -> ProxiedAnswer:
         may_reset.set()
         return await send(request)
 

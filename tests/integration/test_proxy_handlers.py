@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
-from harness.proxy import Answer, Request, Send, UpstreamError, pass_on, running_proxy
+from harness.proxy import ProxiedAnswer, ProxiedRequest, Send, UpstreamError, pass_on, running_proxy
 from tests.proxied import OK, answering, before, connect, everything, keeping, said
 from tests.scripted_server import Line, ScriptedServer
 
@@ -24,7 +24,7 @@ from tests.scripted_server import Line, ScriptedServer
 def test_a_handler_can_change_what_is_sent_and_what_comes_back() -> None:
     seen: list[bytes] = []
 
-    async def handler(request: Request, send: Send) -> Answer:
+    async def handler(request: ProxiedRequest, send: Send) -> ProxiedAnswer:
         answer = await send(replace(request, target="/other", body=b"longer body"))
         return replace(answer.having("X-Client", request.client), status=500, body=b"changed")
 
@@ -37,8 +37,8 @@ def test_a_handler_can_change_what_is_sent_and_what_comes_back() -> None:
 
 
 def test_a_handler_can_be_changed_while_it_runs() -> None:
-    async def teapot(_request: Request, _send: Send) -> Answer:
-        return Answer(status=418, headers=())
+    async def teapot(_request: ProxiedRequest, _send: Send) -> ProxiedAnswer:
+        return ProxiedAnswer(status=418, headers=())
 
     with ScriptedServer(answering(OK)) as server, running_proxy([server.url]) as proxy, httpx.Client() as client:
         statuses = []
@@ -49,7 +49,7 @@ def test_a_handler_can_be_changed_while_it_runs() -> None:
 
 
 def test_a_cut_answer_says_its_true_length() -> None:
-    async def cut(request: Request, send: Send) -> Answer:
+    async def cut(request: ProxiedRequest, send: Send) -> ProxiedAnswer:
         return replace(await send(request), body=b"0123456789", cut_after=4)
 
     with before(answering(OK), handler=cut) as (url, _):
@@ -60,7 +60,7 @@ def test_a_cut_answer_says_its_true_length() -> None:
 
 
 def test_a_handler_may_cut_a_client_off() -> None:
-    async def refuse(_request: Request, _send: Send) -> Answer:
+    async def refuse(_request: ProxiedRequest, _send: Send) -> ProxiedAnswer:
         raise UpstreamError("not today")
 
     with before(answering(OK), handler=refuse) as (url, server):
@@ -73,7 +73,7 @@ def test_a_handler_may_cut_a_client_off() -> None:
     [lambda _: 1 // 0, lambda answer: answer.having("X", "a\r\nB: c"), lambda answer: replace(answer, status=7)],
 )
 def test_a_handler_that_fails_is_told_at_the_end_and_never_taken_for_the_service(wrong: Callable) -> None:
-    async def handler(request: Request, send: Send) -> Answer:
+    async def handler(request: ProxiedRequest, send: Send) -> ProxiedAnswer:
         return wrong(await send(request))
 
     failure = pytest.raises(HarnessError, match="handler of the proxy failed")
@@ -84,7 +84,7 @@ def test_a_handler_that_fails_is_told_at_the_end_and_never_taken_for_the_service
 def test_nothing_is_left_when_it_ends() -> None:
     others = set(threading.enumerate())
 
-    async def stall(_request: Request, _send: Send) -> Answer:
+    async def stall(_request: ProxiedRequest, _send: Send) -> ProxiedAnswer:
         await asyncio.Event().wait()
         raise AssertionError
 

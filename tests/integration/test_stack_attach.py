@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StackError, UnreachableError, UsageError
-from harness.model import Service, Target
+from harness.model import BuildPath, Service, Target
 from harness.stack import attach_url, open_stack
 
 TARGET = Target(name="theirs", source="", service=Service(url="http://x", timeout_s=0.5))
@@ -53,9 +53,9 @@ def test_an_answer_is_enough_and_nothing_is_owned(theirs: str) -> None:
 
 
 def test_the_build_is_what_the_service_reports(theirs: str) -> None:
-    with attach_url(replace(TARGET, build_path="/version"), theirs) as stack:
+    with attach_url(replace(TARGET, build=BuildPath(path="/version")), theirs) as stack:
         assert (stack.info.build.kind, stack.info.build.id) == ("reported", "2026.11")
-    with attach_url(replace(TARGET, build_path="/nothing"), theirs) as stack:
+    with attach_url(replace(TARGET, build=BuildPath(path="/nothing")), theirs) as stack:
         assert stack.info.build.kind == "unknown"
 
 

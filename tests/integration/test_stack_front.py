@@ -39,10 +39,10 @@ sys.exit(main())
 
 LOAD = """\
 import sys
-from harness.load.connections import Wire
+from harness.load.connections import ConnectionPool
 url, ca_file = sys.argv[1:]
 for authority in (ca_file, ""):
-    wire = Wire(url, 10.0, authority)
+    wire = ConnectionPool(url, 10.0, authority)
     status = wire.send(wire.request_bytes("GET", "/", {}) + b"\\r\\n").status
     print(getattr(status, "name", status))
 """

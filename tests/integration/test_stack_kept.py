@@ -16,7 +16,7 @@ from harness.errors import StackError, StartupError
 from harness.model import Progress, StackInfo, Target
 from harness.stack import launch
 from harness.stack.servers.data_cache import MOST_KEPT
-from harness.stack.servers.prepare import PREPARED
+from harness.stack.servers.postgres import PREPARED
 from tests.stack_target import small_target
 
 ROOT = Path(__file__).parents[2]

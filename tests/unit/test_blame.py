@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import StackError
 from harness.model import Outcome, StackInfo
-from harness.probes.exchange import Attempt, Exchange, UnfitAnswer
+from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
 from harness.pytest_plugin.attribution import outcome_of, silent_part, without_servers
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_asked_is_not_called_silent(url):
 
 
 def refused() -> ServiceUnavailable:
-    attempt = Attempt(
+    attempt = SentRequest(
         method="GET", url="http://h/", request_headers=(), request_bytes=b"", request_size=0, client="", bound=False
     )
     return ServiceUnavailable("the connection was not accepted", attempt)

@@ -13,8 +13,8 @@ from harness.checkers import (
     Hold,
     LockHistory,
     LockKind,
+    LockReading,
     LockRules,
-    Seen,
     Write,
     check_locks,
 )
@@ -32,7 +32,7 @@ def write(owner, token, at):
 
 
 def history(*rows, until=40.0):
-    kinds = {"holds": Hold, "writes": Write, "deaths": Death, "seen": Seen}
+    kinds = {"holds": Hold, "writes": Write, "deaths": Death, "seen": LockReading}
     parts = {name: tuple(row for row in rows if isinstance(row, kind)) for name, kind in kinds.items()}
     return LockHistory(until=until, **parts)
 
@@ -56,8 +56,8 @@ WOKEN = hold("a", 1, 0.0, 19.5)
 TAKEN = hold("b", 2, 6.0, 8.0)
 TAKEN_EARLY = hold("b", 2, 5.5, 7.0)
 TAKEN_LATE = hold("b", 2, 9.5, 10.0)
-ETERNAL = Seen(lock="alerts", at=1.0, ttl=-1)
-UNBOUND = Seen(lock="alerts", at=1.0, ttl=None)
+ETERNAL = LockReading(lock="alerts", at=1.0, ttl=-1)
+UNBOUND = LockReading(lock="alerts", at=1.0, ttl=None)
 
 VIOLATIONS = {
     "two holders": (
@@ -171,11 +171,11 @@ NEAR_MISSES = {
     "a frozen owner that gives up": (LockKind.HELD_PAST_TTL, [hold("a", 1, 0.0, 19.25), FROZEN, TAKEN]),
     "a renewal within the tolerance": (LockKind.LATE_RENEWAL, [hold("a", 1, 0.0, 4.25, 2.25)]),
     "a takeover at the last moment": (LockKind.LATE_TAKEOVER, [OPEN, KILLED, hold("b", 2, 9.25, 10.0)]),
-    "an expiry at once": (LockKind.NO_EXPIRY, [A, Seen(lock="alerts", at=1.0, ttl=0.0)]),
+    "an expiry at once": (LockKind.NO_EXPIRY, [A, LockReading(lock="alerts", at=1.0, ttl=0.0)]),
 }
 
 NO_CASES = {
-    "a lock that is gone expires": (LockKind.NO_EXPIRY, history(A, Seen(lock="alerts", at=3.0, ttl=-2))),
+    "a lock that is gone expires": (LockKind.NO_EXPIRY, history(A, LockReading(lock="alerts", at=3.0, ttl=-2))),
     "a takeover that is not due yet": (LockKind.LATE_TAKEOVER, history(OPEN, KILLED, until=9.25)),
     "a frozen owner that went on in time": (
         LockKind.LATE_TAKEOVER,
@@ -217,7 +217,7 @@ def test_every_kind_has_a_violation_and_a_near_miss():
 
 def test_the_whole_result():
     taken = hold("b", 2, 7.0, 9.0, 8.0)
-    seen = Seen(lock="alerts", at=1.0, ttl=5.5)
+    seen = LockReading(lock="alerts", at=1.0, ttl=5.5)
     rows = (OPEN, KILLED, taken, write("b", 2, 8.0), STALE, seen)
     assert check_locks(history(*rows), RULES) == Checked(
         anomalies=(),
@@ -260,7 +260,7 @@ def valid_histories(draw):
             died = place == 0 if number == 0 else place < count - 1 and draw(st.booleans())
             rows.append(hold(owner, token, times[0], None if died else times[-1], *times[1:-1], lock=lock))
             rows.append(replace(write(owner, token, times[0] + 0.25), lock=lock))
-            rows.append(Seen(lock=lock, at=times[0], ttl=draw(quarters(0, 24)) / 4))
+            rows.append(LockReading(lock=lock, at=times[0], ttl=draw(quarters(0, 24)) / 4))
             if died:
                 rows.append(Death(worker=owner, at=times[-1]))
                 at = draw(quarters(round(times[-2] * 4) + 24, round(times[-1] * 4) + 32)) / 4
@@ -302,7 +302,7 @@ def plant(kind, seen):
             return swap(seen, last, replace(last, ended=last.last_proof + 2.5))
         case LockKind.LATE_TAKEOVER:
             return replace(later(seen, dead.begun, 20.0), until=seen.until + 20)
-    return replace(seen, seen=(*seen.seen, Seen(lock=dead.lock, at=dead.begun, ttl=-1)))
+    return replace(seen, seen=(*seen.seen, LockReading(lock=dead.lock, at=dead.begun, ttl=-1)))
 
 
 def later(seen, after, delay):

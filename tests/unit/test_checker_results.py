@@ -6,28 +6,29 @@ from itertools import permutations
 import msgspec
 import pytest
 
+from harness import checkers
 from harness.checkers import (
     Anomaly,
-    Attempt,
     Checked,
     Death,
+    DeliveredMail,
     Hold,
     Job,
     Life,
     LockHistory,
     LockKind,
+    LockReading,
     LockRules,
-    Mail,
     NoteKind,
     Notice,
     NotificationHistory,
     NotificationKind,
     NotificationRules,
-    Run,
+    ScheduledRun,
     ScheduleHistory,
     ScheduleKind,
     ScheduleRules,
-    Seen,
+    SendAttempt,
     Sending,
     State,
     Validity,
@@ -105,33 +106,33 @@ IMPOSSIBLE = {
     "a renewal after its hold": (lambda: Hold(**HOLD, ended=6.0, renewed=(7.0,)), "outside of its hold"),
     "a renewal at no time": (lambda: Hold(**HOLD, renewed=(math.nan,)), "finite"),
     "a hold after the end": (lambda: LockHistory(holds=(Hold(**HOLD),), until=4.0), "after the history's end"),
-    "a time to live of -3": (lambda: Seen(lock="alerts", at=1.0, ttl=-3), "-2, -1, or 0 and more"),
+    "a time to live of -3": (lambda: LockReading(lock="alerts", at=1.0, ttl=-3), "-2, -1, or 0 and more"),
     "a death that goes back": (lambda: Death(worker="a", at=1.0, back=0.5), "ends before it begins"),
     "no time to live": (lambda: LockRules(ttl=0.0, takeover=1.0), "above 0"),
     "a tolerance without end": (lambda: LockRules(ttl=1.0, takeover=1.0, tolerance=math.inf), "0 or more"),
     "a negative takeover": (lambda: LockRules(ttl=1.0, takeover=-1.0), "0 or more"),
-    "a run that ends before it begins": (lambda: Run(**RUN, ended=4.0), "ends before it begins"),
-    "a tick at no time": (lambda: Run(**RUN | {"tick": math.inf}), "finite"),
+    "a run that ends before it begins": (lambda: ScheduledRun(**RUN, ended=4.0), "ends before it begins"),
+    "a tick at no time": (lambda: ScheduledRun(**RUN | {"tick": math.inf}), "finite"),
     "a life that ends before it begins": (lambda: Life(worker="a", begun=1.0, ended=0.0), "ends before it begins"),
     "a job without an interval": (lambda: Job(name="alerts", interval=0.0), "above 0"),
     "a run of an unknown job": (
-        lambda: ScheduleHistory(jobs=(), runs=(Run(**RUN),), lives=(LIFE,), until=9.0),
+        lambda: ScheduleHistory(jobs=(), runs=(ScheduledRun(**RUN),), lives=(LIFE,), until=9.0),
         r"unknown job: \['alerts'\]; known are \[\]",
     ),
     "a run by an unknown worker": (
-        lambda: ScheduleHistory(jobs=(JOB,), runs=(Run(**RUN),), lives=(), until=9.0),
+        lambda: ScheduleHistory(jobs=(JOB,), runs=(ScheduledRun(**RUN),), lives=(), until=9.0),
         r"unknown worker: \['a'\]",
     ),
     "a run after the end": (
-        lambda: ScheduleHistory(jobs=(JOB,), runs=(Run(**RUN),), lives=(LIFE,), until=4.0),
+        lambda: ScheduleHistory(jobs=(JOB,), runs=(ScheduledRun(**RUN),), lives=(LIFE,), until=4.0),
         "after the history's end",
     ),
     "a negative allowance": (lambda: ScheduleRules(allowance=-1.0), "0 or more"),
-    "an attempt with an outcome and no end": (lambda: Attempt(**TRY | {"ended": None}), "has ended"),
-    "an attempt that ends before it begins": (lambda: Attempt(**TRY | {"ended": 1.0}), "ends before it begins"),
-    "a mail at no time": (lambda: Mail(message_id="<k@b>", recipient="a@b", at=math.nan), "finite"),
+    "an attempt with an outcome and no end": (lambda: SendAttempt(**TRY | {"ended": None}), "has ended"),
+    "an attempt that ends before it begins": (lambda: SendAttempt(**TRY | {"ended": 1.0}), "ends before it begins"),
+    "a mail at no time": (lambda: DeliveredMail(message_id="<k@b>", recipient="a@b", at=math.nan), "finite"),
     "an attempt of an unknown notice": (
-        lambda: NotificationHistory(**NOTICES | {"attempts": (Attempt(**TRY | {"notice": 2}),)}),
+        lambda: NotificationHistory(**NOTICES | {"attempts": (SendAttempt(**TRY | {"notice": 2}),)}),
         r"unknown notices: \[2\]",
     ),
     "a notice twice": (lambda: NotificationHistory(**NOTICES | {"notices": (NOTICE, NOTICE)}), r"twice: \[1\]"),
@@ -170,3 +171,9 @@ def test_the_example_of_the_page_runs_and_prints_what_it_says(capsys):
     exec(example, {})  # noqa: S102 - a page of this repository
     printed = capsys.readouterr().out.strip()
     assert f"# {printed}\n" in example
+
+
+@pytest.mark.parametrize(("old", "new"), [("Attempt", SendAttempt), ("Mail", DeliveredMail), ("Run", ScheduledRun)])
+def test_an_old_name_still_works_and_says_the_new_one(old, new):
+    with pytest.warns(DeprecationWarning, match=rf"^harness\.checkers\.{old} is now {new.__name__}$"):
+        assert getattr(checkers, old) is new

@@ -12,7 +12,7 @@ from harness.checkers import (
     Job,
     Life,
     NoteKind,
-    Run,
+    ScheduledRun,
     ScheduleHistory,
     ScheduleKind,
     ScheduleRules,
@@ -25,7 +25,7 @@ UP = (Life(worker="a", begun=95.0), Life(worker="b", begun=95.0))
 
 
 def run(tick, begun, ended, worker="a", job="alerts", outcome="ok"):
-    return Run(job=job, tick=tick, worker=worker, token=1, begun=begun, ended=ended, outcome=outcome)
+    return ScheduledRun(job=job, tick=tick, worker=worker, token=1, begun=begun, ended=ended, outcome=outcome)
 
 
 def history(*runs, lives=UP, until=125.0, jobs=(JOB,)):

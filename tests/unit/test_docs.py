@@ -9,13 +9,12 @@ from msgspec import inspect as schema
 
 import harness.pytest_plugin.fixtures as plugin_fixtures
 from harness.config import load_policy, load_target, load_waivers
-from harness.config.placeholders import FILLED
 from harness.config.policy_load import _Policy
-from harness.config.profile_load import _Profile
-from harness.config.profile_manifest import read_manifest
+from harness.config.profile_load import read_manifest
 from harness.config.waivers import _Waivers
 from harness.errors import HarnessError
-from harness.model import ABSENT_WORDS, NEEDS_WORDS, Outcome, Target, Threshold
+from harness.model import ABSENT_WORDS, NEEDS_WORDS, Outcome, Profile, Target, Threshold
+from harness.model.placeholders import STACK_WORDS
 from harness.preflight.registry import CHECKS
 from harness.pytest_plugin import FIXTURE_MODULES
 from harness.pytest_plugin.markers import MARKERS, SEVERITIES
@@ -40,6 +39,8 @@ PLAIN_TYPES = {
 def written(kind: schema.Type) -> str:
     """A type as the documentation names it."""
     match kind:
+        case schema.Metadata(type=inner):
+            return written(inner)
         case schema.LiteralType(values=words):
             return " ".join(f"`{word}`" for word in words)
         case schema.VarTupleType(item_type=inner):
@@ -101,7 +102,7 @@ def documented(page: str) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("page", "files"), [("docs/profile.md", (_Profile,)), ("docs/policy.md", (_Policy, _Waivers))], ids=str
+    ("page", "files"), [("docs/profile.md", (Profile,)), ("docs/policy.md", (_Policy, _Waivers))], ids=str
 )
 def test_every_key_is_documented_with_its_type_and_default(page, files):
     known: dict[str, tuple[str, object]] = {}
@@ -141,7 +142,7 @@ def test_every_key_of_a_threshold_is_documented():
     [
         ("docs/profile.md", ABSENT_WORDS),
         ("docs/profile.md", NEEDS_WORDS),
-        ("docs/profile.md", tuple(f"{{{word}}}" for word in FILLED)),
+        ("docs/profile.md", tuple(f"{{{word}}}" for word in STACK_WORDS)),
         ("docs/profile.md", tuple(check.id.removeprefix("preflight.") for check in CHECKS)),
         ("docs/suites.md", SEVERITIES),
         ("docs/run-folder.md", tuple(Outcome)),

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from harness.errors import UsageError
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import load_document
+from harness.probes.page_markup import LoginFields, read_markup
+from harness.profile_draft.description import login_shape
 from harness.profile_draft.limits import announced_limit
-from harness.profile_draft.login_shape import login_shape
-from harness.profile_draft.markup import read_markup
-from harness.profile_draft.parts import Key, Part, comment
+from harness.profile_draft.parts import DraftKey, DraftTable, comment
 from harness.profile_draft.reader import Reader, service_address
 
 
@@ -59,9 +59,9 @@ def test_a_login_form_is_told_from_one_that_registers():
     login = '<form><input type=hidden name=csrf><input id="who"><input type=password name="pw"></form>'
     register = "<form><input name=who><input type=password name=a><input type=password name=b></form>"
     found = read_markup(register + login)
-    assert (found.username, found.password) == ("#who", 'input[name="pw"]')
-    assert read_markup(register).password == ""
-    assert read_markup("<form><input type=password name=only></form>").password == ""
+    assert found.form == LoginFields(username="#who", password='input[name="pw"]')
+    assert read_markup(register).form is None
+    assert read_markup("<form><input type=password name=only></form>").form is None
 
 
 def test_a_broken_page_gives_what_stands_before_the_break():
@@ -116,12 +116,12 @@ def test_a_description_that_leads_nowhere_shows_no_login(schema):
 @given(text=st.text(), name=st.text(min_size=1), number=st.floats(1, 1e9) | st.integers(1, 10**9))
 def test_whatever_a_stranger_says_is_toml_afterwards(text, name, number):
     keys = (
-        Key(name=name, value=text, why=text),
-        Key(name="list", value=(text, name), why=text),
-        Key(name="table", value={name: text}, why=text),
-        Key(name="number", value=number, why="x"),
+        DraftKey(name=name, value=text, why=text),
+        DraftKey(name="list", value=(text, name), why=text),
+        DraftKey(name="table", value={name: text}, why=text),
+        DraftKey(name="number", value=number, why="x"),
     )
-    part = Part(table="t", keys=keys if name not in ("list", "table", "number") else keys[1:], notes=(text,))
+    part = DraftTable(table="t", keys=keys if name not in ("list", "table", "number") else keys[1:], notes=(text,))
     read = tomllib.loads(f"{comment(text)}\n{part.toml}\n")["t"]
     assert read["number"] == number
     assert isinstance(read["number"], int) == float(number).is_integer()

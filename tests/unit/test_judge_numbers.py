@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.interval import Stand, stand
+from harness.judge.rule import ThresholdComparison, compare
 from harness.model import Threshold
 from tests.judging import MS, criterion, line, measured, ruling_of
 
@@ -153,16 +153,19 @@ HOLDS = {
 @given(ends=st.tuples(FINITE, FINITE), limit=FINITE, op=OPS)
 def test_an_interval_meets_if_both_ends_hold_and_misses_if_no_value_in_it_does(ends, limit, op):
     low, high = sorted(ends)
-    found = stand((low, high), Threshold(stat="x", op=op, value=limit, unit=""))
+    found = compare((low, high), Threshold(stat="x", op=op, value=limit, unit=""))
     holds = HOLDS[op]
     if holds(low, limit) and holds(high, limit):
-        assert found is Stand.MEETS
+        assert found is ThresholdComparison.MEETS
     elif holds(low, limit) or holds(high, limit) or (op == "==" and low <= limit <= high):
-        assert found is Stand.STRADDLES
+        assert found is ThresholdComparison.STRADDLES
     else:
-        assert found is Stand.MISSES
+        assert found is ThresholdComparison.MISSES
 
 
 @given(value=FINITE, limit=FINITE, op=OPS)
 def test_an_exact_count_is_never_inconclusive(value, limit, op):
-    assert stand((value, value), Threshold(stat="count", op=op, value=limit, unit="")) is not Stand.STRADDLES
+    assert (
+        compare((value, value), Threshold(stat="count", op=op, value=limit, unit=""))
+        is not ThresholdComparison.STRADDLES
+    )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.model import Select
 from tests.judging import attempt, criterion, line, ruling_of
 
 ABSENT = {"mail": "sends none"}
@@ -138,3 +139,20 @@ class TestAbsent:
     def test_what_is_merely_missing_is_not_run(self):
         assert ruling_of(criterion("mail.*", needs="mail"), line("skip", "mail.sent")).status == "not_run"
         assert ruling_of(criterion("mail.*"), absent=ABSENT).status == "not_run"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "matches"),
+    [
+        ({"checks": ("headers.*",)}, True),
+        ({"checks": ("csp.*", "headers.hsts")}, True),
+        ({"checks": ("csp.*",)}, False),
+        ({"checks": ("*",), "suite": "security"}, True),
+        ({"checks": ("*",), "suite": "e2e"}, False),
+        ({"checks": ("*",), "subject": "GET *"}, True),
+        ({"checks": ("*",), "subject": "POST *"}, False),
+        ({"checks": ("HEADERS.*",)}, False),
+    ],
+)
+def test_a_selection_matches_by_check_suite_and_subject(wanted, matches):
+    assert Select(**wanted).matches(line()) is matches

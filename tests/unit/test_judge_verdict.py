@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judge import judge, verdict_document
-from harness.model import Build, Criterion, Integrity, Select, Waiver
+from harness.model import Build, Criterion, HeldBack, HoldBackKind, Integrity, Select, Waiver
+from harness.model.quoting import quotation
+from harness.model.verdict_record import verdict_from_document
 from tests.judging import MS, attempt, criterion, line, measured, policy, record, ruling_of, verdict_of
 
 HEADERS = criterion(id="security.headers")
@@ -70,13 +72,13 @@ class TestVerdict:
     def test_a_policy_that_asks_nothing_of_this_target_cannot_say_go(self):
         found = judge(policy(criterion(target="flask")), (), record(line()))
         assert found.verdict == "INCONCLUSIVE"
-        assert "requires nothing of target dealradar" in found.held_back[0]
+        assert "requires nothing of target dealradar" in found.held_back[0].text
 
     def test_a_policy_of_which_nothing_applies_to_this_target_cannot_say_go(self):
         found = judge(policy(criterion("mail.*", needs="mail")), (), record(line(), absent={"mail": "sends none"}))
         assert [one.status for one in found.criteria] == ["pass", "not_applicable"]
         assert found.verdict == "INCONCLUSIVE"
-        assert "requires nothing of target dealradar" in found.held_back[0]
+        assert "requires nothing of target dealradar" in found.held_back[0].text
 
     def test_a_criterion_that_crashes_is_inconclusive_and_stays_in_the_score(self):
         broken = criterion("load.*", id="broken", demand=replace(MS, op="~"))
@@ -89,31 +91,61 @@ class TestHeldBack:
     """What keeps a run from GO though every criterion passes."""
 
     @pytest.mark.parametrize(
-        ("lines", "facts", "said"),
+        ("lines", "facts", "said", "kind"),
         [
-            ([line("fail", "csp.present")], {}, "csp.present: fail, and no criterion looks at it (evidence 3)"),
-            ([line("error", "worker.crashed")], {}, "worker.crashed: error, and no criterion"),
-            ([line("error", "collection", suite="security")], {}, "1 test files could not be collected"),
-            ([], {"collected": ("suites/a.py::test_a",)}, "1 collected tests left no evidence: suites/a.py::test_a"),
-            ([], {"narrowed": "--only e2e"}, "narrowed by --only e2e"),
-            ([attempt(1, "fail", superseded=True, check="csp.present")], {}, "no repetition left a line"),
-            ([], {"integrity": Integrity(state="running", problems=("torn",), evidence_sha256="")}, "torn"),
-            ([], {"integrity": Integrity(state="interrupted", problems=(), evidence_sha256="")}, "not finished"),
-            ([], {"run": "another"}, "evidence of another run"),
+            (
+                [line("fail", "csp.present")],
+                {},
+                "csp.present: fail, and no criterion looks at it (evidence 3)",
+                "unclaimed_failure",
+            ),
+            ([line("error", "worker.crashed")], {}, "worker.crashed: error, and no criterion", "unclaimed_failure"),
+            (
+                [line("error", "collection", suite="security")],
+                {},
+                "1 test files could not be collected",
+                "collection_error",
+            ),
+            (
+                [],
+                {"collected": ("suites/a.py::test_a",)},
+                "1 collected tests left no evidence: suites/a.py::test_a",
+                "missing_line",
+            ),
+            ([], {"narrowed": "--only e2e"}, "narrowed by --only e2e", "narrowed"),
+            (
+                [attempt(1, "fail", superseded=True, check="csp.present")],
+                {},
+                "no repetition left a line",
+                "lost_attempt",
+            ),
+            (
+                [],
+                {"integrity": Integrity(state="running", problems=("torn",), evidence_sha256="")},
+                "torn",
+                "integrity",
+            ),
+            (
+                [],
+                {"integrity": Integrity(state="interrupted", problems=(), evidence_sha256="")},
+                "not finished",
+                "integrity",
+            ),
+            ([], {"run": "another"}, "evidence of another run", "integrity"),
         ],
     )
-    def test_it_is_at_best_inconclusive(self, lines, facts, said):
+    def test_it_is_at_best_inconclusive(self, lines, facts, said, kind):
         found = verdict_of(HEADERS, line(), *lines, **facts)
         assert found.verdict == "INCONCLUSIVE"
-        assert len(found.held_back) == 1
-        assert said in found.held_back[0]
+        assert [one.kind for one in found.held_back] == [kind]
+        assert said in found.held_back[0].text
         assert verdict_of(HEADERS, line("fail"), *lines, **facts).verdict == "NO-GO"
 
     def test_nothing_that_really_passed_is_never_go(self):
         rule = criterion("load.*", demand=MS)
         found = verdict_of(rule, measured(1, [1, 2]), started=False)
         assert found.criteria[-1].status == "pass"
-        assert "no check passed in this run" in found.held_back
+        assert HeldBack(HoldBackKind.NOTHING_PASSED, "no check passed in this run") in found.held_back
 
     def test_a_collection_error_holds_back_though_a_criterion_selects_it(self):
         anything = criterion("*", id="any", required=False)
@@ -125,22 +157,22 @@ class TestHeldBack:
         test = "suites/security/test_headers.py::test_hsts"
         lines = (line(), attempt(1, "pass", superseded=True, test=test))
         found = verdict_of(HEADERS, *lines, collected=(test,))
-        assert f"1 collected tests left no evidence: {test}" in found.held_back
+        assert found.held_back == (HeldBack(HoldBackKind.MISSING_LINE, f"1 collected tests left no evidence: {test}"),)
 
     @pytest.mark.parametrize(
         ("build", "clean", "held"),
         [
-            (Build(kind="commit", id="4f0c1f6"), True, 0),
-            (Build(kind="commit", id="4f0c1f6", dirty=True), True, 1),
-            (Build(kind="unknown", id=""), True, 1),
-            (Build(kind="reported", id="v1"), True, 0),
-            (Build(kind="unknown", id=""), False, 0),
-            (Build(kind="commit", id="4f0c1f6", dirty=True), False, 0),
+            (Build(kind="commit", id="4f0c1f6"), True, []),
+            (Build(kind="commit", id="4f0c1f6", dirty=True), True, ["build_dirty"]),
+            (Build(kind="unknown", id=""), True, ["build_unknown"]),
+            (Build(kind="reported", id="v1"), True, []),
+            (Build(kind="unknown", id=""), False, []),
+            (Build(kind="commit", id="4f0c1f6", dirty=True), False, []),
         ],
     )
     def test_a_release_needs_a_build_that_can_be_found_again(self, build, clean, held):
         found = judge(policy(HEADERS, clean_build=clean), (), record(line(), build=build))
-        assert len(found.held_back) == held
+        assert [one.kind for one in found.held_back] == held
         assert found.verdict == ("INCONCLUSIVE" if held else "GO")
 
 
@@ -257,7 +289,12 @@ RULES = policy(
 def test_whatever_the_evidence_holds_it_is_ruled_on_and_only_a_clean_run_is_go(lines):
     run = record(*lines)
     found = judge(RULES, (), run)
-    assert json.loads(verdict_document(found))["verdict"] == found.verdict
+    document = json.loads(verdict_document(found))
+    assert document["verdict"] == found.verdict
+    read = verdict_from_document(document, run.evidence)
+    assert verdict_document(read) == verdict_document(found)
+    by_seq = {one.seq: quotation(one) for one in run.evidence}
+    assert [by_seq.get(one.first) for one in read.criteria] == [by_seq.get(one.first) for one in found.criteria]
     assert not any("could not be applied" in one.reason for one in found.criteria)
     if found.verdict == "GO":
         statuses = {one.id: one.status for one in found.criteria}

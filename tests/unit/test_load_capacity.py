@@ -66,12 +66,17 @@ def ends(beats):
 
 
 def test_a_run_that_is_sustained_goes_on():
-    assert ends([beat(1, 100, 100), beat(2, 200, 200), beat(3, 400, 398), beat(4, 600, 599)]) == ["", "", "", ""]
+    assert ends([beat(1, 100, 100), beat(2, 200, 200), beat(3, 400, 398), beat(4, 600, 599)]) == [
+        None,
+        None,
+        None,
+        None,
+    ]
 
 
 def test_a_run_ends_with_the_step_that_fails():
     told = ends([beat(1, 100, 100), beat(2, 200, 200), beat(3, 400, 300), beat(4, 600, 350)])
-    assert told[:3] == ["", "", ""]
+    assert told[:3] == [None, None, None]
     assert told[3].startswith("high: ")
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from harness.load import ALL, GeneratorError, LoadResult
+from harness.load import ALL, CHECK_IDS, GeneratorError, LoadResult
 from harness.load.observations import failed_observations, observations
-from harness.load.result import CanaryResult, Endpoint, Generator, Quantile
+from harness.load.result import CanaryResult, EndpointFigures, Generator, Quantile
 from harness.model import Outcome
 
-ENDPOINT = Endpoint(
+ENDPOINT = EndpointFigures(
     count=1000,
     timed=990,
     errors=10,
@@ -50,7 +50,7 @@ GOOD = LoadResult(
     canary=CANARY,
     steps=(),
     timeline=(),
-    ended_early="",
+    ended_early=None,
     complete=True,
 )
 
@@ -119,7 +119,7 @@ def test_an_unasked_429_is_an_error_of_the_measurement_not_of_the_service():
 
 
 def test_an_endpoint_that_nobody_was_sent_to_has_no_line():
-    silent = Endpoint(count=0, timed=0, errors=0, kinds={}, latency={}, latency_max_ms=None, service_ms={})
+    silent = EndpointFigures(count=0, timed=0, errors=0, kinds={}, latency={}, latency_max_ms=None, service_ms={})
     lines = said(replace(GOOD, endpoints={"GET /y": silent, ALL: ENDPOINT}))
     assert not [key for key in lines if key[1] == "GET /y"]
 
@@ -137,3 +137,9 @@ def test_no_figure_is_a_number_that_json_does_not_have():
     for seen in observations(GOOD):
         interval = seen.detail.get("interval") or (0.0,)
         assert all(math.isfinite(end) for end in interval)
+
+
+def test_every_check_that_a_load_run_writes_is_registered():
+    shed = replace(ENDPOINT, kinds={"shed": 10})
+    seen = observations(replace(GOOD, endpoints={"GET /x": shed, ALL: shed}))
+    assert {line.check for line in (*seen, *failed_observations(GeneratorError("gone")))} == CHECK_IDS

@@ -7,14 +7,14 @@ import pytest
 from harness.errors import UsageError
 from harness.load import Stage
 from harness.load.scenario import plan_for, scenario
-from harness.model import Cache, Health, Load, RateLimit, Service, Target
+from harness.model import Cache, ClientIdentity, Health, Load, Pages, RateLimit, Service, Target
 
 BARE = Target(name="bare", source="", service=Service(url="http://127.0.0.1:1"))
 RICH = replace(
     BARE,
     health=Health(live="/live"),
     cache=Cache(paths=("/cached", "/secret"), roles={"/secret": "operator"}),
-    pages=("/page",),
+    pages=Pages(paths=("/page",)),
     load=Load(paths={"/a": 5, "/b": 1}, rate=50),
 )
 STEADY = (Stage(rate=50, seconds=10),)
@@ -47,7 +47,9 @@ def plan(target, stages=STEADY):
 
 
 def test_clients_are_as_many_as_the_limiter_makes_necessary_at_the_highest_rate():
-    limited = replace(BARE, client_address="x-forwarded-for", ratelimit=RateLimit(limit=300, window_s=60))
+    limited = replace(
+        BARE, clients=ClientIdentity(address="x-forwarded-for"), ratelimit=RateLimit(limit=300, window_s=60)
+    )
     assert plan(limited).clients == 20
     assert plan(limited, (Stage(rate=10, seconds=5), Stage(rate=10, until=100, seconds=5))).clients == 40
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import RateLimit, Service, StackInfo, Target
+from harness.model import ClientIdentity, RateLimit, Service, StackInfo, Target
 from harness.pytest_plugin.pacing import Pace, pace_of, unasked_refusal
 
 
@@ -35,7 +35,9 @@ def pace_at(path: Path, time: Time, budget: int = 3, window_s: float = 60.0) -> 
 
 
 def target_with(limit: RateLimit | None, address: str) -> Target:
-    return Target(name="t", source="", service=Service(url="http://h"), ratelimit=limit, client_address=address)
+    return Target(
+        name="t", source="", service=Service(url="http://h"), ratelimit=limit, clients=ClientIdentity(address=address)
+    )
 
 
 def test_the_budget_is_sent_at_once_and_then_waited_for(tmp_path):

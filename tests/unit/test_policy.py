@@ -16,7 +16,7 @@ from harness.config import (
     waivers_document,
     waivers_from_document,
 )
-from harness.config.policy_selectors import overlap
+from harness.config.policy_load import overlap
 from harness.errors import BrokenRunError, ConfigError
 from harness.machine.bundle import root
 from harness.model import Select, Threshold

@@ -10,7 +10,7 @@ import pytest
 
 from harness.model import Outcome, Service, StackInfo, Target, Templates
 from harness.preflight import Scene
-from harness.preflight.check import CannotAskError, Finding
+from harness.preflight.check import CannotAskError, ReadinessFinding
 from harness.preflight.checks.templates import check_templates
 
 HELPERS = """\
@@ -23,7 +23,7 @@ module.exports = {
 """
 
 
-def render(top: Path, views: Mapping[str, str], samples: object, *, helpers: str = "helpers.cjs") -> Finding:
+def render(top: Path, views: Mapping[str, str], samples: object, *, helpers: str = "helpers.cjs") -> ReadinessFinding:
     files = {"helpers.cjs": HELPERS, "samples.json": json.dumps(samples)}
     for name, text in {**files, **{f"views/{name}": text for name, text in views.items()}}.items():
         path = top / name

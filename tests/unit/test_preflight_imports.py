@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.model import Outcome, Service, StackInfo, Target
-from harness.preflight import Finding, Scene
+from harness.model import Outcome, PreflightRules, Service, StackInfo, Target
+from harness.preflight import ReadinessFinding, Scene
 from harness.preflight.check import CannotAskError
 from harness.preflight.checks.imports import check_import_settings
 
 
-def asked(cwd: Path, text: str, *, owned: bool = True, imports: tuple[str, ...] = ("shop.app",)) -> Finding:
+def asked(cwd: Path, text: str, *, owned: bool = True, imports: tuple[str, ...] = ("shop.app",)) -> ReadinessFinding:
     (cwd / "shop").mkdir()
     (cwd / "shop" / "app.py").write_text(text)
     service = Service(command=("python", "-m", "shop"), cwd=str(cwd), env={"MODE": "x"}, required_env=("SECRET_KEY",))
@@ -24,7 +24,7 @@ def asked(cwd: Path, text: str, *, owned: bool = True, imports: tuple[str, ...] 
         owned=owned,
         settings={"SECRET_KEY": "k", "MODE": "test"},
     )
-    target = Target(name="t", source="", service=service, imports=imports)
+    target = Target(name="t", source="", service=service, preflight=PreflightRules(imports=imports))
     return check_import_settings(Scene(target=target, info=info))
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.model import Migrations, Outcome, Service, StackInfo, Target
-from harness.preflight import Finding, Scene
+from harness.model import Outcome, PreflightRules, Service, StackInfo, Target
+from harness.preflight import ReadinessFinding, Scene
 from harness.preflight.checks.migrations import check_migration_files
 
 
-def asked(cwd: Path, *files: str, folder: str = "migrations", owned: bool = True) -> Finding:
+def asked(cwd: Path, *files: str, folder: str = "migrations", owned: bool = True) -> ReadinessFinding:
     (cwd / "migrations").mkdir()
     for file in files:
         (cwd / "migrations" / file).touch()
     service = Service(command=("x",), cwd=str(cwd))
-    target = Target(name="t", source="", service=service, migrations=Migrations(folder=folder))
+    target = Target(name="t", source="", service=service, preflight=PreflightRules(migrations=folder))
     info = StackInfo(name="t", backend="embedded", target="t", url="http://127.0.0.1:1", owned=owned)
     return check_migration_files(Scene(target=target, info=info))
 

@@ -7,13 +7,15 @@ import threading
 import pytest
 
 from harness.errors import ConfigError
-from harness.model import Observation, Outcome, Service, StackInfo, Target
+from harness.model import Observation, Outcome, PreflightRules, Service, StackInfo, Target
 from harness.preflight import (
+    CHECK_IDS,
     CHECKS,
     LIVE,
     Check,
-    Finding,
+    ReadinessFinding,
     Scene,
+    checks,
     not_asked,
     readiness_score,
     run_check,
@@ -21,6 +23,7 @@ from harness.preflight import (
     validate_weights,
 )
 from harness.preflight.check import CannotAskError, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.registry import registered
 
 SCENE = Scene(
     target=Target(name="t", source="", service=Service(command=("x",))),
@@ -28,13 +31,13 @@ SCENE = Scene(
 )
 
 
-def check(answer: Finding | Exception) -> Check:
-    def ask(_scene: Scene) -> Finding:
+def check(answer: ReadinessFinding | Exception) -> Check:
+    def ask(_scene: Scene) -> ReadinessFinding:
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    return Check(Observation(suite="preflight", check="preflight.x", subject="x", outcome=Outcome.ERROR), "x", ask)
+    return Check(id="preflight.x", order=1, subject="x", title="x", ask=ask)
 
 
 def seen(name: str, outcome: Outcome, *, counts: bool | None = None) -> Observation:
@@ -60,7 +63,7 @@ def test_a_finding_becomes_an_observation_with_time_and_remedy() -> None:
         (RuntimeError("boom\nbang"), Outcome.ERROR, "the check itself failed: RuntimeError: boom bang"),
     ],
 )
-def test_every_end_of_a_check_is_an_outcome(answer: Finding | Exception, outcome: Outcome, says: str) -> None:
+def test_every_end_of_a_check_is_an_outcome(answer: ReadinessFinding | Exception, outcome: Outcome, says: str) -> None:
     got = run_check(check(answer), SCENE)
     assert (got.outcome, got.detail["message"]) == (outcome, says)
 
@@ -68,13 +71,13 @@ def test_every_end_of_a_check_is_an_outcome(answer: Finding | Exception, outcome
 def test_a_check_that_hangs_is_left_behind() -> None:
     release, ended = threading.Event(), threading.Event()
 
-    def hang(_scene: Scene) -> Finding:
+    def hang(_scene: Scene) -> ReadinessFinding:
         release.wait(10)
         ended.set()
         return fine("too late")
 
     got = run_check(
-        Check(Observation(suite="preflight", check="preflight.x", subject="x", outcome=Outcome.ERROR), "x", hang),
+        Check(id="preflight.x", order=1, subject="x", title="x", ask=hang),
         SCENE,
         deadline_s=0.05,
     )
@@ -88,6 +91,20 @@ def test_ids_are_stable_and_unique() -> None:
     ids = [each.id for each in CHECKS]
     assert len(set(ids)) == len(ids)
     assert all(each.startswith("preflight.") for each in ids)
+    assert len({each.order for each in CHECKS}) == len(ids)
+    assert (*ids, "preflight.score") == CHECK_IDS
+
+
+def test_a_check_is_found_by_its_module_alone(tmp_path, monkeypatch) -> None:
+    (tmp_path / "stars.py").write_text(
+        "from harness.preflight.check import Check, fine\n"
+        "ask = lambda scene: fine('they shine')\n"
+        "CHECKS = (Check(id='preflight.stars', order=155, subject='sky', title='stars', ask=ask),)\n"
+    )
+    monkeypatch.setattr(checks, "__path__", [*checks.__path__, str(tmp_path)])
+    found = [each.id for each in registered()]
+    assert set(found) == {*(each.id for each in CHECKS), "preflight.stars"}
+    assert found.index("preflight.stars") == found.index("preflight.cache_server") - 1
 
 
 def test_only_a_pass_earns() -> None:
@@ -146,7 +163,12 @@ def test_a_skip_of_nothing_names_its_reason() -> None:
 
 
 def test_a_weight_of_no_check_is_refused_with_the_nearest() -> None:
-    target = Target(name="t", source="p.toml", service=Service(), preflight_weights={"databse": 2, "preflight.smtp": 1})
+    target = Target(
+        name="t",
+        source="p.toml",
+        service=Service(),
+        preflight=PreflightRules(weights={"databse": 2, "preflight.smtp": 1}),
+    )
     with pytest.raises(
         ConfigError, match=r"p\.toml: preflight\.weights: no check 'databse'; did you mean 'database'\?"
     ):

@@ -8,13 +8,13 @@ import pytest
 
 from harness.model import Outcome, Service, StackInfo, Target
 from harness.preflight import Scene, run_check
-from harness.preflight.check import Finding
+from harness.preflight.check import ReadinessFinding
 from harness.preflight.checks.scripts import check_scripts
 from harness.preflight.markup import as_rendered
 from harness.preflight.registry import STATIC
 
 
-def read(top: Path, files: dict[str, str], *, owned: bool = True) -> Finding:
+def read(top: Path, files: dict[str, str], *, owned: bool = True) -> ReadinessFinding:
     for name, text in files.items():
         path = top / name
         path.parent.mkdir(parents=True, exist_ok=True)

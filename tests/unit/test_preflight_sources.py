@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.model import Outcome, Service, StackInfo, Target
+from harness.model import Outcome, PreflightRules, Service, StackInfo, Target
 from harness.preflight import Scene
 from harness.preflight.checks.machine import check_files, check_folders
 from harness.preflight.checks.sources import check_sources
@@ -23,7 +23,9 @@ def service(tmp_path: Path) -> Path:
 
 
 def scene(cwd: Path, *, owned: bool = True, writable: tuple[str, ...] = (), folders: tuple[str, ...] = ()) -> Scene:
-    target = Target(name="t", source="", service=Service(command=("x",), cwd=str(cwd)), writable=writable)
+    target = Target(
+        name="t", source="", service=Service(command=("x",), cwd=str(cwd)), preflight=PreflightRules(writable=writable)
+    )
     info = StackInfo(
         name="t", backend="embedded", target="t", url="http://127.0.0.1:1", owned=owned, state_dir=str(cwd)
     )

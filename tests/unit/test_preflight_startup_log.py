@@ -45,7 +45,7 @@ def test_a_complaint_is_told(line: str, said: str) -> None:
     ],
 )
 def test_what_informs_does_not(line: str) -> None:
-    assert complaint(line) == ""
+    assert complaint(line) is None
 
 
 def test_a_long_line_is_cut() -> None:

@@ -14,7 +14,7 @@ from harness.config import load_target
 from harness.machine.bundle import root
 from harness.model import Outcome, Service, StackInfo, Target, Templates
 from harness.preflight import Scene, run_check
-from harness.preflight.check import CannotAskError, Finding
+from harness.preflight.check import CannotAskError, ReadinessFinding
 from harness.preflight.checks.templates import check_templates
 from harness.preflight.registry import STATIC
 
@@ -36,19 +36,19 @@ def put(top: Path, files: Mapping[str, str]) -> None:
         path.write_text(text)
 
 
-def ask(top: Path, templates: Templates, *, owned: bool = True) -> Finding:
+def ask(top: Path, templates: Templates, *, owned: bool = True) -> ReadinessFinding:
     service = Service(command=("python", "-m", "web"), cwd=str(top))
     target = Target(name="t", source="", service=service, templates=templates)
     info = StackInfo(name="t", backend="embedded", target="t", url="http://127.0.0.1:1", owned=owned)
     return check_templates(Scene(target=target, info=info))
 
 
-def guess(top: Path, name: str, text: str) -> Finding:
+def guess(top: Path, name: str, text: str) -> ReadinessFinding:
     put(top, {"main.py": "import jinja2\n", name: text, "templates/good.html": "{{ a }}"})
     return ask(top, Templates())
 
 
-def render(top: Path, pages: Mapping[str, str], samples: object) -> Finding:
+def render(top: Path, pages: Mapping[str, str], samples: object) -> ReadinessFinding:
     put(top, {"web.py": WEB, "samples.json": json.dumps(samples), **{f"pages/{name}": pages[name] for name in pages}})
     return ask(
         top,

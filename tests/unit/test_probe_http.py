@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from harness.errors import SafetyError, UsageError
-from harness.probes.exchange import Attempt, curl_line
+from harness.probes.exchange import SentRequest, curl_line
 from harness.probes.http import RecordingClient, ServiceUnavailable, exchange_of
 
 
@@ -190,9 +190,9 @@ def words_of(line: str) -> list[str]:
     return ran.stdout.decode().split("\0")[:-1]
 
 
-def attempt(method: str = "GET", url: str = "http://h/x", body: bytes = b"", **headers: str) -> Attempt:
+def attempt(method: str = "GET", url: str = "http://h/x", body: bytes = b"", **headers: str) -> SentRequest:
     lines = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    return Attempt(method=method, url=url, request_headers=lines, request_bytes=body, request_size=len(body))
+    return SentRequest(method=method, url=url, request_headers=lines, request_bytes=body, request_size=len(body))
 
 
 def test_a_plain_get_is_a_plain_line() -> None:

@@ -12,7 +12,7 @@ from itertools import count
 
 import pytest
 
-from harness.probes.exchange import Attempt, Exchange
+from harness.probes.exchange import Exchange, SentRequest
 from harness.probes.http import ServiceUnavailable
 from harness.probes.limit_observation import LimitObservation
 from harness.probes.ratelimit import LimitProbe, probe_limit
@@ -271,7 +271,7 @@ def test_not_trying_to_lie_is_not_known() -> None:
 
 def test_a_service_that_dies_in_the_burst_is_not_served_and_says_why() -> None:
     def send(_client: str) -> Exchange:
-        raise ServiceUnavailable("the connection was cut", Attempt(method="GET", url="http://h/"))
+        raise ServiceUnavailable("the connection was cut", SentRequest(method="GET", url="http://h/"))
 
     seen = probe_limit(LimitProbe(send=send, fresh=lambda: "a", limit=5, window_s=1.0))
     assert seen.never_refused

@@ -8,7 +8,7 @@ import pytest
 from harness.config import generic_target, load_target, profile_warnings, target_document, target_from_document
 from harness.errors import BrokenRunError, ConfigError, UsageError
 from harness.machine.bundle import root
-from harness.model import Cache, PageLogin, RateLimit, Role, Workers
+from harness.model import Cache, Manifest, PageLogin, PreflightRules, RateLimit, Role, Table, Workers
 
 FLASK = """\
 schema = 1
@@ -93,7 +93,7 @@ def test_ten_lines_describe_a_flask_service(write):
     assert target.name == "notes"
     assert target.service.command[-1] == "{port}"
     assert target.absent["mail"] == "sends none"
-    assert (target.ratelimit, target.client_address, target.openapi) == (None, "none", "")
+    assert (target.ratelimit, target.clients.address, target.openapi.path) == (None, "none", "")
 
 
 def test_every_table_finds_its_place(write, tmp_path):
@@ -102,13 +102,13 @@ def test_every_table_finds_its_place(write, tmp_path):
     assert target.service.cwd == str(tmp_path)
     assert target.service.prepare == (("migrate",), ("seed", "{secret.ADMIN}"))
     assert target.service.timeout_s == 5.0
-    assert target.client_address == "x-forwarded-for"
-    assert target.allow_hosts == ("staging.example.org",)
+    assert target.clients.address == "x-forwarded-for"
+    assert target.allow.hosts == ("staging.example.org",)
     assert target.ratelimit == RateLimit(limit=300, window_s=60.0)
     assert target.cache == Cache(paths=("/api/items",), off={"CACHE": "false"}, roles={"/api/items": "admin"})
     assert target.auth.roles == {"admin": Role(username="admin", password="{env.ADMIN_PASSWORD}")}
     assert target.load.paths == {"/api/items": 3.0}
-    assert target.preflight_weights == {"preflight.database": 2.0}
+    assert target.preflight.weights == {"preflight.database": 2.0}
 
 
 def test_the_reference_profile_is_found_by_name():
@@ -122,6 +122,69 @@ def test_the_reference_profile_is_found_by_name():
 def test_the_document_of_a_run_gives_the_target_back(write):
     target = load_target(write(WHOLE), Path("nowhere"))
     assert target_from_document(target_document(target)) == target
+
+
+KEPT_BY_0_1 = {
+    "name": "shop",
+    "source": "profiles/shop.toml",
+    "service": {"command": ["serve"], "cwd": "/shop", "env": {"URL": "{url}"}, "timeout_s": 5.0},
+    "build_path": "/build",
+    "client_address": "source",
+    "absent": {"mail": "sends none"},
+    "allow_hosts": ["staging.example.org"],
+    "cache": {"paths": ["/items"], "header": "X-Cache"},
+    "ratelimit": None,
+    "pages": ["/", "/orders"],
+    "page_roles": {"/orders": "admin"},
+    "page_login": {"path": "/login", "username": "#u", "password": "#p", "submit": ""},
+    "openapi": "/openapi.json",
+    "cors_origins": ["https://app.example.org"],
+    "cors_paths": [],
+    "tables": ["items"],
+    "manifest": {"tables": {"items": {"columns": ["id"], "indexes": {}}}},
+    "migrations": {"folder": "sql", "table": "done", "column": "name"},
+    "templates": {"engine": None, "path": ""},
+    "starttls": True,
+    "imports": ["shop"],
+    "known_warnings": ["slow"],
+    "writable": ["uploads"],
+    "preflight_weights": {"clock": 0.5},
+    "suite_paths": ["/shop/checks"],
+    "escalation_accepted": ["late"],
+}
+"""A `profile.json` of the release that kept most tables flat."""
+
+
+def test_a_document_that_the_last_release_wrote_is_read():
+    target = target_from_document(KEPT_BY_0_1)
+    assert (target.build.path, target.clients.address, target.openapi.path) == ("/build", "source", "/openapi.json")
+    assert (target.allow.hosts, target.cors.origins) == (("staging.example.org",), ("https://app.example.org",))
+    assert (target.pages.open, target.pages.roles) == (("/",), {"/orders": "admin"})
+    assert target.pages.login == PageLogin(path="/login", username="#u", password="#p")
+    assert target.manifest == Manifest(tables={"items": Table(columns=("id",))})
+    assert target.preflight == PreflightRules(
+        weights={"clock": 0.5},
+        tables=("items",),
+        migrations="sql",
+        migration_table="done",
+        migration_column="name",
+        starttls=True,
+        imports=("shop",),
+        known_warnings=("slow",),
+        writable=("uploads",),
+    )
+    assert (target.suites.paths, target.escalation.accepted) == (("/shop/checks",), ("late",))
+    assert target_from_document(target_document(target)) == target
+
+
+def test_a_suite_may_use_a_former_name_for_one_release():
+    target = target_from_document(KEPT_BY_0_1)
+    with pytest.warns(DeprecationWarning, match=r"target\.cors_origins is now target\.cors\.origins"):
+        assert target.cors_origins == ("https://app.example.org",)
+    with pytest.warns(DeprecationWarning, match=r"target\.open_pages is now target\.pages\.open"):
+        assert target.open_pages == ("/",)
+    with pytest.raises(AttributeError, match="has no attribute 'cors_origin'"):
+        _ = target.cors_origin
 
 
 @pytest.mark.parametrize("change", [{"name": 5}, {"service": None}, {"ratelimit": {"limit": "many"}}])
@@ -284,10 +347,10 @@ def test_a_mistake_about_pages_is_told_too(write, old, new, said):
 
 def test_a_page_with_a_role_is_not_open(write):
     target = load_target(write(WHOLE + PAGES), Path("nowhere"))
-    assert target.pages == ("/", "/orders")
-    assert target.open_pages == ("/",)
-    assert target.page_roles == {"/orders": "admin"}
-    assert target.page_login == PageLogin(path="/login", username="#user", password="#password", submit="")
+    assert target.pages.paths == ("/", "/orders")
+    assert target.pages.open == ("/",)
+    assert target.pages.roles == {"/orders": "admin"}
+    assert target.pages.login == PageLogin(path="/login", username="#user", password="#password", submit="")
 
 
 def test_a_form_alone_is_a_login_for_roles(write):

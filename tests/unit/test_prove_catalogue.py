@@ -11,7 +11,7 @@ from harness.config import generic_target, load_target
 from harness.errors import ConfigError
 from harness.machine.bundle import root
 from harness.prove.catalogue import choose_defects, load_catalogue
-from harness.prove.plan import Wishes, make_proof_plan
+from harness.prove.plan import ProofRequest, make_proof_plan
 from tests.judging import criterion, policy
 
 CHECKS = frozenset({"cors.origin", "cors.vary", "headers.hsts"})
@@ -139,8 +139,8 @@ def test_defects_are_chosen_by_kind_area_and_id(tmp_path):
 
 def test_our_own_catalogue_is_sound(tmp_path):
     target = load_target("dealradar", root())
-    wishes = Wishes(policy="quick")
-    plan = make_proof_plan(target, wishes, overrides={}, out=tmp_path)
+    request = ProofRequest(policy="quick")
+    plan = make_proof_plan(target, request, overrides={}, out=tmp_path)
     counts = Counter(one.kind for one in plan.defects)
     assert counts["patch"] >= 30
     assert counts["wire"] >= 30
@@ -152,6 +152,6 @@ def test_our_own_catalogue_is_sound(tmp_path):
 def test_our_own_catalogue_can_be_tried_on_others(tmp_path, name):
     url = "" if name else "http://127.0.0.1:1"
     target = load_target(str(root() / name), root()) if name else generic_target(url)
-    plan = make_proof_plan(target, Wishes(policy="quick", kinds=("wire",)), overrides={}, url=url, out=tmp_path)
+    plan = make_proof_plan(target, ProofRequest(policy="quick", kinds=("wire",)), overrides={}, url=url, out=tmp_path)
     assert {one.kind for one in plan.defects} == {"wire"}
     assert len(plan.defects) >= 30

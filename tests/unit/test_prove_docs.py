@@ -8,12 +8,11 @@ from harness.cli.prove import command
 from harness.config import load_policy, load_target
 from harness.jobs.gate_plan import known_checks, suites_of
 from harness.machine.bundle import root
+from harness.model import DEFECT_KINDS, MutantStatus
 from harness.prove.catalogue import load_catalogue
-from harness.prove.model import KINDS, Fate
 from harness.prove.proof import proof_document
-from harness.prove.report.provenance import facts_document
 from tests.pages import blocks, read, rows, section
-from tests.prove_proofs import facts, missed_some
+from tests.prove_proofs import missed_some, recorded
 
 PAGE = read("docs/prove.md")
 PATCH = "--- a/service/x\n+++ b/service/x\n@@ -1 +1 @@\n-a\n+b\n"
@@ -25,13 +24,13 @@ def firsts(heading: str, columns: int) -> list[str]:
 
 def test_every_outcome_and_kind_has_its_row():
     outcomes = [row[0] for row in rows(section(PAGE, "## What became of a defect"), columns=3)]
-    assert set(outcomes) == {"outcome", *(f"`{fate}`" for fate in Fate)}
-    assert firsts("## Three kinds of defect", 3) == list(KINDS)
+    assert set(outcomes) == {"outcome", *(f"`{status}`" for status in MutantStatus)}
+    assert firsts("## Three kinds of defect", 3) == list(DEFECT_KINDS)
 
 
 def test_what_is_detected_is_killed_alone():
     detected = {row[0] for row in rows(section(PAGE, "## What became of a defect"), columns=3) if row[2] == "yes"}
-    assert detected == {f"`{Fate.KILLED}`"}
+    assert detected == {f"`{MutantStatus.KILLED}`"}
 
 
 def test_every_option_of_its_own_is_told():
@@ -50,7 +49,7 @@ def test_the_examples_are_defects_of_each_kind(tmp_path):
         (folder / "change.patch").write_text(PATCH, encoding="utf-8")
     policy = load_policy("quick", root())
     found = load_catalogue(tmp_path, policy, known_checks(suites_of(target)), "service")
-    assert sorted(one.kind for one in found) == sorted(KINDS)
+    assert sorted(one.kind for one in found) == sorted(DEFECT_KINDS)
 
 
 def test_the_bounds_of_the_false_alarm_rate_are_right():
@@ -60,7 +59,7 @@ def test_the_bounds_of_the_false_alarm_rate_are_right():
 
 
 def test_every_key_of_the_document_is_told():
-    document = proof_document(missed_some()[0]) | facts_document(facts())
+    document = proof_document(recorded(missed_some()[0]))
     told = section(PAGE, "## `proof.json`")
     keys = {*document, *document["healthy"], *document["defects"][0], *document["draw"], *document["guarded"][0]}
     assert [key for key in sorted(keys) if f"`{key}`" not in told] == []

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from harness.model import MutantStatus
 from harness.probes.openapi import METHODS
-from harness.prove.model import Fate, Result
+from harness.prove.model import Result
+from harness.prove.proof import score
 from harness.prove.wire.equivalence import equivalent
-from harness.prove.wire.facets import Sample
+from harness.prove.wire.facets import SampledExchange, speaks_of
 from harness.prove.wire.mutant import mutation_for
 from harness.prove.wire.operators import OPERATORS, validate
-from harness.prove.wire.relevance import is_bound
-from harness.prove.wire.sampling import draw, score
+from harness.prove.wire.sampling import draw
 from tests.prove_exchanges import SEED, answer, request, wire
 
 POLICY = "default-src 'none'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -27,14 +28,14 @@ DEALS = answer(
     Cache_Control="no-cache",
 )
 SAMPLES = [
-    Sample(operation="GET /", request=request("/"), answer=PAGE),
-    Sample(operation="GET /api/deals", request=request(), answer=DEALS),
-    Sample(
+    SampledExchange(operation="GET /", request=request("/"), answer=PAGE),
+    SampledExchange(operation="GET /api/deals", request=request(), answer=DEALS),
+    SampledExchange(
         operation="POST /api/deals",
         request=request(method="POST"),
         answer=answer(b'{"id": 2}', status=201, Location="/api/deals/2", Vary="Origin"),
     ),
-    Sample(
+    SampledExchange(
         operation="GET (unknown path)",
         request=request("/no-such-path"),
         answer=answer(b'{"detail": "no"}', status=404, content_type="application/problem+json", Vary="Accept"),
@@ -42,8 +43,8 @@ SAMPLES = [
 ]
 
 
-def result(fate, equivalent=""):
-    return Result(id="some", kind="wire", area="draw", fate=fate, expected="", equivalent=equivalent)
+def result(status, equivalent=""):
+    return Result(id="some", kind="wire", area="draw", status=status, expected="", equivalent=equivalent)
 
 
 def test_a_seed_draws_the_same_again_and_another_seed_others():
@@ -81,7 +82,7 @@ def test_operators_and_operations_come_alike_often_however_much_there_is_of_each
 
 
 def test_there_may_be_fewer_than_asked_for():
-    bare = Sample(operation="GET /x", request=request("/x"), answer=answer(status=204, content_type=""))
+    bare = SampledExchange(operation="GET /x", request=request("/x"), answer=answer(status=204, content_type=""))
     assert {one.operator for one in draw(17, 100, [bare])} == {"R2XX", "R4XX", "R5XX", "late"}
     assert draw(17, 100, []) == ()
 
@@ -146,11 +147,16 @@ def test_equivalent_mutants_are_marked_in_the_draw():
 
 
 def test_the_score_has_an_interval_and_counts_what_was_tried():
-    fates = [Fate.KILLED] * 8 + [Fate.SURVIVED, Fate.MISATTRIBUTED, Fate.INCONCLUSIVE, Fate.NOT_EXERCISED]
-    found = score([*map(result, fates), result(Fate.SURVIVED, equivalent="nobody cares")])
+    statuses = [MutantStatus.KILLED] * 8 + [
+        MutantStatus.SURVIVED,
+        MutantStatus.MISATTRIBUTED,
+        MutantStatus.INCONCLUSIVE,
+        MutantStatus.NOT_EXERCISED,
+    ]
+    found = score([*map(result, statuses), result(MutantStatus.SURVIVED, equivalent="nobody cares")])
     assert (found.killed, found.tried, found.share) == (8, 10, 0.8)
     assert (found.low, found.high) == (pytest.approx(0.4439, abs=1e-4), pytest.approx(0.9748, abs=1e-4))
-    assert score([result(Fate.INCONCLUSIVE)]) is None
+    assert score([result(MutantStatus.INCONCLUSIVE)]) is None
 
 
 @pytest.mark.parametrize(
@@ -169,7 +175,7 @@ def test_the_score_has_an_interval_and_counts_what_was_tried():
     ],
 )
 def test_a_check_that_has_nothing_to_do_with_the_facet_kills_nothing(facet, check, bound):
-    assert is_bound(facet, check) is bound
+    assert speaks_of(check, facet) is bound
 
 
 def test_every_operator_that_is_drawn_exists():
@@ -178,7 +184,7 @@ def test_every_operator_that_is_drawn_exists():
 
 def test_every_method_of_openapi_can_be_drawn_and_one_that_is_none_is_not():
     def drawn(method):
-        sample = Sample(operation=f"{method} /x", request=request("/x", method=method), answer=PAGE)
+        sample = SampledExchange(operation=f"{method} /x", request=request("/x", method=method), answer=PAGE)
         return draw(1, 5, [sample])
 
     for method in METHODS:

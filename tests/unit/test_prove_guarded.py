@@ -8,25 +8,31 @@ from dataclasses import replace
 
 import pytest
 
+from harness.model import MutantStatus
 from harness.probes.openapi import load_document
-from harness.prove.model import Fate, Result, Where
-from harness.prove.wire.coverage import guarded, promised
-from harness.prove.wire.facets import covers, facets_of, seen_of
+from harness.prove.model import Result, Where
+from harness.prove.wire.coverage import cover_facets, promised
+from harness.prove.wire.facets import covers, facets_of, observe
 from harness.prove.wire.operations import Operations
 from tests.prove_exchanges import answer, request, wire
 
 OPERATIONS = Operations(["GET /api/deals", "GET /api/reviews"])
-DEALS = seen_of(request(), answer(b'{"items": [{"id": 1}]}', ETag='"1"', Date="x"), OPERATIONS, ["a test"])
-MISSING = seen_of(request(), answer(status=404), OPERATIONS)
-REVIEWS = seen_of(request("/api/reviews"), answer(b"[]", ETag='"2"'), OPERATIONS)
+DEALS = observe(request(), answer(b'{"items": [{"id": 1}]}', ETag='"1"', Date="x"), OPERATIONS, ["a test"])
+MISSING = observe(request(), answer(status=404), OPERATIONS)
+REVIEWS = observe(request("/api/reviews"), answer(b"[]", ETag='"2"'), OPERATIONS)
 
 
-def rows(*outcomes, operations=None, noticed=None, seen=(DEALS, MISSING, REVIEWS)):
-    """Operation and facet -> state, for mutants with these fates."""
+def rows(*outcomes, operations=None, noticed=("GET /api/deals",), seen=(DEALS, MISSING, REVIEWS)):
+    """Operation and facet -> state, for mutants with these statuses; killed ones were noticed at those operations."""
     mutants = [defect for defect, _ in outcomes]
-    results = [Result(id=defect.id, kind="wire", area="", fate=fate, expected="") for defect, fate in outcomes]
-    found = guarded(operations or {}, seen, results, mutants, noticed)
+    results = [outcome(defect, status, noticed) for defect, status in outcomes]
+    found = cover_facets(operations or {}, seen, results, mutants)
     return {(row.operation, row.facet): row.state for row in found}
+
+
+def outcome(mutant, status, noticed=("GET /api/deals",)):
+    operations = noticed if status is MutantStatus.KILLED else ()
+    return Result(id=mutant.id, kind="wire", area="", status=status, expected="", operations=operations)
 
 
 def etag(called="etag", operation="GET /api/deals"):
@@ -76,17 +82,17 @@ def test_a_facet_may_stand_for_several(facet, other, covered):
 
 
 @pytest.mark.parametrize(
-    ("fate", "state"),
+    ("status", "state"),
     [
-        (Fate.KILLED, "guarded"),
-        (Fate.SURVIVED, "unguarded"),
-        (Fate.MISATTRIBUTED, "unguarded"),
-        (Fate.INCONCLUSIVE, "not_tried"),
-        (Fate.NOT_EXERCISED, "not_tried"),
+        (MutantStatus.KILLED, "guarded"),
+        (MutantStatus.SURVIVED, "unguarded"),
+        (MutantStatus.MISATTRIBUTED, "unguarded"),
+        (MutantStatus.INCONCLUSIVE, "not_tried"),
+        (MutantStatus.NOT_EXERCISED, "not_tried"),
     ],
 )
-def test_a_facet_is_guarded_if_a_mutant_of_it_was_killed(fate, state):
-    found = rows((etag(), fate))
+def test_a_facet_is_guarded_if_a_mutant_of_it_was_killed(status, state):
+    found = rows((etag(), status))
     assert found["GET /api/deals", "header etag"] == state
     assert found["GET /api/reviews", "header etag"] == "not_tried"
     assert found["GET /api/deals", "latency"] == "not_tried"
@@ -94,27 +100,25 @@ def test_a_facet_is_guarded_if_a_mutant_of_it_was_killed(fate, state):
 
 def test_one_kill_is_enough_and_the_survivors_are_named_too():
     mutants = [etag("one"), etag("two")]
-    results = [
-        Result(id=mutant.id, kind="wire", area="", fate=fate, expected="")
-        for mutant, fate in zip(mutants, (Fate.KILLED, Fate.SURVIVED), strict=True)
-    ]
-    (row,) = (row for row in guarded({}, [DEALS], results, mutants) if row.facet == "header etag")
+    statuses = (MutantStatus.KILLED, MutantStatus.SURVIVED)
+    results = [outcome(mutant, status) for mutant, status in zip(mutants, statuses, strict=True)]
+    (row,) = (row for row in cover_facets({}, [DEALS], results, mutants) if row.facet == "header etag")
     assert (row.state, row.killed, row.survived) == ("guarded", ("one",), ("two",))
 
 
-def test_a_kill_of_a_mutant_of_many_operations_guards_none_unless_it_is_known_where_it_was_noticed():
+def test_a_mutant_of_many_operations_guards_those_where_it_was_noticed():
     everywhere = etag(operation="*")
-    assert rows((everywhere, Fate.KILLED))["GET /api/deals", "header etag"] == "not_tried"
-    assert rows((everywhere, Fate.SURVIVED))["GET /api/reviews", "header etag"] == "unguarded"
-    told = rows((everywhere, Fate.KILLED), noticed={"etag": {"GET /api/deals"}})
-    assert told["GET /api/deals", "header etag"] == "guarded"
-    assert told["GET /api/reviews", "header etag"] == "not_tried"
-    assert rows((everywhere, Fate.KILLED), seen=(DEALS,))["GET /api/deals", "header etag"] == "guarded"
+    assert rows((everywhere, MutantStatus.SURVIVED))["GET /api/reviews", "header etag"] == "unguarded"
+    found = rows((everywhere, MutantStatus.KILLED), noticed=("GET /api/deals",))
+    assert found["GET /api/deals", "header etag"] == "guarded"
+    assert found["GET /api/reviews", "header etag"] == "not_tried"
+    nowhere = rows((everywhere, MutantStatus.KILLED), noticed=())
+    assert nowhere["GET /api/deals", "header etag"] == "not_tried"
 
 
 def test_equivalent_mutants_say_nothing():
     marked = replace(etag(), equivalent="why not")
-    assert rows((marked, Fate.SURVIVED))["GET /api/deals", "header etag"] == "not_tried"
+    assert rows((marked, MutantStatus.SURVIVED))["GET /api/deals", "header etag"] == "not_tried"
 
 
 def test_what_was_promised_and_never_called_is_said():

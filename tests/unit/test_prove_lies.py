@@ -8,9 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError
-from harness.model import Decision, Status
-from harness.prove.gate_lies import Ending, control, fate_of, lie_names, run_lie
-from harness.prove.model import Defect, Expectation, Fate
+from harness.model import Decision, MutantStatus, Status
+from harness.prove.gate_lies import (
+    LIES,
+    Ending,
+    control,
+    number_lies,
+    policy_lies,
+    process_lies,
+    record_lies,
+    run_lie,
+    status_of,
+    suite_lies,
+)
+from harness.prove.gate_lies.scene import PrintedRuling, PrintedVerdict
+from harness.prove.model import Defect, Expectation
 
 EXITS = {"GO": 0, "NO-GO": 1, "INCONCLUSIVE": 3}
 WORDS = st.sampled_from(["1 flaky", "no sample of p99", "not finished", "matches no check"])
@@ -18,8 +30,13 @@ WORDS = st.sampled_from(["1 flaky", "no sample of p99", "not finished", "matches
 
 def verdict(word: str, *criteria: tuple[str, str, str], held_back: tuple[str, ...] = ()) -> Ending:
     """The end of a gate that ruled."""
-    rulings = [{"id": id_, "status": status, "reason": reason} for id_, status, reason in criteria]
-    return Ending(exit=EXITS[word], verdict={"verdict": word, "criteria": rulings, "held_back": list(held_back)})
+    printed = PrintedVerdict(verdict=Decision(word), criteria=tuple(map(ruling, criteria)), held_back=held_back)
+    return Ending(exit=EXITS[word], verdict=printed)
+
+
+def ruling(of: tuple[str, str, str]) -> PrintedRuling:
+    """A criterion, how it was ruled, and why."""
+    return PrintedRuling(id=of[0], status=Status(of[1]), reason=of[2])
 
 
 FLAKY = verdict("INCONCLUSIVE", ("startup", "pass", "all passed"), ("own", "inconclusive", "1 flaky, 0 tolerated"))
@@ -48,7 +65,7 @@ def leaves(exit_: int, says: str) -> Expectation:
     ],
 )
 def test_ended_exactly_so_is_killed(expect, ending):
-    assert fate_of(expect, ending) is Fate.KILLED
+    assert status_of(expect, ending) is MutantStatus.KILLED
 
 
 @pytest.mark.parametrize(
@@ -67,7 +84,7 @@ def test_ended_exactly_so_is_killed(expect, ending):
     ],
 )
 def test_red_for_another_reason_is_not_detected(expect, ending):
-    assert fate_of(expect, ending) is Fate.MISATTRIBUTED
+    assert status_of(expect, ending) is MutantStatus.MISATTRIBUTED
 
 
 @pytest.mark.parametrize(
@@ -83,14 +100,21 @@ def test_red_for_another_reason_is_not_detected(expect, ending):
 )
 def test_a_time_out_or_a_crash_is_never_a_kill(ending):
     for expect in (criterion(), leaves(1, ""), leaves(3, "not finished")):
-        assert fate_of(expect, ending) in (Fate.INCONCLUSIVE, Fate.KILLED if ending.exit == expect.exit else None)
-    assert fate_of(criterion(), ending) is Fate.INCONCLUSIVE
+        assert status_of(expect, ending) in (
+            MutantStatus.INCONCLUSIVE,
+            MutantStatus.KILLED if ending.exit == expect.exit else None,
+        )
+    assert status_of(criterion(), ending) is MutantStatus.INCONCLUSIVE
 
 
 def test_a_verdict_without_a_word_of_its_criteria_is_read_as_it_is():
-    bare = Ending(exit=1, verdict={"verdict": "NO-GO"})
-    assert (fate_of(criterion(), bare), bare.failed, bare.words) == (Fate.MISATTRIBUTED, (), "exit 1 · verdict NO-GO")
-    assert fate_of(criterion(), Ending(exit=3, verdict={"verdict": "GO"})) is Fate.SURVIVED
+    bare = Ending(exit=1, verdict=PrintedVerdict(verdict=Decision.NO_GO))
+    assert (status_of(criterion(), bare), bare.failed, bare.words) == (
+        MutantStatus.MISATTRIBUTED,
+        (),
+        "exit 1 · verdict NO-GO",
+    )
+    assert status_of(criterion(), Ending(exit=3, verdict=PrintedVerdict(verdict=Decision.GO))) is MutantStatus.SURVIVED
 
 
 RULINGS = st.tuples(st.sampled_from(["own", "startup"]), st.sampled_from([one.value for one in Status]), WORDS)
@@ -98,16 +122,11 @@ ENDINGS = st.builds(
     lambda exit_, error, word, rulings, held: Ending(
         exit=exit_,
         error=error,
-        verdict=word
-        and {
-            "verdict": word,
-            "criteria": [{"id": id_, "status": status, "reason": reason} for id_, status, reason in rulings],
-            "held_back": held,
-        },
+        verdict=word and PrintedVerdict(verdict=word, criteria=tuple(map(ruling, rulings)), held_back=tuple(held)),
     ),
     st.sampled_from([None, -9, 0, 1, 2, 3, 4, 130]),
     st.one_of(st.just(""), WORDS),
-    st.sampled_from([None, *[one.value for one in Decision]]),
+    st.sampled_from([None, *Decision]),
     st.lists(RULINGS, max_size=3),
     st.lists(WORDS, max_size=2),
 )
@@ -122,19 +141,19 @@ EXPECTATIONS = st.builds(
 
 @given(expect=EXPECTATIONS, ending=ENDINGS)
 def test_go_survives_whatever_was_expected_and_a_kill_is_what_was_expected(expect, ending):
-    fate = fate_of(expect, ending)
-    go = ending.exit == 0 or (ending.verdict is not None and ending.verdict["verdict"] == "GO")
-    assert (fate is Fate.SURVIVED) == go
+    status = status_of(expect, ending)
+    go = ending.exit == 0 or (ending.verdict is not None and ending.verdict.verdict == "GO")
+    assert (status is MutantStatus.SURVIVED) == go
     if ending.exit is None:
-        assert fate in (Fate.INCONCLUSIVE, Fate.SURVIVED)
-    if fate is Fate.KILLED:
+        assert status in (MutantStatus.INCONCLUSIVE, MutantStatus.SURVIVED)
+    if status is MutantStatus.KILLED:
         assert expect.exit in (None, ending.exit)
         assert expect.exit is not None or expect.criterion
         if expect.criterion:
             assert ending.rules(expect.criterion, expect.status, expect.says)
         else:
             assert expect.says in ending.words
-    if fate is Fate.MISATTRIBUTED:
+    if status is MutantStatus.MISATTRIBUTED:
         assert ending.exit in (1, 2, 3)
 
 
@@ -151,5 +170,7 @@ def test_a_lie_that_is_none_is_named_with_the_nearest(tmp_path, tell):
     assert not (tmp_path / "scratch").exists()
 
 
-def test_names_are_those_of_the_catalogue():
-    assert {"no-policy-file", "worker-that-died"} <= lie_names()
+def test_no_two_lies_share_a_name():
+    modules = (number_lies, policy_lies, process_lies, record_lies, suite_lies)
+    assert sum(len(module.LIES) for module in modules) == len(LIES)
+    assert {"no-policy-file", "worker-that-died"} <= set(LIES)

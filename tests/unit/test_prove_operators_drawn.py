@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.prove.model import Where
-from harness.prove.wire.choices import choices, drawn_operators
 from harness.prove.wire.equivalence import equivalent
-from harness.prove.wire.facets import Sample, covers, facets_of, seen_of
+from harness.prove.wire.facets import SampledExchange, covers, facets_of, observe
 from harness.prove.wire.json_paths import change_at, nodes_of, parse_json, parse_path, write_json, write_path
 from harness.prove.wire.mutant import mutation_for
 from harness.prove.wire.operations import Operations
 from harness.prove.wire.operators import OPERATORS, facet_of
-from harness.proxy.exchange import Answer, Request
+from harness.prove.wire.sampling import choices, drawn_operators
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 from tests.prove_exchanges import wire
 
 NAMES = st.sampled_from(["id", "items", "title", "a.b", "", "$", 'q"uote', "[x]", "\ud800"]) | st.text(max_size=4)
@@ -26,7 +26,7 @@ DOCUMENTS = st.recursive(
     lambda inner: st.lists(inner, max_size=6) | st.dictionaries(NAMES.filter(lambda name: name != "[]"), inner),
     max_leaves=20,
 )
-KINDS = (
+DEFECT_KINDS = (
     "application/json",
     "application/problem+json; charset=utf-8",
     "text/html; charset=utf-8",
@@ -65,7 +65,7 @@ SENT = st.sampled_from(
     ]
 )
 REQUESTS = st.builds(
-    lambda method, target, headers: Request(
+    lambda method, target, headers: ProxiedRequest(
         method=method, target=target, headers=(("Host", "shop.test"), *headers), client="127.0.0.1"
     ),
     st.sampled_from(["GET", "HEAD", "POST", "OPTIONS"]),
@@ -73,11 +73,11 @@ REQUESTS = st.builds(
     st.lists(SENT, max_size=4, unique_by=lambda pair: pair[0]).map(tuple),
 )
 ANSWERS = st.builds(
-    lambda status, kind, headers, body: Answer(
+    lambda status, kind, headers, body: ProxiedAnswer(
         status=status, headers=(*((("Content-Type", kind),) if kind is not None else ()), *headers), body=body
     ),
     st.sampled_from([200, 201, 204, 303, 304, 404, 429, 500]),
-    st.sampled_from(KINDS),
+    st.sampled_from(DEFECT_KINDS),
     st.lists(HEADERS, max_size=5).map(tuple),
     BODIES,
 )
@@ -94,7 +94,7 @@ FIXED = {
 SEEDS = st.integers(0, 2**32)
 
 
-def arguments(operator: str, sample: Sample, seed: int) -> dict[str, object]:
+def arguments(operator: str, sample: SampledExchange, seed: int) -> dict[str, object]:
     """Some that the operator takes, fitting the exchange where it can."""
     found = choices(operator, sample)
     if found:
@@ -110,7 +110,7 @@ def arguments(operator: str, sample: Sample, seed: int) -> dict[str, object]:
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(sorted(OPERATORS)), REQUESTS, ANSWERS, REQUESTS, ANSWERS, SEEDS)
 def test_the_named_facet_alone_is_changed(operator, request, answer, earlier, other, seed):
-    args = arguments(operator, Sample(operation="GET /", request=request, answer=answer), seed)
+    args = arguments(operator, SampledExchange(operation="GET /", request=request, answer=answer), seed)
     defect = wire(operator, **args)
     mutation = mutation_for(defect, seed)
     mutation.request(earlier)
@@ -145,7 +145,7 @@ def test_the_named_facet_alone_is_changed(operator, request, answer, earlier, ot
 @given(st.sampled_from(drawn_operators()), REQUESTS, ANSWERS, SEEDS)
 def test_what_may_be_drawn_names_a_facet_that_is_there(operator, request, answer, seed):
     shown = facets_of(request, answer)
-    for args in choices(operator, Sample(operation="GET /", request=request, answer=answer))[:20]:
+    for args in choices(operator, SampledExchange(operation="GET /", request=request, answer=answer))[:20]:
         where = Where() if OPERATORS[operator].asks else Where(status=str(answer.status))
         defect = wire(operator, where=where, **args)
         got = mutation_for(defect, seed).answer(request, answer)
@@ -160,14 +160,14 @@ def test_what_may_be_drawn_names_a_facet_that_is_there(operator, request, answer
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(drawn_operators()), REQUESTS, ANSWERS, SEEDS)
 def test_the_same_seed_makes_the_same_mutant(operator, request, answer, seed):
-    for args in choices(operator, Sample(operation="GET /", request=request, answer=answer))[:5]:
+    for args in choices(operator, SampledExchange(operation="GET /", request=request, answer=answer))[:5]:
         one, other = (mutation_for(wire(operator, **args), seed) for _ in range(2))
         assert one.answer(request, answer) == other.answer(request, answer)
 
 
 @given(REQUESTS, ANSWERS)
 def test_every_exchange_is_seen_as_something(request, answer):
-    seen = seen_of(request, answer, Operations(["GET /api/deals/{id}"]))
+    seen = observe(request, answer, Operations(["GET /api/deals/{id}"]))
     assert f"status {answer.status}" in seen.facets
     assert {f"body field {path}" for path in seen.fields} <= seen.facets
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from harness.prove.model import Fate
+from harness.model import MutantStatus
 from harness.prove.report.page import render_proof, verdict_words
 from tests import prove_proofs
-from tests.prove_proofs import POLICY, defect, facts, result
+from tests.prove_proofs import POLICY, defect, recorded, result
 from tests.unit.test_report_page import Page
 
 NAMES = ["proven", "missed_some", "hostile", "empty", "many"]
@@ -19,7 +19,7 @@ def page_of(tmp_path):
 
     def page(proof, defects, **changes):
         path = tmp_path / "index.html"
-        text = render_proof(proof, facts(**changes), defects, POLICY)
+        text = render_proof(proof, recorded(**changes), defects, POLICY)
         path.write_text(text, encoding="utf-8", errors="replace")
         return Page(path)
 
@@ -135,7 +135,7 @@ def test_a_defect_without_a_title_has_its_id(page_of):
 
 def test_ids_that_look_alike_when_cut_stay_apart(page_of):
     ids = ("x" * 500 + "a", "x" * 500 + "b")
-    proof = prove_proofs.Proof(health=prove_proofs.health(), results=tuple(result(one) for one in ids))
+    proof = prove_proofs.Proof(healthy=prove_proofs.health(), results=tuple(result(one) for one in ids))
     page = page_of(proof, tuple(defect(one) for one in ids))
     assert {"d0", "d1"} <= set(page.attributes("id"))
 
@@ -149,8 +149,11 @@ def test_the_command_that_repeats_it_has_all_that_was_asked(page_of):
 
 def test_what_is_accepted_and_did_not_end_is_still_unclear(page_of):
     proof = prove_proofs.Proof(
-        health=prove_proofs.health(),
-        results=(result("killed"), result("slow", Fate.INCONCLUSIVE, accepted="Known.", reason="no verdict in time")),
+        healthy=prove_proofs.health(),
+        results=(
+            result("killed"),
+            result("slow", MutantStatus.INCONCLUSIVE, accepted="Known.", reason="no verdict in time"),
+        ),
     )
     page = page_of(proof, ())
     assert page.words["h1"] == ["Unclear"]
@@ -162,17 +165,17 @@ def test_what_is_accepted_and_did_not_end_is_still_unclear(page_of):
 def test_what_does_not_fit_a_service_of_somebody_else_is_not_called_missed(page_of):
     results = (
         result("killed"),
-        result("survived", Fate.SURVIVED),
-        result("idle", Fate.NOT_EXERCISED, reason="no request passes there"),
-        result("unfit", Fate.NOT_APPLIED, reason="nothing to change"),
+        result("survived", MutantStatus.SURVIVED),
+        result("idle", MutantStatus.NOT_EXERCISED, reason="no request passes there"),
+        result("unfit", MutantStatus.NOT_APPLIED, reason="nothing to change"),
     )
-    proof = prove_proofs.Proof(health=prove_proofs.health(), results=results, foreign=True)
+    proof = prove_proofs.Proof(healthy=prove_proofs.health(), results=results, foreign=True)
     page = page_of(proof, (), url="http://127.0.0.1:8000", fingerprint="")
     missed, idle = page.prose.split("What was missed")[1].split("Detection matrix")[0].split("Nothing to change there")
     assert "survived" in missed
     assert "idle" not in missed
     for word in ("idle", "no request passes there", "unfit", "nothing to change"):
         assert word in idle
-    ours = page_of(prove_proofs.Proof(health=prove_proofs.health(), results=results), ())
+    ours = page_of(prove_proofs.Proof(healthy=prove_proofs.health(), results=results), ())
     assert "Nothing to change there" not in ours.prose
     assert "harness prove --wire --url http://127.0.0.1:8000" in page.prose

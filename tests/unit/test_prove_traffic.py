@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from harness.prove.wire.operations import Operations
-from harness.prove.wire.traffic import Recorder, Traffic, traffic_of, witnesses
-from harness.pytest_plugin.timeline import Journal, TimeSpan
+from harness.prove.wire.traffic import Traffic, TrafficRecorder, traffic_of, witnesses
+from harness.pytest_plugin.timeline import Journal, Span
 from tests.prove_exchanges import answer, request
 
 OPERATIONS = Operations(["GET /api/deals"])
@@ -18,7 +18,7 @@ def recorded(*moments):
     async def send(_):
         return answer(b"[]")
 
-    recorder = Recorder(OPERATIONS)
+    recorder = TrafficRecorder(OPERATIONS)
     for _ in moments:
         asyncio.run(recorder(request(), send))
     recorder.exchanges = [(moment, seen) for moment, (_, seen) in zip(moments, recorder.exchanges, strict=True)]
@@ -27,8 +27,8 @@ def recorded(*moments):
 
 def journal(**spans):
     return Journal(
-        tests=[TimeSpan(name="a", begin=1, end=2), TimeSpan(name="b", begin=3, end=9)],
-        shared=[TimeSpan(name="token", begin=3.5, end=4)],
+        tests=[Span(name="a", begin=1, end=2), Span(name="b", begin=3, end=9)],
+        shared=[Span(name="token", begin=3.5, end=4)],
         users={"token": ["b", "c"]},
         **spans,
     )
@@ -62,6 +62,6 @@ def test_what_is_recorded_is_passed_on_as_it_is():
     async def send(_):
         return given
 
-    recorder = Recorder(OPERATIONS)
+    recorder = TrafficRecorder(OPERATIONS)
     assert asyncio.run(recorder(request(), send)) is given
     assert recorder.exchanges[0][1].operation == "GET /api/deals"

@@ -2,9 +2,8 @@
 
 import re
 
-from harness.report.checklist import MANUAL_ITEMS, checklist
+from harness.report.markdown import MANUAL_ITEMS, checklist, summary
 from harness.report.sources import read_run
-from harness.report.summary import summary
 from tests import report_runs
 
 

@@ -9,13 +9,12 @@ import pytest
 
 from harness.model import Service, Target
 from harness.prove.proof import proof_document
-from harness.prove.report.provenance import facts_document
 from harness.report.html import write_page
 from harness.report.sources import read_run
 from harness.runner.artifacts import keep_proof
 from harness.stack.build import fingerprint
 from tests import report_runs
-from tests.prove_proofs import facts, hostile, many, missed_some, proven
+from tests.prove_proofs import hostile, many, missed_some, proven, recorded
 from tests.unit.test_report_page import Page
 
 NOTHING = "Nothing has shown that this gate can say no for this build."
@@ -33,7 +32,7 @@ def lay_proof(out: Path, of: Target, proof, **changes) -> None:
     made = {"target": of.name, "fingerprint": fingerprint(of)} | changes
     folder = out / "prove" / "20260131T093000Z-abc123"
     folder.mkdir(parents=True)
-    document = proof_document(proof) | facts_document(facts(**made))
+    document = proof_document(recorded(proof, **made))
     (folder / "proof.json").write_text(json.dumps(document), encoding="utf-8")
     (out / "prove" / "latest").symlink_to(folder.name)
 
@@ -89,7 +88,7 @@ def page_of(tmp_path):
     def page(proof, *, kind="gate", **changes):
         run = report_runs.write_run(tmp_path, report_runs.go(), kind=kind)
         if proof is not None:
-            document = proof_document(proof) | facts_document(facts(**changes))
+            document = proof_document(recorded(proof, **changes))
             # the hostile ones hold halves of characters
             text = json.dumps(document)
             (run / "artifacts" / "proof.json").write_text(text, encoding="utf-8")

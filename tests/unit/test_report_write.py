@@ -84,7 +84,7 @@ def test_a_renderer_that_crashes_is_named(run, monkeypatch):
 def test_allure_is_built_where_there_are_results(run, monkeypatch):
     results = run / "allure-results"
     results.mkdir()
-    monkeypatch.setattr(report, "allure_available", lambda: None)
+    monkeypatch.setattr(report, "allure_problem", lambda: None)
     built = []
     monkeypatch.setattr(report, "build_allure_report", lambda found, out, **_: built.append((found, out)) or out)
     write_reports(run)
@@ -97,7 +97,7 @@ def test_allure_is_built_where_there_are_results(run, monkeypatch):
 def test_a_missing_allure_is_told_on_page_and_summary(run, monkeypatch):
     (run / "allure-results").mkdir()
     (run / "allure-results" / "1-result.json").write_text("{}", encoding="utf-8")
-    monkeypatch.setattr(report, "allure_available", lambda: "Node is missing")
+    monkeypatch.setattr(report, "allure_problem", lambda: "Node is missing")
     write_reports(run)
     for name in ("report/index.html", "summary.md"):
         assert "Allure report not built: Node is missing" in (run / name).read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.profile_manifest import read_manifest
+from harness.config.profile_load import read_manifest
 from harness.errors import ConfigError
 from harness.model import Index, Manifest, Table
 from harness.preflight.checks.schema import LiveIndex, differences

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg import sql
 
-from harness.preflight.check import Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, first_few, nothing_to_ask, unknown, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 from harness.stack.servers.postgres import SUPERUSER
 
@@ -46,11 +46,20 @@ class _Index:
     valid: bool
     ready: bool
 
+    @property
+    def finished(self) -> bool:
+        return self.valid and self.ready
 
-def check_indexes(scene: Scene) -> Finding:
+    @property
+    def is_tree(self) -> bool:
+        """Can amcheck look into it?"""
+        return self.method == "btree" and self.finished
+
+
+def check_indexes(scene: Scene) -> ReadinessFinding:
     """Every index of the schema `public` was finished, and every B-tree among them is sound."""
     url = database_address(scene)
-    if isinstance(url, Finding):
+    if isinstance(url, ReadinessFinding):
         return url
     password = scene.info.secrets.get("postgres_superuser") if scene.info.owned else None
     if password is None:
@@ -60,32 +69,32 @@ def check_indexes(scene: Scene) -> Finding:
     begun = time.perf_counter()
     with connect_database(_as_superuser(url, password)) as connection:
         indexes = [_Index(*row) for row in connection.execute(_INDEXES)]
-        trees = [index for index in indexes if index.method == "btree" and index.valid and index.ready]
         try:
-            damage, looked = _look_into(connection, trees)
+            damage, looked = _look_into(connection, [index for index in indexes if index.is_tree])
         except psycopg.errors.UndefinedFile:
             return unknown("this PostgreSQL comes without amcheck")
-    took = time.perf_counter() - begun
+    return _found(indexes, damage, looked, time.perf_counter() - begun)
+
+
+def _found(indexes: list[_Index], damage: list[str], looked: int, took: float) -> ReadinessFinding:
     if not indexes:
         return nothing_to_ask("the database has no indexes")
-    unfinished = [index.name for index in indexes if not (index.valid and index.ready)]
+    unfinished = [index.name for index in indexes if not index.finished]
     problems = [*(f"{name} is invalid: building it was never finished" for name in unfinished), *damage]
     others = Counter(index.method for index in indexes if index.method != "btree")
-    beside = "".join(f", {count} {method} not looked into" for method, count in sorted(others.items()))
     told = {"indexes": len(indexes), "looked_into": looked, "others": dict(others), "problems": problems}
     if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         return wrong(
-            f"{len(problems)} of {len(indexes)} indexes cannot be trusted: {'; '.join(problems[:_SHOWN])}{more}",
+            f"{len(problems)} of {len(indexes)} indexes cannot be trusted: {first_few(problems, _SHOWN)}",
             "REINDEX INDEX CONCURRENTLY those that are named",
             value=took,
             unit="s",
             detail=told,
         )
-    if looked < len(trees):
-        return unknown(
-            f"{looked} of {len(trees)} B-tree indexes are sound; for the others {BUDGET_S:g} s were too short"
-        )
+    trees = sum(index.is_tree for index in indexes)
+    if looked < trees:
+        return unknown(f"{looked} of {trees} B-tree indexes are sound; for the others {BUDGET_S:g} s were too short")
+    beside = "".join(f", {count} {method} not looked into" for method, count in sorted(others.items()))
     return fine(f"{looked} B-tree indexes are sound{beside}", value=took, unit="s", detail=told)
 
 
@@ -128,3 +137,15 @@ def _as_superuser(url: str, password: str) -> str:
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=f"{SUPERUSER}:{quote(password, safe='')}@{place}").geturl()
+
+
+CHECKS = (
+    Check(
+        id="preflight.indexes",
+        order=130,
+        subject="postgres",
+        title="indexes sound",
+        ask=check_indexes,
+        live=True,
+    ),
+)

@@ -7,14 +7,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from harness.preflight.check import Finding, Scene, fine, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, wrong
 
 LEAST_FREE_MIB = 512
 LEAST_FILES = 1024
 """A load run holds some hundred connections at once, and a service as many again."""
 
 
-def check_folders(scene: Scene) -> Finding:
+def check_folders(scene: Scene) -> ReadinessFinding:
     """Every folder that stack, reports and service write to takes a file, and its disk has room."""
     folders = _folders(scene)
     free = {str(folder): shutil.disk_usage(_existing(folder)).free // 2**20 for folder in folders}
@@ -39,7 +39,7 @@ def check_folders(scene: Scene) -> Finding:
     return fine(f"{count} are writable, {least} MiB free at least", value=float(least), unit="MiB", detail=told)
 
 
-def check_files(_scene: Scene) -> Finding:
+def check_files(_scene: Scene) -> ReadinessFinding:
     """How many files and connections one process may have open."""
     allowed = open_files_allowed()
     value = None if allowed == float("inf") else allowed
@@ -63,7 +63,11 @@ def open_files_allowed() -> float:
 def _folders(scene: Scene) -> list[Path]:
     service = scene.target.service
     # a container's folders are not this machine's
-    own = [Path(service.cwd, place) for place in scene.target.writable] if scene.info.backend == "embedded" else []
+    own = (
+        [Path(service.cwd, place) for place in scene.target.preflight.writable]
+        if scene.info.backend == "embedded"
+        else []
+    )
     named = [scene.info.state_dir or tempfile.gettempdir(), *scene.folders]
     return list(dict.fromkeys([*map(Path, named), *own]))
 
@@ -73,12 +77,30 @@ def _existing(folder: Path) -> Path:
     return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
 
 
-def _write_problem(folder: Path) -> str:
-    """Why no file can be made there; "" if one was. A folder that is not there yet is tried at the nearest above."""
+def _write_problem(folder: Path) -> str | None:
+    """Why no file can be made there; None if one was. A folder that is not there yet is tried at the nearest above."""
     try:
         with tempfile.NamedTemporaryFile(dir=_existing(folder), prefix=".harness-try-") as file:
             file.write(b"x")
             file.flush()
     except OSError as error:
         return (error.strerror or type(error).__name__).lower()
-    return ""
+    return None
+
+
+CHECKS = (
+    Check(
+        id="preflight.folders",
+        order=80,
+        subject="machine",
+        title="folders can be written",
+        ask=check_folders,
+    ),
+    Check(
+        id="preflight.files",
+        order=90,
+        subject="machine",
+        title="open files allowed",
+        ask=check_files,
+    ),
+)

@@ -13,8 +13,18 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from harness.model import Migrations
-from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.model import PreflightRules
+from harness.preflight.check import (
+    CannotAskError,
+    Check,
+    ReadinessFinding,
+    Scene,
+    fine,
+    first_few,
+    nothing_to_ask,
+    unknown,
+    wrong,
+)
 from harness.preflight.checks.servers import connect_database, database_address
 
 _FILE = re.compile(r"[Vv]?(?P<number>\d+)(?:[_.-].*)?\.sql")
@@ -22,10 +32,10 @@ _BACKWARD = re.compile(r"\.(?:rollback|down|undo)\.sql$")
 _SHOWN = 5
 
 
-def check_migration_files(scene: Scene) -> Finding:
+def check_migration_files(scene: Scene) -> ReadinessFinding:
     """No two migrations have one number: which of them runs first would be chance."""
     files = _files(scene)
-    if isinstance(files, Finding):
+    if isinstance(files, ReadinessFinding):
         return files
     numbered: dict[int, list[str]] = defaultdict(list)
     for name in files:
@@ -44,26 +54,33 @@ def check_migration_files(scene: Scene) -> Finding:
     return fine(f"{len(files)} migrations, each with a number of its own", value=float(len(files)), unit="files")
 
 
-def check_migrations(scene: Scene) -> Finding:
+def check_migrations(scene: Scene) -> ReadinessFinding:
     """The database has a row for each migration's file, and no row without one."""
-    given = scene.target.migrations
+    given = scene.target.preflight
     files = _files(scene)
-    if isinstance(files, Finding):
+    if isinstance(files, ReadinessFinding):
         return files
-    if not given.table:
+    if not given.migration_table:
         return nothing_to_ask("the profile names no migration_table")
     url = database_address(scene)
-    if isinstance(url, Finding):
+    if isinstance(url, ReadinessFinding):
         return url
     begun = time.perf_counter()
     with connect_database(url) as connection:
         rows = _applied(connection, given)
-    took = time.perf_counter() - begun
+    return _compared(files, rows, time.perf_counter() - begun)
+
+
+def _compared(files: list[str], rows: list[str], took: float) -> ReadinessFinding:
     pending = [name for name in files if not _names(name) & set(rows)]
     known = {word for name in files for word in _names(name)}
     strange = [row for row in rows if row not in known]
     told = {"files": len(files), "applied": len(rows), "pending": pending, "without_file": strange}
-    problems = [f"{what}: {_list(names)}" for what, names in (("pending", pending), ("no file", strange)) if names]
+    problems = [
+        f"{what}: {first_few(names, _SHOWN, between=', ', then=' and')}"
+        for what, names in (("pending", pending), ("no file", strange))
+        if names
+    ]
     if problems:
         return wrong(
             f"{len(rows)} of {len(files)} migrations applied; {'; '.join(problems)}",
@@ -75,18 +92,18 @@ def check_migrations(scene: Scene) -> Finding:
     return fine(f"all {len(files)} migrations are applied", value=took, unit="s", detail=told)
 
 
-def _files(scene: Scene) -> list[str] | Finding:
-    given, service = scene.target.migrations, scene.target.service
-    if not given.folder:
+def _files(scene: Scene) -> list[str] | ReadinessFinding:
+    folder, service = scene.target.preflight.migrations, scene.target.service
+    if not folder:
         return nothing_to_ask("the profile names no migrations")
     if not scene.info.owned or service.url:
         return unknown("the service was started by somebody else: its migrations are not known here")
-    folder = Path(service.cwd, given.folder)
-    if not folder.is_dir():
-        return wrong(f"there is no folder {given.folder} of migrations", "mend [preflight] migrations in the profile")
-    files = [path.name for path in folder.iterdir() if _FILE.fullmatch(path.name) and not _BACKWARD.search(path.name)]
+    place = Path(service.cwd, folder)
+    if not place.is_dir():
+        return wrong(f"there is no folder {folder} of migrations", "mend [preflight] migrations in the profile")
+    files = [path.name for path in place.iterdir() if _FILE.fullmatch(path.name) and not _BACKWARD.search(path.name)]
     if not files:
-        return wrong(f"{given.folder} holds no NUMBER_name.sql", "mend [preflight] migrations in the profile")
+        return wrong(f"{folder} holds no NUMBER_name.sql", "mend [preflight] migrations in the profile")
     return sorted(files, key=lambda name: (_number(name), name))
 
 
@@ -102,10 +119,10 @@ def _names(file: str) -> set[str]:
     return {file, file.removesuffix(".sql"), file.removesuffix(".sql").removesuffix(".up"), digits, str(_number(file))}
 
 
-def _applied(connection: psycopg.Connection, given: Migrations) -> list[str]:
+def _applied(connection: psycopg.Connection, given: PreflightRules) -> list[str]:
     """What the runner's table says; empty if there is no such table yet, since nothing was applied then."""
     query = sql.SQL("SELECT {}::text FROM {} ORDER BY 1").format(
-        sql.Identifier(given.column), sql.Identifier(*given.table.split("."))
+        sql.Identifier(given.migration_column), sql.Identifier(*given.migration_table.split("."))
     )
     try:
         return [row[0] for row in connection.execute(query)]
@@ -114,10 +131,24 @@ def _applied(connection: psycopg.Connection, given: Migrations) -> list[str]:
     except psycopg.Error as error:
         said = " ".join(str(error).split())
         raise CannotAskError(
-            f"{given.table} cannot be read: {said}", "mend [preflight] migration_table and migration_column"
+            f"{given.migration_table} cannot be read: {said}", "mend [preflight] migration_table and migration_column"
         ) from error
 
 
-def _list(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+CHECKS = (
+    Check(
+        id="preflight.migration_files",
+        order=70,
+        subject="service",
+        title="migrations numbered",
+        ask=check_migration_files,
+    ),
+    Check(
+        id="preflight.migrations",
+        order=140,
+        subject="postgres",
+        title="migrations applied",
+        ask=check_migrations,
+        live=True,
+    ),
+)

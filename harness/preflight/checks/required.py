@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from harness.errors import StackError, StartupError
+from harness.errors import StartupError
 from harness.model import StackInfo
-from harness.preflight.check import CannotAskError, Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.checks.readiness import start_copy
 from harness.preflight.checks.settings import filed_settings
 from harness.stack import open_stack
 
@@ -20,7 +21,7 @@ _AT_ONCE = 3
 """Copies that start side by side: those that refuse do so before they have loaded much."""
 
 
-def check_required_settings(scene: Scene) -> Finding:
+def check_required_settings(scene: Scene) -> ReadinessFinding:
     """Without any one of the profile's `required_env` no copy of the service becomes ready, and each says why."""
     target, info = scene.target, scene.info
     if not target.service.required_env:
@@ -35,15 +36,15 @@ def check_required_settings(scene: Scene) -> Finding:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         said = dict(zip(names, pool.map(lambda name: _start_without(info, name), names), strict=True))
         # one answer may have been another service's, at a port that it took and left: who starts does so again
-        again = [name for name in names if not said[name]]
+        again = [name for name in names if said[name] is None]
         said.update(zip(again, pool.map(lambda name: _start_without(info, name), again), strict=True))
     return _found(said)
 
 
-def _found(said: Mapping[str, str]) -> Finding:
-    lax = [name for name, how in said.items() if not how]
-    mute = [name for name, how in said.items() if how and name not in how]
-    told = {"without": {name: how.partition("\n")[0] or "ready" for name, how in said.items()}}
+def _found(said: Mapping[str, StartupError | None]) -> ReadinessFinding:
+    lax = [name for name, error in said.items() if error is None]
+    mute = [name for name, error in said.items() if error is not None and name not in f"{error.how}\n{error.output}"]
+    told = {"without": {name: error.how if error is not None else "ready" for name, error in said.items()}}
     if lax:
         return wrong(
             f"the service starts without {', '.join(lax)}, as if nothing were missing",
@@ -64,13 +65,20 @@ def _found(said: Mapping[str, str]) -> Finding:
     )
 
 
-def _start_without(info: StackInfo, name: str) -> str:
-    """How a copy without that setting did not become ready, and the last that it wrote; "" if it became ready."""
+def _start_without(info: StackInfo, name: str) -> StartupError | None:
+    """The error of a copy without that setting; None if it became ready."""
     with open_stack(Path(info.state_dir, "stack.json"), without=name) as stack:
-        try:
-            stack.start_instance({})
-        except StartupError as error:
-            return "\n".join((error.message.partition(": `")[0], *filter(None, (error.output,))))
-        except StackError as error:
-            raise CannotAskError(f"no copy can be started: {error.message}", "start the stack anew") from error
-        return ""
+        return start_copy(stack, {})
+
+
+CHECKS = (
+    Check(
+        id="preflight.required_settings",
+        order=210,
+        subject="service",
+        title="no start without its settings",
+        ask=check_required_settings,
+        live=True,
+        starts=True,
+    ),
+)

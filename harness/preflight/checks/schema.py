@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from harness.model import Manifest
-from harness.preflight.check import Finding, Scene, fine, nothing_to_ask, wrong
+from harness.model import Index, Manifest
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, first_few, nothing_to_ask, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 
 _SHOWN = 6
@@ -36,12 +36,12 @@ class LiveIndex:
     sound: bool
 
 
-def check_schema(scene: Scene) -> Finding:
+def check_schema(scene: Scene) -> ReadinessFinding:
     """The live catalogue against the manifest; every difference is named."""
     manifest, url = scene.target.manifest, database_address(scene)
     if manifest is None:
         return nothing_to_ask("the profile names no manifest of the schema")
-    if isinstance(url, Finding):
+    if isinstance(url, ReadinessFinding):
         return url
     begun = time.perf_counter()
     with connect_database(url) as connection:
@@ -52,9 +52,8 @@ def check_schema(scene: Scene) -> Finding:
     told = {"tables": len(tables), "indexes": len(indexes), "differences": found}
     if not found:
         return fine(f"{counted}, all as declared", value=took, unit="s", detail=told)
-    more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return wrong(
-        f"{counted}; {'; '.join(found[:_SHOWN])}{more}",
+        f"{counted}; {first_few(found, _SHOWN, then=', and')}",
         "run the migrations ([service] prepare in the profile), or mend the manifest ([preflight] manifest)",
         value=took,
         unit="s",
@@ -80,21 +79,37 @@ def differences(
         if name not in tables:
             yield f"table {name} is missing"
             continue
-        for column in table.columns:
-            if column not in tables[name]:
-                yield f"column {name}.{column} is missing"
+        yield from (f"column {name}.{column} is missing" for column in table.columns if column not in tables[name])
         yield from (f"column {name}.{column} is not declared" for column in sorted(tables[name] - {*table.columns}))
         for index_name, index in table.indexes.items():
-            live = indexes.get(index_name)
-            if live is None:
-                yield f"index {index_name} is missing (it serves {index.serves})"
-            elif not live.sound:
-                yield f"index {index_name} is invalid: building it was never finished"
-            elif (live.on, live.unique) != (index.on, index.unique):
-                yield f"index {index_name} is {_phrase(live.on, live.unique)}, not {_phrase(index.on, index.unique)}"
+            how = _index_differs(index, indexes.get(index_name))
+            if how is not None:
+                yield f"index {index_name} is {how}"
     yield from (f"table {name} is not declared" for name in sorted(tables.keys() - manifest.tables.keys()))
     yield from (f"index {name} is not declared" for name in sorted(indexes.keys() - manifest.indexes.keys()))
 
 
+def _index_differs(declared: Index, live: LiveIndex | None) -> str | None:
+    if live is None:
+        return f"missing (it serves {declared.serves})"
+    if not live.sound:
+        return "invalid: building it was never finished"
+    if (live.on, live.unique) != (declared.on, declared.unique):
+        return f"{_phrase(live.on, live.unique)}, not {_phrase(declared.on, declared.unique)}"
+    return None
+
+
 def _phrase(on: str, unique: bool) -> str:  # noqa: FBT001 - data, not a switch
     return f"{'unique' if unique else 'not unique'} on {on}"
+
+
+CHECKS = (
+    Check(
+        id="preflight.schema",
+        order=120,
+        subject="postgres",
+        title="schema as declared",
+        ask=check_schema,
+        live=True,
+    ),
+)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.preflight.check import Finding, Scene, nothing_to_ask, unknown
+from harness.preflight.check import Check, ReadinessFinding, Scene, nothing_to_ask, unknown
 from harness.preflight.files import not_here, own_files, read_text, tally
 from harness.preflight.markup import as_rendered, has_tags, inline_scripts
 from harness.preflight.programs.node import ask_node, node_missing
@@ -30,7 +30,7 @@ class _Script:
     strict: bool = True
 
 
-def check_scripts(scene: Scene) -> Finding:
+def check_scripts(scene: Scene) -> ReadinessFinding:
     """Every script of the service, in a file or in a page, parses, and uses no reserved word as a name."""
     skipped = not_here(scene)
     if skipped is not None:
@@ -94,3 +94,15 @@ def _kind(path: Path, top: Path) -> str:
             return "module" if isinstance(described, dict) and described.get("type") == "module" else "commonjs"
         folder = folder.parent
     return "script"
+
+
+CHECKS = (
+    Check(
+        id="preflight.scripts",
+        order=50,
+        subject="service",
+        title="scripts parse",
+        ask=check_scripts,
+        starts=True,
+    ),
+)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from harness.preflight.check import Finding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, nothing_to_ask, unknown, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 
 MOST_USED = 0.8
@@ -54,22 +54,26 @@ class Sequence:
             return 0.0
         return (self.last - self.first) / ((self.end - self.first) or 1)
 
+    @property
+    def is_near_end(self) -> bool:
+        """One that begins anew has no end, unless its column is narrower."""
+        return self.readable and self.used > (1 if self.cycles else MOST_USED)
 
-def check_sequences(scene: Scene) -> Finding:
+
+def check_sequences(scene: Scene) -> ReadinessFinding:
     """Every sequence of the database, identity and serial columns' included, against what its column can hold."""
     url = database_address(scene)
-    if isinstance(url, Finding):
+    if isinstance(url, ReadinessFinding):
         return url
     begun = time.perf_counter()
     with connect_database(url) as connection:
         found = list(read_sequences(connection))
-    took = time.perf_counter() - begun
-    if not found:
-        return nothing_to_ask("the database has no sequences")
-    # one that begins anew has no end
-    asked = [each for each in found if each.readable and not (each.cycles and each.used <= 1)]
+    return _judged(found, time.perf_counter() - begun) if found else nothing_to_ask("the database has no sequences")
+
+
+def _judged(found: list[Sequence], took: float) -> ReadinessFinding:
     hidden = [each.name for each in found if not each.readable]
-    near = [each for each in asked if each.used > MOST_USED]
+    near = [each for each in found if each.is_near_end]
     told = {"sequences": len(found), "near_end": [_told(each) for each in near], "not_readable": hidden}
     if near:
         return wrong(
@@ -95,3 +99,15 @@ def read_sequences(connection: psycopg.Connection) -> Iterator[Sequence]:
 def _told(sequence: Sequence) -> str:
     where = sequence.column or sequence.name
     return f"{where} has used {sequence.used:.1%}, {0 if sequence.used > 1 else sequence.left} are left"
+
+
+CHECKS = (
+    Check(
+        id="preflight.sequences",
+        order=150,
+        subject="postgres",
+        title="sequences far from their end",
+        ask=check_sequences,
+        live=True,
+    ),
+)

@@ -10,13 +10,24 @@ import re
 import smtplib
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import psycopg
 import redis
 
-from harness.preflight.check import CannotAskError, Finding, Scene, absent, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import (
+    CannotAskError,
+    Check,
+    ReadinessFinding,
+    Scene,
+    absent,
+    fine,
+    nothing_to_ask,
+    unknown,
+    wrong,
+)
 from harness.stack.servers.clients import TIMEOUT_S, connect_cache
 
 _FULL = 0.9
@@ -24,12 +35,12 @@ _SAVES = ("rdb_last_bgsave_status", "aof_last_bgrewrite_status", "aof_last_write
 _TABLES = "select tablename from pg_catalog.pg_tables where schemaname = 'public' and tablename = any(%s)"
 
 
-def check_database(scene: Scene) -> Finding:
+def check_database(scene: Scene) -> ReadinessFinding:
     """A connection, its version, and the tables that the profile names, counted."""
     url = database_address(scene)
-    if isinstance(url, Finding):
+    if isinstance(url, ReadinessFinding):
         return url
-    expected = scene.target.tables
+    expected = scene.target.preflight.tables
     begun = time.perf_counter()
     with connect_database(url) as connection:
         took = time.perf_counter() - begun
@@ -37,9 +48,8 @@ def check_database(scene: Scene) -> Finding:
         version = ".".join(str(connection.info.server_version // 10000**step % 10000) for step in (1, 0))
     missing = [name for name in expected if name not in found]
     told = {"version": version, "tables": len(found), "expected": len(expected), "missing": missing}
-    counted = f"{len(found)} of {len(expected)} tables" if expected else "the profile names no tables"
-    if scene.target.manifest is not None and not expected:
-        counted = "its tables are asked for apart"
+    elsewhere = "the profile names no tables" if scene.target.manifest is None else "its tables are asked for apart"
+    counted = f"{len(found)} of {len(expected)} tables" if expected else elsewhere
     if missing:
         return wrong(
             f"PostgreSQL {version} answers; {counted}, missing: {', '.join(missing)}",
@@ -51,7 +61,7 @@ def check_database(scene: Scene) -> Finding:
     return fine(f"PostgreSQL {version} answers; {counted}", value=took, unit="s", detail=told)
 
 
-def database_address(scene: Scene) -> str | Finding:
+def database_address(scene: Scene) -> str | ReadinessFinding:
     """The URL of a Postgres to ask, or why there is none."""
     url = scene.info.database_url
     if url is None:
@@ -73,7 +83,7 @@ def connect_database(url: str) -> psycopg.Connection:
         ) from error
 
 
-def check_cache_server(scene: Scene) -> Finding:
+def check_cache_server(scene: Scene) -> ReadinessFinding:
     """A PING, how much memory is used of how much, what happens when it is full, and whether saving works."""
     url = scene.info.redis_url
     if url is None:
@@ -123,39 +133,29 @@ def _cache_silent(url: str, error: Exception) -> CannotAskError:
     )
 
 
-def check_smtp(scene: Scene) -> Finding:
+def check_smtp(scene: Scene) -> ReadinessFinding:
     """The mail server's greeting, EHLO and NOOP, and whether it offers STARTTLS; no mail is sent."""
     url = scene.info.smtp_url
     if url is None:
         return _no_server(scene, "mail", "smtp", "mail server")
     parts = urlsplit(url)
     begun = time.perf_counter()
-    try:
-        kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
-        with kind(
-            parts.hostname or "", parts.port or (465 if parts.scheme == "smtps" else 25), timeout=TIMEOUT_S
-        ) as mail:
-            code, greeting = mail.ehlo()
-            noop, _ = mail.noop()
-            extensions = sorted(mail.esmtp_features)
-    except (OSError, smtplib.SMTPException) as error:
-        raise CannotAskError(
-            f"the mail server at {_place(parts, 25)} does not answer: {' '.join(str(error).split())}",
-            "start it, or mend SMTP_URL",
-        ) from error
+    mail = _greet(parts)
     took = time.perf_counter() - begun
-    told = {"greeting": greeting.decode("utf-8", "replace")[:200], "extensions": extensions}
-    if code != 250 or noop != 250:
+    told = {"greeting": mail.greeting, "extensions": mail.extensions}
+    if mail.ehlo != 250 or mail.noop != 250:
         return wrong(
-            f"the mail server refuses to work: EHLO {code}, NOOP {noop}",
+            f"the mail server refuses to work: EHLO {mail.ehlo}, NOOP {mail.noop}",
             "look at its log",
             value=took,
             unit="s",
             detail=told,
         )
-    encrypted = parts.scheme == "smtps" or "starttls" in extensions
-    how = "over TLS" if parts.scheme == "smtps" else "offers STARTTLS" if encrypted else "no STARTTLS"
-    if scene.target.starttls and not encrypted:
+    if parts.scheme == "smtps":
+        how = "over TLS"
+    elif "starttls" in mail.extensions:
+        how = "offers STARTTLS"
+    elif scene.target.preflight.starttls:
         return wrong(
             "the mail server offers no STARTTLS: mails and passwords would travel in the open",
             "give it a certificate, or use smtps",
@@ -163,10 +163,38 @@ def check_smtp(scene: Scene) -> Finding:
             unit="s",
             detail=told,
         )
+    else:
+        how = "no STARTTLS"
     return fine(f"the mail server greets and answers; {how}", value=took, unit="s", detail=told)
 
 
-def _no_server(scene: Scene, key: str, need: str, name: str) -> Finding:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailGreeting:
+    """What a mail server said of itself, and the codes of its answers."""
+
+    ehlo: int
+    noop: int
+    greeting: str
+    extensions: list[str]
+
+
+def _greet(parts: SplitResult) -> MailGreeting:
+    """Raises `CannotAskError` naming the server."""
+    kind, port = (smtplib.SMTP_SSL, 465) if parts.scheme == "smtps" else (smtplib.SMTP, 25)
+    try:
+        with kind(parts.hostname or "", parts.port or port, timeout=TIMEOUT_S) as mail:
+            ehlo, greeting = mail.ehlo()
+            noop, _ = mail.noop()
+            shown = greeting.decode("utf-8", "replace")[:200]
+            return MailGreeting(ehlo=ehlo, noop=noop, greeting=shown, extensions=sorted(mail.esmtp_features))
+    except (OSError, smtplib.SMTPException) as error:
+        raise CannotAskError(
+            f"the mail server at {_place(parts, 25)} does not answer: {' '.join(str(error).split())}",
+            "start it, or mend SMTP_URL",
+        ) from error
+
+
+def _no_server(scene: Scene, key: str, need: str, name: str) -> ReadinessFinding:
     """Why there is no address: the profile has none of it, or somebody else knows it."""
     if key in scene.target.absent:
         return absent(scene.target, key, "")
@@ -177,3 +205,31 @@ def _no_server(scene: Scene, key: str, need: str, name: str) -> Finding:
 
 def _place(parts: SplitResult, port: int) -> str:
     return f"{unquote(parts.hostname or '')}:{parts.port or port}"
+
+
+CHECKS = (
+    Check(
+        id="preflight.database",
+        order=110,
+        subject="postgres",
+        title="database and tables",
+        ask=check_database,
+        live=True,
+    ),
+    Check(
+        id="preflight.cache_server",
+        order=160,
+        subject="valkey",
+        title="cache server and memory",
+        ask=check_cache_server,
+        live=True,
+    ),
+    Check(
+        id="preflight.smtp",
+        order=170,
+        subject="smtp",
+        title="mail server",
+        ask=check_smtp,
+        live=True,
+    ),
+)

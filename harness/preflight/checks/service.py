@@ -9,7 +9,7 @@ import redis
 
 from harness.errors import UsageError
 from harness.model import Target
-from harness.preflight.check import CannotAskError, Finding, Scene, absent, fine, nothing_to_ask, wrong
+from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, absent, fine, nothing_to_ask, wrong
 from harness.preflight.checks.servers import connect_database
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.exchange import Exchange
@@ -25,7 +25,7 @@ _TRIES = 3
 """The first may fill the cache, the second may come while the filling still runs."""
 
 
-def check_service(scene: Scene) -> Finding:
+def check_service(scene: Scene) -> ReadinessFinding:
     """The profile's live and ready paths (else the front page) answer without an error."""
     health = scene.target.health
     named = [path for path in (health.live, health.ready) if path]
@@ -50,7 +50,7 @@ def check_service(scene: Scene) -> Finding:
     return fine(shown, value=took, unit="s", n=len(answers), detail=told)
 
 
-def check_cache_on(scene: Scene) -> Finding:
+def check_cache_on(scene: Scene) -> ReadinessFinding:
     """The first cached path of the profile, asked again, comes from the cache and says so."""
     cache = scene.target.cache
     if not cache.paths:
@@ -108,7 +108,7 @@ def _login_header(scene: Scene, role: str | None) -> dict[str, str]:
         raise CannotAskError(f"no login as {role}: {text}", "mend [auth] in the profile") from error
 
 
-def check_clock(scene: Scene) -> Finding:
+def check_clock(scene: Scene) -> ReadinessFinding:
     """This machine's clock against those of service, database and cache server, as far as they can be asked."""
     skews: dict[str, float] = {}
     silent: list[str] = []
@@ -192,7 +192,7 @@ def _cache_clock(url: str) -> tuple[datetime, float] | None:
 
 
 def _client(scene: Scene) -> RecordingClient:
-    mode = scene.target.client_address
+    mode = scene.target.clients.address
     return RecordingClient(
         scene.info.url,
         timeout_s=scene.target.service.timeout_s,
@@ -200,3 +200,34 @@ def _client(scene: Scene) -> RecordingClient:
         address=SHARED_ADDRESSES.fresh(mode),
         ca_file=scene.info.ca_file,
     )
+
+
+CHECKS = (
+    Check(
+        id="preflight.service",
+        order=180,
+        subject="service",
+        title="service answers",
+        ask=check_service,
+        live=True,
+        requests=2,
+    ),
+    Check(
+        id="preflight.cache_on",
+        order=220,
+        subject="service",
+        title="cache is on",
+        ask=check_cache_on,
+        live=True,
+        requests=4,
+    ),
+    Check(
+        id="preflight.clock",
+        order=230,
+        subject="clocks",
+        title="clocks agree",
+        ask=check_clock,
+        live=True,
+        requests=1,
+    ),
+)

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.model import RateLimit
-from harness.preflight.check import Finding, Scene, absent, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, absent, fine, nothing_to_ask, unknown, wrong
 
 SHORTEST_SECRET = 32
 """Characters; a key of fewer can be guessed (RFC 7518 3.2 asks 256 bits of a key for HS256)."""
@@ -20,7 +20,7 @@ _PLACEHOLDERS = ("change-me", "changeme", "secret", "example", "todo", "xxx")
 _SECONDS = {"SECOND": 1.0, "MINUTE": 60.0, "HOUR": 3600.0}
 
 
-def check_environment(scene: Scene) -> Finding:
+def check_environment(scene: Scene) -> ReadinessFinding:
     """Every variable of the profile's `required_env`: set, and of the shape that its name promises."""
     required = scene.target.service.required_env
     if not required:
@@ -48,7 +48,7 @@ def check_environment(scene: Scene) -> Finding:
     )
 
 
-def check_ratelimit_setting(scene: Scene) -> Finding:
+def check_ratelimit_setting(scene: Scene) -> ReadinessFinding:
     """The limit that the service was started with, against the one that the profile says it must show."""
     promised = scene.target.ratelimit
     if promised is None:
@@ -62,7 +62,7 @@ def check_ratelimit_setting(scene: Scene) -> Finding:
     return _compare_limit(name, settings[name], promised)
 
 
-def _compare_limit(name: str, text: str, promised: RateLimit) -> Finding:
+def _compare_limit(name: str, text: str, promised: RateLimit) -> ReadinessFinding:
     match = _LIMIT_NAME.search(name)
     unit_s = _SECONDS.get((match["unit"] if match else "") or "", promised.window_s)
     expected = promised.limit * unit_s / promised.window_s
@@ -100,8 +100,8 @@ def _env_file(path: Path) -> dict[str, str]:
     }
 
 
-def _problem(name: str, value: str) -> str:
-    """What is wrong with a variable, without its value; "" if nothing is."""
+def _problem(name: str, value: str) -> str | None:
+    """What is wrong with a variable, without its value."""
     if not value.strip():
         return "is not set"
     if _URL_NAME.search(name):
@@ -111,10 +111,10 @@ def _problem(name: str, value: str) -> str:
             return "is still a placeholder"
         if len(value) < SHORTEST_SECRET:
             return f"has {len(value)} characters, {SHORTEST_SECRET} at least were expected"
-    return ""
+    return None
 
 
-def _url_problem(value: str, *, web: bool) -> str:
+def _url_problem(value: str, *, web: bool) -> str | None:
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -124,4 +124,22 @@ def _url_problem(value: str, *, web: bool) -> str:
         return "is no URL with a scheme and a host"
     if web and parts.scheme not in ("http", "https"):
         return "is no absolute http(s) URL"
-    return ""
+    return None
+
+
+CHECKS = (
+    Check(
+        id="preflight.environment",
+        order=10,
+        subject="settings",
+        title="required variables",
+        ask=check_environment,
+    ),
+    Check(
+        id="preflight.ratelimit_setting",
+        order=20,
+        subject="settings",
+        title="rate limit as promised",
+        ask=check_ratelimit_setting,
+    ),
+)

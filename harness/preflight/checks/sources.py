@@ -6,11 +6,11 @@ import ast
 import warnings
 from pathlib import Path
 
-from harness.preflight.check import Finding, Scene, nothing_to_ask
+from harness.preflight.check import Check, ReadinessFinding, Scene, nothing_to_ask
 from harness.preflight.files import not_here, own_files, tally
 
 
-def check_sources(scene: Scene) -> Finding:
+def check_sources(scene: Scene) -> ReadinessFinding:
     """Every Python file of the service compiles."""
     skipped = not_here(scene)
     if skipped is not None:
@@ -22,7 +22,7 @@ def check_sources(scene: Scene) -> Finding:
     return tally(problems, wrong_ones=len(problems), count=len(files), what="Python files compile", unit="files")
 
 
-def _python_problem(path: Path, top: Path) -> str:
+def _python_problem(path: Path, top: Path) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -31,4 +31,15 @@ def _python_problem(path: Path, top: Path) -> str:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         what = error.msg if isinstance(error, SyntaxError) else str(error)
         return f"{path.relative_to(top)}{line}: {what}"
-    return ""
+    return None
+
+
+CHECKS = (
+    Check(
+        id="preflight.sources",
+        order=30,
+        subject="service",
+        title="sources compile",
+        ask=check_sources,
+    ),
+)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.model import Instance, StackInfo, Worker
-from harness.preflight.check import Finding, Scene, fine, unknown, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, first_few, unknown, wrong
 
 _MOST_BYTES = 2**22
 _SHOWN = 3
@@ -32,7 +32,7 @@ _WORD = re.compile(
 _SAID_SO = re.compile(r"^Traceback \(most recent call last\):|\b[A-Z]\w*Warning: ")
 
 
-def check_clean_start(scene: Scene) -> Finding:
+def check_clean_start(scene: Scene) -> ReadinessFinding:
     """The logs of the service and its workers, from their start until they were ready."""
     logs = dict(_logs(scene.info))
     if not logs:
@@ -42,16 +42,14 @@ def check_clean_start(scene: Scene) -> Finding:
         for number, line in enumerate(text.splitlines(), 1):
             count += 1
             said = complaint(line)
-            if said and any(text in line for text in scene.target.known_warnings):
+            if said and any(text in line for text in scene.target.preflight.known_warnings):
                 known += 1
             elif said:
                 complaints.append(f"{name}:{number}: {said}")
     told = {"logs": list(logs), "lines": count, "complaints": complaints[:50], "known": known}
     if complaints:
-        more = f"; and {len(complaints) - _SHOWN} more" if len(complaints) > _SHOWN else ""
-        shown = "; ".join(complaints[:_SHOWN])
         return wrong(
-            f"{len(complaints)} of {count} lines until ready complain: {shown}{more}",
+            f"{len(complaints)} of {count} lines until ready complain: {first_few(complaints, _SHOWN)}",
             "mend what is complained of (harness logs); what needs no deed belongs into [preflight] known_warnings",
             value=float(len(complaints)),
             unit="lines",
@@ -62,31 +60,32 @@ def check_clean_start(scene: Scene) -> Finding:
     return fine(f"{count} lines until ready, no warning{beside}", value=0.0, unit="lines", n=count, detail=told)
 
 
-def complaint(line: str) -> str:
-    """What a line of a log warns of; "" if it does not."""
+def complaint(line: str) -> str | None:
+    """What a line of a log warns of; None if it does not."""
     plain = _COLOUR.sub("", line).strip()
-    if plain.startswith("{"):
-        try:
-            fields = json.loads(plain)
-        except ValueError:
-            fields = {}
-        level = _level(fields)
-        if level:
-            text = next((str(fields[key]) for key in _TEXT_KEYS if fields.get(key)), plain)
-            return _short(f"{level}: {text}") if _is_bad(level) else ""
-    found = _LOGFMT.search(plain)
-    word = found or _WORD.search(plain)
-    if word is not None:
-        level = next(group for group in word.groups() if group)
-        return _short(plain) if _is_bad(level) else ""
-    return _short(plain) if _SAID_SO.search(plain) else ""
+    fields = _fields(plain)
+    level = _level(fields)
+    if level:
+        text = next((str(fields[key]) for key in _TEXT_KEYS if fields.get(key)), plain)
+        return _short(f"{level}: {text}") if _is_bad(level) else None
+    word = _LOGFMT.search(plain) or _WORD.search(plain)
+    bad = _is_bad(next(filter(None, word.groups()))) if word is not None else bool(_SAID_SO.search(plain))
+    return _short(plain) if bad else None
 
 
-def _level(fields: Mapping[str, Any]) -> str:
+def _fields(line: str) -> Mapping[str, Any]:
+    """The members of a line that is a JSON object."""
+    try:
+        return dict(json.loads(line)) if line.startswith("{") else {}
+    except ValueError:
+        return {}
+
+
+def _level(fields: Mapping[str, Any]) -> str | None:
     nested = fields.get("log")
     if isinstance(nested, dict) and isinstance(nested.get("level"), str):
         return str(nested["level"])
-    return next((str(fields[key]) for key in _LEVEL_KEYS if isinstance(fields.get(key), str | int)), "")
+    return next((str(fields[key]) for key in _LEVEL_KEYS if isinstance(fields.get(key), str | int)), None)
 
 
 def _is_bad(level: str) -> bool:
@@ -107,3 +106,15 @@ def _logs(info: StackInfo) -> Iterator[tuple[str, str]]:
             most = _MOST_BYTES if process.ready_bytes is None else min(process.ready_bytes, _MOST_BYTES)
             with log.open("rb") as file:
                 yield log.name, file.read(most).decode(errors="replace")
+
+
+CHECKS = (
+    Check(
+        id="preflight.clean_start",
+        order=190,
+        subject="service",
+        title="start without warnings",
+        ask=check_clean_start,
+        live=True,
+    ),
+)

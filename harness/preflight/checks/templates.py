@@ -10,22 +10,42 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.preflight.check import CannotAskError, Finding, Scene, nothing_to_ask, wrong
-from harness.preflight.checks.collisions import collisions
+import msgspec
+
+from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, first_few, nothing_to_ask, wrong
 from harness.preflight.files import not_here, own_files, read_text, tally
-from harness.preflight.programs.engines import ENGINES, Read
+from harness.preflight.markup import inline_scripts
+from harness.preflight.programs.engines import ENGINES, Rendering, TemplateEngine
 
 _SCRIPT = re.compile(r"\.m?js(\.|$)")
 _USES_JINJA = re.compile(r"^\s*(?:import jinja2|from jinja2[. ])|\bJinja2Templates\b|\bflask\b", re.MULTILINE)
 _MOST_NAMED = 3
+# What of a template is no tag, or one with everything in it that belongs to strings.
+_STRINGS = r"\"(?:\\.|[^\"\\\n])*+\"|'(?:\\.|[^'\\\n])*+'"
+_TAGS = re.compile(
+    r"\{%[-+]?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*[-+]?%\}|\{\{\{\{(?P<block>\w+)\}\}\}\}.*?\{\{\{\{/(?P=block)\}\}\}\}"
+    r"|\{\#.*?\#\}|\{\{!--.*?--\}\}|\{\{![^}]*\}\}|\\\{\{"
+    rf"|(?P<open>\{{\{{\{{?|\{{%)(?>{_STRINGS}|(?!\}}\}}|%\}}|\{{\{{|\{{%).)*+(?P<next>\}}\}}|%\}}|\{{\{{|\{{%)",
+    re.DOTALL,
+)
+# JavaScript's template literals, with whatever could only look as if it began one.
+_LITERALS = re.compile(
+    r"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|(?P<literal>`(?:\\.|[^`\\])*`)", re.DOTALL
+)
+_DOLLAR = re.compile(r"(?<!\\)\$\{\{(?!\{)")
+_RAW = re.compile(
+    r"\{%[-+]?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*[-+]?%\}|\{#.*?#\}|\{\{!--.*?--\}\}"
+    r"|\{\{\{\{(?P<block>\w+)\}\}\}\}.*?\{\{\{\{/(?P=block)\}\}\}\}",
+    re.DOTALL,
+)
 
 
-def check_templates(scene: Scene) -> Finding:
+def check_templates(scene: Scene) -> ReadinessFinding:
     """Every template of the service parses, renders with its samples, and takes no braces for its own by mistake."""
     skipped = not_here(scene)
     if skipped is not None:
@@ -36,7 +56,11 @@ def check_templates(scene: Scene) -> Finding:
     root = top / told.path
     if not root.is_dir():
         return wrong(f"there is no folder {told.path} of templates", "mend [templates] path; it is relative to cwd")
-    engine = ENGINES[told.engine]
+    return _rendered(scene, root, ENGINES[told.engine])
+
+
+def _rendered(scene: Scene, root: Path, engine: TemplateEngine) -> ReadinessFinding:
+    top, told = Path(scene.target.service.cwd), scene.target.templates
     paths = {str(path.relative_to(root)): path for path in own_files(root) if path.suffix in engine.suffixes}
     if not paths:
         return nothing_to_ask(f"the service has no templates in {told.path}")
@@ -45,28 +69,28 @@ def check_templates(scene: Scene) -> Finding:
     strays = tuple((top / told.samples, None, f"there is no template {name}") for name in samples if name not in paths)
     found = _described(top, engine.name, paths.values(), replace(read, problems=(*strays, *read.problems)))
     left = sorted(paths.keys() - read.rendered - samples.keys())
-    more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
-    unseen = f"; not rendered, for want of a sample: {', '.join(left[:_MOST_NAMED])}{more}" if left else ""
+    named = first_few(left, _MOST_NAMED, between=", ", then=" and")
+    unseen = f"; not rendered, for want of a sample: {named}" if left else ""
     what = f"templates parse, {len(paths) - len(left)} were rendered with samples{unseen}"
     return _tally(found, len(paths), "templates are sound" if found else what, {"not_rendered": left})
 
 
-def _guessed(top: Path) -> Finding:
+def _guessed(top: Path) -> ReadinessFinding:
     files, jinja = list(own_files(top)), ENGINES["jinja2"]
     paths = [path for path in files if "templates" in path.relative_to(top).parts and path.suffix in jinja.suffixes]
     uses_jinja = any(path.suffix == ".py" and _USES_JINJA.search(read_text(path)) for path in files)
     if not paths or not uses_jinja:
         return nothing_to_ask("the service has no Jinja templates here")
-    read = Read(tuple(one for path in paths if (one := _syntax_problem(path))))
+    read = Rendering(tuple(one for path in paths if (one := _syntax_problem(path))))
     return _tally(_described(top, jinja.name, paths, read), len(paths), "templates parse", {})
 
 
-def _described(top: Path, engine: str, paths: Iterable[Path], read: Read) -> list[str]:
+def _described(top: Path, engine: str, paths: Iterable[Path], read: Rendering) -> list[str]:
     """Problems in words, each once. What a collision explains is not told again in the engine's words."""
     clashes = [
         (path, line, message)
         for path in (paths if read.usual else ())
-        for line, message in collisions(read_text(path), script=bool(_SCRIPT.search(path.name)), engine=engine)
+        for line, message in _collisions(read_text(path), script=bool(_SCRIPT.search(path.name)), engine=engine)
     ]
     explained = {path for path, _, _ in clashes}
     told = [*clashes, *(one for one in read.problems if one[0] not in explained)]
@@ -77,7 +101,7 @@ def _described(top: Path, engine: str, paths: Iterable[Path], read: Read) -> lis
     return list(dict.fromkeys(lines))
 
 
-def _tally(problems: list[str], count: int, what: str, more: Mapping[str, Any]) -> Finding:
+def _tally(problems: list[str], count: int, what: str, more: Mapping[str, Any]) -> ReadinessFinding:
     broken = len({problem.partition(":")[0] for problem in problems})
     return tally(problems, wrong_ones=broken, count=count, what=what, unit="templates", more=more)
 
@@ -104,10 +128,66 @@ def _samples(path: Path) -> dict[str, list[dict[str, Any]]]:
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
         raise CannotAskError(f"{path.name} cannot be read: {error}", mend) from error
-    if not isinstance(data, dict):
-        raise CannotAskError(f"{path.name} holds no table of templates", mend)
-    common = data.pop("*", {})
-    samples = {name: given if isinstance(given, list) else [given] for name, given in data.items()}
-    if not all(isinstance(each, dict) for each in [common, *(one for given in samples.values() for one in given)]):
-        raise CannotAskError(f"{path.name}: a table of values, or a list of them, was expected for each template", mend)
+    try:
+        written = msgspec.convert(data, dict[str, dict[str, Any] | list[dict[str, Any]]])
+        common = msgspec.convert(written.pop("*", {}), dict[str, Any])
+    except msgspec.ValidationError as error:
+        what = "a table of values, or a list of them, was expected for each template"
+        raise CannotAskError(f"{path.name}: {what} ({error})", mend) from error
+    samples = {name: given if isinstance(given, list) else [given] for name, given in written.items()}
     return {name: [{**common, **each} for each in given] for name, given in samples.items()}
+
+
+def _collisions(text: str, *, script: bool, engine: str) -> Iterator[tuple[int, str]]:
+    """Braces that the engine takes for its own although somebody else's were meant, and tags opened in tags.
+
+    Line and message of each: the engine's own names a line far away, or there is none and the page is wrong. `script`:
+    the whole template is one.
+    """
+    dollars = list(_dollars(text, script=script))
+    for at in dollars:
+        yield _line(text, at), f"{engine} takes the braces of '${{{{' in a script's template literal for its own"
+    for opened, followed in _nested(text):
+        # that the braces of a script close nothing is no news
+        if opened - 1 not in dollars:
+            first, second = _line(text, opened), _line(text, followed)
+            where = "in it" if first == second else f"at line {second}"
+            one, other = text[opened : opened + 2], text[followed : followed + 2]
+            yield first, f"'{one}' is not closed before '{other}' {where}"
+
+
+def _dollars(text: str, *, script: bool) -> Iterator[int]:
+    hidden = [range(*raw.span()) for raw in _RAW.finditer(text)]
+    for start, body in [(0, text)] if script else [(one.start, one.text) for one in inline_scripts(text)]:
+        for found in _LITERALS.finditer(body):
+            for dollar in _DOLLAR.finditer(found["literal"] or ""):
+                at = start + found.start() + dollar.start()
+                if not any(at in span for span in hidden):
+                    yield at
+
+
+def _nested(text: str) -> Iterator[tuple[int, int]]:
+    """Where a tag begins that is not closed before the next one, and where that begins."""
+    at = 0
+    while (tag := _TAGS.search(text, at)) is not None:
+        at = tag.end()
+        if tag["next"] in {"{{", "{%"}:
+            # the next one is a tag of its own, and is looked at again
+            at = tag.start("next")
+            yield tag.start(), at
+
+
+def _line(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
+CHECKS = (
+    Check(
+        id="preflight.templates",
+        order=40,
+        subject="service",
+        title="templates render",
+        ask=check_templates,
+        starts=True,
+    ),
+)

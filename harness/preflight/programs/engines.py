@@ -23,7 +23,7 @@ _HANDLEBARS = Path(__file__).with_name("handlebars.cjs")
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class Rendering:
     """What an engine says of templates."""
 
     problems: tuple[tuple[Path, int | None, str], ...]
@@ -33,15 +33,15 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class TemplateEngine:
     """What templates are written for; `read` gets their folder, their names, and sample data by name."""
 
     name: str
     suffixes: frozenset[str]
-    read: Callable[[Scene, Path, list[str], Mapping[str, Any]], Read]
+    read: Callable[[Scene, Path, list[str], Mapping[str, Any]], Rendering]
 
 
-def _read_jinja(scene: Scene, root: Path, names: list[str], samples: Mapping[str, Any]) -> Read:
+def _read_jinja(scene: Scene, root: Path, names: list[str], samples: Mapping[str, Any]) -> Rendering:
     told = scene.target.templates
     question = {"root": str(root), "names": names, "environments": told.environments, "samples": samples}
     environment = {**base_environment(Path(tempfile.gettempdir())), **scene.info.settings}
@@ -66,7 +66,7 @@ def _read_jinja(scene: Scene, root: Path, names: list[str], samples: Mapping[str
         raise CannotAskError(f"the templates could not be rendered: {said[-1]}", mend)
     answer = json.loads(ran.stdout)
     problems = tuple((Path(one["file"]), one["line"], one["message"]) for one in answer["problems"])
-    return Read(problems, frozenset(answer["rendered"]), answer["usual"])
+    return Rendering(problems, frozenset(answer["rendered"]), answer["usual"])
 
 
 def service_python(scene: Scene, path: str) -> str:
@@ -86,7 +86,7 @@ def _as_text(moment: object) -> str:
     raise TypeError(type(moment).__name__)
 
 
-def _read_handlebars(scene: Scene, root: Path, names: list[str], samples: Mapping[str, Any]) -> Read:
+def _read_handlebars(scene: Scene, root: Path, names: list[str], samples: Mapping[str, Any]) -> Rendering:
     missing = node_missing()
     if missing is not None:
         raise CannotAskError(f"{len(names)} templates were not read: {missing}", MEND)
@@ -100,14 +100,14 @@ def _read_handlebars(scene: Scene, root: Path, names: list[str], samples: Mappin
     patience_s = scene.target.service.start_timeout_s
     answer = ask_node(_HANDLEBARS, question, patience_s, "mend [templates] helpers" if helpers else MEND)
     problems = tuple((Path(one["file"]), one["line"], one["message"]) for one in answer["problems"])
-    return Read(problems, frozenset(answer["rendered"]))
+    return Rendering(problems, frozenset(answer["rendered"]))
 
 
-ENGINES: Mapping[str, Engine] = {
-    "jinja2": Engine(
+ENGINES: Mapping[str, TemplateEngine] = {
+    "jinja2": TemplateEngine(
         "Jinja",
         frozenset({".html", ".htm", ".j2", ".jinja", ".jinja2", ".xml", ".txt", ".js", ".mjs"}),
         _read_jinja,
     ),
-    "handlebars": Engine("Handlebars", frozenset({".hbs", ".handlebars"}), _read_handlebars),
+    "handlebars": TemplateEngine("Handlebars", frozenset({".hbs", ".handlebars"}), _read_handlebars),
 }

@@ -7,29 +7,27 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
 
 from harness.config.toml_reader import nearest
 from harness.errors import ConfigError
-from harness.prove.gate_lies import (  # noqa: F401 - each registers its lies
-    number_lies,
-    policy_lies,
-    process_lies,
-    record_lies,
-    suite_lies,
-    waiver_lies,
-)
-from harness.prove.gate_lies.ending import Ending, fate_of
-from harness.prove.gate_lies.registry import LIES, Lie, Scene
+from harness.prove.gate_lies import number_lies, policy_lies, process_lies, record_lies, suite_lies
+from harness.prove.gate_lies.scene import Ending, Lie, Scene, status_of
 from harness.prove.model import Defect, Result
 
-__all__ = ["Ending", "control", "fate_of", "lie_names", "run_lie"]
+__all__ = ["LIES", "Ending", "control", "run_lie", "status_of"]
 
-
-def lie_names() -> frozenset[str]:
-    """Every lie that a `defect.toml` may name."""
-    return frozenset(LIES)
+LIES: Mapping[str, Lie] = {
+    **number_lies.LIES,
+    **policy_lies.LIES,
+    **process_lies.LIES,
+    **record_lies.LIES,
+    **suite_lies.LIES,
+}
+"""Every lie that a `defect.toml` may name."""
 
 
 def run_lie(defect: Defect, scratch: Path) -> Result:
@@ -39,10 +37,10 @@ def run_lie(defect: Defect, scratch: Path) -> Result:
     """
     lie = _lie_of(defect)
     begun = time.monotonic()
-    ending = _played(lie.told, scratch)
-    fate = fate_of(defect.expect, ending)
-    result = defect.came_to(fate, reason=ending.words, seconds=time.monotonic() - begun)
-    return replace(result, failed=ending.failed)
+    ending = _play(lie.told, scratch)
+    status = status_of(defect.expect, ending)
+    result = defect.came_to(status, reason=ending.words, seconds=time.monotonic() - begun)
+    return msgspec.structs.replace(result, failed=ending.failed)
 
 
 def control(defect: Defect, scratch: Path) -> Ending:
@@ -50,10 +48,10 @@ def control(defect: Defect, scratch: Path) -> Ending:
 
     Raises as `run_lie` does.
     """
-    return _played(_lie_of(defect).honest, scratch)
+    return _play(_lie_of(defect).honest, scratch)
 
 
-def _played(scene: Scene, scratch: Path) -> Ending:
+def _play(scene: Scene, scratch: Path) -> Ending:
     try:
         return scene(scratch)
     finally:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness.load import LoadResult
 from harness.load.observations import observations
-from harness.load.result import ALL, CanaryResult, Endpoint, Generator, Quantile
+from harness.load.result import ALL, CanaryResult, EndpointFigures, Generator, Quantile
 from harness.model import Observation, Outcome
-from harness.prove.gate_lies.registry import register
+from harness.prove.gate_lies.scene import Lie
 from harness.prove.gate_lies.small_run import judged, passed
 from harness.stats import clopper_pearson, ratio_of_medians
 
@@ -68,7 +69,7 @@ def load_run(*, sent: int = EXPECTED, lateness_ms: float = 2.0) -> tuple[Observa
     """What the load instrument says of a run in which so many requests were sent, so late."""
     quantiles = {name: Quantile(value=100.0, interval=(90.0, 120.0)) for name in ("p50", "p95", "p99")}
     service = dict.fromkeys(quantiles, 99.0)
-    endpoint = Endpoint(
+    endpoint = EndpointFigures(
         count=sent, timed=sent, errors=0, kinds={}, latency=quantiles, latency_max_ms=130.0, service_ms=service
     )
     generator = Generator(
@@ -97,7 +98,7 @@ def load_run(*, sent: int = EXPECTED, lateness_ms: float = 2.0) -> tuple[Observa
             canary=CanaryResult(pause_ms=300.0, seen_ms=296.0, requests=6, seen=True),
             steps=(),
             timeline=(),
-            ended_early="",
+            ended_early=None,
             complete=sent == EXPECTED,
         )
     )
@@ -123,34 +124,29 @@ FROM_ONE_REQUEST = measured("own.ratio", "ratio_of_medians", 5 / 6, None, "ratio
 LOADED = judged(passed(), *load_run(), policy=LATENCY)
 WELL = judged(passed(), latency(), policy=LATENCY)
 
-register(
-    "seconds-for-milliseconds", told=judged(passed(), latency(0.12, (0.11, 0.14), "s"), policy=LATENCY), honest=WELL
-)
-register("metric-without-samples", told=judged(passed(), policy=LATENCY), honest=WELL)
-register("interval-of-another-figure", told=judged(passed(), latency(290.0, (12.0, 18.0)), policy=LATENCY), honest=WELL)
-register(
-    "interval-of-half-the-cases",
-    told=judged(passed(), measured("own.latency", "p99", 285.0, (280.0, 290.0), "ms", 1000, level=0.5), policy=LATENCY),
-    honest=WELL,
-)
-register("crash-in-a-criterion", told=judged(passed(), latency(120.0, (110, 10**400)), policy=LATENCY), honest=WELL)
-register(
-    "traffic-that-stopped",
-    told=judged(passed(), *load_run(sent=250), policy=LATENCY),
-    honest=LOADED,
-)
-register(
-    "generator-that-was-late",
-    told=judged(passed(), *load_run(lateness_ms=LATE_MS), policy=LATENCY),
-    honest=LOADED,
-)
-register(
-    "faster-by-one-request",
-    told=judged(passed(), FROM_ONE_REQUEST, policy=EFFECT),
-    honest=judged(passed(), compared(6.0, 3.0, 8), policy=EFFECT),
-)
-register(
-    "availability-from-ten-probes",
-    told=judged(passed(), probes(10, 10), policy=AVAILABILITY),
-    honest=judged(passed(), probes(59, 59), policy=AVAILABILITY),
-)
+LIES: Mapping[str, Lie] = {
+    "seconds-for-milliseconds": Lie(
+        told=judged(passed(), latency(0.12, (0.11, 0.14), "s"), policy=LATENCY), honest=WELL
+    ),
+    "metric-without-samples": Lie(told=judged(passed(), policy=LATENCY), honest=WELL),
+    "interval-of-another-figure": Lie(told=judged(passed(), latency(290.0, (12.0, 18.0)), policy=LATENCY), honest=WELL),
+    "interval-of-half-the-cases": Lie(
+        told=judged(
+            passed(), measured("own.latency", "p99", 285.0, (280.0, 290.0), "ms", 1000, level=0.5), policy=LATENCY
+        ),
+        honest=WELL,
+    ),
+    "crash-in-a-criterion": Lie(told=judged(passed(), latency(120.0, (110, 10**400)), policy=LATENCY), honest=WELL),
+    "traffic-that-stopped": Lie(told=judged(passed(), *load_run(sent=250), policy=LATENCY), honest=LOADED),
+    "generator-that-was-late": Lie(
+        told=judged(passed(), *load_run(lateness_ms=LATE_MS), policy=LATENCY), honest=LOADED
+    ),
+    "faster-by-one-request": Lie(
+        told=judged(passed(), FROM_ONE_REQUEST, policy=EFFECT),
+        honest=judged(passed(), compared(6.0, 3.0, 8), policy=EFFECT),
+    ),
+    "availability-from-ten-probes": Lie(
+        told=judged(passed(), probes(10, 10), policy=AVAILABILITY),
+        honest=judged(passed(), probes(59, 59), policy=AVAILABILITY),
+    ),
+}

@@ -6,7 +6,6 @@ A gate that is narrowed to some suites is never GO, so a lie about one suite tak
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -15,12 +14,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 import harness
 from harness.errors import HarnessError
 from harness.machine.bundle import root
-from harness.prove.gate_lies.ending import Ending
+from harness.prove.gate_lies.scene import Ending, PrintedVerdict
 
 PATIENCE_S = 240.0
 """A gate may wait for its turn on the machine as long as others measure there."""
@@ -98,9 +98,8 @@ def _error_line(text: str) -> str:
     return next((line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")), "")
 
 
-def _verdict(out: bytes) -> Mapping[str, Any] | None:
+def _verdict(out: bytes) -> PrintedVerdict | None:
     try:
-        document = json.loads(out)
-    except ValueError:
+        return msgspec.json.decode(out, type=PrintedVerdict)
+    except msgspec.MsgspecError:
         return None
-    return document if isinstance(document, dict) and "verdict" in document else None

@@ -9,12 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.prove.gate_lies.ending import Ending
 from harness.prove.gate_lies.process import PATIENCE_S, ending_of, started
-from harness.prove.gate_lies.registry import Scene, register
+from harness.prove.gate_lies.scene import Ending, Lie, Scene
 from harness.prove.gate_lies.small_gate import GATE, SOUND, gated, profile, set_up
 from harness.prove.gate_lies.suite_lies import PLAIN
 from harness.stack.ports import free_port
@@ -148,19 +147,18 @@ def _on_a_stack_of(served: str) -> Scene:
     return play
 
 
-register("gate-interrupted", told=_stopped_half_way(signal.SIGINT), honest=SOUND)
-register("gate-killed", told=_stopped_half_way(signal.SIGKILL), honest=SOUND)
-register(
-    "tests-chosen-by-hand",
-    told=_judged_after(
-        "run", "own", "--target", "small.toml", "--out", "out", "--env", "HOW=broken", "--", "-k", "root"
+LIES: Mapping[str, Lie] = {
+    "gate-interrupted": Lie(told=_stopped_half_way(signal.SIGINT), honest=SOUND),
+    "gate-killed": Lie(told=_stopped_half_way(signal.SIGKILL), honest=SOUND),
+    "tests-chosen-by-hand": Lie(
+        told=_judged_after(
+            "run", "own", "--target", "small.toml", "--out", "out", "--env", "HOW=broken", "--", "-k", "root"
+        ),
+        honest=_judged_after(*GATE),
     ),
-    honest=_judged_after(*GATE),
-)
-register("stack-of-another-target", told=_on_a_stack_of("shop"), honest=_on_a_stack_of("small"))
-register("deployed-in-mid-run", told=_on_a_service("deployed"), honest=_on_a_service("well"))
-register(
-    "load-worker-killed",
-    told=gated(suite=LOAD, policy=LOAD_POLICY, env={"KILL": "1"}),
-    honest=gated(suite=LOAD, policy=LOAD_POLICY),
-)
+    "stack-of-another-target": Lie(told=_on_a_stack_of("shop"), honest=_on_a_stack_of("small")),
+    "deployed-in-mid-run": Lie(told=_on_a_service("deployed"), honest=_on_a_service("well")),
+    "load-worker-killed": Lie(
+        told=gated(suite=LOAD, policy=LOAD_POLICY, env={"KILL": "1"}), honest=gated(suite=LOAD, policy=LOAD_POLICY)
+    ),
+}

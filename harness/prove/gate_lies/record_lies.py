@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.model import Build, Outcome
-from harness.prove.gate_lies.registry import register
+from harness.prove.gate_lies.scene import Lie
 from harness.prove.gate_lies.small_gate import POLICY
 from harness.prove.gate_lies.small_run import CLEAN, HEALTHY, failed, judged, make_run, passed, seen
 from harness.run import read_document, seal, write_document
@@ -77,33 +77,28 @@ def _verdict_by_hand(run: Path) -> None:
     seal(run)
 
 
-register("evidence-of-another-run", told=judged(failed(), spoil=_of_another_run), honest=HEALTHY)
-register("evidence-of-another-target", told=judged(passed(), spoil=_of_another_target), honest=HEALTHY)
-register(
-    "line-torn-in-the-middle",
-    told=judged(failed(), passed(), spoil=_rewritten(_torn)),
-    honest=TWO_PASSED,
-)
-register(
-    "line-taken-out",
-    told=judged(failed(), passed(), spoil=_rewritten(_without_the_failure)),
-    honest=TWO_PASSED,
-)
-register("line-changed", told=judged(failed(), passed(), spoil=_failure_made_a_pass), honest=TWO_PASSED)
-register("verdict-by-hand", told=judged(failed(), passed(), spoil=_verdict_by_hand), honest=TWO_PASSED)
-register(
-    "absence-by-hand",
-    told=judged(passed("other.answers"), policy=WITH_MAIL, spoil=lambda run: _edit(run, absent={"mail": "sends none"})),
-    honest=judged(passed(), passed("other.answers"), policy=WITH_MAIL),
-)
-register("repetition-that-left-no-line", told=judged(FIRST, passed()), honest=HEALTHY)
-register(
-    "test-that-left-no-line",
-    told=judged(passed(), collected=("own/test_own.py::test_item",)),
-    honest=judged(seen(Outcome.PASS, "own.answers", "/item"), collected=("own/test_own.py::test[own.answers-/item]",)),
-)
-register(
-    "build-with-changes",
-    told=judged(passed(), policy=CLEAN_POLICY, build=Build(kind="commit", id=CLEAN.id, dirty=True)),
-    honest=judged(passed(), policy=CLEAN_POLICY),
-)
+LIES: Mapping[str, Lie] = {
+    "evidence-of-another-run": Lie(told=judged(failed(), spoil=_of_another_run), honest=HEALTHY),
+    "evidence-of-another-target": Lie(told=judged(passed(), spoil=_of_another_target), honest=HEALTHY),
+    "line-torn-in-the-middle": Lie(told=judged(failed(), passed(), spoil=_rewritten(_torn)), honest=TWO_PASSED),
+    "line-taken-out": Lie(told=judged(failed(), passed(), spoil=_rewritten(_without_the_failure)), honest=TWO_PASSED),
+    "line-changed": Lie(told=judged(failed(), passed(), spoil=_failure_made_a_pass), honest=TWO_PASSED),
+    "verdict-by-hand": Lie(told=judged(failed(), passed(), spoil=_verdict_by_hand), honest=TWO_PASSED),
+    "absence-by-hand": Lie(
+        told=judged(
+            passed("other.answers"), policy=WITH_MAIL, spoil=lambda run: _edit(run, absent={"mail": "sends none"})
+        ),
+        honest=judged(passed(), passed("other.answers"), policy=WITH_MAIL),
+    ),
+    "repetition-that-left-no-line": Lie(told=judged(FIRST, passed()), honest=HEALTHY),
+    "test-that-left-no-line": Lie(
+        told=judged(passed(), collected=("own/test_own.py::test_item",)),
+        honest=judged(
+            seen(Outcome.PASS, "own.answers", "/item"), collected=("own/test_own.py::test[own.answers-/item]",)
+        ),
+    ),
+    "build-with-changes": Lie(
+        told=judged(passed(), policy=CLEAN_POLICY, build=Build(kind="commit", id=CLEAN.id, dirty=True)),
+        honest=judged(passed(), policy=CLEAN_POLICY),
+    ),
+}

@@ -44,7 +44,7 @@ HOW = os.environ.get("HOW", "well")
 LIMITER = Limiter(int(os.environ.get("LIMIT", "0")), float(os.environ.get("WINDOW_S", "1")))
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class SmallServiceHandler(http.server.BaseHTTPRequestHandler):
     """Answers every known path alike."""
 
     protocol_version = "HTTP/1.1"
@@ -54,14 +54,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer, or refuse who asks too often."""
         wait = LIMITER.wait_s(self.client_address[0]) if self.path != "/ready" else 0.0
-        status = 429 if wait else 200 if self.path in PATHS else 404
-        if self.path == "/item" and not wait:
-            if HOW == "broken" or (HOW == "broken at first" and not Handler.asked):
-                status = 503
-            Handler.asked = True
+        status = 429 if wait else self._status()
         body = BODY
         if self.path == "/version":
-            body = b'{"build": "2"}' if HOW == "deployed" and Handler.asked else b'{"build": "1"}'
+            body = b'{"build": "2"}' if HOW == "deployed" and SmallServiceHandler.asked else b'{"build": "1"}'
         self.send_response(status)
         if wait:
             self.send_header("Retry-After", str(int(wait) + 1))
@@ -69,6 +65,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _status(self) -> int:
+        """Of a request that is served."""
+        if self.path != "/item":
+            return 200 if self.path in PATHS else 404
+        broken = HOW == "broken" or (HOW == "broken at first" and not SmallServiceHandler.asked)
+        SmallServiceHandler.asked = True
+        return 503 if broken else 200
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Nobody reads it."""
@@ -79,7 +83,7 @@ def main() -> None:
     if HOW == "dead":
         sys.exit("no such table: items")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), SmallServiceHandler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness.prove.gate_lies import service
-from harness.prove.gate_lies.ending import Ending
 from harness.prove.gate_lies.process import ending_of, install
-from harness.prove.gate_lies.registry import Scene
+from harness.prove.gate_lies.scene import Ending, Scene
 
 Text = str | Callable[[], str]
 """A file's text, or what makes it when the scene is played."""

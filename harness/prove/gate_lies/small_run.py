@@ -8,9 +8,8 @@ from pathlib import Path
 from harness.config import load_policy, load_waivers, policy_document, target_document, waivers_document
 from harness.machine.bundle import root
 from harness.model import Build, Observation, Outcome, Service, Target
-from harness.prove.gate_lies.ending import Ending
 from harness.prove.gate_lies.process import ending_of, install
-from harness.prove.gate_lies.registry import Scene
+from harness.prove.gate_lies.scene import Ending, Scene
 from harness.prove.gate_lies.small_gate import POLICY
 from harness.run import Run, create_run
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness.machine.bundle import root
-from harness.prove.gate_lies.registry import register
+from harness.prove.gate_lies.scene import Lie
 from harness.prove.gate_lies.small_gate import POLICY, SOUND, SUITE, gated, profile
 
 HEAD = 'import os, signal, httpx, pytest\n\n@pytest.mark.check("own.root")\ndef test_root(client):\n'
@@ -77,53 +79,47 @@ PLAIN_GATE = gated(suite=PLAIN)
 TWO_FILES = gated(files={MORE: PLAIN})
 LIMITED = {"small.toml": profile(*LIMIT, present="ratelimit")}
 
-register("suite-without-tests", told=gated(suite=EMPTY), honest=SOUND)
-register("test-without-assertion", told=gated(*BROKEN, suite=SILENT), honest=PLAIN_GATE)
-register("assertion-caught", told=gated(*BROKEN, suite=CATCHING), honest=gated(suite=CATCHING))
-register(
-    "loop-over-nothing",
-    told=gated(suite=LOOPING.replace("MEMBER", "items")),
-    honest=gated(suite=LOOPING.replace("MEMBER", "names")),
-)
-register("skip-for-an-error", told=gated(*BROKEN, suite=SWALLOWING), honest=gated(suite=SWALLOWING))
-register("expected-to-fail", told=gated(*BROKEN, suite=EXPECTED_TO_FAIL), honest=PLAIN_GATE)
-register("file-that-skips-itself", told=gated(files={MORE: SKIPPING_FILE}), honest=TWO_FILES)
-register("file-not-collected", told=gated(files={MORE: TORN_FILE}), honest=TWO_FILES)
-register(
-    "pass-on-the-second-try",
-    told=gated(*BROKEN_AT_FIRST, suite=PLAIN, policy=POLICY.replace("[[", "retries = 1\n[[")),
-    honest=gated(suite=PLAIN, policy=POLICY.replace("[[", "retries = 1\n[[")),
-)
-register("retry-in-the-suite", told=gated(*BROKEN_AT_FIRST, suite=REPEATING), honest=gated(suite=REPEATING))
-register(
-    "retry-in-the-environment",
-    told=gated(*BROKEN_AT_FIRST, suite=PLAIN, env={"PYTEST_ADDOPTS": "--reruns 3"}),
-    honest=gated(suite=PLAIN, env={"PYTEST_ADDOPTS": "--reruns 3"}),
-)
-register(
-    "test-deselected-in-the-environment",
-    told=gated(*BROKEN, suite=PLAIN, env={"PYTEST_ADDOPTS": "-k root"}),
-    honest=gated(suite=PLAIN, env={"PYTEST_ADDOPTS": "-k root"}),
-)
-register(
-    "file-ignored-by-the-suite",
-    told=gated(*BROKEN, suite=HEAD, files={MORE: ITEM, HOOKS: IGNORING}),
-    honest=gated(suite=HEAD, files={MORE: ITEM}),
-)
-register(
-    "test-deselected-by-the-suite",
-    told=gated(*BROKEN, suite=PLAIN, files={HOOKS: DESELECTING.replace("NAME", "item")}),
-    honest=gated(suite=PLAIN, files={HOOKS: DESELECTING.replace("NAME", "later")}),
-)
-register("worker-that-died", told=gated("-n", "2", suite=DYING), honest=gated("-n", "2", suite=PLAIN))
-register("failure-nobody-selects", told=gated(*BROKEN, suite=STRAY), honest=gated(suite=STRAY))
-register(
-    "metrics-not-there",
-    told=gated(suite=ASKING, env={"METRICS": "http://127.0.0.1:9"}),
-    honest=gated(suite=ASKING),
-)
-register(
-    "ten-requests-and-no-refusal",
-    told=gated(suite=limiter_suite, policy=LIMIT_POLICY, files=LIMITED),
-    honest=gated("--env", "LIMIT=20", "--env", "WINDOW_S=2", suite=limiter_suite, policy=LIMIT_POLICY, files=LIMITED),
-)
+LIES: Mapping[str, Lie] = {
+    "suite-without-tests": Lie(told=gated(suite=EMPTY), honest=SOUND),
+    "test-without-assertion": Lie(told=gated(*BROKEN, suite=SILENT), honest=PLAIN_GATE),
+    "assertion-caught": Lie(told=gated(*BROKEN, suite=CATCHING), honest=gated(suite=CATCHING)),
+    "loop-over-nothing": Lie(
+        told=gated(suite=LOOPING.replace("MEMBER", "items")), honest=gated(suite=LOOPING.replace("MEMBER", "names"))
+    ),
+    "skip-for-an-error": Lie(told=gated(*BROKEN, suite=SWALLOWING), honest=gated(suite=SWALLOWING)),
+    "expected-to-fail": Lie(told=gated(*BROKEN, suite=EXPECTED_TO_FAIL), honest=PLAIN_GATE),
+    "file-that-skips-itself": Lie(told=gated(files={MORE: SKIPPING_FILE}), honest=TWO_FILES),
+    "file-not-collected": Lie(told=gated(files={MORE: TORN_FILE}), honest=TWO_FILES),
+    "pass-on-the-second-try": Lie(
+        told=gated(*BROKEN_AT_FIRST, suite=PLAIN, policy=POLICY.replace("[[", "retries = 1\n[[")),
+        honest=gated(suite=PLAIN, policy=POLICY.replace("[[", "retries = 1\n[[")),
+    ),
+    "retry-in-the-suite": Lie(told=gated(*BROKEN_AT_FIRST, suite=REPEATING), honest=gated(suite=REPEATING)),
+    "retry-in-the-environment": Lie(
+        told=gated(*BROKEN_AT_FIRST, suite=PLAIN, env={"PYTEST_ADDOPTS": "--reruns 3"}),
+        honest=gated(suite=PLAIN, env={"PYTEST_ADDOPTS": "--reruns 3"}),
+    ),
+    "test-deselected-in-the-environment": Lie(
+        told=gated(*BROKEN, suite=PLAIN, env={"PYTEST_ADDOPTS": "-k root"}),
+        honest=gated(suite=PLAIN, env={"PYTEST_ADDOPTS": "-k root"}),
+    ),
+    "file-ignored-by-the-suite": Lie(
+        told=gated(*BROKEN, suite=HEAD, files={MORE: ITEM, HOOKS: IGNORING}),
+        honest=gated(suite=HEAD, files={MORE: ITEM}),
+    ),
+    "test-deselected-by-the-suite": Lie(
+        told=gated(*BROKEN, suite=PLAIN, files={HOOKS: DESELECTING.replace("NAME", "item")}),
+        honest=gated(suite=PLAIN, files={HOOKS: DESELECTING.replace("NAME", "later")}),
+    ),
+    "worker-that-died": Lie(told=gated("-n", "2", suite=DYING), honest=gated("-n", "2", suite=PLAIN)),
+    "failure-nobody-selects": Lie(told=gated(*BROKEN, suite=STRAY), honest=gated(suite=STRAY)),
+    "metrics-not-there": Lie(
+        told=gated(suite=ASKING, env={"METRICS": "http://127.0.0.1:9"}), honest=gated(suite=ASKING)
+    ),
+    "ten-requests-and-no-refusal": Lie(
+        told=gated(suite=limiter_suite, policy=LIMIT_POLICY, files=LIMITED),
+        honest=gated(
+            "--env", "LIMIT=20", "--env", "WINDOW_S=2", suite=limiter_suite, policy=LIMIT_POLICY, files=LIMITED
+        ),
+    ),
+}

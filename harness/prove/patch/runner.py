@@ -1,4 +1,4 @@
-"""Tries patched copies of the service, one gate each, as processes of their own."""
+"""Tries patched copies of the service: one gate over each, as a process of its own, and what that says of the patch."""
 
 from __future__ import annotations
 
@@ -12,26 +12,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.judge import judge
-from harness.model import Policy, Target
+import msgspec
+
+from harness.model import MutantStatus, Policy, Status, Target
+from harness.prove.controls import ControlRuns
+from harness.prove.model import Defect, NoVerdictError, Result
 from harness.prove.patch.source_copy import Source, copy_source
-from harness.prove.patch.worker import GateOrder, write_order
-from harness.prove.selection import Ruled, Selection
-from harness.run import load_record
+from harness.prove.patch.worker import GateSpec, read_failure, write_spec
+from harness.prove.selection import JudgedRun, Selection, criterion_of, decide_status, judge_run, select_tests
 from harness.runner.pytest_process import end_process
 
 _MOST_OF_LOG = 1500
 _POLL_S = 0.1
 
 
-class AttemptError(HarnessError):
-    """A gate ended without a verdict, or not in time: nothing is known of the defect."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """What every attempt has in common."""
+class TrialConfig:
+    """What every trial of a proof has in common."""
 
     target: Target
     overrides: Mapping[str, str]
@@ -52,76 +49,119 @@ class Ground:
     seconds: float
     """Within which a gate must come to its verdict."""
     stop: threading.Event
-    """Ends all attempts."""
+    """Ends all trials."""
 
-    def attempt(self, name: str, patch: Path | None, selection: Selection | None) -> Ruled:
-        """A gate over a copy with that patch; None for no patch, or for all suites.
 
-        Raises ConfigError for a patch that does not apply, AttemptError if there is no verdict.
-        """
-        copy = self.scratch / name
+def try_patch(defect: Defect, config: TrialConfig, controls: ControlRuns, healthy: JudgedRun, *, full: bool) -> Result:
+    """Plant one patch and see what the gate says.
+
+    First only the tests that can notice it as expected, up to the first that does; whatever else comes out, and with
+    `full`, all of them. Raises ConfigError for a patch that does not apply.
+    """
+    begun = time.monotonic()
+    run: JudgedRun | None = None
+    try:
+        status, reason = MutantStatus.SURVIVED, ""
+        if not full:
+            run, status, reason = _try_expected(defect, config, controls, healthy)
+        if status is not MutantStatus.KILLED:
+            run = run_trial(config, f"{defect.id}-full", defect.folder / defect.patch, None)
+            control = healthy.status(defect.expect.criterion)
+            status, reason = decide_status(defect.expect, run, control, narrowed=bool(config.narrowed))
+    except NoVerdictError as error:
+        status, reason = MutantStatus.INCONCLUSIVE, error.message
+    result = defect.came_to(status, reason=reason, seconds=time.monotonic() - begun)
+    return msgspec.structs.replace(result, failed=run.failed, checks=run.checks) if run else result
+
+
+def _try_expected(
+    defect: Defect, config: TrialConfig, controls: ControlRuns, healthy: JudgedRun
+) -> tuple[JudgedRun | None, MutantStatus, str]:
+    criterion = criterion_of(config.policy, defect.expect.criterion)
+    selection = select_tests(criterion, defect.expect.check, healthy.evidence)
+    control = controls.status(selection) if selection is not None else None
+    if selection is None or control is not Status.PASS:
+        return None, MutantStatus.INCONCLUSIVE, ""
+    run = run_trial(config, defect.id, defect.folder / defect.patch, selection)
+    return run, *decide_status(defect.expect, run, control, narrowed=False)
+
+
+def run_trial(config: TrialConfig, name: str, patch: Path | None, selection: Selection | None) -> JudgedRun:
+    """A gate over a copy with that patch; None for no patch, or for all suites.
+
+    Raises ConfigError for a patch that does not apply, NoVerdictError if there is no verdict.
+    """
+    copy = config.scratch / name
+    shutil.rmtree(copy, ignore_errors=True)
+    try:
+        folder = copy_source(config.source, copy, patch)
+        service = replace(config.target.service, cwd=str(folder))
+        return _run_gate(config, name, copy, replace(config.target, service=service), selection)
+    finally:
         shutil.rmtree(copy, ignore_errors=True)
-        try:
-            folder = copy_source(self.source, copy, patch)
-            service = replace(self.target.service, cwd=str(folder))
-            return self._gate(name, copy, replace(self.target, service=service), selection)
-        finally:
-            shutil.rmtree(copy, ignore_errors=True)
 
-    def _gate(self, name: str, copy: Path, target: Target, selection: Selection | None) -> Ruled:
-        out = self.folder / name
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
-        tests = ""
-        if selection is not None and selection.tests:
-            tests = str(copy / "tests.txt")
-            Path(tests).write_text("\n".join(selection.tests) + "\n", encoding="utf-8")
-        order = GateOrder(
-            target=target,
-            overrides=self.overrides,
-            policy=self.policy,
-            out=str(out),
-            suites=self.suites if selection is None else tuple(one for one in selection.suites if one in self.suites),
-            tests=tests,
-            until=() if selection is None else selection.until,
-            narrowed=self.narrowed if selection is None else f"prove: {selection.criterion} {selection.check}".strip(),
-            preflight=selection is None or selection.preflight,
-            workers=self.workers if selection is None else 0,
+
+def _run_gate(config: TrialConfig, name: str, copy: Path, target: Target, selection: Selection | None) -> JudgedRun:
+    out = config.folder / name
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    failure = copy / "failure.json"
+    spec = GateSpec(
+        target=target,
+        overrides=config.overrides,
+        policy=config.policy,
+        out=str(out),
+        suites=config.suites,
+        narrowed=config.narrowed,
+        workers=config.workers,
+        failure=str(failure),
+    )
+    if selection is not None:
+        spec = replace(
+            spec,
+            suites=tuple(one for one in selection.suites if one in config.suites),
+            tests=_listed(selection.tests, copy / "tests.txt"),
+            until=selection.until,
+            narrowed=f"prove: {selection.criterion} {selection.check}".strip(),
+            preflight=selection.preflight,
+            workers=0,
         )
-        write_order(order, copy / "order.json")
-        self._run(copy / "order.json", out / "gate.log")
-        return read_ruled(next((out / "runs").iterdir()), self.policy)
-
-    def _run(self, order: Path, log: Path) -> None:
-        begun = time.monotonic()
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "harness.prove.patch.worker", str(order)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=os.environ | dict(self.environment) | {"NO_COLOR": "1"},
-            )
-            try:
-                while process.poll() is None:
-                    if self.stop.wait(_POLL_S):
-                        raise AttemptError("the proof was interrupted")
-                    if time.monotonic() - begun > self.seconds:
-                        raise AttemptError(f"no verdict within {self.seconds:g} s")
-            finally:
-                end_process(process)
-        if process.returncode != 0:
-            raise _ended(process.returncode, log)
+    write_spec(spec, copy / "spec.json")
+    status = _run_worker(config, copy / "spec.json", out / "gate.log")
+    if status != 0:
+        known = read_failure(failure)
+        text = (out / "gate.log").read_text(encoding="utf-8", errors="replace")[-_MOST_OF_LOG:]
+        why = known.message if known else f"the gate ended with {status}"
+        raise NoVerdictError(f"no verdict: {why}", output=text)
+    return judge_run(next((out / "runs").iterdir()), config.policy)
 
 
-def _ended(status: int, log: Path) -> AttemptError:
-    text = log.read_text(encoding="utf-8", errors="replace")[-_MOST_OF_LOG:]
-    said = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
-    return AttemptError(f"no verdict: {said[0] if said else f'the gate ended with {status}'}", output=text)
+def _listed(tests: tuple[str, ...], path: Path) -> str:
+    """The file that lists these tests; "" for none."""
+    if not tests:
+        return ""
+    path.write_text("\n".join(tests) + "\n", encoding="utf-8")
+    return str(path)
 
 
-def read_ruled(run: Path, policy: Policy) -> Ruled:
-    """What the run at that place came to."""
-    record = load_record(run)
-    return Ruled(verdict=judge(policy, (), record), evidence=record.evidence)
+def _run_worker(config: TrialConfig, spec: Path, log: Path) -> int:
+    """The worker's exit status. Raises NoVerdictError if it does not end in time, or the proof is interrupted."""
+    begun = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness.prove.patch.worker", str(spec)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | dict(config.environment) | {"NO_COLOR": "1"},
+        )
+        try:
+            while process.poll() is None:
+                if config.stop.wait(_POLL_S):
+                    raise NoVerdictError("the proof was interrupted")
+                if time.monotonic() - begun > config.seconds:
+                    raise NoVerdictError(f"no verdict within {config.seconds:g} s")
+        finally:
+            end_process(process)
+    return process.returncode

@@ -44,12 +44,7 @@ def read_patch(path: Path, source: str) -> tuple[str, ...]:
 
     `source` is a folder as patches name it: relative to the repository.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot be read ({error.strerror})", path=path, key="patch") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"is not UTF-8 text (byte {error.start})", path=path, key="patch") from None
+    text = _read_text(path)
     found = [match["path"] for match in _FILE_LINE.finditer(text)]
     names = [re.sub(r"^[ab]/", "", name) for name in found if name != "/dev/null"]
     names += [match["path"] for match in _GIT_LINE.finditer(text)]
@@ -60,6 +55,15 @@ def read_patch(path: Path, source: str) -> tuple[str, ...]:
         if ".." in parts or not PurePosixPath(name).is_relative_to(source):
             raise ConfigError(f"touches {name}, which lies outside {source}/", path=path)
     return tuple(dict.fromkeys(names))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", path=path, key="patch") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"is not UTF-8 text (byte {error.start})", path=path, key="patch") from None
 
 
 def copy_source(source: Source, to: Path, patch: Path | None = None) -> Path:

@@ -22,7 +22,7 @@ from harness.stack.selection import TargetSelection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateOrder:
+class GateSpec:
     """What one gate is to do. Paths are absolute."""
 
     target: Target
@@ -38,22 +38,37 @@ class GateOrder:
     """The words that narrowed it; "" for a whole gate."""
     preflight: bool = True
     workers: int = 0
+    failure: str
+    """The file that says why there is no verdict."""
 
 
-def write_order(order: GateOrder, path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class GateFailure:
+    """Why a gate ended without a verdict."""
+
+    message: str
+
+
+def write_spec(spec: GateSpec, path: Path) -> None:
     """Write what `main` reads."""
-    path.write_bytes(msgspec.json.encode(order))
+    path.write_bytes(msgspec.json.encode(spec))
+
+
+def read_failure(path: Path) -> GateFailure | None:
+    """What `main` wrote of an error; None where it wrote nothing."""
+    return msgspec.json.decode(path.read_bytes(), type=GateFailure) if path.is_file() else None
 
 
 def main(words: list[str]) -> int:
-    """Run the gate that the file orders; 0 once there is a verdict, whatever it is."""
+    """Run the gate that the file specifies; 0 once there is a verdict, whatever it is."""
     for number in (signal.SIGINT, signal.SIGTERM):
         # whatever was inherited: a gate that is told to end takes its stack down
         signal.signal(number, signal.default_int_handler)
-    order = msgspec.json.decode(Path(words[0]).read_bytes(), type=GateOrder)
+    spec = msgspec.json.decode(Path(words[0]).read_bytes(), type=GateSpec)
     try:
-        run_gate(plan_of(order), _tell)
+        run_gate(plan_of(spec), _show)
     except HarnessError as error:
+        Path(spec.failure).write_bytes(msgspec.json.encode(GateFailure(error.message)))
         sys.stderr.write(f"error: {error.message}\n{error.output}\n")
         return error.exit_code
     except KeyboardInterrupt:
@@ -61,25 +76,25 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def plan_of(order: GateOrder) -> GatePlan:
-    """The order as the gate's own plan."""
-    words = [word for check in order.until for word in ("--until-fails", check)]
-    if order.tests:
-        words += ["--tests-file", order.tests]
+def plan_of(spec: GateSpec) -> GatePlan:
+    """The specification as the gate's own plan."""
+    words = [word for check in spec.until for word in ("--until-fails", check)]
+    if spec.tests:
+        words += ["--tests-file", spec.tests]
     return GatePlan(
-        selection=TargetSelection(target=order.target, backend="embedded", overrides=order.overrides),
-        policy=order.policy,
+        selection=TargetSelection(target=spec.target, backend="embedded", overrides=spec.overrides),
+        policy=spec.policy,
         waivers=(),
-        suites=tuple(suite for suite in suites_of(order.target) if suite.name in order.suites),
-        narrowed=order.narrowed,
-        options=SuiteOptions(workers=order.workers, retries=order.policy.retries, extra=tuple(words)),
-        out=Path(order.out),
-        preflight=order.preflight,
+        suites=tuple(suite for suite in suites_of(spec.target) if suite.name in spec.suites),
+        narrowed=spec.narrowed,
+        options=SuiteOptions(workers=spec.workers, retries=spec.policy.retries, extra=tuple(words)),
+        out=Path(spec.out),
+        preflight=spec.preflight,
         reports=False,
     )
 
 
-def _tell(progress: Progress) -> None:
+def _show(progress: Progress) -> None:
     sys.stderr.write(f"{progress.phase}: {progress.text}\n")
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal, TypeVar
 
-from harness.model import Build, Policy
-from harness.prove.model import KINDS, Defect, Fate, Result
-from harness.prove.proof import Proof, counts, means, missed
-from harness.prove.report.entries import FATES, Entry, entries_of, standing, texts
-from harness.prove.report.guarded import guarded_part
-from harness.prove.report.matrix import Matrix, Row, matrix_of
-from harness.prove.report.provenance import ProofFacts
-from harness.prove.wire.sampling import score
+from harness.model import DEFECT_KINDS, Build, MutantStatus, Policy, ProofRecord
+from harness.prove.model import Defect, Result
+from harness.prove.proof import Proof, counts, mean_seconds, missed, score
+from harness.prove.report.entries import STATUSES, DefectEntry, entries_of, guarded_part, standing, texts
 from harness.report.html.frame import render_alone
 from harness.report.text import clock, number, one_line, percent, plain, plural, seconds
 
+K = TypeVar("K", str, tuple[str, str])
+Mark = Literal["expected", "also", "silent"]
+"""A check that failed, and was meant to; one that failed beside it; one that was meant to, and did not fail."""
 _TEMPLATES = Path(__file__).with_name("templates")
 _LINE, _TEXT = 300, 1_500
 _KIND_WORDS = {
@@ -24,28 +25,30 @@ _KIND_WORDS = {
     "wire": "Wire: mistakes before a running service",
     "gate": "Lies told to the gate",
 }
-_OPEN = ("survived", "misattributed", "not_exercised", "not_applied")
-"""What speaks against the suites; before a service of somebody else the last two only say that they do not fit."""
 _VERDICTS = {0: ("Proven", "go"), 1: ("Not proven", "no-go")}
 _UNCLEAR = ("Unclear", "inconclusive")
 
 
-def render_proof(proof: Proof, facts: ProofFacts, defects: Sequence[Defect], policy: Policy) -> str:
+def render_proof(proof: Proof, record: ProofRecord, defects: Sequence[Defect], policy: Policy) -> str:
     """The page as text; `defects` are those that were to be tried, for their titles."""
-    drawn = proof.draw.results if proof.draw else ()
     mutants = proof.draw.mutants if proof.draw else ()
-    selects = {one.id: one.select.checks for one in policy.criteria}
-    matrix = matrix_of(proof.results, drawn, defects, selects, facts.checks)
-    entries = entries_of(proof, facts, (*defects, *mutants))
+    entries = entries_of(proof, record, (*defects, *mutants))
     anchors = {id_: entry.anchor for id_, entry in entries.items()}
-    parts = _headline(proof, facts) | _findings(proof, facts, entries) | _matrix_part(matrix, entries, facts)
-    parts |= _draw_part(proof, entries) | guarded_part(proof.guarded, anchors) | _record(proof, facts)
-    parts["kinds"] = [
-        (_KIND_WORDS[kind], _by_area([one for one in proof.results if one.kind == kind], entries))
-        for kind in KINDS
-        if any(one.kind == kind for one in proof.results)
-    ]
-    return render_alone("proof.html", parts, beside=_TEMPLATES, style=_style())
+    parts = {
+        **_headline(proof, record),
+        **_findings(proof, record, entries),
+        **_matrix(proof, record, defects, policy, entries),
+        **_draw_part(proof, entries),
+        **guarded_part(proof.guarded, anchors),
+        **_record(proof, record),
+        "kinds": [
+            (_KIND_WORDS[kind], _by_area([one for one in proof.results if one.kind == kind], entries))
+            for kind in DEFECT_KINDS
+            if any(one.kind == kind for one in proof.results)
+        ],
+    }
+    style = (_TEMPLATES / "proof.css").read_text(encoding="utf-8")
+    return render_alone("proof.html", parts, beside=_TEMPLATES, style=style)
 
 
 def verdict_words(proof: Proof) -> tuple[str, str]:
@@ -56,52 +59,51 @@ def verdict_words(proof: Proof) -> tuple[str, str]:
 def why_words(proof: Proof) -> str:
     """The verdict in a sentence or three."""
     share = f"{proof.detected} of {plural(proof.total, 'defect')} {'was' if proof.total == 1 else 'were'} detected."
-    words = [share if proof.total else "No defect was tried: nothing is proven."]
-    bad = [one for one in proof.results if missed(one, foreign=proof.foreign)]
-    if bad:
-        words.append(f"The gate would have let {plural(len(bad), 'mistake')} pass, or blamed something else for it.")
-    unclear = sum(one.fate is Fate.INCONCLUSIVE and not one.equivalent for one in proof.results)
-    if unclear:
-        words.append(f"Of {plural(unclear, 'defect')} nothing is known: what was tried did not end.")
-    idle = sum(one.fate is Fate.NOT_APPLIED for one in proof.results)
-    if idle:
-        words.append(f"{plural(idle, 'defect')} changed nothing.")
-    if proof.health.alarms:
-        words.append(f"{plural(len(proof.health.alarms), 'false alarm')}: the healthy service was held back too.")
-    return " ".join(words)
+    mistakes, unclear = plural(len(proof.missed), "mistake"), plural(len(proof.unclear), "defect")
+    unapplied, alarms = plural(len(proof.unapplied), "defect"), plural(len(proof.healthy.alarms), "false alarm")
+    sentences = (
+        (True, share if proof.total else "No defect was tried: nothing is proven."),
+        (proof.missed, f"The gate would have let {mistakes} pass, or blamed something else for it."),
+        (proof.unclear, f"Of {unclear} nothing is known: what was tried did not end."),
+        (proof.unapplied, f"{unapplied} changed nothing."),
+        (proof.healthy.alarms, f"{alarms}: the healthy service was held back too."),
+    )
+    return " ".join(sentence for holds, sentence in sentences if holds)
 
 
-def _headline(proof: Proof, facts: ProofFacts) -> dict[str, object]:
+def _headline(proof: Proof, record: ProofRecord) -> dict[str, object]:
     word, tone = verdict_words(proof)
     found = [standing(one) for one in proof.results]
     return {
         "word": word,
         "tone": tone,
-        "why": why_words(proof) + (" Only a part of the catalogue was tried." if facts.asked else ""),
-        "target": one_line(facts.target, 120),
+        "why": why_words(proof) + (" Only a part of the catalogue was tried." if record.asked else ""),
+        "target": one_line(record.target, 120),
         "share": 100 * proof.detected / proof.total if proof.total else None,
         "detected": proof.detected,
         "total": proof.total,
-        "tally": [(*FATES[name], found.count(name)) for name in FATES if name in found],
+        "tally": [(*STATUSES[name], found.count(name)) for name in STATUSES if name in found],
         "facts": (
-            ("Build", _build_words(facts.build)),
-            ("Policy", one_line(facts.policy, 120)),
-            ("Started", clock(facts.start)),
+            ("Build", _build_words(record.build)),
+            ("Policy", one_line(record.policy, 120)),
+            ("Started", clock(record.start)),
             ("Healthy runs", _health_words(proof)),
-            ("Time a defect", ", ".join(f"{kind} {seconds(mean)}" for kind, mean in means(proof.results).items())),
+            (
+                "Time a defect",
+                ", ".join(f"{kind} {seconds(mean)}" for kind, mean in mean_seconds(proof.results).items()),
+            ),
             ("Random draw", _score_words(proof)),
         ),
     }
 
 
 def _health_words(proof: Proof) -> str:
-    health = proof.health
-    if health.upper95 is None:
+    healthy = proof.healthy
+    if healthy.upper95 is None:
         return "none: false alarms are not excluded"
-    alarms = plural(len(health.alarms), "false alarm") if health.alarms else "no false alarm"
-    return (
-        f"{number(health.runs)}, {alarms}; their rate is at most {percent(health.upper95)} (one-sided {percent(0.95)})"
-    )
+    alarms = plural(len(healthy.alarms), "false alarm") if healthy.alarms else "no false alarm"
+    rate = percent(healthy.upper95)
+    return f"{number(healthy.runs)}, {alarms}; their rate is at most {rate} (one-sided {percent(0.95)})"
 
 
 def _score_words(proof: Proof) -> str:
@@ -119,50 +121,94 @@ def _build_words(build: Build) -> str:
     return f"{build.kind} {one_line(build.id, 80)[:12]}{', with uncommitted changes' if build.dirty else ''}"
 
 
-def _findings(proof: Proof, facts: ProofFacts, entries: Mapping[str, Entry]) -> dict[str, object]:
-    of = {name: [entries[one.id] for one in proof.results if standing(one) == name] for name in FATES}
+def _findings(proof: Proof, record: ProofRecord, entries: Mapping[str, DefectEntry]) -> dict[str, object]:
+    of: dict[str, list[DefectEntry]] = {name: [] for name in STATUSES}
+    for one in proof.results:
+        of[standing(one)].append(entries[one.id])
+    against, idle = of["survived"] + of["misattributed"], of["not_exercised"] + of["not_applied"]
     return {
-        "asked": one_line(facts.asked, _LINE),
-        "narrowed": one_line(facts.narrowed, _LINE),
-        "changed": facts.changed,
-        "overrides": one_line(", ".join(facts.overrides), _LINE),
-        "alarms": [plain(each, _TEXT) for each in proof.health.alarms],
-        "broken": [plain(each, _TEXT) for each in proof.health.broken],
-        "open": [each for name in _OPEN[: 2 if proof.foreign else 4] for each in of[name]],
-        "idle": [each for name in _OPEN[2:] for each in of[name]] if proof.foreign else [],
+        "asked": one_line(record.asked, _LINE),
+        "narrowed": one_line(record.narrowed, _LINE),
+        "changed": record.changed,
+        "overrides": one_line(", ".join(record.overrides), _LINE),
+        "alarms": [plain(each, _TEXT) for each in proof.healthy.alarms],
+        "broken": [plain(each, _TEXT) for each in proof.healthy.broken],
+        # before a service of somebody else these only say that they do not fit
+        "open": against if proof.foreign else against + idle,
+        "idle": idle if proof.foreign else [],
         "unclear": of["inconclusive"],
         "accepted": of["accepted"],
         "equivalent": of["equivalent"],
     }
 
 
-def _matrix_part(matrix: Matrix, entries: Mapping[str, Entry], facts: ProofFacts) -> dict[str, object]:
-    def row(one: Row) -> tuple[Entry, list[str]]:
-        return entries[one.result.id], [one.marks.get(check, "") for check in matrix.checks]
+def _matrix(
+    proof: Proof, record: ProofRecord, defects: Sequence[Defect], policy: Policy, entries: Mapping[str, DefectEntry]
+) -> dict[str, object]:
+    """The detection matrix: which check failed on which defect, and what that says of the checks.
 
+    Lies run no checks and have no row. What a drawn mutant made fail is not blind either.
+    """
+    tried = [one for one in proof.results if one.kind != "gate"]
+    expected = {one.id: one.expect.check for one in defects}
+    selects = {one.id: one.select.checks for one in policy.criteria}
+    marks = {one.id: _marks(one, expected.get(one.id, ""), selects.get(one.expected, ())) for one in tried}
+    checks = sorted({check for found in marks.values() for check in found})
+    failed = {check for one in (*tried, *proof.drawn) for check in one.checks}
+
+    def row(one: Result) -> tuple[DefectEntry, list[str]]:
+        return entries[one.id], [marks[one.id].get(check, "") for check in checks]
+
+    groups = _grouped(tried, lambda one: (one.kind, one.area))
     return {
-        "columns": texts(matrix.checks),
-        "groups": [
-            (f"{one.kind}: {one_line(one.area, 80)}", [row(each) for each in one.rows]) for one in matrix.groups
-        ],
-        "blind": texts(matrix.blind),
-        "ran": len(facts.checks),
-        "alone": [(texts((check,))[0], [entries[each] for each in ids]) for check, ids in matrix.alone.items()],
-        "full": facts.full,
+        "columns": texts(checks),
+        "groups": [(f"{kind}: {one_line(area, 80)}", [*map(row, own)]) for (kind, area), own in groups],
+        "blind": texts(sorted(set(record.healthy_checks) - failed)),
+        "ran": len(record.healthy_checks),
+        "alone": [(one_line(check, 160), _of(own, entries)) for check, own in _seen_by_one(tried)],
+        "full": record.full,
     }
 
 
-def _draw_part(proof: Proof, entries: Mapping[str, Entry]) -> dict[str, object]:
+def _marks(result: Result, check: str, selected: Sequence[str]) -> dict[str, Mark]:
+    """Marks of one row: what the defect made fail, and the expected `check` if it should have failed."""
+    meant = (check,) if check else selected
+    marks: dict[str, Mark] = {
+        one: "expected" if any(fnmatchcase(one, pattern) for pattern in meant) else "also" for one in result.checks
+    }
+    if check and "*" not in check and check not in marks and _was_exercised(result):
+        marks[check] = "silent"
+    return marks
+
+
+def _was_exercised(result: Result) -> bool:
+    return not result.equivalent and result.status not in (MutantStatus.NOT_APPLIED, MutantStatus.NOT_EXERCISED)
+
+
+def _seen_by_one(results: Sequence[Result]) -> list[tuple[str, list[Result]]]:
+    """Checks that alone saw some defect, with those that they saw."""
+    return _grouped([one for one in results if one.detected and len(one.checks) == 1], lambda one: one.checks[0])
+
+
+def _grouped(results: Iterable[Result], key: Callable[[Result], K]) -> list[tuple[K, list[Result]]]:
+    """Results by key, in the order of the keys."""
+    groups: dict[K, list[Result]] = {}
+    for one in results:
+        groups.setdefault(key(one), []).append(one)
+    return sorted(groups.items(), key=lambda group: group[0])
+
+
+def _draw_part(proof: Proof, entries: Mapping[str, DefectEntry]) -> dict[str, object]:
     if proof.draw is None:
         return {"drawn": None}
-    results = proof.draw.results
+    results = proof.drawn
     found = [standing(one) for one in results]
-    order = list(FATES)
+    order = list(STATUSES)
     return {
         "drawn": {
             "seed": proof.draw.seed,
             "words": _score_words(proof),
-            "tally": [(*FATES[name], found.count(name)) for name in FATES if name in found],
+            "tally": [(*STATUSES[name], found.count(name)) for name in STATUSES if name in found],
             "open": [entries[one.id] for one in results if missed(one, foreign=True)],
             "rest": [
                 entries[one.id]
@@ -173,43 +219,36 @@ def _draw_part(proof: Proof, entries: Mapping[str, Entry]) -> dict[str, object]:
     }
 
 
-def _by_area(results: Sequence[Result], entries: Mapping[str, Entry]) -> list[tuple[str, str, list[Entry]]]:
-    areas: dict[str, list[Result]] = {}
-    for one in results:
-        areas.setdefault(one.area, []).append(one)
+def _by_area(results: Sequence[Result], entries: Mapping[str, DefectEntry]) -> list[tuple[str, str, list[DefectEntry]]]:
     return [
         (
             one_line(area, 80),
             f"{sum(one.detected for one in own)} of {sum(map(counts, own))} detected",
             _of(own, entries),
         )
-        for area, own in sorted(areas.items())
+        for area, own in _grouped(results, lambda one: one.area)
     ]
 
 
-def _of(results: Sequence[Result], entries: Mapping[str, Entry]) -> list[Entry]:
+def _of(results: Sequence[Result], entries: Mapping[str, DefectEntry]) -> list[DefectEntry]:
     return [entries[one.id] for one in results]
 
 
-def _record(proof: Proof, facts: ProofFacts) -> dict[str, object]:
+def _record(proof: Proof, record: ProofRecord) -> dict[str, object]:
     words = "harness prove"
-    words += f" --wire --url {shlex.quote(facts.url)}" if facts.url else f" --target {shlex.quote(facts.target)}"
-    words += f" --policy {shlex.quote(facts.policy)}"
-    words += f" {facts.asked}" if facts.asked else ""
-    words += f" {facts.how}" if facts.how else ""
-    words += f" --healthy {proof.health.runs}" if proof.health.runs else ""
+    words += f" --wire --url {shlex.quote(record.url)}" if record.url else f" --target {shlex.quote(record.target)}"
+    words += f" --policy {shlex.quote(record.policy)}"
+    words += f" {record.asked}" if record.asked else ""
+    words += f" {record.how}" if record.how else ""
+    words += f" --healthy {proof.healthy.runs}" if proof.healthy.runs else ""
     words += f" --draw {len(proof.draw.results)}" if proof.draw else ""
-    words += f" --seed {facts.seed}" if proof.draw or "--sample" in facts.asked else ""
+    words += f" --seed {record.seed}" if proof.draw or "--sample" in record.asked else ""
     return {
-        "command": one_line(words + "".join(f" --env {shlex.quote(name)}=…" for name in facts.overrides), 1_000),
-        "proof_id": one_line(facts.id, 120),
-        "fingerprint": facts.fingerprint,
-        "url": one_line(facts.url, 200),
-        "start": facts.start,
-        "end": facts.end,
-        "made_by": one_line(facts.harness, 40),
+        "command": one_line(words + "".join(f" --env {shlex.quote(name)}=…" for name in record.overrides), 1_000),
+        "proof_id": one_line(record.id, 120),
+        "fingerprint": record.fingerprint,
+        "url": one_line(record.url, 200),
+        "start": record.start,
+        "end": record.end,
+        "made_by": one_line(record.harness, 40),
     }
-
-
-def _style() -> str:
-    return (_TEMPLATES / "proof.css").read_text(encoding="utf-8")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import harness
 from harness.errors import BrokenRunError
 from harness.machine.bundle import root
-from harness.model import Build, Evidence, Outcome, Target
-from harness.prove.book import ProofPlan
-from harness.prove.model import Result
+from harness.model import Build, Evidence, HealthyRecord, Outcome, ProofRecord, Target
+from harness.prove.model import ProofPlan, Result
 from harness.prove.plan import CATALOGUE
 from harness.prove.results import ProofFolder
 from harness.run import load_record, utc_now
@@ -32,49 +30,19 @@ class Begun:
     """Digest of the sources (`harness.stack.build.fingerprint`); "" for a service at a URL."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofFacts:
-    """What stands beside the results."""
-
-    id: str
-    """Name of the proof's folder."""
-    target: str
-    policy: str
-    build: Build
-    fingerprint: str
-    """Digest of the sources that were tried; "" for a service at a URL, and for sources that changed meanwhile."""
-    changed: bool
-    """Did the sources change while the proof ran? Then nobody knows of which it holds."""
-    url: str
-    overrides: tuple[str, ...]
-    """Names of the settings that `--env` changed."""
-    asked: str
-    """The words that narrowed the proof; "" for the whole catalogue."""
-    how: str
-    """Other words of the command line that are needed to do the same again."""
-    narrowed: str
-    """The suites that were left out, as words."""
-    full: bool
-    seed: int
-    """What draw and sample were made from."""
-    start: str
-    end: str
-    checks: tuple[str, ...]
-    """Checks that ran on the healthy service."""
-    folders: Mapping[str, str]
-    """Id of a defect -> where its evidence lies, relative to the proof's folder."""
-    harness: str = harness.__version__
-
-
 def begin(plan: ProofPlan) -> Begun:
     """Look at what is to be tried, before anything is."""
     return Begun(start=utc_now(), build=_build(plan.target, plan.url), fingerprint=_fingerprint(plan))
 
 
-def facts_of(plan: ProofPlan, folder: ProofFolder, results: Iterable[Result], begun: Begun) -> ProofFacts:
-    """Look them up once a proof has ended."""
+def record_of(plan: ProofPlan, folder: ProofFolder, results: Iterable[Result], begun: Begun) -> ProofRecord:
+    """The proof's record once it has ended, yet without its results."""
     changed = _fingerprint(plan) != begun.fingerprint
-    return ProofFacts(
+    return ProofRecord(
+        schema=1,
+        healthy=HealthyRecord(runs=0, false_alarms=0),
+        detected=0,
+        total=0,
         id=folder.path.name,
         target=plan.target.name,
         policy=plan.policy.name,
@@ -90,33 +58,10 @@ def facts_of(plan: ProofPlan, folder: ProofFolder, results: Iterable[Result], be
         seed=plan.seed,
         start=begun.start,
         end=utc_now(),
-        checks=healthy_checks(folder),
+        harness=harness.__version__,
+        healthy_checks=healthy_checks(folder),
         folders={one.id: place for one in results if (place := _place(folder, one))},
     )
-
-
-def facts_document(facts: ProofFacts) -> dict[str, Any]:
-    """What `proof.json` says beside `prove --json` (DESIGN 4.2)."""
-    return {
-        "id": facts.id,
-        "target": facts.target,
-        "policy": facts.policy,
-        "build": {"kind": facts.build.kind, "id": facts.build.id, "dirty": facts.build.dirty},
-        "fingerprint": facts.fingerprint,
-        "changed": facts.changed,
-        "url": facts.url,
-        "overrides": list(facts.overrides),
-        "asked": facts.asked,
-        "how": facts.how,
-        "narrowed": facts.narrowed,
-        "full": facts.full,
-        "seed": facts.seed,
-        "start": facts.start,
-        "end": facts.end,
-        "harness": facts.harness,
-        "healthy_checks": list(facts.checks),
-        "folders": dict(facts.folders),
-    }
 
 
 def healthy_checks(folder: ProofFolder) -> tuple[str, ...]:

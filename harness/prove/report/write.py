@@ -1,4 +1,4 @@
-"""What a proof leaves behind: its document, its page, and a sealed run with its evidence (DESIGN 4.2)."""
+"""Writes what a proof leaves: its document, its page, and a sealed run with its evidence."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+import msgspec
+
 from harness.config import policy_document, target_document
 from harness.errors import HarnessError, UsageError
 from harness.machine.bundle import root
 from harness.machine.redaction import Redactor
-from harness.model import Observation, Outcome
-from harness.prove.book import ProofPlan
-from harness.prove.controls import Health
-from harness.prove.model import Fate, Result
-from harness.prove.proof import Draw, Proof, excused, missed, proof_document
+from harness.model import FACET_STATES, MutantStatus, Observation, Outcome, ProofRecord
+from harness.prove.model import FacetCoverage, HealthyRuns, ProofPlan, Result
+from harness.prove.proof import Draw, Proof, excused, missed, proof_document, score, with_results
 from harness.prove.report.page import render_proof
-from harness.prove.report.provenance import Begun, ProofFacts, facts_document, facts_of
+from harness.prove.report.provenance import Begun, record_of
 from harness.prove.results import PAGE, PROOF, ProofFolder
-from harness.prove.wire.coverage import STATES, Row
-from harness.prove.wire.sampling import score
 from harness.run import Run, create_run, seal
 from harness.run.documents import encode_document
 from harness.stack.build import commit_of
@@ -30,55 +28,58 @@ _LEVEL = 0.95
 _MOST_NAMED = 40
 
 
-def leave_proof(plan: ProofPlan, folder: ProofFolder, proof: Proof, begun: Begun) -> None:
+def write_proof(plan: ProofPlan, folder: ProofFolder, proof: Proof, begun: Begun) -> None:
     """Write `proof.json`, `index.html` and the run.
 
     A secret that a service let slip into a reason or an exchange is taken out of all three. Raises OSError or
     HarnessError where they cannot be written.
     """
     redact = Redactor()
-    facts = facts_of(plan, folder, (*proof.results, *(proof.draw.results if proof.draw else ())), begun)
+    record = record_of(plan, folder, (*proof.results, *proof.drawn), begun)
     proof = _cleaned(proof, redact)
-    document = encode_document(proof_document(proof) | facts_document(facts))
+    record = with_results(record, proof)
+    document = encode_document(proof_document(record))
     folder.write(PROOF, document)
-    folder.write(PAGE, render_proof(proof, facts, plan.defects, plan.policy).encode("utf-8", "replace"))
-    _leave_run(plan, proof, facts, document, redact)
+    folder.write(PAGE, render_proof(proof, record, plan.defects, plan.policy).encode("utf-8", "replace"))
+    _write_run(plan, proof, record, document, redact)
 
 
 def _cleaned(proof: Proof, redact: Redactor) -> Proof:
     """The proof without secrets, text by text: in a page as a whole, a mask could take markup with it."""
 
     def clean(one: Result) -> Result:
-        return replace(one, reason=redact(one.reason), before=redact(one.before), after=redact(one.after))
+        return msgspec.structs.replace(
+            one, reason=redact(one.reason), before=redact(one.before), after=redact(one.after)
+        )
 
     draw = proof.draw and replace(proof.draw, results=tuple(clean(one) for one in proof.draw.results))
-    health = replace(
-        proof.health,
-        alarms=tuple(redact(each) for each in proof.health.alarms),
-        broken=tuple(redact(each) for each in proof.health.broken),
+    healthy = replace(
+        proof.healthy,
+        alarms=tuple(redact(each) for each in proof.healthy.alarms),
+        broken=tuple(redact(each) for each in proof.healthy.broken),
     )
-    return replace(proof, health=health, results=tuple(clean(one) for one in proof.results), draw=draw)
+    return replace(proof, healthy=healthy, results=tuple(clean(one) for one in proof.results), draw=draw)
 
 
 def observations(proof: Proof) -> tuple[Observation, ...]:
     """A proof as evidence: a line for each defect, one for the healthy runs, the draw and each operation."""
     return (
-        *_healthy(proof.health),
+        *_healthy(proof.healthy),
         *(_defect(one, foreign=proof.foreign) for one in proof.results),
         *_drawn(proof.draw),
         *_guarded(proof.guarded),
     )
 
 
-def _leave_run(plan: ProofPlan, proof: Proof, facts: ProofFacts, document: bytes, redact: Redactor) -> None:
+def _write_run(plan: ProofPlan, proof: Proof, record: ProofRecord, document: bytes, redact: Redactor) -> None:
     run = _new_run(plan, redact)
     run.record(observations(proof))
     (run.path / "artifacts" / PROOF).write_bytes(document)
-    with run.editing() as record:
-        record["start"] = facts.start
-        record["build"] = facts.build
-        record["narrowed"] = " ".join(word for word in (facts.asked, facts.narrowed) if word)
-        record["seeds"] = {"draw": proof.draw.seed} if proof.draw else {}
+    with run.editing() as file:
+        file["start"] = record.start
+        file["build"] = record.build
+        file["narrowed"] = " ".join(word for word in (record.asked, record.narrowed) if word)
+        file["seeds"] = {"draw": proof.draw.seed} if proof.draw else {}
     run.close("finished")
     seal(run.path)
 
@@ -105,7 +106,7 @@ def _defect(result: Result, *, foreign: bool) -> Observation:
     detail: dict[str, Any] = {
         "kind": result.kind,
         "area": result.area,
-        "fate": result.fate.value,
+        "fate": result.status.value,
         "reason": result.equivalent or (result.accepted if excused(result) else result.reason),
         "expected": result.expected,
         "failed": list(result.failed),
@@ -126,30 +127,30 @@ def _outcome(result: Result, *, foreign: bool) -> Outcome:
         return Outcome.PASS
     if missed(result, foreign=foreign):
         return Outcome.FAIL
-    if result.fate is Fate.INCONCLUSIVE or (result.fate is Fate.NOT_APPLIED and not foreign):
+    if result.status is MutantStatus.INCONCLUSIVE or (result.status is MutantStatus.NOT_APPLIED and not foreign):
         return Outcome.ERROR
     return Outcome.SKIP
 
 
-def _healthy(health: Health) -> Iterator[Observation]:
-    if health.upper95 is None:
+def _healthy(healthy: HealthyRuns) -> Iterator[Observation]:
+    if healthy.upper95 is None:
         return
     detail: dict[str, Any] = {
         "statistic": "share",
-        "interval": [0.0, round(health.upper95, 4)],
+        "interval": [0.0, round(healthy.upper95, 4)],
         "level": _LEVEL,
         "method": "one-sided upper bound (Clopper & Pearson 1934)",
-        "alarms": list(health.alarms),
-        "broken": list(health.broken),
+        "alarms": list(healthy.alarms),
+        "broken": list(healthy.broken),
     }
     yield Observation(
         suite=SUITE,
         check="prove.healthy",
         subject="false alarms",
         outcome=Outcome.MEASURED,
-        value=len(health.alarms) / health.runs,
+        value=len(healthy.alarms) / healthy.runs,
         unit="ratio",
-        n=health.runs,
+        n=healthy.runs,
         detail=detail,
     )
 
@@ -178,12 +179,12 @@ def _drawn(draw: Draw | None) -> Iterator[Observation]:
     )
 
 
-def _guarded(rows: Iterable[Row]) -> Iterator[Observation]:
-    for operation, own in groupby(rows, key=lambda row: row.operation):
+def _guarded(coverage: Iterable[FacetCoverage]) -> Iterator[Observation]:
+    for operation, own in groupby(coverage, key=lambda one: one.operation):
         found = tuple(own)
         detail: dict[str, Any] = {"statistic": "share", "method": "counted", "counts": {}}
-        for state in STATES:
-            names = [row.facet for row in found if row.state == state]
+        for state in FACET_STATES:
+            names = [one.facet for one in found if one.state == state]
             detail["counts"][state] = len(names)
             if names:
                 detail[state] = [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]

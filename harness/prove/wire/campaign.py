@@ -2,102 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.jobs.gate_plan import suites_of
 from harness.model import Listener, Progress
-from harness.prove.book import Book, ProofPlan
-from harness.prove.controls import Health, health_of
-from harness.prove.model import Defect, Expectation, Fate, Result
-from harness.prove.patch.runner import AttemptError
+from harness.prove.controls import ControlRuns, count_healthy
+from harness.prove.model import (
+    NO_RUNS,
+    Defect,
+    Expectation,
+    FacetCoverage,
+    HealthyRuns,
+    NoVerdictError,
+    ProofPlan,
+    Result,
+)
 from harness.prove.proof import Draw
-from harness.prove.wire.coverage import Row, guarded, promised
-from harness.prove.wire.proxied_stack import Wired, wired_stack, wired_url
+from harness.prove.results import ProofResults
+from harness.prove.wire.coverage import cover_facets, promised
+from harness.prove.wire.proxied_stack import ProxiedStack, attach_proxied, start_proxied
 from harness.prove.wire.sampling import draw
-from harness.prove.wire.suite_runs import WireRuns
-from harness.prove.wire.trial import WireProof
+from harness.prove.wire.suite_runs import SuiteRuns
+from harness.prove.wire.trial import WireTrials, run_baseline
 
-NO_RUNS = Health(runs=0, alarms=())
 _SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
+class WireResults:
     """What the wire showed; nothing where it was not tried."""
 
-    health: Health = NO_RUNS
-    rows: tuple[Row, ...] = ()
+    healthy: HealthyRuns = NO_RUNS
+    coverage: tuple[FacetCoverage, ...] = ()
     draw: Draw | None = None
 
 
-def prove_wire(plan: ProofPlan, book: Book, scratch: Path, listen: Listener) -> Wire:
+def prove_wire(plan: ProofPlan, results: ProofResults, scratch: Path, listen: Listener) -> WireResults:
     """Try the wire mutants that are left, and the draw, on one stack that stays up.
 
     Raises StackError and UsageError where that stack cannot be had.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    with _wired(plan, listen) as wired:
-        proof = _begin(plan, wired, book.folder.runs / "wire", scratch)
-        left = book.left("wire")
-        proof.look(left, listen)
-        mutants = tuple(_fitting(one, plan) for one in left)
-        healthy, broken = [proof.healthy.against], []
-        for number in range(2, plan.healthy + 1):
-            try:
-                healthy.append(proof.once_more(number))
-            except AttemptError as error:
-                broken.append(error.message)
-        for number, mutant in enumerate(mutants):
-            listen(Progress(phase="wire", text=mutant.id, done=number, total=len(mutants)))
-            book.hear(_tried(proof, mutant))
-        drawn = draw(plan.seed, plan.draw, proof.healthy.traffic.samples)
-        lots: list[Result] = []
-        for number, mutant in enumerate(drawn):
-            listen(Progress(phase="draw", text=mutant.id, done=number, total=len(drawn)))
-            lots.append(_tried(proof, mutant))
-    results = (*book.in_order("wire"), *lots)
-    known = tuple(_fitting(one, plan) for one in plan.defects if one.kind == "wire")
-    rows = guarded(
-        promised(wired.description) if wired.description else {},
-        proof.healthy.traffic.seen,
-        results,
-        (*known, *drawn),
-        {one.id: one.operations for one in results},
-    )
-    return Wire(
-        health=health_of(healthy, broken),
-        rows=rows,
-        draw=Draw(seed=plan.seed, results=tuple(lots), mutants=drawn) if drawn else None,
+    with _proxied(plan, listen) as stack:
+        promises = promised(stack.description) if stack.description else {}
+        trials = _begin(plan, stack, tuple(promises), results, scratch, listen)
+        healthy = _healthy(plan, trials)
+        pending = tuple(_fitting(one, plan) for one in results.pending("wire"))
+        for result in _tried(trials, "wire", pending, listen):
+            results.add(result)
+        traffic = trials.baseline.traffic
+        mutants = draw(plan.seed, plan.draw, traffic.samples)
+        drawn = tuple(_tried(trials, "draw", mutants, listen))
+    known = (_fitting(one, plan) for one in plan.defects if one.kind == "wire")
+    return WireResults(
+        healthy=healthy,
+        coverage=cover_facets(promises, traffic.seen, (*results.in_order("wire"), *drawn), (*known, *mutants)),
+        draw=Draw(seed=plan.seed, results=drawn, mutants=mutants) if mutants else None,
     )
 
 
-def _wired(plan: ProofPlan, listen: Listener) -> AbstractContextManager[Wired]:
+def _proxied(plan: ProofPlan, listen: Listener) -> AbstractContextManager[ProxiedStack]:
     if plan.url:
-        return wired_url(plan.target, plan.url)
-    return wired_stack(plan.target, plan.overrides, listen)
+        return attach_proxied(plan.target, plan.url)
+    return start_proxied(plan.target, plan.overrides, listen)
 
 
-def _begin(plan: ProofPlan, wired: Wired, folder: Path, scratch: Path) -> WireProof:
-    runs = WireRuns(
-        wired=wired,
+def _begin(
+    plan: ProofPlan,
+    stack: ProxiedStack,
+    operations: tuple[str, ...],
+    results: ProofResults,
+    scratch: Path,
+    listen: Listener,
+) -> WireTrials:
+    runs = SuiteRuns(
+        proxied=stack,
         policy=plan.policy,
         suites=tuple(one for one in suites_of(plan.target) if one.name in plan.suites),
-        folder=folder,
+        folder=results.folder.runs / "wire",
         scratch=scratch,
         active=plan.active,
         seconds=_SECONDS,
     )
-    named = tuple(promised(wired.description)) if wired.description else ()
-    return WireProof(
+    foreign = bool(plan.url)
+    return WireTrials(
         runs=runs,
-        operations=named,
+        baseline=run_baseline(runs, operations, results.pending("wire"), listen, foreign=foreign),
+        controls=ControlRuns(lambda one: runs.run(one.control, tests=one.tests)),
+        operations=operations,
         seed=plan.seed,
         full=plan.full,
         narrowed=bool(plan.narrowed),
-        foreign=bool(plan.url),
+        foreign=foreign,
     )
+
+
+def _healthy(plan: ProofPlan, trials: WireTrials) -> HealthyRuns:
+    """The baseline, and as many runs more as the plan demands."""
+    runs, broken = [trials.baseline.alarms], []
+    for number in range(2, plan.healthy + 1):
+        try:
+            runs.append(trials.run_healthy(number))
+        except NoVerdictError as error:
+            broken.append(error.message)
+    return count_healthy(runs, broken)
+
+
+def _tried(trials: WireTrials, phase: str, mutants: Sequence[Defect], listen: Listener) -> Iterator[Result]:
+    for number, mutant in enumerate(mutants):
+        listen(Progress(phase=phase, text=mutant.id, done=number, total=len(mutants)))
+        yield trials.try_mutant(mutant)
 
 
 def _fitting(defect: Defect, plan: ProofPlan) -> Defect:
@@ -108,9 +125,3 @@ def _fitting(defect: Defect, plan: ProofPlan) -> Defect:
     if not plan.url and criterion is not None and criterion.target in (None, plan.target.name):
         return defect
     return replace(defect, expect=Expectation())
-
-
-def _tried(proof: WireProof, mutant: Defect) -> Result:
-    if not mutant.equivalent:
-        return proof.try_mutant(mutant)
-    return mutant.came_to(Fate.SURVIVED, reason="not tried")

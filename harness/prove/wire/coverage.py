@@ -1,36 +1,24 @@
-"""Guarded, not merely called: of which facets of which operations would a change have been noticed? (DESIGN 5)"""
+"""Guarded, not merely called: of which facets of which operations would a change have been noticed?"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Literal
 
+from harness.model import FacetState, MutantStatus
 from harness.probes.openapi import OpenApi
-from harness.prove.model import Defect, Fate, Result
-from harness.prove.wire.facets import Seen, covers
+from harness.prove.model import Defect, FacetCoverage, Result
+from harness.prove.wire.facets import ObservedExchange, covers
+from harness.prove.wire.operations import fits
 from harness.prove.wire.operators import facet_of
 
-State = Literal["guarded", "unguarded", "not_tried", "not_called"]
-STATES: tuple[State, ...] = ("guarded", "unguarded", "not_tried", "not_called")
 ANY = "any"
 """The facet of an operation that was never called and promises nothing."""
 
-_UNNOTICED = (Fate.SURVIVED, Fate.MISATTRIBUTED)
-_Pair = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One facet of one operation, and what became of the mutants of it."""
-
-    operation: str
-    facet: str
-    state: State
-    killed: tuple[str, ...] = ()
-    survived: tuple[str, ...] = ()
-    """Ids of mutants; a guarded facet may have some of these too."""
+_UNNOTICED = (MutantStatus.SURVIVED, MutantStatus.MISATTRIBUTED)
+_Place = tuple[str, str]
+"""An operation and a facet of it."""
+_Ids = defaultdict[_Place, list[str]]
 
 
 def promised(document: OpenApi) -> dict[str, tuple[str, ...]]:
@@ -41,84 +29,71 @@ def promised(document: OpenApi) -> dict[str, tuple[str, ...]]:
     }
 
 
-def guarded(
+def cover_facets(
     operations: Mapping[str, Collection[str]],
-    seen: Iterable[Seen],
+    seen: Iterable[ObservedExchange],
     results: Iterable[Result],
     mutants: Iterable[Defect],
-    noticed: Mapping[str, Collection[str]] | None = None,
-) -> tuple[Row, ...]:
-    """A row for each facet of each operation, seen in the healthy run or promised by the document (`promised`).
+) -> tuple[FacetCoverage, ...]:
+    """The coverage of each facet of each operation, seen in the healthy run or promised by the document (`promised`).
 
-    A facet is guarded if a mutant of it was killed, unguarded if mutants of it were tried and none was. A mutant that
-    changes several operations guards none of them when it is killed, since one may have given it away for all; unless
-    `noticed` says at which operations (id -> operations that the failed tests asked for). One that survives was
-    unnoticed at all of them. Equivalent mutants, and those that ended otherwise, say nothing.
+    A facet is guarded if a mutant of it was killed at that operation, unguarded if mutants of it were tried and none
+    was. A mutant that survives was unnoticed at all operations that it changes. Equivalent mutants, and those that
+    ended otherwise, say nothing.
     """
     exchanges = tuple(seen)
-    facets: dict[str, set[str]] = {}
+    facets: defaultdict[str, set[str]] = defaultdict(set)
     for one in exchanges:
-        facets.setdefault(one.operation, set()).update(one.facets)
-    killed, survived = _outcomes(exchanges, results, {one.id: one for one in mutants}, noticed or {})
-    rows = [
-        _row(operation, facet, killed.get((operation, facet), []), survived.get((operation, facet), []))
+        facets[one.operation] |= one.facets
+    killed, survived = _outcomes(exchanges, results, {one.id: one for one in mutants})
+    called = [
+        _coverage(operation, facet, killed[operation, facet], survived[operation, facet])
         for operation, found in facets.items()
         for facet in found
     ]
+    found = [*called, *_not_called(operations, facets)]
+    return tuple(sorted(found, key=lambda one: (one.operation.partition(" ")[::-1], one.facet)))
+
+
+def _coverage(operation: str, facet: str, killed: list[str], survived: list[str]) -> FacetCoverage:
+    state: FacetState = "guarded" if killed else "unguarded" if survived else "not_tried"
+    return FacetCoverage(operation=operation, facet=facet, state=state, killed=tuple(killed), survived=tuple(survived))
+
+
+def _not_called(
+    operations: Mapping[str, Collection[str]], called: Mapping[str, Collection[str]]
+) -> Iterable[FacetCoverage]:
     for operation, promises in operations.items():
-        missing = set(promises) - facets.get(operation, set())
-        if operation not in facets and not missing:
+        missing = set(promises).difference(called.get(operation, ()))
+        if not missing and operation not in called:
             missing = {ANY}
-        rows += [Row(operation=operation, facet=facet, state="not_called") for facet in missing]
-    return tuple(sorted(rows, key=lambda row: (row.operation.partition(" ")[::-1], row.facet)))
-
-
-def _row(operation: str, facet: str, killed: list[str], survived: list[str]) -> Row:
-    state: State = "guarded" if killed else "unguarded" if survived else "not_tried"
-    return Row(operation=operation, facet=facet, state=state, killed=tuple(killed), survived=tuple(survived))
+        for facet in missing:
+            yield FacetCoverage(operation=operation, facet=facet, state="not_called")
 
 
 def _outcomes(
-    seen: tuple[Seen, ...],
-    results: Iterable[Result],
-    mutants: Mapping[str, Defect],
-    noticed: Mapping[str, Collection[str]],
-) -> tuple[dict[_Pair, list[str]], dict[_Pair, list[str]]]:
+    seen: Collection[ObservedExchange], results: Iterable[Result], mutants: Mapping[str, Defect]
+) -> tuple[_Ids, _Ids]:
     """Which mutants were noticed, and which not, at which facets."""
-    killed: dict[_Pair, list[str]] = {}
-    survived: dict[_Pair, list[str]] = {}
+    killed, survived = _Ids(list), _Ids(list)
     for result in results:
         mutant = mutants.get(result.id)
         if mutant is None or mutant.kind != "wire" or result.equivalent or mutant.equivalent:
             continue
-        reached = sorted(_reached(mutant, seen))
-        if result.fate is Fate.KILLED:
-            told = noticed.get(result.id)
-            if told is not None:
-                reached = [pair for pair in reached if pair[0] in told]
-            elif len({operation for operation, _ in reached}) > 1:
-                continue
-            into = killed
-        elif result.fate in _UNNOTICED:
-            into = survived
-        else:
-            continue
-        for pair in reached:
-            into.setdefault(pair, []).append(result.id)
+        for operation, facet in sorted(_changed(mutant, seen)):
+            if result.status in _UNNOTICED:
+                survived[operation, facet].append(result.id)
+            elif result.detected and operation in result.operations:
+                killed[operation, facet].append(result.id)
     return killed, survived
 
 
-def _reached(mutant: Defect, seen: tuple[Seen, ...]) -> set[_Pair]:
+def _changed(mutant: Defect, seen: Iterable[ObservedExchange]) -> set[_Place]:
     """Operations and facets that the mutant changes."""
     facet = facet_of(mutant)
     return {(one.operation, own) for one in seen if takes(mutant, one) for own in one.facets if covers(facet, own)}
 
 
-def takes(mutant: Defect, seen: Seen) -> bool:
+def takes(mutant: Defect, seen: ObservedExchange) -> bool:
     """Does the mutant's `where` take exchanges like this one?"""
-    where = mutant.where
-    return (
-        fnmatchcase(str(seen.status), where.status.replace("x", "?"))
-        and fnmatchcase(seen.content_type, where.content_type)
-        and any(fnmatchcase(name, where.operation) for name in (seen.operation, f"{seen.method} {seen.path}"))
-    )
+    return fits(mutant.where, seen.status, seen.content_type, seen.operation, f"{seen.method} {seen.path}")

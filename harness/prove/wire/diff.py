@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from harness.machine.redaction import Redactor
 from harness.prove.wire.json_paths import NotJsonError, parse_json, write_json
-from harness.proxy.exchange import Answer, Headers, Request
+from harness.proxy.exchange import Headers, ProxiedAnswer, ProxiedRequest
 
 _MOST = 200
 _AROUND = 40
@@ -14,7 +14,7 @@ _READ = 1_000_000
 _clean = Redactor()
 
 
-def answers(before: Answer, after: Answer, delay_s: float = 0.0) -> tuple[str, str]:
+def answers(before: ProxiedAnswer, after: ProxiedAnswer, delay_s: float = 0.0) -> tuple[str, str]:
     """What differs of two answers: status, headers, body, and how long the second one waits."""
     left, right = [], []
     if before.status != after.status:
@@ -36,7 +36,7 @@ def answers(before: Answer, after: Answer, delay_s: float = 0.0) -> tuple[str, s
     return _joined(left), _joined(right)
 
 
-def requests(before: Request, after: Request) -> tuple[str, str]:
+def requests(before: ProxiedRequest, after: ProxiedRequest) -> tuple[str, str]:
     """What differs of two requests: their headers."""
     left, right = _headers(before.headers, after.headers)
     return _joined(left), _joined(right)

@@ -14,7 +14,7 @@ from harness.prove.wire.facets import NOBODYS, Exchange
 from harness.prove.wire.json_paths import Json
 from harness.prove.wire.mutant import mutation_for
 from harness.prove.wire.operators.json_body import json_of
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 _READS = ("GET", "HEAD")
 _CONTENT = "content-type"
@@ -35,14 +35,14 @@ def equivalent(defect: Defect, exchange: Exchange, seed: int) -> str:
     return _in_headers(request, before, after)
 
 
-def _in_body(before: Answer, after: Answer) -> str:
+def _in_body(before: ProxiedAnswer, after: ProxiedAnswer) -> str:
     old, new = json_of(before), json_of(after)
     if before.headers == after.headers and old is not None and new is not None and _same(old[0], new[0]):
         return "the members of a JSON object have no order (RFC 8259, 4)"
     return ""
 
 
-def _in_headers(request: Request, before: Answer, after: Answer) -> str:
+def _in_headers(request: ProxiedRequest, before: ProxiedAnswer, after: ProxiedAnswer) -> str:
     changed = {name.lower() for name, _ in {*before.headers} ^ {*after.headers}}
     if _lower(before) == _lower(after):
         return "headers' names have no case, and different headers no order (RFC 9110, 5.1 and 5.3)"
@@ -59,25 +59,25 @@ def _in_headers(request: Request, before: Answer, after: Answer) -> str:
     return _of_content(request, before, after) if changed == {_CONTENT} else ""
 
 
-def _of_policy(before: Answer, after: Answer) -> str:
+def _of_policy(before: ProxiedAnswer, after: ProxiedAnswer) -> str:
     """What a policy says of scripts and the like counts in documents; who may frame counts everywhere."""
     framing = [[part for part in _directives(one) if part.startswith("frame-ancestors")] for one in (before, after)]
     return "" if framing[0] != framing[1] else "nothing is loaded or run in JSON (CSP3, 4.2)"
 
 
-def _directives(answer: Answer) -> list[str]:
+def _directives(answer: ProxiedAnswer) -> list[str]:
     lines = (value for name, value in answer.headers if name.lower() == _POLICY)
     return [part.strip().lower() for line in lines for part in line.split(";")]
 
 
-def _for_caches(request: Request, answer: Answer) -> str:
+def _for_caches(request: ProxiedRequest, answer: ProxiedAnswer) -> str:
     if request.method not in _READS:
         return f"caches keep no answer to {request.method} that says so little (RFC 9110, 9.2.3)"
     lines = (value for name, value in answer.headers if name.lower() == "cache-control")
     return "no cache may keep the answer (RFC 9111, 5.2.2.5)" if "no-store" in parse_cache_control(lines) else ""
 
 
-def _of_content(request: Request, before: Answer, after: Answer) -> str:
+def _of_content(request: ProxiedRequest, before: ProxiedAnswer, after: ProxiedAnswer) -> str:
     if not before.body or request.method == "HEAD":
         return "there is no body to describe"
     old, new = parse_media_type(before.header(_CONTENT)), parse_media_type(after.header(_CONTENT))
@@ -96,7 +96,7 @@ def _charset(kind: MediaType) -> str:
         return name.lower()
 
 
-def _lower(answer: Answer) -> dict[str, list[str]]:
+def _lower(answer: ProxiedAnswer) -> dict[str, list[str]]:
     """Values by name: the order of one header's lines counts, that of different headers does not."""
     found: dict[str, list[str]] = {}
     for name, value in answer.headers:

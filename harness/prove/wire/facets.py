@@ -1,9 +1,9 @@
-"""What an exchange shows of its operation, piece by piece: the facets that a mutant may change and a test may guard."""
+"""What an exchange shows of its operation, piece by piece: facets that a mutant may change and a check may guard."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -13,7 +13,7 @@ from harness.prove.wire.operations import Operations, content_type
 from harness.prove.wire.operators.json_body import field_facet, json_of
 from harness.prove.wire.operators.operator import header_facet
 from harness.prove.wire.operators.page import is_page
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 NOBODYS = frozenset(
     {
@@ -35,26 +35,37 @@ NOBODYS = frozenset(
     }
 )
 """Headers that no client acts upon: the proxy's own framing, the clock, and names that serve a log."""
+_TIMED = ("load.*", "cache.ratio", "cache.compared", "cache.noise", "ratelimit.window")
+_CHECKS_OF = (
+    ("latency", ("load.*", "api.*", "page.*", "health.*")),
+    ("cache", ("cache.*", "api.*", "auth.*", "metrics.*", "page.*")),
+    ("page", ("page.*", "input.*", "errors.*", "csp.*", "api.*", "auth.*", "csrf.*")),
+    ("header set-cookie", ("cookies.*", "headers.*", "auth.*", "csrf.*", "page.*")),
+    ("header access-control-", ("cors.*",)),
+    ("header vary", ("cors.*", "cache.*")),
+    ("header content-security-policy", ("csp.*", "headers.*", "errors.*", "page.*")),
+)
+"""The beginning of a facet, and the checks for it. Anything else is bound to every check that does not measure time."""
 _CACHE_SIGNS = ("age", "etag", "last-modified", "x-cache", "cf-cache-status")
 _OK = 200
 _MOST_BYTES = 8 * 2**20
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _ANY = "*"
 
-Exchange = tuple[Request, Answer]
+Exchange = tuple[ProxiedRequest, ProxiedAnswer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class SampledExchange:
     """A whole exchange of the healthy run: one of each kind is kept in memory, to draw mutants from."""
 
     operation: str
-    request: Request
-    answer: Answer
+    request: ProxiedRequest
+    answer: ProxiedAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ObservedExchange:
     """An exchange as the journal keeps it: what it shows, not what it holds."""
 
     operation: str
@@ -77,10 +88,12 @@ class Seen:
         return self.operation, self.method, self.status, self.content_type
 
 
-def seen_of(request: Request, answer: Answer, operations: Operations, test_ids: Iterable[str] = ()) -> Seen:
+def observe(
+    request: ProxiedRequest, answer: ProxiedAnswer, operations: Operations, test_ids: Iterable[str] = ()
+) -> ObservedExchange:
     """What the journal keeps of an exchange."""
     shown = without_coding(answer)
-    return Seen(
+    return ObservedExchange(
         operation=operations.name(request.method, request.path, answer.status),
         method=request.method,
         path=request.path,
@@ -93,7 +106,7 @@ def seen_of(request: Request, answer: Answer, operations: Operations, test_ids: 
     )
 
 
-def facets_of(request: Request, answer: Answer) -> frozenset[str]:
+def facets_of(request: ProxiedRequest, answer: ProxiedAnswer) -> frozenset[str]:
     """Everything about an answer that a mutant can change: `status 404`, `header etag`, `body field items[].price`,
     `body`, `page`, `latency`, `cache`."""
     shown = without_coding(answer)
@@ -119,7 +132,22 @@ def covers(facet: str, other: str) -> bool:
     return facet == other
 
 
-def without_coding(answer: Answer) -> Answer:
+def speaks_of(check: str, facet: str) -> bool:
+    """May a failure of that check be the doing of a mutant of that facet?
+
+    A check that measures time fails by chance now and then; it must not make a changed header look guarded.
+    """
+    for prefix, checks in _CHECKS_OF:
+        if facet.startswith(prefix):
+            return _any(check, checks)
+    return not _any(check, _TIMED)
+
+
+def _any(check: str, globs: Collection[str]) -> bool:
+    return any(fnmatchcase(check, glob) for glob in globs)
+
+
+def without_coding(answer: ProxiedAnswer) -> ProxiedAnswer:
     """The answer with its body as it was before gzip or deflate (RFC 9110, 8.4.1); one coded otherwise stays coded."""
     coding = (answer.header("Content-Encoding") or "").strip().lower()
     if coding not in ("gzip", "x-gzip", "deflate"):
@@ -132,7 +160,7 @@ def without_coding(answer: Answer) -> Answer:
     return replace(answer.without("Content-Encoding"), body=body) if inflating.eof else answer
 
 
-def _fields(answer: Answer) -> list[str]:
+def _fields(answer: ProxiedAnswer) -> list[str]:
     """Places that stand for something of their own: members of objects, and elements that are single values."""
     document = json_of(answer)
     if document is None:
@@ -147,7 +175,7 @@ def _is_facet(path: str, nodes: list[Json]) -> bool:
     return steps[-1] != ELEMENTS or not any(isinstance(node, dict | list) for node in nodes)
 
 
-def _is_cached(answer: Answer) -> bool:
+def _is_cached(answer: ProxiedAnswer) -> bool:
     if "no-store" in parse_cache_control(value for name, value in answer.headers if name.lower() == "cache-control"):
         return False
     names = {name.lower() for name, _ in answer.headers}

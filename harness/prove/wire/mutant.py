@@ -1,4 +1,4 @@
-"""One mistake made on the wire, as the proxy's handler (DESIGN 4.6: defects of kind `wire`)."""
+"""One mistake made on the wire, as the proxy's handler."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from random import Random
 
 from harness.prove.model import Defect
 from harness.prove.wire import diff
-from harness.prove.wire.operations import Operations, Place
+from harness.prove.wire.operations import Operations, WhereFilter
 from harness.prove.wire.operators import OPERATORS, Mutation, mutation_of
-from harness.proxy.exchange import Answer, Request, Send
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest, Send
 
 _CODING = "Accept-Encoding"
 
@@ -28,7 +28,7 @@ class WireMutant:
         """`operations` as the OpenAPI document names them: `GET /x/{id}`. Raises ConfigError for a wrong defect."""
         self._mutation = mutation_for(defect, seed)
         self._operator = OPERATORS[defect.operator]
-        self._place = Place(defect.where, Operations(operations))
+        self._filter = WhereFilter(defect.where, Operations(operations))
         self.seen = 0
         """Exchanges that the defect's `where` takes."""
         self.applied = 0
@@ -36,12 +36,12 @@ class WireMutant:
         self.sample: tuple[str, str] | None = None
         """The changed facet of the first of them, before and after, without secrets."""
 
-    async def __call__(self, request: Request, send: Send) -> Answer:
+    async def __call__(self, request: ProxiedRequest, send: Send) -> ProxiedAnswer:
         """Pass on the request, and the answer, with the mistake in one of them."""
         if self._operator.asks:
             return await send(self._asked(request))
         answer = await send(_plain(request) if self._reads(request) else request)
-        if not self._place.takes(request, answer):
+        if not self._filter.takes(request, answer):
             return answer
         self.seen += 1
         changed = self._mutation.answer(request, answer)
@@ -55,12 +55,12 @@ class WireMutant:
             await asyncio.sleep(delay_s)
         return changed or answer
 
-    def _reads(self, request: Request) -> bool:
+    def _reads(self, request: ProxiedRequest) -> bool:
         # whether the path is one that the service has is known with the answer alone
-        return self._operator.reads_body and any(self._place.asks(request, status) for status in (200, 404))
+        return self._operator.reads_body and any(self._filter.asks(request, status) for status in (200, 404))
 
-    def _asked(self, request: Request) -> Request:
-        if not self._place.asks(request):
+    def _asked(self, request: ProxiedRequest) -> ProxiedRequest:
+        if not self._filter.asks(request):
             return request
         self.seen += 1
         asked = self._mutation.request(request)
@@ -77,6 +77,6 @@ def mutation_for(defect: Defect, seed: int) -> Mutation:
     return mutation_of(defect, Random(f"{seed} {defect.id}"))  # noqa: S311 - to be repeated, no secret
 
 
-def _plain(request: Request) -> Request:
+def _plain(request: ProxiedRequest) -> ProxiedRequest:
     headers = tuple(pair for pair in request.headers if pair[0].lower() != _CODING.lower())
     return replace(request, headers=(*headers, (_CODING, "identity")))

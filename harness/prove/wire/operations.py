@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from harness.prove.model import Where
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 _MOST_CACHED = 10_000
 _PARAMETER = re.compile(r"\\\{[^/{}]*\\\}")
@@ -46,33 +46,35 @@ class Operations:
         return found or None
 
 
-class Place:
-    """A defect's `where`: does an exchange lie there?"""
+def fits(where: Where, status: int, content_type: str, *names: str) -> bool:
+    """Does a defect's `where` take an exchange of that status and media type, whose operation has these names?"""
+    return (
+        fnmatchcase(str(status), where.status.replace("x", "?"))
+        and fnmatchcase(content_type, where.content_type)
+        and any(fnmatchcase(name, where.operation) for name in names)
+    )
+
+
+class WhereFilter:
+    """A defect's `where` at the proxy: may the mutant change this exchange?"""
 
     def __init__(self, where: Where, operations: Operations) -> None:
         self._where = where
         self._operations = operations
-        self._status = where.status.replace("x", "?")
 
-    def takes(self, request: Request, answer: Answer) -> bool:
+    def takes(self, request: ProxiedRequest, answer: ProxiedAnswer) -> bool:
         """May the mutant change this exchange?"""
-        return (
-            fnmatchcase(str(answer.status), self._status)
-            and fnmatchcase(content_type(answer), self._where.content_type)
-            and self.asks(request, answer.status)
-        )
+        return fits(self._where, answer.status, content_type(answer), *self._names(request, answer.status))
 
-    def asks(self, request: Request, status: int = 200) -> bool:
+    def asks(self, request: ProxiedRequest, status: int = 200) -> bool:
         """Does the request go to such an operation, by its template or by its own path?"""
-        operation = self._where.operation
-        return (
-            operation == "*"
-            or fnmatchcase(f"{request.method} {request.path}", operation)
-            or fnmatchcase(self._operations.name(request.method, request.path, status), operation)
-        )
+        return any(fnmatchcase(name, self._where.operation) for name in self._names(request, status))
+
+    def _names(self, request: ProxiedRequest, status: int) -> tuple[str, str]:
+        return f"{request.method} {request.path}", self._operations.name(request.method, request.path, status)
 
 
-def content_type(answer: Answer) -> str:
+def content_type(answer: ProxiedAnswer) -> str:
     """Media type of an answer in small letters, without parameters; "" if it names none."""
     return (answer.header("Content-Type") or "").partition(";")[0].strip().lower()
 

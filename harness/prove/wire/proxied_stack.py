@@ -36,7 +36,7 @@ class FrontedStack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wired:
+class ProxiedStack:
     """A running stack, the proxy before it, and what the service says of itself."""
 
     target: Target
@@ -46,25 +46,25 @@ class Wired:
 
 
 @contextmanager
-def wired_stack(target: Target, overrides: Mapping[str, str], listen: Listener) -> Iterator[Wired]:
+def start_proxied(target: Target, overrides: Mapping[str, str], listen: Listener) -> Iterator[ProxiedStack]:
     """Start the target behind a proxy; its own `{url}` is the proxy's. Raises as `launch` does."""
     port = free_port()
     with running_proxy([f"http://{HOST}:{port}"]) as proxy:
         spoken = _spoken_of_as(target, proxy.url)
         with launch(spoken, overrides=overrides, port=port, listen=listen) as stack:
-            yield _wired(spoken, stack, proxy, "")
+            yield _proxied(spoken, stack, proxy, "")
 
 
 @contextmanager
-def wired_url(target: Target, url: str) -> Iterator[Wired]:
+def attach_proxied(target: Target, url: str) -> Iterator[ProxiedStack]:
     """Put a proxy before a service that somebody else runs. Raises as `attach_url` does."""
     with attach_url(target, url) as stack:
         parts = urlsplit(stack.info.url)
         with running_proxy([f"{parts.scheme}://{parts.netloc}"]) as proxy:
-            yield _wired(target, stack, proxy, parts.path)
+            yield _proxied(target, stack, proxy, parts.path)
 
 
-def _wired(target: Target, stack: Stack, proxy: Proxy, path: str) -> Wired:
+def _proxied(target: Target, stack: Stack, proxy: Proxy, path: str) -> ProxiedStack:
     info = stack.info
     state = Path(info.state_dir) / "wire"
     make_private(state)
@@ -75,7 +75,7 @@ def _wired(target: Target, stack: Stack, proxy: Proxy, path: str) -> Wired:
         (state / RECIPE).write_bytes(recipe.read_bytes())
     fronted = replace(info, url=f"{proxy.url}{path}", behind=info.url, state_dir=str(state))
     write_info(fronted)
-    return Wired(
+    return ProxiedStack(
         target=target,
         stack=FrontedStack(stack, fronted),
         proxy=proxy,

@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from harness.config import policy_document, target_document
@@ -16,12 +15,11 @@ from harness.jobs.gate import closed_at_the_end
 from harness.machine.bundle import root
 from harness.machine.redaction import Redactor
 from harness.model import Policy
-from harness.prove.patch.runner import AttemptError, read_ruled
-from harness.prove.selection import Ruled
-from harness.prove.wire.proxied_stack import Wired
+from harness.prove.model import NoVerdictError
+from harness.prove.selection import JudgedRun, judge_run
+from harness.prove.wire.proxied_stack import ProxiedStack
 from harness.proxy import Handler, pass_on
 from harness.pytest_plugin.session import teach
-from harness.pytest_plugin.timeline import Journal
 from harness.run import create_run
 from harness.runner.discovery import Suite
 from harness.runner.pytest_process import Phase, SuiteOptions, running
@@ -32,10 +30,10 @@ _GOOD_ENDS = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WireRuns:
+class SuiteRuns:
     """Makes one run after another; each has a folder below `folder`."""
 
-    wired: Wired
+    proxied: ProxiedStack
     policy: Policy
     suites: tuple[Suite, ...]
     folder: Path
@@ -53,8 +51,8 @@ class WireRuns:
         until: Sequence[str] = (),
         marks: str = UNDISTURBED,
         journal: Path | None = None,
-    ) -> Ruled:
-        """Run tests while the proxy does that; None for all of them. Raises AttemptError if pytest did not end well."""
+    ) -> JudgedRun:
+        """Run tests while the proxy does that; None for all. Raises NoVerdictError if pytest did not end well."""
         out = self.folder / name
         shutil.rmtree(out, ignore_errors=True)
         words = [word for check in until for word in ("--until-fails", check)]
@@ -66,31 +64,31 @@ class WireRuns:
             words += ["--journal", str(journal)]
         phase = Phase("wire", self._suites(tests), marks, 0)
         redact = Redactor()
-        teach(redact, self.wired.stack.info)
+        teach(redact, self.proxied.stack.info)
         run = create_run(
             out,
             kind="prove",
-            target=self.wired.target,
+            target=self.proxied.target,
             policy=self.policy.name,
             commit=None,
-            documents={"profile": target_document(self.wired.target), "policy": policy_document(self.policy)},
+            documents={"profile": target_document(self.proxied.target), "policy": policy_document(self.policy)},
             redact=redact,
         )
         options = SuiteOptions(workers=0, active=self.active, extra=tuple(words))
         with closed_at_the_end(run, redact):
-            self.wired.proxy.handler = handler
+            self.proxied.proxy.handler = handler
             try:
-                with running(run, phase, self.wired.stack, options) as process:
+                with running(run, phase, self.proxied.stack, options) as process:
                     if process is None:
-                        raise AttemptError("there is no suite to run")
+                        raise NoVerdictError("there is no suite to run")
                     process.wait(self.seconds)
             except subprocess.TimeoutExpired:
-                raise AttemptError(f"the tests did not end within {self.seconds:g} s") from None
+                raise NoVerdictError(f"the tests did not end within {self.seconds:g} s") from None
             finally:
-                self.wired.proxy.handler = pass_on
+                self.proxied.proxy.handler = pass_on
         if process.returncode not in _GOOD_ENDS:
-            raise AttemptError(f"pytest ended with {process.returncode}; {run.path / 'logs'} says why")
-        return read_ruled(run.path, self.policy)
+            raise NoVerdictError(f"pytest ended with {process.returncode}; {run.path / 'logs'} says why")
+        return judge_run(run.path, self.policy)
 
     def _suites(self, tests: Collection[str] | None) -> tuple[Suite, ...]:
         """The suites, or the files alone in which these tests lie: collecting all of them takes longer than a test."""
@@ -100,8 +98,3 @@ class WireRuns:
         if not all(file.is_file() for file in files):
             return self.suites
         return tuple(replace(self.suites[0], name=file.parent.name, paths=(file,)) for file in sorted(files))
-
-
-def read_journal(path: Path) -> Journal:
-    """What a run's session wrote of its tests."""
-    return msgspec.json.decode(path.read_bytes(), type=Journal)

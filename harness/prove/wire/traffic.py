@@ -6,32 +6,35 @@ import time
 from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from harness.prove.wire.facets import Sample, Seen, seen_of
+import msgspec
+
+from harness.prove.wire.facets import ObservedExchange, SampledExchange, observe
 from harness.prove.wire.operations import Operations
-from harness.proxy import Answer, Request, Send
-from harness.pytest_plugin.timeline import Journal, TimeSpan
+from harness.proxy import ProxiedAnswer, ProxiedRequest, Send
+from harness.pytest_plugin.timeline import Journal, Span
 
 _MOST_SAMPLES = 2000
 
 
-class Recorder:
+class TrafficRecorder:
     """A proxy's handler that changes nothing and remembers what it saw."""
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
-        self.exchanges: list[tuple[float, Seen]] = []
+        self.exchanges: list[tuple[float, ObservedExchange]] = []
         """When each began, by the machine's monotonic clock, and what it showed."""
-        self.samples: dict[tuple[str, str, int, str], Sample] = {}
+        self.samples: dict[tuple[str, str, int, str], SampledExchange] = {}
 
-    async def __call__(self, request: Request, send: Send) -> Answer:
+    async def __call__(self, request: ProxiedRequest, send: Send) -> ProxiedAnswer:
         """Pass it on."""
         begun = time.monotonic()
         answer = await send(request)
-        seen = seen_of(request, answer, self._operations)
+        seen = observe(request, answer, self._operations)
         self.exchanges.append((begun, seen))
         if seen.kind not in self.samples and len(self.samples) < _MOST_SAMPLES:
-            self.samples[seen.kind] = Sample(operation=seen.operation, request=request, answer=answer)
+            self.samples[seen.kind] = SampledExchange(operation=seen.operation, request=request, answer=answer)
         return answer
 
 
@@ -39,8 +42,8 @@ class Recorder:
 class Traffic:
     """Exchanges that look alike, once, with the tests that saw one of them."""
 
-    seen: tuple[Seen, ...] = ()
-    samples: tuple[Sample, ...] = ()
+    seen: tuple[ObservedExchange, ...] = ()
+    samples: tuple[SampledExchange, ...] = ()
     unowned: int = field(default=0)
     """Exchanges while no test ran: pytest's own look at the service."""
 
@@ -53,13 +56,18 @@ class Traffic:
         )
 
 
-def traffic_of(recorder: Recorder, journal: Journal) -> Traffic:
+def read_journal(path: Path) -> Journal:
+    """What a run's session wrote of its tests."""
+    return msgspec.json.decode(path.read_bytes(), type=Journal)
+
+
+def traffic_of(recorder: TrafficRecorder, journal: Journal) -> Traffic:
     """Give each exchange to the test that ran when it began, and to all that use the fixture that was being set up.
 
     Right only for tests that ran one after another.
     """
     tests, shared = _Spans(journal.tests), _Spans(journal.shared)
-    found: list[Seen] = []
+    found: list[ObservedExchange] = []
     unowned = 0
     for begun, seen in tuple(recorder.exchanges):
         owners = set(tests.at(begun))
@@ -70,7 +78,7 @@ def traffic_of(recorder: Recorder, journal: Journal) -> Traffic:
     return Traffic(seen=_merged(found), samples=tuple(recorder.samples.values()), unowned=unowned)
 
 
-def witnesses(seen: Iterable[Seen]) -> frozenset[str]:
+def witnesses(seen: Iterable[ObservedExchange]) -> frozenset[str]:
     """Tests behind any of these exchanges."""
     return frozenset(test for one in seen for test in one.test_ids)
 
@@ -78,7 +86,7 @@ def witnesses(seen: Iterable[Seen]) -> frozenset[str]:
 class _Spans:
     """Stretches of time, to be asked which of them hold a moment; they may lie within each other."""
 
-    def __init__(self, spans: Collection[TimeSpan]) -> None:
+    def __init__(self, spans: Collection[Span]) -> None:
         self._spans = sorted(spans, key=lambda span: span.begin)
         self._begins = [span.begin for span in self._spans]
         self._longest = max((span.end - span.begin for span in spans), default=0.0)
@@ -90,8 +98,8 @@ class _Spans:
         return [span.name for span in self._spans[max(0, first - 1) : last] if span.begin <= moment <= span.end]
 
 
-def _merged(found: Iterable[Seen]) -> tuple[Seen, ...]:
-    by_look: dict[Seen, set[str]] = {}
+def _merged(found: Iterable[ObservedExchange]) -> tuple[ObservedExchange, ...]:
+    by_look: dict[ObservedExchange, set[str]] = {}
     for one in found:
         by_look.setdefault(replace(one, test_ids=frozenset()), set()).update(one.test_ids)
     return tuple(replace(look, test_ids=frozenset(tests)) for look, tests in by_look.items())

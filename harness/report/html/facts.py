@@ -24,12 +24,12 @@ def headline_facts(run: RunFiles) -> tuple[tuple[str, str], ...]:
         ("Started", clock(facts.start) if facts.start else "not recorded"),
         ("Took", _took(facts)),
         ("Stack", stack_words),
-        ("Machine", machine_words(facts).partition("-")[0]),
+        ("Machine", machine_words(facts, brief=True)),
     )
 
 
-def machine_words(facts: RunFacts) -> str:
-    """The machine in a few words; what stands before the first hyphen will do where there is little room."""
+def machine_words(facts: RunFacts, *, brief: bool = False) -> str:
+    """The machine in a few words: its size and its system, in brief by the system's name alone."""
     machine = facts.machine
     words = []
     cpus = machine.get("cpus")
@@ -40,7 +40,8 @@ def machine_words(facts: RunFacts) -> str:
         words.append(f"{number(memory / 1024, 2)} GiB")
     system = machine.get("system")
     if isinstance(system, str):
-        words.append(one_line(system, 120))
+        name, _, _ = system.partition("-")
+        words.append(one_line(name if brief else system, 120))
     return ", ".join(words) or "not recorded"
 
 
@@ -65,23 +66,26 @@ def repeat_commands(run: RunFiles) -> tuple[tuple[str, str], ...]:
         same = "The commit under it; its uncommitted changes are not kept" if build.dirty else "The same build"
         commands.append((same, f"git checkout {shlex.quote(one_line(build.id, 80))}"))
     if facts.kind == "gate":
-        words = ["harness", "gate"]
-        if facts.target:
-            words += ["--target", facts.target]
-        if facts.stack is not None and facts.stack.backend:
-            words += ["--stack", facts.stack.backend]
-        if facts.policy:
-            words += ["--policy", facts.policy]
-        line = shlex.join(one_line(word, 200) for word in words)
-        if facts.stack is not None:
-            line += "".join(f" --env {shlex.quote(one_line(key, 80))}=…" for key in facts.stack.overrides)
-        commands.append(("The whole run again", line))
+        commands.append(("The whole run again", _gate_command(facts)))
     if run.verdict is not None:
         commands.append(("The ruling again, from this evidence", f"harness judge {name}"))
     commands.append(("This page again", f"harness report {name} --open"))
     if run.manifest_sha256 is not None:
         commands.append(("Has anything changed since?", f"harness verify {name}"))
     return tuple(commands)
+
+
+def _gate_command(facts: RunFacts) -> str:
+    words = ["harness", "gate"]
+    if facts.target:
+        words += ["--target", facts.target]
+    if facts.stack is not None and facts.stack.backend:
+        words += ["--stack", facts.stack.backend]
+    if facts.policy:
+        words += ["--policy", facts.policy]
+    overrides = facts.stack.overrides if facts.stack is not None else ()
+    settings = [f"--env {shlex.quote(one_line(key, 80))}=…" for key in overrides]
+    return " ".join([shlex.join(one_line(word, 200) for word in words), *settings])
 
 
 def _short(identity: str) -> str:

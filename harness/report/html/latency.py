@@ -20,7 +20,7 @@ _SERIES = (("p50", "s-p50"), ("p95", "s-p95"), ("p99", "s-p99"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Second:
+class TimelineSecond:
     """One second of load. Latencies in milliseconds from the due time; None where nothing was timed."""
 
     t: int
@@ -35,10 +35,10 @@ class Second:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Timeline:
-    seconds: tuple[Second, ...]
+    seconds: tuple[TimelineSecond, ...]
 
 
-def read_timeline(run: Path) -> tuple[Second, ...]:
+def read_timeline(run: Path) -> tuple[TimelineSecond, ...]:
     """The seconds of the run's load; empty where no load was run. Raises `BrokenRunError` for another shape."""
     file = run / TIMELINE
     if not file.is_file():
@@ -49,7 +49,7 @@ def read_timeline(run: Path) -> tuple[Second, ...]:
         raise BrokenRunError(f"{file}: is not a timeline of load ({error})") from error
 
 
-def latency_figure(seconds: Sequence[Second], limit: Threshold | None, *, width: float) -> Markup:
+def latency_figure(seconds: Sequence[TimelineSecond], limit: Threshold | None, *, width: float) -> Markup:
     """The plot at one width (the page carries a wide and a narrow one, so that letters keep their size)."""
     plot = _Plot(seconds, limit, width)
     return figure(
@@ -73,7 +73,7 @@ class _Plot:
     rate_top, rate_bottom = 238.0, 282.0
     height = 306.0
 
-    def __init__(self, seconds: Sequence[Second], limit: Threshold | None, width: float) -> None:
+    def __init__(self, seconds: Sequence[TimelineSecond], limit: Threshold | None, width: float) -> None:
         self.seconds = seconds
         self.demand = limit
         self.left, self.right = 52.0, width - 50.0

@@ -1,4 +1,7 @@
-"""Evidence as the page shows it: by suite and check, what went wrong in full, what passed in one row each."""
+"""Evidence as the page shows it: by suite and check, what went wrong in full, what passed in one row each.
+
+Preflight has a table of its own, with the System Readiness Score as preflight recorded it: the page computes none.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,15 @@ from urllib.parse import quote
 import msgspec
 
 from harness.model import Evidence, Outcome
-from harness.report.findings import first_text, interval_of, texts
-from harness.report.sources import is_superseded
-from harness.report.text import amount, clock, number, one_line, plain
+from harness.report.text import amount, clock, number, one_line, plain, seconds
 
 ROWS = 250
 """Rows of one check and kind that the page carries; the rest are counted, and stay in `evidence.jsonl`."""
 
+SCORE_CHECK = "preflight.score"
 _TEXT = 3_000
 TROUBLE = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
 """Outcomes that a reader looks for."""
-_TOLD = frozenset(
-    {"message", "reason", "expected", "observed", "curl", "interval", "level", "method", "statistic", "superseded"}
-)
-"""Details that have a place of their own in a line; the others are listed as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ def _check_group(
         check=one_line(check, 160),
         anchor=anchor,
         counts=_counts(lines),
-        trouble=any(not is_superseded(line) for line in trouble),
+        trouble=any(not line.superseded for line in trouble),
         lines=tuple(_line(line, holds) for line in kept),
         left_out=len(lines) - len(kept),
     )
@@ -119,16 +117,16 @@ def _bounded(lines: Sequence[Evidence], wanted: frozenset[int]) -> list[Evidence
 
 def _counts(lines: Sequence[Evidence]) -> tuple[tuple[str, int], ...]:
     order = (*TROUBLE, Outcome.SKIP, Outcome.MEASURED, Outcome.PASS)
-    current = [line.outcome for line in lines if not is_superseded(line)]
+    current = [line.outcome for line in lines if not line.superseded]
     return tuple((each.value, current.count(each)) for each in order if each in current)
 
 
 def _line(line: Evidence, holds: Callable[[str], bool]) -> LineView:
-    interval = interval_of(line)
+    interval = line.interval
     return LineView(
         seq=line.seq,
         outcome=line.outcome.value,
-        superseded=is_superseded(line),
+        superseded=line.superseded,
         subject=one_line(line.subject, 400),
         value="" if line.value is None else amount(line.value, one_line(line.unit, 20)),
         interval=f"{number(interval[0])} to {number(interval[1])}" if interval else "",
@@ -137,14 +135,14 @@ def _line(line: Evidence, holds: Callable[[str], bool]) -> LineView:
         at=clock(line.at),
         test=one_line(line.test or "", 400),
         says=_says(line),
-        curl=tuple(plain(text, _TEXT) for text in texts(line, "curl")) if line.outcome in TROUBLE else (),
+        curl=tuple(plain(text, _TEXT) for text in line.curl) if line.outcome in TROUBLE else (),
         artifacts=tuple(_artifact(name, holds) for name in line.artifacts[:20]),
     )
 
 
 def _basis(line: Evidence) -> str:
-    words = [one_line(first_text(line, key), 120) for key in ("statistic", "method")]
-    level = line.detail.get("level")
+    words = [one_line(line.statistic or "", 120), one_line(line.method, 120)]
+    level = line.level_or(None)
     if isinstance(level, int | float):
         words.append(f"{number(level * 100)} %" if 0 < level <= 1 else number(level))
     return ", ".join(word for word in words if word)
@@ -152,17 +150,18 @@ def _basis(line: Evidence) -> str:
 
 def _says(line: Evidence) -> tuple[tuple[str, str], ...]:
     """What the line tells beyond its figure; a pass needs no words, a skip only its reason."""
-    keys: tuple[str, ...] = ("message", "reason", "expected", "observed")
     if line.outcome is Outcome.PASS:
         return ()
+    message, reason = ("message", line.message), ("reason", line.reason)
     if line.outcome is Outcome.SKIP:
-        keys = ("reason", "message")
-    told = [(key, plain("\n".join(texts(line, key)), _TEXT)) for key in keys if texts(line, key)]
-    if len(told) > 1 and told[0][1] == told[1][1]:
-        del told[1]
-    rest = {key: value for key, value in line.detail.items() if key not in _TOLD}
-    if rest:
-        told.append(("detail", _rest(rest)))
+        texts = [reason, message]
+    else:
+        texts = [message, reason, ("expected", "\n".join(line.expected)), ("observed", "\n".join(line.observed))]
+    if line.message == line.reason:
+        del texts[1]
+    told = [(name, plain(text, _TEXT)) for name, text in texts if text]
+    if line.rest:
+        told.append(("detail", _rest(line.rest)))
     return tuple(told)
 
 
@@ -177,3 +176,50 @@ def _rest(rest: Mapping[str, Any]) -> str:
 def _artifact(name: str, holds: Callable[[str], bool]) -> Artifact:
     """A link only to what lies in this run: evidence may name anything, a script address too."""
     return Artifact(one_line(name, 200), f"../{quote(name)}" if holds(name) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightRow:
+    """One readiness check."""
+
+    check: str
+    subject: str
+    outcome: str
+    value: str
+    took: str
+    says: str
+    remedy: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """All of preflight; `score` is None where none was recorded."""
+
+    rows: tuple[PreflightRow, ...]
+    score: float | None
+    score_says: str
+
+
+def preflight_part(evidence: Sequence[Evidence]) -> Preflight:
+    """What the lines of suite `preflight` say."""
+    lines = [line for line in evidence if line.suite == "preflight" and not line.superseded]
+    score = next((line for line in reversed(lines) if line.check == SCORE_CHECK), None)
+    return Preflight(
+        rows=tuple(_preflight_row(line) for line in lines if line.check != SCORE_CHECK),
+        score=score.value if score is not None else None,
+        score_says=one_line(score.says, 400) if score is not None else "",
+    )
+
+
+def _preflight_row(line: Evidence) -> PreflightRow:
+    return PreflightRow(
+        check=one_line(line.title or line.check.removeprefix("preflight."), 80),
+        subject=one_line(line.subject, 200),
+        outcome=line.outcome.value,
+        value="" if line.value is None else amount(line.value, one_line(line.unit, 20)),
+        took=seconds(line.seconds) if line.seconds is not None else "",
+        says=one_line(line.says, 400),
+        remedy=one_line(line.remedy, 400),
+        seq=line.seq,
+    )

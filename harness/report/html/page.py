@@ -11,9 +11,8 @@ from harness.report import findings
 from harness.report.html.facts import headline_facts, machine_words, repeat_commands, version_rows
 from harness.report.html.frame import render_alone
 from harness.report.html.latency import latency_figure, read_timeline
-from harness.report.html.lines import TROUBLE, suite_groups
+from harness.report.html.lines import TROUBLE, preflight_part, suite_groups
 from harness.report.html.phases import phase_rows
-from harness.report.html.preflight import preflight_part
 from harness.report.html.proven import proven_part
 from harness.report.html.ratios import CHECK as RATIO_CHECK
 from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, ratio_scale
@@ -35,7 +34,9 @@ def write_page(run: RunFiles, notes: Sequence[str] = ()) -> Path:
 
 def render(run: RunFiles, notes: Sequence[str] = ()) -> str:
     """The page as text."""
-    parts = _verdict_part(run) | _open_part(run) | proven_part(run) | _plots(run) | _record_part(run)
+    parts = (
+        _verdict_part(run) | _rulings_part(run) | _gaps_part(run) | proven_part(run) | _plots(run) | _record_part(run)
+    )
     return render_alone("page.html", parts | {"notes": [one_line(note, 600) for note in notes]})
 
 
@@ -58,17 +59,24 @@ def _verdict_part(run: RunFiles) -> dict[str, Any]:
     }
 
 
-def _open_part(run: RunFiles) -> dict[str, Any]:
-    verdict = run.verdict
+def _rulings_part(run: RunFiles) -> dict[str, Any]:
+    """The criteria, those first that are not proven."""
     views = ruling_views(run)
-    open_ones = [views[each.id] for each in findings.not_proven(verdict)] if verdict is not None else []
-    uncovered = findings.uncovered(run)
-    demanded = [view for view in open_ones if view.icon != Status.NOT_APPLICABLE.value.replace("_", "-")]
+    open_ones = findings.not_proven(run.verdict) if run.verdict is not None else ()
+    absent = [each.id for each in open_ones if each.status is Status.NOT_APPLICABLE]
     return {
-        "open_rulings": demanded,
-        "absent_rulings": [view for view in open_ones if view not in demanded],
+        "open_rulings": [views[each.id] for each in open_ones if each.id not in absent],
+        "absent_rulings": [views[name] for name in absent],
         "waived": [view for view in views.values() if view.waiver is not None],
-        "held_back": [plain(reason, 800) for reason in verdict.held_back] if verdict is not None else [],
+        "held_back": [plain(one.text, 800) for one in run.verdict.held_back] if run.verdict is not None else [],
+        "areas": areas(tuple(views.values())),
+    }
+
+
+def _gaps_part(run: RunFiles) -> dict[str, Any]:
+    """What no criterion speaks of, and what is missing."""
+    uncovered = findings.uncovered(run)
+    return {
         "uncovered": uncovered,
         "uncovered_trouble": any(outcome in TROUBLE for each in uncovered for outcome, _ in each.outcomes),
         "skipped": findings.skipped(run),
@@ -76,7 +84,6 @@ def _open_part(run: RunFiles) -> dict[str, Any]:
         "long_list": _LONG_LIST,
         "narrowed": one_line(run.facts.narrowed, 300),
         "problems": [one_line(problem, 400) for problem in run.problems[:_LONG_LIST]],
-        "areas": areas(tuple(views.values())),
     }
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from harness.report.proven import KEPT_PROOF, Facet, KeptProof, SeededDefect, read_proof
+from harness.model import DefectRecord, FacetRecord, ProofRecord
+from harness.report.proven import KEPT_PROOF, read_proof
 from harness.report.sources import RunFiles
 from harness.report.text import clock, one_line, plain
 
@@ -29,7 +30,7 @@ def proven_part(run: RunFiles) -> dict[str, Any]:
     return {"proven": {} if proof is None else _proof(proof)}
 
 
-def _proof(proof: KeptProof) -> dict[str, Any]:
+def _proof(proof: ProofRecord) -> dict[str, Any]:
     undetected = proof.undetected
     return {
         "id": one_line(proof.id, 120),
@@ -46,7 +47,7 @@ def _proof(proof: KeptProof) -> dict[str, Any]:
     }
 
 
-def _defect(one: SeededDefect) -> tuple[str, str, str, str]:
+def _defect(one: DefectRecord) -> tuple[str, str, str, str]:
     """Icon, word, id and reason."""
     if one.accepted and one.outcome != "inconclusive":
         return "waived", "accepted", one_line(one.id, 160), plain(one.accepted, 400)
@@ -54,12 +55,12 @@ def _defect(one: SeededDefect) -> tuple[str, str, str, str]:
     return _ICONS.get(one.outcome, "inconclusive"), word, one_line(one.id, 160), plain(one.reason, 400)
 
 
-def _counts(facets: Sequence[Facet]) -> list[tuple[str, str, int]]:
+def _counts(facets: Sequence[FacetRecord]) -> list[tuple[str, str, int]]:
     found = [one.state for one in facets]
     return [(state.replace("_", " "), icon, found.count(state)) for state, icon in _STATES if state in found]
 
 
-def _operations(facets: Iterable[Facet]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+def _operations(facets: Iterable[FacetRecord]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     """Operation -> its unguarded and its untried facets, where it has any."""
     found = []
     for operation, own in groupby(facets, key=lambda one: one.operation):
@@ -70,6 +71,6 @@ def _operations(facets: Iterable[Facet]) -> list[tuple[str, list[tuple[str, list
     return found
 
 
-def _names(rows: Sequence[Facet], state: str) -> list[str]:
+def _names(rows: Sequence[FacetRecord], state: str) -> list[str]:
     names = [one_line(row.facet, 200) for row in rows if row.state == state]
     return [*names[:_MOST_FACETS], *([f"{len(names) - _MOST_FACETS} more"] if len(names) > _MOST_FACETS else [])]

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.model import Evidence, Outcome, Threshold
-from harness.report.findings import first_text, interval_of
 from harness.report.html.svg import Scale, element, figure, log_ticks
-from harness.report.sources import is_superseded
 from harness.report.text import number, one_line, signs
 
 CHECK, CONTROL = "cache.ratio", "cache.noise"
@@ -67,17 +65,17 @@ def ratio_rows(evidence: Sequence[Evidence]) -> tuple[RatioRow, ...]:
 
 
 def _ratio(line: Evidence) -> Ratio | None:
-    interval = interval_of(line)
-    if line.check not in {CHECK, CONTROL} or line.outcome is not Outcome.MEASURED or is_superseded(line):
+    interval = line.interval
+    if line.check not in {CHECK, CONTROL} or line.outcome is not Outcome.MEASURED or line.superseded:
         return None
     if interval is None or line.value is None or not 0 < interval[0] <= line.value <= interval[1]:
         return None
-    return Ratio(line.value, *interval, line.n, one_line(first_text(line, "method"), 160), line.seq, _medians(line))
+    return Ratio(line.value, *interval, line.n, one_line(line.method, 160), line.seq, _medians(line))
 
 
 def _medians(line: Evidence) -> str:
-    match line.detail.get("median_ms"):
-        case {"cached": int() | float() as cached, "uncached": int() | float() as uncached}:
+    match line.medians_ms:
+        case {"cached": cached, "uncached": uncached}:
             return f"{number(cached)} ms with, {number(uncached)} ms without"
     return ""
 

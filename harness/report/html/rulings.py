@@ -8,16 +8,17 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from harness.model import Criterion, Evidence, Ruling, Status
-from harness.report.findings import STATUS_WORDS, first_text, texts
-from harness.report.html.interval import interval_figure
+from harness.model import Criterion, Evidence, Interval, Ruling, Status, Threshold
+from harness.model.quoting import own_words
+from harness.report.findings import STATUS_WORDS
 from harness.report.html.lines import TROUBLE
+from harness.report.html.svg import Scale, element, figure
 from harness.report.sources import RunFiles
-from harness.report.text import one_line, plain
+from harness.report.text import number, one_line, plain
 
 _LINKS = 12
-_QUOTES = ". First: "
-"""Between the judge's own words and those of the first observation."""
+_FIGURE_WIDTH, _FIGURE_HEIGHT = 240.0, 44.0
+_MIDDLE = 15.0
 _ICONS = {status: status.value.replace("_", "-") for status in Status}
 
 
@@ -89,11 +90,7 @@ def areas(views: Sequence[RulingView]) -> tuple[Area, ...]:
 
 
 def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evidence]) -> RulingView:
-    demand = criterion.demand if criterion is not None else None
-    figure = None
-    if ruling.interval is not None and demand is not None:
-        figure = interval_figure(ruling.interval, demand, _value(ruling, demand.stat, lines))
-    reason, said = _reason(ruling)
+    quoted = lines.get(ruling.first) if ruling.first is not None and ruling.waiver is None else None
     shown = _worst_first(ruling.evidence, lines)
     trouble = [seq for seq in shown if seq in lines and lines[seq].outcome in TROUBLE]
     links = tuple(trouble or shown)[:_LINKS]
@@ -108,10 +105,10 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
         requires=plain(ruling.requires, 600),
         measured=one_line(ruling.measured, 400),
         threshold=one_line(ruling.threshold, 200),
-        figure=figure,
+        figure=_figure(ruling, criterion, lines),
         n=ruling.n,
-        reason=reason,
-        said=_own_words(first.message) if said and first is not None else said,
+        reason=plain(f"{own_words(ruling, quoted)}." if quoted is not None else ruling.reason, 1_200),
+        said=_assertion(plain(quoted.says, 2_000)) if quoted is not None else "",
         links=links,
         more_links=len(shown) - len(links),
         first=first,
@@ -119,14 +116,14 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
     )
 
 
-def _reason(ruling: Ruling) -> tuple[str, str]:
-    """The judge's words, and what they quote. A waived ruling's quotation stands inside its words and stays there."""
-    text = plain(ruling.reason, 1_200)
-    words, quotes, said = text.partition(_QUOTES)
-    return (f"{words}.", said) if quotes and ruling.waiver is None else (text, "")
+def _figure(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evidence]) -> Markup | None:
+    demand = criterion.demand if criterion is not None else None
+    if ruling.interval is None or demand is None:
+        return None
+    return _interval_figure(ruling.interval, demand, _value(ruling, demand.stat, lines))
 
 
-def _own_words(message: str) -> str:
+def _assertion(message: str) -> str:
     """A failed assertion's own message where it has one, without pytest's account of the expression."""
     own, _, _ = message.removeprefix("AssertionError: ").partition("\nassert ")
     return one_line(own, 400)
@@ -137,9 +134,7 @@ def _value(ruling: Ruling, statistic: str, lines: Mapping[int, Evidence]) -> flo
     values = [
         line.value
         for seq in ruling.evidence
-        if (line := lines.get(seq)) is not None
-        and line.detail.get("statistic") == statistic
-        and line.detail.get("interval") == list(ruling.interval or ())
+        if (line := lines.get(seq)) is not None and line.statistic == statistic and line.interval == ruling.interval
     ]
     return values[0] if len(values) == 1 else None
 
@@ -153,8 +148,8 @@ def _worst_first(numbers: Sequence[int], lines: Mapping[int, Evidence]) -> tuple
 
 
 def _first(line: Evidence) -> First | None:
-    message = plain(first_text(line, "message", "reason"), 2_000)
-    curl = tuple(plain(text, 2_000) for text in texts(line, "curl")[-1:])
+    message = plain(line.says, 2_000)
+    curl = tuple(plain(text, 2_000) for text in line.curl[-1:])
     return First(message, curl) if message or curl else None
 
 
@@ -170,3 +165,50 @@ def _waiver(ruling: Ruling) -> WaiverView | None:
         link=link,
         is_address=link.startswith(("https://", "http://")),
     )
+
+
+def _interval_figure(interval: Interval, demand: Threshold, value: float | None) -> Markup:
+    """The accepted side is shaded, the threshold is a line, the interval a bar and the value a dot."""
+    low, high = interval
+    scale = _scale(low, high, demand.value)
+    limit = scale(demand.value)
+    start, stop = scale(low), scale(high)
+    upwards = demand.op in {">", ">="}
+    accepted = (limit, _FIGURE_WIDTH) if upwards else (0.0, limit)
+    label = (
+        f"interval {number(low)} to {number(high)}, demanded {demand.op} {number(demand.value)} {demand.unit}".strip()
+    )
+    parts = [element("rect", x=0, y=4, width=_FIGURE_WIDTH, height=22, rx=3, class_="f-track")]
+    if demand.op != "==":
+        parts.append(
+            element(
+                "rect", x=accepted[0], y=4, width=max(0.0, accepted[1] - accepted[0]), height=22, rx=3, class_="f-ok"
+            )
+        )
+    parts += [
+        element("line", x1=limit, x2=limit, y1=0, y2=30, class_="f-limit"),
+        element("rect", x=start, y=_MIDDLE - 3, width=max(3.0, stop - start), height=6, rx=3, class_="f-bar"),
+        element("line", x1=start, x2=start, y1=_MIDDLE - 6, y2=_MIDDLE + 6, class_="f-cap"),
+        element(
+            "line", x1=max(stop, start + 3), x2=max(stop, start + 3), y1=_MIDDLE - 6, y2=_MIDDLE + 6, class_="f-cap"
+        ),
+    ]
+    if value is not None and low <= value <= high:
+        parts.append(element("circle", cx=scale(value), cy=_MIDDLE, r=4, class_="f-dot"))
+    parts.append(_caption(limit, f"limit {number(demand.value)}"))
+    return figure(_FIGURE_WIDTH, _FIGURE_HEIGHT, label, *parts, class_="interval")
+
+
+def _scale(low: float, high: float, limit: float) -> Scale:
+    """The range holds interval and threshold with room beside both; it begins at 0 where that is near."""
+    least, most = min(low, limit), max(high, limit)
+    span = (most - least) or abs(most) or 1.0
+    start = least - 0.15 * span
+    if least >= 0 and start < 0.35 * most:
+        start = 0.0
+    return Scale(start, most + 0.15 * span, 0.0, _FIGURE_WIDTH)
+
+
+def _caption(at: float, words: str) -> Markup:
+    anchor = "start" if at < 40 else "end" if at > _FIGURE_WIDTH - 40 else "middle"
+    return element("text", words, x=min(_FIGURE_WIDTH, max(0.0, at)), y=42, text_anchor=anchor, class_="f-text")

@@ -23,7 +23,7 @@ from harness.stack.docker.engine import connect_engine
 from harness.stack.docker.images import service_image
 from harness.stack.docker.orphans import sweep_docker
 from harness.stack.docker.servers import (
-    Started,
+    StartedServer,
     await_ready,
     start_mail,
     start_peer,
@@ -32,11 +32,11 @@ from harness.stack.docker.servers import (
 )
 from harness.stack.docker.watcher import DAEMON_LOST
 from harness.stack.ports import HOST, free_port, hold, is_free, occupied
-from harness.stack.protocol import Endpoint, Servers
+from harness.stack.protocol import Servers, ServiceEndpoint
 from harness.stack.supervisor.client import Signal, Supervision
 from harness.stack.supervisor.registry import Folders, make_owner_record
 
-FACTS = "docker.json"
+_RECIPE_FILE = "docker.json"
 _DRAIN_SECONDS = 3
 _NOT_STARTED = 125
 """Exit status of what the daemon did not start, as the docker client has it."""
@@ -46,7 +46,7 @@ _SIGNALLED, _LAST_SIGNAL = 128, 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class ContainerRecipe:
     """What it takes to start another copy of the service in a stack's network; kept beside the stack."""
 
     network: str
@@ -72,11 +72,11 @@ class DockerBackend:
         sweep_docker(self._engine)
         owner = make_owner_record(supervision.mark, supervision.pid, supervision.start, (), "")
         self._containers = Containers(self._engine, supervision, owner, target.name, self._logs)
-        self._facts: Facts | None = None
-        facts = self._state / FACTS
-        if facts.is_file():
-            self._facts = msgspec.json.decode(facts.read_bytes(), type=Facts)
-            self._containers.join_network(self._facts.network)
+        self._recipe: ContainerRecipe | None = None
+        file = self._state / _RECIPE_FILE
+        if file.is_file():
+            self._recipe = msgspec.json.decode(file.read_bytes(), type=ContainerRecipe)
+            self._containers.join_network(self._recipe.network)
 
     @property
     def build(self) -> Build:
@@ -88,8 +88,8 @@ class DockerBackend:
         image, image_id = service_image(self._engine, self._target)
         begun = time.monotonic()
         gateway = self._containers.make_network()
-        self._facts = Facts(network=self._containers.network, image=image, image_id=image_id)
-        (self._state / FACTS).write_bytes(msgspec.json.encode(self._facts))
+        self._recipe = ContainerRecipe(network=self._containers.network, image=image, image_id=image_id)
+        (self._state / _RECIPE_FILE).write_bytes(msgspec.json.encode(self._recipe))
         started, timings = self._start_all(needs, begun)
         found = {server.name: server for server in started}
         values = {"proxy": f"{gateway}/32"}
@@ -107,11 +107,11 @@ class DockerBackend:
             timings=timings,
         )
 
-    def keep_prepared(self, listen: Listener) -> Mapping[str, int]:  # noqa: ARG002
+    def cache_prepared(self, listen: Listener) -> Mapping[str, int]:  # noqa: ARG002
         """Not here: `prepare_cached` runs for every stack."""
         return {}
 
-    def choose_endpoint(self, wanted: int | None) -> Endpoint:
+    def choose_endpoint(self, wanted: int | None) -> ServiceEndpoint:
         """Inside always the profile's port; here the wanted one if it is free, else one at random."""
         if wanted is not None and not is_free(wanted):
             raise occupied(wanted)
@@ -120,9 +120,11 @@ class DockerBackend:
         if (held := hold(port)) is not None:
             # until its container starts, which is after all that prepares for it
             self._held[port] = held
-        return Endpoint(self._target.service.container_port, f"http://{HOST}:{port}")
+        return ServiceEndpoint(self._target.service.container_port, f"http://{HOST}:{port}")
 
-    def start(self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: Endpoint | None) -> None:
+    def start(
+        self, name: str, argv: tuple[str, ...], settings: Mapping[str, str], endpoint: ServiceEndpoint | None
+    ) -> None:
         """Start it from the service's image, whose own command runs where the profile has none."""
         container = Container(
             name=name,
@@ -164,11 +166,11 @@ class DockerBackend:
         self._containers.halt(name, _HALT_SECONDS)
         self._supervision.wait(name, _HALT_SECONDS)
 
-    def again(self, name: str) -> None:
+    def start_again(self, name: str) -> None:
         """Start the same container."""
         if self.exit_status(name) is None:
             raise StackError(f"{name} runs: what has not ended cannot be started again")
-        self._containers.again(name)
+        self._containers.start_again(name)
 
     def identity(self, name: str) -> tuple[str, int]:
         """The container's name in the network, and the first process in it."""
@@ -185,23 +187,23 @@ class DockerBackend:
         self._held.clear()
         self._engine.close()
 
-    def _start_all(self, needs: tuple[str, ...], begun: float) -> tuple[list[Started], dict[str, float]]:
+    def _start_all(self, needs: tuple[str, ...], begun: float) -> tuple[list[StartedServer], dict[str, float]]:
         engine, containers = self._engine, self._containers
-        starts: list[Callable[[], Started]] = []
+        starts: list[Callable[[], StartedServer]] = []
         if "postgres" in needs:
             starts.append(lambda: start_postgres(engine, containers))
         if "valkey" in needs:
             starts.append(lambda: start_valkey(engine, containers))
         if "smtp" in needs:
             starts.append(lambda: start_mail(engine, containers))
-        if self._target.client_address == "x-forwarded-for":
+        if self._target.clients.address == "x-forwarded-for":
             port = self._target.service.container_port
             starts.append(lambda: start_peer(engine, containers, "service-1", port))
         if not starts:
             return [], {}
         timings: dict[str, float] = {}
 
-        def start(do: Callable[[], Started]) -> Started:
+        def start(do: Callable[[], StartedServer]) -> StartedServer:
             server = do()
             await_ready(server, self.exit_status, self.log(server.name))
             timings[server.name] = time.monotonic() - begun
@@ -212,10 +214,10 @@ class DockerBackend:
         timings.pop("peer", None)
         return started, timings
 
-    def _known(self) -> Facts:
-        if self._facts is None:
-            raise StackError(f"{self._state / FACTS} is missing; start the stack again")
-        return self._facts
+    def _known(self) -> ContainerRecipe:
+        if self._recipe is None:
+            raise StackError(f"{self._state / _RECIPE_FILE} is missing; start the stack again")
+        return self._recipe
 
 
 def _as_process(name: str, status: int | None) -> int | None:

@@ -6,7 +6,12 @@ in its turn. Every container is labelled before it runs, so that what outlives i
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import signal
+import sys
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,17 +20,19 @@ from typing import Any
 import msgspec
 
 from harness.errors import StackError
-from harness.stack.docker.engine import Engine, engine_errors, is_port_conflict
+from harness.stack.docker.engine import DockerEngine, engine_errors, is_port_conflict
 from harness.stack.docker.orphans import OWNER_LABEL, TARGET_LABEL
-from harness.stack.docker.steps import archive_of, pause
-from harness.stack.docker.watch import await_watch, docker_program
 from harness.stack.docker.watcher import NETWORK_LABEL, STACK_LABEL
 from harness.stack.ports import HOST, free_port
+from harness.stack.readiness import wait_until
 from harness.stack.supervisor.client import Order, Signal, Supervision
 from harness.stack.supervisor.process import SUPERVISOR_MARK
 from harness.stack.supervisor.registry import OwnerRecord
 
+_PROGRAM = Path(__file__).with_name("watcher.py")
 _PORT_TRIES = 3
+_PAUSE_SECONDS = 15.0
+_HEED_SECONDS = 5.0
 _WATCH_SECONDS = 6.0
 """Seconds that a watch gets to end its container beyond the container's own grace."""
 
@@ -59,7 +66,9 @@ class Container:
 class Containers:
     """Starts and watches the containers of one supervisor, in one network."""
 
-    def __init__(self, engine: Engine, supervision: Supervision, owner: OwnerRecord, target: str, logs: Path) -> None:
+    def __init__(
+        self, engine: DockerEngine, supervision: Supervision, owner: OwnerRecord, target: str, logs: Path
+    ) -> None:
         self._engine = engine
         self._supervision = supervision
         self._labels = {
@@ -121,7 +130,7 @@ class Containers:
         with engine_errors(f"container {container.name}"):
             created = self._create(container, ports)
             if container.files or container.folders:
-                created.put_archive("/", archive_of(container.files, container.folders))
+                created.put_archive("/", _archive_of(container.files, container.folders))
         try:
             with engine_errors(f"container {container.name}"):
                 created.start()
@@ -145,18 +154,18 @@ class Containers:
             paused = api.inspect_container(container)["State"]["Paused"]
             match signal:
                 case "STOP" if not paused:
-                    pause(api, container)
+                    _pause(api, container)
                 case "CONT" if paused:
                     api.unpause(container)
                 case "KILL" | "TERM":
                     api.kill(container, signal)
 
     def halt(self, name: str, seconds: int) -> None:
-        """End a container by its own stop signal, killed after `seconds`; it is kept, for `again`."""
+        """End a container by its own stop signal, killed after `seconds`; it is kept, for `start_again`."""
         with engine_errors(f"container {name}"):
             self._engine.client.api.stop(self._known[name][1], timeout=seconds)
 
-    def again(self, name: str) -> None:
+    def start_again(self, name: str) -> None:
         """Start a container that has ended once more: at its ports, with all that it had written."""
         api, container = self._engine.client.api, self._known[name][1]
         with engine_errors(f"container {name}"):
@@ -183,7 +192,7 @@ class Containers:
         pid = self._supervision.spawn(
             Order(
                 name=name,
-                argv=docker_program(*words),
+                argv=_watcher_command(*words),
                 # like a supervisor, it looks after itself: whoever clears up after a dead stack must not end it
                 env={"PATH": os.defpath, SUPERVISOR_MARK: self._supervision.mark},
                 log=self._logs / f"{name}.log",
@@ -192,7 +201,7 @@ class Containers:
                 death="QUIT",
             )
         )
-        await_watch(pid)
+        _await_watch(pid)
 
     def _create(self, container: Container, ports: Mapping[int, int]) -> Any:  # noqa: ANN401 - docker-py has no types
         from docker.types import LogConfig
@@ -227,4 +236,60 @@ class Containers:
 
     def _reap_at_the_end(self, label: str, network: str) -> None:
         words = ("reap", self._engine.socket, label, *([network] if network else []))
-        self._supervision.own_command(docker_program(*words))
+        self._supervision.own_command(_watcher_command(*words))
+
+
+def _await_watch(pid: int) -> None:
+    """Wait until a watch heeds its signals: one that is ended before that leaves its container behind.
+
+    A watch that ended already, or that does not come to it, is left to what removes containers by label.
+    """
+    sign = 1 << (signal.SIGQUIT - 1)
+
+    def ping() -> str | None:
+        with contextlib.suppress(OSError, StopIteration, IndexError, ValueError):
+            text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+            caught = next(line.split()[1] for line in text.splitlines() if line.startswith("SigCgt"))
+            return None if int(caught, 16) & sign else "it heeds no signals yet"
+        return None
+
+    wait_until(ping, lambda: None, _HEED_SECONDS)
+
+
+def _watcher_command(*words: str) -> tuple[str, ...]:
+    """The command that does what `watcher.py` does by those words."""
+    return os.path.realpath(sys.executable), "-I", "-S", str(_PROGRAM), *words
+
+
+def _pause(api: Any, container: str) -> None:  # noqa: ANN401 - docker-py has no types
+    """Pause it, again and again where that fails: on a busy machine processes fork away from the kernel's freezer."""
+    from docker.errors import APIError
+
+    last: list[APIError] = []
+
+    def ping() -> str | None:
+        try:
+            api.pause(container)
+        except APIError as error:
+            last[:] = [error]
+            return str(error)
+        return None
+
+    if not wait_until(ping, lambda: None, _PAUSE_SECONDS).ready:
+        raise last[0]
+
+
+def _archive_of(files: Mapping[str, bytes], folders: tuple[str, ...]) -> bytes:
+    """A tar of files, of folders that are open to all, and of those above them; docker puts it over the root."""
+    content = io.BytesIO()
+    above = {str(folder): 0o755 for name in (*files, *folders) for folder in Path(name).parents[:-1]}
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for folder, mode in sorted({**above, **dict.fromkeys(folders, 0o1777)}.items()):
+            entry = tarfile.TarInfo(folder.lstrip("/"))
+            entry.type, entry.mode = tarfile.DIRTYPE, mode
+            archive.addfile(entry)
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name.lstrip("/"))
+            entry.size, entry.mode = len(data), 0o444
+            archive.addfile(entry, io.BytesIO(data))
+    return content.getvalue()

@@ -21,7 +21,7 @@ _HINT = "or use --stack embedded; `harness doctor` says what this machine lacks"
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class DockerEngine:
     """A daemon that answers."""
 
     client: Any
@@ -34,7 +34,7 @@ class Engine:
         self.client.close()
 
 
-def connect_engine(seconds: float = _SECONDS) -> Engine:
+def connect_engine(seconds: float = _SECONDS) -> DockerEngine:
     """The daemon that DOCKER_HOST names, else the one at a usual place. Raises StackError if none answers.
 
     `seconds` is how long it has for an answer, to this and to all that it is asked later.
@@ -44,12 +44,12 @@ def connect_engine(seconds: float = _SECONDS) -> Engine:
     try:
         import docker
     except ImportError as error:
-        raise StackError("package docker is not installed; install it: pip install 'harness[docker]'") from error
+        raise StackError("package docker is not installed", mend="install it: pip install 'harness[docker]'") from error
     with engine_errors("the Docker daemon"):
         client = docker.DockerClient(base_url=f"unix://{path}", version="auto", timeout=min(seconds, _FIRST_SECONDS))
         client.ping()
         client.api.timeout = seconds
-    return Engine(client, path)
+    return DockerEngine(client, path)
 
 
 @contextlib.contextmanager
@@ -66,7 +66,9 @@ def engine_errors(what: str) -> Iterator[None]:
     except APIError as error:
         raise StackError(f"{what}: {refusal(error)}") from error
     except (DockerException, requests.RequestException, OSError) as error:
-        raise GroundError(f"{what}: the Docker daemon does not answer ({_one_line(error)}); see its log") from error
+        raise GroundError(
+            f"{what}: the Docker daemon does not answer ({_one_line(error)})", mend="see its log"
+        ) from error
 
 
 def refusal(error: Exception) -> str:
@@ -100,14 +102,17 @@ def _try_socket(path: str) -> None:
             probe.settimeout(5.0)
             probe.connect(path)
     except FileNotFoundError as error:
-        raise StackError(f"no Docker daemon: {path} does not exist; install and start Docker, {_HINT}") from error
+        raise StackError(
+            f"no Docker daemon: {path} does not exist", mend=f"install and start Docker, {_HINT}"
+        ) from error
     except PermissionError as error:
         raise StackError(
-            f"the Docker daemon at {path} does not let this user in; add the user to its group, {_HINT}"
+            f"the Docker daemon at {path} does not let this user in", mend=f"add the user to its group, {_HINT}"
         ) from error
     except OSError as error:
         raise StackError(
-            f"no Docker daemon answers at {path} ({_one_line(error)}); start it (systemctl start docker), {_HINT}"
+            f"no Docker daemon answers at {path} ({_one_line(error)})",
+            mend=f"start it (systemctl start docker), {_HINT}",
         ) from error
 
 

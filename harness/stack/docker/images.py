@@ -10,7 +10,7 @@ from typing import Literal
 
 from harness.errors import StackError
 from harness.model import Target
-from harness.stack.docker.engine import Engine, engine_errors, refusal
+from harness.stack.docker.engine import DockerEngine, engine_errors, refusal
 
 Part = Literal["postgres", "valkey", "python"]
 
@@ -20,7 +20,7 @@ CONTEXT_LABEL = "harness.context"
 _OUTPUT_LINES = 20
 
 
-def find_image(engine: Engine, part: Part) -> str:
+def find_image(engine: DockerEngine, part: Part) -> str:
     """The image for a part of the stack.
 
     The environment variable HARNESS_IMAGE_<PART> names one; else the official image if it is here, else the one that
@@ -42,7 +42,7 @@ def find_image(engine: Engine, part: Part) -> str:
     return OFFICIAL[part]
 
 
-def service_image(engine: Engine, target: Target) -> tuple[str, str]:
+def service_image(engine: DockerEngine, target: Target) -> tuple[str, str]:
     """Name or id to start the service from, and its id. Raises StackError if it cannot be had."""
     service = target.service
     if service.image:
@@ -80,7 +80,7 @@ def _takes_base(dockerfile: Path) -> bool:
         raise StackError(f"{dockerfile}: {error.strerror}; correct service.dockerfile in the profile") from error
 
 
-def _build(engine: Engine, target: Target, base: str, digest: str) -> str:
+def _build(engine: DockerEngine, target: Target, base: str, digest: str) -> str:
     service = target.service
     name = re.sub(r"[^a-z0-9]+", "-", target.name.lower()).strip("-") or "service"
     tag, output, failure = f"harness/{name}:built", "", ""
@@ -108,7 +108,7 @@ def _build(engine: Engine, target: Target, base: str, digest: str) -> str:
     return _known_id(engine, tag)
 
 
-def _here_or_pulled(engine: Engine, name: str, where: str) -> str:
+def _here_or_pulled(engine: DockerEngine, name: str, where: str) -> str:
     if _image_id(engine, name) is None:
         why = _try_pull(engine, name)
         if why is not None:
@@ -116,7 +116,7 @@ def _here_or_pulled(engine: Engine, name: str, where: str) -> str:
     return name
 
 
-def _known_id(engine: Engine, name: str) -> str:
+def _known_id(engine: DockerEngine, name: str) -> str:
     """Id of an image that was just found or built here. Raises StackError if somebody removed it meanwhile."""
     found = _image_id(engine, name)
     if found is None:
@@ -124,7 +124,7 @@ def _known_id(engine: Engine, name: str) -> str:
     return found
 
 
-def _image_id(engine: Engine, name: str) -> str | None:
+def _image_id(engine: DockerEngine, name: str) -> str | None:
     """Its id; None if it is not on this machine."""
     from docker.errors import ImageNotFound
 
@@ -135,7 +135,7 @@ def _image_id(engine: Engine, name: str) -> str | None:
             return None
 
 
-def _try_pull(engine: Engine, name: str) -> str | None:
+def _try_pull(engine: DockerEngine, name: str) -> str | None:
     """Get an image from its registry; returns why that failed, None if it did not."""
     from docker.errors import APIError
 

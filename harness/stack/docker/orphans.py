@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.stack.docker.engine import Engine, engine_errors
+from harness.stack.docker.engine import DockerEngine, engine_errors
 from harness.stack.supervisor.registry import OwnerRecord
 
 OWNER_LABEL, TARGET_LABEL = "harness.keeper", "harness.target"
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class DeadThing:
     """A container, network or volume whose stack's supervisor is gone."""
 
     kind: Literal["container", "network", "volume"]
@@ -25,7 +25,7 @@ class Dead:
     labels: Mapping[str, str]
 
 
-def sweep_docker(engine: Engine) -> None:
+def sweep_docker(engine: DockerEngine) -> None:
     """Remove containers, networks and volumes of stacks whose supervisor was killed together with all its watches."""
     from docker.errors import APIError
 
@@ -36,15 +36,18 @@ def sweep_docker(engine: Engine) -> None:
                 _remove(dead)
 
 
-def dead_things(engine: Engine) -> list[Dead]:
+def dead_things(engine: DockerEngine) -> list[DeadThing]:
     """All of that; containers first, so that their networks and volumes can be removed."""
     labelled = {"label": OWNER_LABEL}
     with engine_errors("looking for what dead stacks left"):
         client = engine.client
         found = [
-            *(Dead("container", one, one.labels) for one in _containers(client, labelled)),
-            *(Dead("network", one, one.attrs.get("Labels") or {}) for one in client.networks.list(filters=labelled)),
-            *(Dead("volume", one, one.attrs.get("Labels") or {}) for one in client.volumes.list(filters=labelled)),
+            *(DeadThing("container", one, one.labels) for one in _containers(client, labelled)),
+            *(
+                DeadThing("network", one, one.attrs.get("Labels") or {})
+                for one in client.networks.list(filters=labelled)
+            ),
+            *(DeadThing("volume", one, one.attrs.get("Labels") or {}) for one in client.volumes.list(filters=labelled)),
         ]
     return [dead for dead in found if _is_dead(dead.labels)]
 
@@ -55,7 +58,7 @@ def _containers(client: Any, labelled: Mapping[str, str]) -> list[Any]:  # noqa:
     return found
 
 
-def _remove(dead: Dead) -> None:
+def _remove(dead: DeadThing) -> None:
     """Remove it however it is; a container with its unnamed volumes."""
     if dead.kind == "container":
         dead.thing.remove(force=True, v=True)

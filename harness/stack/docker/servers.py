@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.errors import StackError
 from harness.stack.docker.containers import Container, Containers
-from harness.stack.docker.engine import Engine
+from harness.stack.docker.engine import DockerEngine
 from harness.stack.docker.images import find_image
 from harness.stack.ports import HOST
 from harness.stack.readiness import Ping, page_problem, tail, wait_until
@@ -35,7 +35,7 @@ _SINK_PACKAGES = ("aiosmtpd", "atpublic", "attrs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class StartedServer:
     """A server in a container: where it is reached from inside the network and from here, and when it is ready."""
 
     name: str
@@ -46,7 +46,7 @@ class Started:
     """Postgres: the superuser's password. The mail sink: its mailbox's URL."""
 
 
-def await_ready(started: Started, exit_status: Callable[[str], int | None], log: Path) -> None:
+def await_ready(started: StartedServer, exit_status: Callable[[str], int | None], log: Path) -> None:
     """Wait until it answers. Raises StackError with the log's tail if it exits or does not."""
     wait = wait_until(started.ping, lambda: exit_status(started.name), _SECONDS)
     if not wait.ready:
@@ -55,7 +55,7 @@ def await_ready(started: Started, exit_status: Callable[[str], int | None], log:
         )
 
 
-def start_postgres(engine: Engine, containers: Containers) -> Started:
+def start_postgres(engine: DockerEngine, containers: Containers) -> StartedServer:
     """A Postgres with a fresh data folder, and a role of its own for the service.
 
     Its data lies in the container, not in memory: that would be lost when it is ended and started again.
@@ -94,7 +94,7 @@ def start_postgres(engine: Engine, containers: Containers) -> Started:
         return None
 
     login = f"postgresql://{ROLE}:{password}@"
-    return Started(
+    return StartedServer(
         name="postgres",
         inside=f"{login}postgres:5432/{DATABASE}",
         outside=f"{login}{HOST}:{port}/{DATABASE}",
@@ -103,7 +103,7 @@ def start_postgres(engine: Engine, containers: Containers) -> Started:
     )
 
 
-def start_valkey(engine: Engine, containers: Containers) -> Started:
+def start_valkey(engine: DockerEngine, containers: Containers) -> StartedServer:
     """A Valkey without persistence, with a password."""
     password, settings = secrets.token_urlsafe(18), "/harness/valkey.conf"
     words = {**SETTINGS, "bind": _EVERYWHERE, "requirepass": password}
@@ -114,7 +114,7 @@ def start_valkey(engine: Engine, containers: Containers) -> Started:
         files={settings: "".join(f"{key} {value}\n" for key, value in words.items()).encode()},
     )
     (port,) = containers.run_published(container, (6379,))
-    return Started(
+    return StartedServer(
         name="valkey",
         inside=f"redis://:{password}@valkey:6379/0",
         outside=f"redis://:{password}@{HOST}:{port}/0",
@@ -122,7 +122,7 @@ def start_valkey(engine: Engine, containers: Containers) -> Started:
     )
 
 
-def start_mail(engine: Engine, containers: Containers) -> Started:
+def start_mail(engine: DockerEngine, containers: Containers) -> StartedServer:
     """The mail sink, with the packages that it needs copied in: an image of Python is enough."""
     program = "/harness/mail_server.py"
     container = Container(
@@ -134,7 +134,7 @@ def start_mail(engine: Engine, containers: Containers) -> Started:
         user=_NOT_ROOT,
     )
     smtp, mailbox = containers.run_published(container, (_SMTP, _MAILBOX))
-    return Started(
+    return StartedServer(
         name="smtp",
         inside=f"smtp://smtp:{_SMTP}",
         outside=f"smtp://{HOST}:{smtp}",
@@ -143,7 +143,7 @@ def start_mail(engine: Engine, containers: Containers) -> Started:
     )
 
 
-def start_peer(engine: Engine, containers: Containers, service: str, port: int) -> Started:
+def start_peer(engine: DockerEngine, containers: Containers, service: str, port: int) -> StartedServer:
     """A peer that the service does not trust: what is sent to it reaches the service from its address."""
     program = "/harness/untrusted_peer.py"
     container = Container(
@@ -154,7 +154,9 @@ def start_peer(engine: Engine, containers: Containers, service: str, port: int) 
         user=_NOT_ROOT,
     )
     (outside,) = containers.run_published(container, (_PEER,))
-    return Started(name="peer", inside=f"http://peer:{_PEER}", outside=f"http://{HOST}:{outside}", ping=lambda: None)
+    return StartedServer(
+        name="peer", inside=f"http://peer:{_PEER}", outside=f"http://{HOST}:{outside}", ping=lambda: None
+    )
 
 
 def _packages(place: str) -> dict[str, bytes]:

@@ -71,15 +71,22 @@ def cache_home(account: Account | None) -> Path:
     places = [Path(base) / "harness" for base in (asked, usual) if base]
     places.append(Path(f"/var/tmp/harness-{os.geteuid()}"))  # noqa: S108 - whose it is, is checked below
     for place in places:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            found = place.lstat()
-        except OSError:
-            continue
-        ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
-        if ours and os.access(place, os.W_OK) and (account is None or _readable(place)):
+        if _is_ours(place) and (account is None or _readable(place)):
             return place
-    raise StackError(f"no folder for the servers' cache: {', '.join(map(str, places))} cannot be written; make one")
+    raise StackError(
+        f"no folder for the servers' cache: {', '.join(map(str, places))} cannot be written", mend="make one"
+    )
+
+
+def _is_ours(place: Path) -> bool:
+    """Whether it is, or now becomes, a folder of ours in which only we can write."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        found = place.lstat()
+    except OSError:
+        return False
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    return ours and os.access(place, os.W_OK)
 
 
 @contextmanager
@@ -108,19 +115,22 @@ def start_program(supervision: Supervision, order: Order) -> None:
 def _from_wheel(package: str, distribution: str, inside: str, siblings: tuple[str, ...]) -> Program:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise StackError(f"package {distribution} is not installed; install it: pip install 'harness[embedded]'")
+        raise StackError(f"package {distribution} is not installed", mend="install it: pip install 'harness[embedded]'")
     tree = Path(spec.submodule_search_locations[0])
     program = tree / inside
     if not program.is_file():
         raise StackError(f"package {distribution} has no {inside} for this platform ({os.uname().machine})")
-    # its dist-info folder names the version; importlib.metadata would cost 20 ms of every start
-    key = next(
-        (found.stem for found in tree.parent.glob(f"{package}-*.dist-info")), f"{package}-{tree.stat().st_mtime_ns}"
-    )
+    key = _version_key(tree)
     beside = tuple(name for name in siblings if (tree.parent / name).is_dir())
     if servers_account() is None or (_readable(program) and all(_readable(tree.parent / name) for name in beside)):
         return Program(program, key)
     return Program(_copied(tree, beside, key) / package / inside, key)
+
+
+def _version_key(tree: Path) -> str:
+    # its dist-info folder names the version; importlib.metadata would cost 20 ms of every start
+    named = (found.stem for found in tree.parent.glob(f"{tree.name}-*.dist-info"))
+    return next(named, f"{tree.name}-{tree.stat().st_mtime_ns}")
 
 
 def _copied(tree: Path, siblings: tuple[str, ...], key: str) -> Path:
@@ -152,7 +162,7 @@ def _elsewhere(provider: str, name: str, system: list[Path]) -> Program:
             found = real.stat()
             return Program(real, f"{name}-{found.st_ino}-{found.st_mtime_ns}")
     where = "on this system" if provider == "system" else f"in {provider}"
-    raise StackError(f"no {name} {where}; install it, or use the wheel")
+    raise StackError(f"no {name} {where}", mend="install it, or use the wheel")
 
 
 def _readable(path: Path) -> bool:

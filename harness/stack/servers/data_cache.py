@@ -40,7 +40,7 @@ _LOGS = "prepare-cached-*.log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class CacheRecord:
     """What is written beside the data."""
 
     password: str
@@ -48,12 +48,12 @@ class Facts:
     shape: str
 
 
-class UnkeptError(Exception):
+class NotCachedError(Exception):
     """The data is not kept; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedData:
     """The place of data that some sources make; whether it is there, `clone` says."""
 
     sources: Sources
@@ -67,36 +67,36 @@ class Kept:
         copied.
         """
         with _locked(self.place.parent, fcntl.LOCK_SH):
-            facts = self._facts()
-            if facts is not None:
+            record = self._record()
+            if record is not None:
                 os.utime(self.place)
                 clone_folder(self.place / "data", data)
                 for log in self.place.glob(_LOGS):
                     shutil.copyfile(log, logs / log.name)
-                return facts.password
+                return record.password
         self.forget()
         return None
 
-    def keep(self, data: Path, logs: Path, password: str, supervision: Supervision) -> None:
-        """Copy the folder of a server that is stopped. Raises UnkeptError, which says why it was not kept."""
+    def store(self, data: Path, logs: Path, password: str, supervision: Supervision) -> None:
+        """Copy the folder of a server that is stopped. Raises NotCachedError, which says why it was not kept."""
         if self.sources.digest() != self.digest:
-            raise UnkeptError("the sources changed while they prepared it")
+            raise NotCachedError("the sources changed while they prepared it")
         if _size(data) > MOST_BYTES:
-            raise UnkeptError(f"it is larger than {MOST_BYTES / 2**30:g} GiB")
+            raise NotCachedError(f"it is larger than {MOST_BYTES / 2**30:g} GiB")
         aside = Path(tempfile.mkdtemp(prefix=f"{self.place.name}.", dir=self.place.parent))
         supervision.own_folder(aside)
         try:
             clone_folder(data, aside / "data")
             for log in logs.glob(_LOGS):
                 shutil.copyfile(log, aside / log.name)
-            facts = Facts(password=password, shape=_shape(aside / "data"))
-            (aside / "facts.json").write_bytes(msgspec.json.encode(facts))
+            record = CacheRecord(password=password, shape=_shape(aside / "data"))
+            (aside / "facts.json").write_bytes(msgspec.json.encode(record))
             with _locked(self.place.parent, fcntl.LOCK_EX):
                 if not self.place.exists():
                     aside.rename(self.place)
                 _forget_oldest(self.place.parent)
         except (OSError, StackError) as error:
-            raise UnkeptError(str(error)) from error
+            raise NotCachedError(str(error)) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
@@ -106,15 +106,15 @@ class Kept:
             with _locked(self.place.parent, fcntl.LOCK_EX):
                 shutil.rmtree(self.place, ignore_errors=True)
 
-    def _facts(self) -> Facts | None:
+    def _record(self) -> CacheRecord | None:
         """What is written beside the data, if that is still what it was."""
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            facts = msgspec.json.decode((self.place / "facts.json").read_bytes(), type=Facts)
-            return facts if _shape(self.place / "data") == facts.shape else None
+            record = msgspec.json.decode((self.place / "facts.json").read_bytes(), type=CacheRecord)
+            return record if _shape(self.place / "data") == record.shape else None
         return None
 
 
-def kept_for(sources: Sources, server: str, account: Account | None) -> Kept | None:
+def cached_data_for(sources: Sources, server: str, account: Account | None) -> CachedData | None:
     """Where the data of these sources is kept for that version of the server; None where none can be kept.
 
     Raises StackError for a source that cannot be read.
@@ -127,10 +127,10 @@ def kept_for(sources: Sources, server: str, account: Account | None) -> Kept | N
         raise StackError(f"{error.filename}: cannot be read ({error.strerror}); a source of prepare_cached") from error
     words = (_LAYOUT, server, boot_id(), account.uid if account else os.geteuid(), digest)
     name = hashlib.sha256(repr(words).encode()).hexdigest()[:32]
-    return Kept(sources, digest, cache_home(account) / f"{_PREFIX}{name}")
+    return CachedData(sources, digest, cache_home(account) / f"{_PREFIX}{name}")
 
 
-def kept_summary(account: Account | None) -> str:
+def describe_cache(account: Account | None) -> str:
     """How much is kept and where, and how to be rid of it."""
     home = cache_home(account)
     with _locked(home, fcntl.LOCK_SH):

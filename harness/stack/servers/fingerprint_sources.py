@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model import Target
+from harness.model.placeholders import placeholders
 
 _NO_SOURCE = frozenset({"__pycache__", ".git", ".hg", ".svn", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 """Folders that are made from sources, or lie beside them."""
 _INSTALLED = (".dist-info", ".egg-info", ".pth")
-_DATABASE = "{database_url}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Sources:
     def may_keep(self) -> bool:
         """Whether what `prepare_cached` makes lies in the stack's own database, and so can be kept with it."""
         service = self.target.service
-        elsewhere = any(_DATABASE in service.env.get(name, "") for name in self.overrides)
+        elsewhere = any("database_url" in placeholders(service.env.get(name, "")) for name in self.overrides)
         return bool(service.prepare_cached) and "postgres" in service.needs and not elsewhere
 
     def digest(self) -> str:
@@ -96,17 +96,22 @@ def _files(top: Path) -> Iterator[tuple[str, int, str]]:
             yield str(folder.relative_to(top)), 0, json.dumps(told)
             continue
         for path in sorted(folder.iterdir()):
-            name = str(path.relative_to(top))
-            if path.name == "node_modules":
-                lock = path / ".package-lock.json"
-                yield name, 0, _content(lock) if lock.is_file() else ""
-            elif path.is_dir():
+            if path.is_dir() and path.name != "node_modules":
                 if path.name not in _NO_SOURCE:
                     waiting.append(path)
-            elif path.is_file():
-                yield name, path.stat().st_mode & stat.S_IXUSR, _content(path)
-            elif path.is_symlink():
-                yield name, 0, str(path.readlink())
+            else:
+                yield from _file(path, str(path.relative_to(top)))
+
+
+def _file(path: Path, name: str) -> Iterator[tuple[str, int, str]]:
+    """The one entry of a file, a broken link, or what Node installed; none for a socket and the like."""
+    if path.name == "node_modules":
+        lock = path / ".package-lock.json"
+        yield name, 0, _content(lock) if lock.is_file() else ""
+    elif path.is_file():
+        yield name, path.stat().st_mode & stat.S_IXUSR, _content(path)
+    elif path.is_symlink():
+        yield name, 0, str(path.readlink())
 
 
 def _content(path: Path) -> str:

@@ -40,7 +40,7 @@ _HANG_PAUSE = 0.02
 
 
 @dataclass(frozen=True)
-class Mode:
+class MailMode:
     """How the server answers. Raises TypeError or ValueError for what is none."""
 
     mode: str = "normal"
@@ -57,7 +57,7 @@ class Mode:
             raise ValueError(f"{self.code} refuses nothing")
 
 
-class Mailbox:
+class MailStore:
     """The mails received so far, shared by the SMTP server's thread and the HTTP server's."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Mailbox:
         self._raw: dict[str, bytes] = {}
         self._attempts: list[dict[str, Any]] = []
         self._numbers = itertools.count(1)
-        self.mode = Mode()
+        self.mode = MailMode()
 
     async def handle_MAIL(  # noqa: N802
         self,
@@ -102,7 +102,7 @@ class Mailbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802, ARG002
         """Keep one mail, or refuse it (aiosmtpd calls this)."""
-        content = envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
+        content = _bytes(envelope.content)
         recipients = list(envelope.rcpt_tos)
         mail = message_from_bytes(content, policy=policy.default)
         refusal = self._refusal("data", recipients)
@@ -122,7 +122,7 @@ class Mailbox:
             if mode.mode != "refuse" or mode.at != at or (mode.to and mode.to not in recipients):
                 return None
             if mode.times is not None:
-                self.mode = replace(mode, times=mode.times - 1) if mode.times > 1 else Mode()
+                self.mode = replace(mode, times=mode.times - 1) if mode.times > 1 else MailMode()
             return f"{mode.code} {mode.text}"
 
     def _note(self, recipients: list[str], envelope: Envelope, message: str, answer: str) -> None:
@@ -175,6 +175,10 @@ class Mailbox:
             self._attempts.clear()
 
 
+def _bytes(content: str | bytes | None) -> bytes:
+    return content if isinstance(content, bytes) else (content or "").encode()
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
@@ -192,11 +196,11 @@ def _body(mail: EmailMessage, kind: str) -> str:
         return payload.decode("latin-1") if isinstance(payload, bytes) else ""
 
 
-class Handler(BaseHTTPRequestHandler):
+class MailHandler(BaseHTTPRequestHandler):
     """The mailbox over HTTP; a subclass names it."""
 
     protocol_version = "HTTP/1.1"
-    mailbox: Mailbox
+    mailbox: MailStore
 
     def do_GET(self) -> None:
         """Lists, or one mail."""
@@ -222,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(404, _NOT_FOUND)
             return
         try:
-            self.mailbox.mode = Mode(**json.loads(body))
+            self.mailbox.mode = MailMode(**json.loads(body))
         except (TypeError, ValueError) as error:
             self._answer(400, json.dumps({"error": str(error)}).encode())
             return
@@ -245,8 +249,8 @@ def main() -> None:
     smtp_port, http_port = int(sys.argv[1]), int(sys.argv[2])
     host = sys.argv[3] if len(sys.argv) > 3 else HOST
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    mailbox = Mailbox()
-    handler = type("Handler", (Handler,), {"mailbox": mailbox})
+    mailbox = MailStore()
+    handler = type("MailHandler", (MailHandler,), {"mailbox": mailbox})
     # decode_data off keeps the bytes as sent
     controller = Controller(mailbox, hostname=host, port=smtp_port, decode_data=False)
     controller.start()

@@ -17,13 +17,12 @@ from typing import Any, Literal
 
 from harness.errors import StackError
 from harness.stack.supervisor.process import (
-    COMMAND_SECONDS,
     MARK,
     SUPERVISOR_MARK,
     end_tree,
     process_stat,
-    remove_folder,
-    remove_shared_memory,
+    remove_folders,
+    run_commands,
 )
 
 PROGRAM = Path(__file__).with_name("process.py")
@@ -116,7 +115,7 @@ class Supervision:
         self._orders[order.name] = order
         return pid
 
-    def again(self, name: str) -> int:
+    def start_again(self, name: str) -> int:
         """Start a process that has ended once more, as it was started before; returns its new pid."""
         if self.exit_status(name) is None:
             raise StackError(f"{name} runs: what has not ended cannot be started again")
@@ -189,15 +188,8 @@ class Supervision:
     def _clear_up(self) -> None:
         """What the supervisor would have done: it was killed, and the kernel ended only its own children."""
         end_tree(self.mark, self._owned)
-        for command in self._commands:
-            with contextlib.suppress(OSError, subprocess.SubprocessError):
-                subprocess.run(
-                    command, timeout=COMMAND_SECONDS, stdin=subprocess.DEVNULL, capture_output=True, check=False
-                )
-        for folder in reversed(self._folders):
-            for place in (folder, folder / "postgres"):
-                remove_shared_memory(str(place))
-            remove_folder(str(folder))
+        run_commands(self._commands)
+        remove_folders(map(str, reversed(self._folders)))
 
     @property
     def pids(self) -> Mapping[str, int]:

@@ -22,7 +22,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 MARK = "HARNESS_STACK"
@@ -33,7 +33,7 @@ SUPERVISOR_MARK = "HARNESS_SUPERVISOR"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _ORPHANED_GRACE = 1.0
 """Seconds a server gets to end by itself when nobody is left to wait for it."""
-COMMAND_SECONDS = 8.0
+_COMMAND_SECONDS = 8.0
 _AGAIN_SECONDS = 0.05
 
 
@@ -127,7 +127,7 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def remove_folder(path: str) -> None:
+def _remove_folder(path: str) -> None:
     """Remove a folder whose files may still be written for a moment by dying processes."""
     for _ in range(20):
         shutil.rmtree(path, ignore_errors=True)
@@ -136,7 +136,24 @@ def remove_folder(path: str) -> None:
         time.sleep(0.02)
 
 
-def remove_shared_memory(folder: str) -> None:
+def run_commands(commands: Iterable[Sequence[str]]) -> None:
+    """Run what clears up beside processes and folders; one that fails keeps no other from its turn."""
+    for command in commands:
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(
+                command, timeout=_COMMAND_SECONDS, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+
+
+def remove_folders(folders: Iterable[str]) -> None:
+    """Remove a stack's folders, and the shared memory of a Postgres whose data lay there."""
+    for folder in folders:
+        for place in (folder, f"{folder}/postgres"):
+            _remove_shared_memory(place)
+        _remove_folder(folder)
+
+
+def _remove_shared_memory(folder: str) -> None:
     """Remove the System V segment that a killed Postgres left; its id is in `postmaster.pid` in its data folder."""
     try:
         with open(f"{folder}/postmaster.pid", encoding="ascii") as file:  # noqa: PTH123
@@ -331,20 +348,24 @@ class Supervisor:
 
     def _stop(self, children: list[Child], grace: float, *, again: bool = False) -> None:
         alive = [child for child in children if child.status is None]
+
+        def all_ended() -> bool:
+            return all(child.status is not None for child in alive)
+
         for child in alive:
             _signal(child.pid, child.stop_signal)
             _signal(child.pid, signal.SIGCONT)
         if again:
-            self._wait(lambda: all(child.status is not None for child in alive), _AGAIN_SECONDS)
+            self._wait(all_ended, _AGAIN_SECONDS)
             for child in alive:
                 if child.status is None:
                     _signal(child.pid, child.stop_signal)
-        self._wait(lambda: all(child.status is not None for child in alive), grace)
+        self._wait(all_ended, grace)
         for child in alive:
             # the group too: a server's helpers must not live on when it is gone
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
-        self._wait(lambda: all(child.status is not None for child in alive), 2.0)
+        self._wait(all_ended, 2.0)
 
     def end(self) -> None:
         """Leave nothing behind: services first, then their servers, then all else that is ours."""
@@ -354,21 +375,17 @@ class Supervisor:
         if foreign:
             end_tree(self.mark, foreign)
         for stage in sorted({child.stage for child in self.children.values()}, reverse=True):
-            group = [child for child in self.children.values() if child.stage == stage]
-            longest = max(child.grace for child in group)
-            # no request is left to be saved: a service that drains is told a second time, which cuts that short
-            self._stop(group, min(longest, _ORPHANED_GRACE) if self.orphaned else longest, again=stage > 1)
+            self._end_stage(stage)
         end_tree(self.mark, self._own_tree())
         self._wait(lambda: not self._own_tree(), 3.0)
-        for command in self.commands:
-            with contextlib.suppress(OSError, subprocess.SubprocessError):
-                subprocess.run(
-                    command, timeout=COMMAND_SECONDS, stdin=subprocess.DEVNULL, capture_output=True, check=False
-                )
-        for folder in reversed(self.folders):
-            for place in (folder, f"{folder}/postgres"):
-                remove_shared_memory(place)
-            remove_folder(folder)
+        run_commands(self.commands)
+        remove_folders(reversed(self.folders))
+
+    def _end_stage(self, stage: int) -> None:
+        group = [child for child in self.children.values() if child.stage == stage]
+        longest = max(child.grace for child in group)
+        # no request is left to be saved: a service that drains is told a second time, which cuts that short
+        self._stop(group, min(longest, _ORPHANED_GRACE) if self.orphaned else longest, again=stage > 1)
 
     def _own_tree(self) -> set[int]:
         return {pid for pid, parent in _parents().items() if parent == os.getpid()}

@@ -20,7 +20,7 @@ import msgspec
 
 from harness.errors import StackError, UsageError
 from harness.model import StackInfo, Target
-from harness.stack.supervisor.process import end_tree, is_alive, remove_folder, remove_shared_memory
+from harness.stack.supervisor.process import end_tree, is_alive, remove_folders
 
 INFO, RECIPE, OWNER = "stack.json", "recipe.json", "keeper.json"
 _PREFIX = "harness-"
@@ -186,9 +186,12 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
 
 def read_recipe(folder: Path) -> Recipe:
     """What the stack in `folder` was started from. Raises StackError if that cannot be read."""
+    from harness.config import in_file_shape
+
     try:
-        return msgspec.json.decode((folder / RECIPE).read_bytes(), type=Recipe)
-    except (OSError, msgspec.MsgspecError) as error:
+        document = msgspec.json.decode((folder / RECIPE).read_bytes())
+        return msgspec.convert(document | {"target": in_file_shape(document["target"])}, Recipe)
+    except (OSError, LookupError, TypeError, msgspec.MsgspecError) as error:
         raise StackError(f"{folder / RECIPE}: cannot be read ({error}); start the stack again") from error
 
 
@@ -220,22 +223,7 @@ def _is_named(owner: OwnerRecord, home: Path) -> bool:
 def clear_up(owner: OwnerRecord) -> None:
     """End what carries a dead supervisor's mark, and remove its folders."""
     end_tree(owner.mark, ())
-    for folder in owner.folders:
-        remove_shared_memory(f"{folder}/postgres")
-        remove_shared_memory(folder)
-        remove_folder(folder)
-
-
-def connect_lines(info: StackInfo) -> dict[str, str]:
-    """What a person needs to work against a stack, by name; without what it does not have."""
-    found = {
-        "url": info.url,
-        "database": info.database_url,
-        "redis": info.redis_url,
-        "smtp": info.smtp_url,
-        "mailbox": info.mailbox_url,
-    }
-    return {key: value for key, value in found.items() if value}
+    remove_folders(owner.folders)
 
 
 def _write_private(path: Path, content: bytes) -> None:

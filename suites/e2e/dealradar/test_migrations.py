@@ -55,7 +55,7 @@ def migrate(own_database, target, stack_info, tmp_path):
 
 @pytest.mark.check("data.migrations_back", severity="critical", subject="all migrations, on the seeded data")
 def test_the_schema_goes_back_to_nothing_and_forth_again(own_database, migrate, target):
-    folder = Path(target.service.cwd, target.migrations.folder)
+    folder = Path(target.service.cwd, target.preflight.migrations)
     before = listed(own_database, DESCRIBED)
     forth = [path for path in folder.glob("*.sql") if not path.name.endswith(".rollback.sql")]
     assert forth

@@ -16,12 +16,12 @@ from harness.testing.checkers import (
     Life,
     LockHistory,
     LockKind,
+    LockReading,
     LockRules,
-    Run,
+    ScheduledRun,
     ScheduleHistory,
     ScheduleKind,
     ScheduleRules,
-    Seen,
     Validity,
     Write,
     check_locks,
@@ -123,7 +123,9 @@ class Crew:
             [self.began],
         )
         return tuple(
-            Run(job=job, tick=tick, worker=worker, token=fence, begun=begun, ended=ended, outcome=outcome or "")
+            ScheduledRun(
+                job=job, tick=tick, worker=worker, token=fence, begun=begun, ended=ended, outcome=outcome or ""
+            )
             for job, tick, worker, fence, begun, ended, outcome in rows
         )
 
@@ -282,7 +284,7 @@ def test_a_worker_that_is_told_to_end_hands_its_jobs_over(crew):
 
 @pytest.mark.check("workers.locks", severity="high", source=SOURCE, subject="time to live")
 def test_locks_have_an_end_and_are_renewed_at_a_third_of_it(crew):
-    seen: list[Seen] = []
+    seen: list[LockReading] = []
     crew.renewed = {(job, fence): [] for job, (_, fence) in crew.holders().items()}
     left = dict.fromkeys(JOBS, 0.0)
 
@@ -291,7 +293,7 @@ def test_locks_have_an_end_and_are_renewed_at_a_third_of_it(crew):
             milliseconds = crew.keys.pttl(f"dr:lock:job:{job}")
             assert milliseconds != ENDLESS, f"the lock of {job} has no end: who dies keeps it"
             ttl = milliseconds / 1_000 if milliseconds >= 0 else milliseconds
-            seen.append(Seen(lock=job, at=time.time(), ttl=ttl))
+            seen.append(LockReading(lock=job, at=time.time(), ttl=ttl))
             if ttl > left[job] + 0.1:
                 times.append(seen[-1].at)
             left[job] = ttl

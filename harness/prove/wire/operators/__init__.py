@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields, make_dataclass
+from dataclasses import make_dataclass
 from fnmatch import fnmatchcase
 from random import Random
-from types import MappingProxyType
 from typing import Any
 
 from harness.config.toml_reader import TomlFile, nearest, read_toml
@@ -16,48 +15,35 @@ from harness.probes import openapi
 from harness.prove.model import Defect
 from harness.prove.wire.operations import UNKNOWN_PATH
 from harness.prove.wire.operators import (
-    arrays,
-    body,
+    browser_policy,
     caching,
-    cookies,
-    cors,
     headers,
-    latency,
-    limits,
-    objects,
+    injection,
+    json_operators,
     page,
-    replay,
-    security,
     status,
-    values,
+    transfer,
 )
-from harness.prove.wire.operators.operator import Mutation, Operator
+from harness.prove.wire.operators.operator import ArgumentError, Mutation, Operator
 
-__all__ = ["LITERATURE", "OPERATORS", "Mutation", "Operator", "facet_of", "mutation_of", "validate"]
+__all__ = ["OPERATORS", "Mutation", "Operator", "facet_of", "mutation_of", "validate"]
 
-_MODULES = (
-    status,
-    headers,
-    arrays,
-    objects,
-    values,
-    security,
-    cors,
-    cookies,
-    caching,
-    replay,
-    body,
-    page,
-    limits,
-    latency,
-)
-OPERATORS: Mapping[str, Operator[Any]] = MappingProxyType(
-    {one.name: one for module in _MODULES for one in module.OPERATORS}
-)
-LITERATURE = tuple(name for name, one in OPERATORS.items() if one.source.startswith("HTTPMutator"))
-"""The 23 of HTTPMutator."""
+OPERATORS: Mapping[str, Operator[Any]] = {
+    one.name: one
+    for one in (
+        *status.OPERATORS,
+        *headers.OPERATORS,
+        *json_operators.OPERATORS,
+        *browser_policy.OPERATORS,
+        *injection.OPERATORS,
+        *caching.OPERATORS,
+        *transfer.OPERATORS,
+        *page.OPERATORS,
+    )
+}
 
 _FILE = "defect.toml"
+_STATUS_GLOB = re.compile(r"\*|(?:[1-5]|\[[1-5]+\])(?:xx|[0-9?x]{2})")
 METHODS = tuple(method.upper() for method in openapi.METHODS)
 """Methods that a defect's operation may name: those of OpenAPI."""
 
@@ -71,13 +57,14 @@ def validate(defect: Defect) -> None:
     if operator is None:
         raise _error(defect, "operator", f"unknown operator {defect.operator!r}; {nearest(defect.operator, OPERATORS)}")
     _args(defect, operator)
+    _check_where(defect, operator)
+
+
+def _check_where(defect: Defect, operator: Operator[Any]) -> None:
     where = defect.where
-    method, _, path = where.operation.partition(" ")
-    if where.operation != "*" and not (
-        path.startswith(("/", "*", UNKNOWN_PATH)) and any(fnmatchcase(one, method) for one in METHODS)
-    ):
+    if where.operation != "*" and not _is_operation(where.operation):
         raise _error(defect, "where.operation", f"`GET /path` or a glob of it was expected, not {where.operation!r}")
-    if not re.fullmatch(r"\*|(?:[1-5]|\[[1-5]+\])(?:xx|[0-9?x]{2})", where.status):
+    if not _STATUS_GLOB.fullmatch(where.status):
         raise _error(defect, "where.status", f"a status such as `404` or `4xx` was expected, not {where.status!r}")
     if where.content_type != "*" and "/" not in where.content_type:
         what = f"a media type such as `application/json` was expected, not {where.content_type!r}"
@@ -85,6 +72,11 @@ def validate(defect: Defect) -> None:
     if operator.asks and (where.status, where.content_type) != ("*", "*"):
         what = f"{operator.name} changes requests, before there is an answer; `operation` alone can be given"
         raise _error(defect, "where", what)
+
+
+def _is_operation(glob: str) -> bool:
+    method, _, path = glob.partition(" ")
+    return path.startswith(("/", "*", UNKNOWN_PATH)) and any(fnmatchcase(one, method) for one in METHODS)
 
 
 def mutation_of(defect: Defect, chance: Random) -> Mutation:
@@ -113,12 +105,9 @@ def _args(defect: Defect, operator: Operator[Any]) -> Any:  # noqa: ANN401 - eac
     try:
         return written.read(holder).args
     except ConfigError as error:
-        raise _error(defect, error.key, str(error).split(f"{error.key}: ", 1)[1]) from None
-    except ValueError as error:
-        key = next(
-            (f"args.{one.name}" for one in fields(operator.args) if str(error).startswith(f"{one.name}: ")), "args"
-        )
-        raise _error(defect, key, str(error).removeprefix(f"{key.removeprefix('args.')}: ")) from None
+        raise _error(defect, error.key, error.what) from None
+    except ArgumentError as error:
+        raise _error(defect, f"args.{error.argument}", error.what) from None
 
 
 def _error(defect: Defect, key: str, what: str) -> ConfigError:

@@ -6,10 +6,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 from urllib.parse import urlsplit
 
-from harness.prove.wire.operators.operator import Mutation, NoArgs, Operator, edit_header, fixed, header_facet
-from harness.proxy.exchange import Answer, Request
+from harness.prove.wire.operators.operator import (
+    ArgumentError,
+    Mutation,
+    NoArgs,
+    Operator,
+    edit_header,
+    fixed,
+    header_facet,
+)
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 _SOURCE = "HTTPMutator, docs/mutation-operators.md, Header Mutation Operators"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -27,7 +36,7 @@ _MILLISECONDS = (10**12, 10**13)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class HeaderNameArgs:
     """A header's name."""
 
     header: str
@@ -37,7 +46,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Valued:
+class HeaderValueArgs:
     """A header's name and the value that it gets."""
 
     header: str
@@ -46,12 +55,12 @@ class Valued:
     def __post_init__(self) -> None:
         _check_name(self.header)
         if re.search(r"[\r\n\0]", self.value):
-            raise ValueError("value: a header's value holds no line break")
+            raise ArgumentError("value", "a header's value holds no line break")
 
 
 def _check_name(name: str) -> None:
     if not _TOKEN.fullmatch(name):
-        raise ValueError(f"header: {name!r} is no header's name (RFC 9110, 5.1)")
+        raise ArgumentError("header", f"{name!r} is no header's name (RFC 9110, 5.1)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +140,12 @@ def _drop(name: str) -> Mutation:
     return Mutation(answer=lambda _request, answer: edit_header(answer, name, lambda _value: None))
 
 
-def _replace(args: Valued, _chance: Random) -> Mutation:
+def _replace(args: HeaderValueArgs, _chance: Random) -> Mutation:
     return Mutation(answer=lambda _request, answer: edit_header(answer, args.header, lambda _value: args.value))
 
 
-def _add(args: Valued, _chance: Random) -> Mutation:
-    def change(_request: Request, answer: Answer) -> Answer | None:
+def _add(args: HeaderValueArgs, _chance: Random) -> Mutation:
+    def change(_request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
         return answer.having(args.header, args.value) if answer.header(args.header) is None else None
 
     return Mutation(answer=change)
@@ -144,7 +153,7 @@ def _add(args: Valued, _chance: Random) -> Mutation:
 
 _LOCATION = fixed(header_facet("Location"))
 
-OPERATORS: tuple[Operator[NoArgs] | Operator[Named] | Operator[Valued], ...] = (
+OPERATORS: tuple[Operator[Any], ...] = (
     _content_type("CTC", "Another media type in Content-Type.", _other_media),
     _content_type("CTD", "No media type in Content-Type, its parameters alone.", _no_media),
     _content_type("CPC", "Another charset in Content-Type, or one where there was none.", _other_charset),
@@ -168,21 +177,21 @@ OPERATORS: tuple[Operator[NoArgs] | Operator[Named] | Operator[Valued], ...] = (
     Operator(
         name="drop-header",
         does="A header is left out.",
-        args=Named,
+        args=HeaderNameArgs,
         facet=lambda args: header_facet(args.header),
         make=lambda args, _chance: _drop(args.header),
     ),
     Operator(
         name="replace-header",
         does="A header that is there has another value.",
-        args=Valued,
+        args=HeaderValueArgs,
         facet=lambda args: header_facet(args.header),
         make=_replace,
     ),
     Operator(
         name="add-header",
         does="A header that is not there is added.",
-        args=Valued,
+        args=HeaderValueArgs,
         facet=lambda args: header_facet(args.header),
         make=_add,
     ),

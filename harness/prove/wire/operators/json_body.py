@@ -14,8 +14,8 @@ from random import Random
 
 from harness.probes.headers import parse_media_type
 from harness.prove.wire.json_paths import ROOT, Json, NotJsonError, change_at, parse_json, parse_path, write_json
-from harness.prove.wire.operators.operator import Mutation, Operator
-from harness.proxy.exchange import Answer, Request
+from harness.prove.wire.operators.operator import ArgumentError, Mutation, Operator
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 SOURCE = "HTTPMutator, docs/mutation-operators.md, JSON Mutation Operators"
 LOWEST, HIGHEST = -1_000_000, 1_000_000
@@ -28,7 +28,7 @@ Rule = Callable[[Json, Random], Json]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class FieldArgs:
     """The place of the node: `items[].price`, or `$` for the whole document."""
 
     field: str
@@ -38,22 +38,20 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InnerField:
+class InnerFieldArgs(FieldArgs):
     """The place of a node within the document: the operator does not apply to the document itself."""
-
-    field: str
 
     def __post_init__(self) -> None:
         if not steps_to(self.field):
-            raise ValueError(f"field: this operator does not apply to the whole document ({ROOT!r})")
+            raise ArgumentError("field", f"this operator does not apply to the whole document ({ROOT!r})")
 
 
 def steps_to(field: str) -> tuple[str, ...]:
-    """The steps of the key `field`. Raises ValueError, naming the key."""
+    """The steps of the key `field`. Raises ArgumentError."""
     try:
         return parse_path(field)
     except ValueError as error:
-        raise ValueError(f"field: {error}") from None
+        raise ArgumentError("field", str(error)) from None
 
 
 def field_facet(path: str) -> str:
@@ -61,25 +59,12 @@ def field_facet(path: str) -> str:
     return f"body field {path}"
 
 
-def json_operator(name: str, does: str, rule: Rule) -> Operator[Field]:
-    """An operator for any node that the rule fits."""
+def json_operator(name: str, does: str, rule: Rule, args: type[FieldArgs] = FieldArgs) -> Operator[FieldArgs]:
+    """An operator for any node that the rule fits; with `InnerFieldArgs`, for any but the document itself."""
     return Operator(
         name=name,
         does=does,
-        args=Field,
-        facet=lambda args: field_facet(args.field),
-        make=lambda args, chance: json_mutation(args.field, rule, chance),
-        reads_body=True,
-        source=SOURCE,
-    )
-
-
-def inner_operator(name: str, does: str, rule: Rule) -> Operator[InnerField]:
-    """An operator for any node but the document itself."""
-    return Operator(
-        name=name,
-        does=does,
-        args=InnerField,
+        args=args,
         facet=lambda args: field_facet(args.field),
         make=lambda args, chance: json_mutation(args.field, rule, chance),
         reads_body=True,
@@ -91,7 +76,7 @@ def json_mutation(path: str, rule: Rule, chance: Random) -> Mutation:
     """Apply a rule at a place of every JSON body."""
     steps, seed = parse_path(path), chance.getrandbits(64)
 
-    def change(_request: Request, answer: Answer) -> Answer | None:
+    def change(_request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
         document = json_of(answer)
         if document is None:
             return None
@@ -102,7 +87,7 @@ def json_mutation(path: str, rule: Rule, chance: Random) -> Mutation:
     return Mutation(answer=change)
 
 
-def json_of(answer: Answer) -> tuple[Json] | None:
+def json_of(answer: ProxiedAnswer) -> tuple[Json] | None:
     """The document of a JSON answer, alone in a tuple since it may be null; None if there is none to be read."""
     kind = parse_media_type(answer.header("Content-Type"))
     if kind is None or not kind.is_json or not answer.body or answer.header("Content-Encoding"):

@@ -1,4 +1,4 @@
-"""What a wire operator is: a small mistake made with an exchange, and what it is called (HTTPMutator; DESIGN 8)."""
+"""What a wire operator is: a small mistake made with an exchange, and what it is called (HTTPMutator)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Generic, TypeVar
 
-from harness.proxy.exchange import Answer, Request
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 A = TypeVar("A")
+
+
+class ArgumentError(ValueError):
+    """An operator's argument makes no sense: which, and what was expected."""
+
+    def __init__(self, argument: str, what: str) -> None:
+        super().__init__(f"{argument}: {what}")
+        self.argument = argument
+        self.what = what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +33,9 @@ class Mutation:
     May keep what it saw (a replay does): one mutation serves one proxy.
     """
 
-    answer: Callable[[Request, Answer], Answer | None] = lambda _request, _answer: None
+    answer: Callable[[ProxiedRequest, ProxiedAnswer], ProxiedAnswer | None] = lambda _request, _answer: None
     """What the client gets instead."""
-    request: Callable[[Request], Request | None] = lambda _request: None
+    request: Callable[[ProxiedRequest], ProxiedRequest | None] = lambda _request: None
     """What the service is asked instead."""
     delay_s: Callable[[float], float] = lambda _now: 0.0
     """How long the answer waits; given the seconds of a monotonic clock."""
@@ -40,7 +49,7 @@ class Operator(Generic[A]):
     does: str
     """In words, for a table."""
     args: type[A]
-    """A frozen dataclass: the keys of `args` in `defect.toml`. Raises ValueError for values that make no sense."""
+    """A frozen dataclass: the keys of `args` in `defect.toml`. Raises ArgumentError for values that make no sense."""
     facet: Callable[[A], str]
     """What it changes, as `facets_of` names it; `status *` for whatever status there is."""
     make: Callable[[A, Random], Mutation]
@@ -52,7 +61,7 @@ class Operator(Generic[A]):
     """Where it is described."""
 
 
-def edit_header(answer: Answer, name: str, edit: Callable[[str], str | None]) -> Answer | None:
+def edit_header(answer: ProxiedAnswer, name: str, edit: Callable[[str], str | None]) -> ProxiedAnswer | None:
     """The answer with every line of that header edited, None takes a line out; None if that changes nothing."""
     pairs = []
     for key, value in answer.headers:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 from harness.probes.headers import parse_media_type
-from harness.prove.wire.operators.operator import Mutation, NoArgs, Operator, fixed
-from harness.proxy.exchange import Answer, Request
+from harness.prove.wire.operators.operator import ArgumentError, Mutation, NoArgs, Operator, fixed
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 _FACET = fixed("page")
 _NONCE = re.compile(r"'nonce-([A-Za-z0-9+/=_-]+)'")
@@ -17,14 +18,14 @@ _INTEGRITY = b' integrity="sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Markup:
+class MarkupArgs:
     """What is put into the page, before the end of its body."""
 
     markup: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replacement:
+class ReplaceTextArgs:
     """A regular expression, and what is put in place of all that it finds."""
 
     find: str
@@ -34,23 +35,23 @@ class Replacement:
         try:
             re.compile(self.find).sub(self.put, "")
         except (re.error, IndexError) as error:
-            raise ValueError(f"find: {self.find!r} is no regular expression that `put` fits ({error})") from None
+            raise ArgumentError("find", f"{self.find!r} is no regular expression that `put` fits ({error})") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
+class MissingPathArgs:
     """A path that the service does not have."""
 
     path: str = "/no-such-image.png"
 
 
-def is_page(answer: Answer) -> bool:
+def is_page(answer: ProxiedAnswer) -> bool:
     """Is it an HTML document whose bytes can be read as they are?"""
     kind = parse_media_type(answer.header("Content-Type"))
     return kind is not None and kind.is_html and bool(answer.body) and not answer.header("Content-Encoding")
 
 
-def into_page(answer: Answer, markup: str) -> Answer | None:
+def into_page(answer: ProxiedAnswer, markup: str) -> ProxiedAnswer | None:
     """The page with that markup before the end of its body; None if it is no page."""
     if not is_page(answer):
         return None
@@ -64,10 +65,10 @@ def _inserted(markup: str) -> Mutation:
     return Mutation(answer=lambda _request, answer: into_page(answer, markup))
 
 
-def _replaced(args: Replacement, _chance: Random) -> Mutation:
+def _replaced(args: ReplaceTextArgs, _chance: Random) -> Mutation:
     pattern = re.compile(args.find, re.DOTALL)
 
-    def change(_request: Request, answer: Answer) -> Answer | None:
+    def change(_request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
         if not answer.body or answer.header("Content-Encoding"):
             return None
         text = answer.body.decode("utf-8", "surrogateescape")
@@ -80,7 +81,7 @@ def _replaced(args: Replacement, _chance: Random) -> Mutation:
 def _console_error(_args: NoArgs, _chance: Random) -> Mutation:
     """In a script, since most policies let no inline one run; in a page, with the policy's nonce if it has one."""
 
-    def change(_request: Request, answer: Answer) -> Answer | None:
+    def change(_request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
         kind = parse_media_type(answer.header("Content-Type"))
         if kind is not None and kind.subtype in ("javascript", "x-javascript"):
             if not answer.body or answer.header("Content-Encoding"):
@@ -95,7 +96,7 @@ def _console_error(_args: NoArgs, _chance: Random) -> Mutation:
 
 
 def _blocked_script(_args: NoArgs, _chance: Random) -> Mutation:
-    def change(_request: Request, answer: Answer) -> Answer | None:
+    def change(_request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
         policy = answer.header("Content-Security-Policy") or ""
         # without a policy, or where inline scripts are let in, nothing would be blocked
         if not re.search(r"(?i)\b(?:script|default)-src\b", policy) or "'unsafe-inline'" in policy.lower():
@@ -106,7 +107,7 @@ def _blocked_script(_args: NoArgs, _chance: Random) -> Mutation:
 
 
 def _wrong_integrity(_args: NoArgs, _chance: Random) -> Mutation:
-    def change(_request: Request, answer: Answer) -> Answer | None:
+    def change(_request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
         match = _LOADED.search(answer.body) if is_page(answer) else None
         if match is None:
             return None
@@ -117,7 +118,7 @@ def _wrong_integrity(_args: NoArgs, _chance: Random) -> Mutation:
     return Mutation(answer=change)
 
 
-OPERATORS: tuple[Operator[NoArgs] | Operator[Markup] | Operator[Replacement] | Operator[Missing], ...] = (
+OPERATORS: tuple[Operator[Any], ...] = (
     Operator(
         name="console-error",
         does="A script writes an error to the console.",
@@ -147,7 +148,7 @@ OPERATORS: tuple[Operator[NoArgs] | Operator[Markup] | Operator[Replacement] | O
     Operator(
         name="failed-request",
         does="The page shows an image that is not there.",
-        args=Missing,
+        args=MissingPathArgs,
         facet=_FACET,
         make=lambda args, _chance: _inserted(f'<img src="{args.path}" alt="">'),
         reads_body=True,
@@ -155,7 +156,7 @@ OPERATORS: tuple[Operator[NoArgs] | Operator[Markup] | Operator[Replacement] | O
     Operator(
         name="insert-markup",
         does="The page holds a piece of markup more.",
-        args=Markup,
+        args=MarkupArgs,
         facet=_FACET,
         make=lambda args, _chance: _inserted(args.markup),
         reads_body=True,
@@ -163,7 +164,7 @@ OPERATORS: tuple[Operator[NoArgs] | Operator[Markup] | Operator[Replacement] | O
     Operator(
         name="replace-text",
         does="What a regular expression finds in the body is replaced.",
-        args=Replacement,
+        args=ReplaceTextArgs,
         facet=_FACET,
         make=_replaced,
         reads_body=True,

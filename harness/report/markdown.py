@@ -1,0 +1,141 @@
+"""The run in Markdown: `summary.md` for a CI run's page, and `CHECKLIST.md`, what a release manager ticks off.
+
+The summary is the verdict, why, and what is not proven; nothing else. In the checklist measured items carry the judge's
+word, others wait for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from harness.model import Outcome, Ruling, Status
+from harness.report.findings import STATUS_WORDS, headline, not_proven, outcome_counts, skipped, tally, why
+from harness.report.sources import RunFiles
+from harness.report.text import cell, clock, number, plural
+
+_ROWS = 60
+MANUAL_ITEMS = (
+    ("release.owner", "Somebody is named who decides, and somebody who is on call during the release."),
+    ("release.notes", "The change log says what users and operators will notice."),
+    ("release.waivers", "Every waiver in this run was read, and its owner still stands by it."),
+    ("release.rollback", "The way back is known: which level, who runs it, and how long it took when it was last run."),
+    ("release.watch", "Dashboards and alerts of the target are open, and it is known which of them must stay quiet."),
+    ("release.window", "No other change of the same service or its database is planned for the same hours."),
+    ("release.announce", "Support and those who depend on the service know when it happens."),
+)
+"""What no instrument can see. An item's id is what a sign-off names."""
+
+
+def write_summary(run: RunFiles, notes: Sequence[str] = ()) -> Path:
+    """Write the run's `summary.md`, with `notes` (what could not be built) at its end; returns its path."""
+    path = run.path / "summary.md"
+    path.write_text(summary(run, notes), encoding="utf-8")
+    return path
+
+
+def summary(run: RunFiles, notes: Sequence[str] = ()) -> str:
+    """The summary as GitHub-flavoured Markdown."""
+    blocks = [
+        f"## {headline(run.verdict)}: {cell(run.facts.target or 'no target')}",
+        f"**{cell(why(run), 2_000)}**",
+        _facts(run),
+    ]
+    if run.verdict is not None:
+        counts = [f"{number(count)} {STATUS_WORDS[status]}" for status, count in tally(run.verdict.criteria)]
+        blocks.append(f"Criteria: {', '.join(counts) or 'none'}.")
+        blocks += _criteria(not_proven(run.verdict))
+        blocks += _listed("Held back", (one.text for one in run.verdict.held_back))
+    blocks += _listed("Skipped", (f"{plural(len(each.lines), 'test')}: {each.reason}" for each in skipped(run)))
+    blocks += _listed("Not built", notes)
+    blocks.append(f"The whole report is `report/index.html` in the folder of run `{run.facts.run}`.")
+    return "\n\n".join(blocks) + "\n"
+
+
+def _facts(run: RunFiles) -> str:
+    facts, verdict = run.facts, run.verdict
+    build = run.build
+    counts = outcome_counts(run.evidence)
+    words = {
+        "build": f"{build.kind} {build.id[:40]}{' (dirty)' if build.dirty else ''}".strip(),
+        "policy": run.policy_name,
+        "started": clock(facts.start),
+        "proven share": f"{number(verdict.score)} %" if verdict is not None else "none",
+        "evidence": ", ".join(f"{number(counts[each])} {each.value}" for each in Outcome if counts[each]) or "none",
+    }
+    return "\n".join(_row(cells) for cells in (words.keys(), ["---"] * len(words), map(cell, words.values())))
+
+
+def _criteria(rulings: Sequence[Ruling]) -> list[str]:
+    if not rulings:
+        return ["Every criterion of the policy is proven."]
+    rows = [["criterion", "status", "measured", "demanded", "reason"], ["---"] * 5]
+    rows += [
+        [
+            cell(each.id) + ("" if each.required else " (optional)"),
+            STATUS_WORDS[each.status],
+            cell(each.measured),
+            cell(each.threshold),
+            cell(each.reason, 600),
+        ]
+        for each in rulings[:_ROWS]
+    ]
+    table = "\n".join(_row(cells) for cells in rows)
+    return [table, f"{len(rulings) - _ROWS} more are on the page."] if len(rulings) > _ROWS else [table]
+
+
+def _listed(title: str, items: Iterable[str]) -> list[str]:
+    lines = [f"- {cell(item, 600)}" for item in items]
+    if len(lines) > _ROWS:
+        lines = [*lines[:_ROWS], f"- {len(lines) - _ROWS} more are on the page"]
+    return [f"**{title}:**", "\n".join(lines)] if lines else []
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def write_checklist(run: RunFiles) -> Path:
+    """Write the run's `CHECKLIST.md`; returns its path."""
+    path = run.path / "CHECKLIST.md"
+    path.write_text(checklist(run), encoding="utf-8")
+    return path
+
+
+def checklist(run: RunFiles) -> str:
+    """The checklist as Markdown. A box is ticked only for a criterion that was proven."""
+    facts = run.facts
+    build = run.build
+    lines = [
+        f"# Release checklist: {cell(facts.target or 'no target')}",
+        "",
+        f"Verdict: **{headline(run.verdict)}**. {cell(why(run), 2_000)}",
+        "",
+        (
+            f"Build {cell(f'{build.kind} {build.id}'.strip())}{' (dirty)' if build.dirty else ''}, "
+            f"policy {cell(run.policy_name)}, run `{facts.run}`, started {clock(facts.start)}."
+        ),
+        "",
+        "## Measured",
+        "",
+    ]
+    if run.verdict is None:
+        lines.append("Nothing was ruled on in this run.")
+    else:
+        rulings = sorted(run.verdict.criteria, key=lambda each: each.area)
+        for area, items in groupby(rulings, key=lambda each: each.area):
+            lines += [f"### {cell(area)}", "", *(_measured(item) for item in items), ""]
+    lines += ["", "## By a person", ""]
+    lines += [f"- [ ] `{item}` {words} *(not signed)*" for item, words in MANUAL_ITEMS]
+    return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+
+
+def _measured(ruling: Ruling) -> str:
+    box = "x" if ruling.status is Status.PASS else " "
+    optional = "" if ruling.required else ", optional"
+    words = cell(ruling.requires or ruling.threshold, 400)
+    line = f"- [{box}] `{ruling.id}` {words}: **{STATUS_WORDS[ruling.status]}**{optional}"
+    if ruling.status is Status.PASS:
+        return f"{line} ({cell(ruling.measured)})" if ruling.measured else line
+    return f"{line}. {cell(ruling.reason, 400)}"
