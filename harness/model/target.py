@@ -17,7 +17,7 @@ NEEDS_WORDS = ("postgres", "smtp", "valkey")
 MOST_WORKERS = 64
 """As many workers as a stack may have."""
 ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "ratelimit", "workers")
-"""What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (DESIGN 4.6)."""
+"""What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (docs/profile.md#absent)."""
 
 
 UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with '/'")]

@@ -1,7 +1,8 @@
 """An HTTP client that keeps what it sent and got, speaks from an address of its own, and asks before it sends.
 
-It is an `httpx.Client`, so suites use it as they know it. A service that refuses, cuts or does not answer a request in
-time raises `ServiceUnavailable`, which is the target's fault as long as the stack answers (DESIGN 4.7).
+It is an `httpx.Client`, so suites use it as they know it. A service that refuses, cuts or does not answer a request
+in time raises `ServiceUnavailable`, which is the target's fault as long as the stack answers
+(docs/policy.md#whose-fault-a-failure-is).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whose fault a failure is: the target's (`fail`) or ours (`error`) (DESIGN 4.7)."""
+"""Whose fault a failure is: the target's (`fail`) or ours (`error`) (docs/policy.md#whose-fault-a-failure-is)."""
 
 from __future__ import annotations
 

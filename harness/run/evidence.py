@@ -31,7 +31,7 @@ def utc_now(moment: datetime | None = None) -> str:
 
 
 class EvidenceLog:
-    """The writing end. `redact` sees subject, test and detail before they reach the disk (DESIGN 4.2).
+    """The writing end. `redact` sees subject, test and detail before they reach the disk (docs/run-folder.md).
 
     The ids that criteria select by are left as they are: they come from the sources, and a password `postgres` must
     not make a check of that name vanish.

@@ -1,5 +1,6 @@
-"""Criterion `startup`: a service of ours came up or did not, one of somebody else answers or does not (DESIGN 4.7);
-and whether what came up was still there, and still the same build, at the end."""
+"""Criterion `startup`: a service of ours came up or did not, one of somebody else answers or does not
+(docs/policy.md#whose-fault-a-failure-is); and whether what came up was still there, and still the same build, at the
+end."""
 
 from __future__ import annotations
 
