@@ -13,7 +13,7 @@ import pytest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class TimeSpan:
     """A stretch of the machine's monotonic clock, in seconds."""
 
     name: str
@@ -25,8 +25,8 @@ class Span:
 class Journal:
     """The tests of one session that ran one after another, and the fixtures that several of them share."""
 
-    tests: list[Span] = field(default_factory=list)
-    shared: list[Span] = field(default_factory=list)
+    tests: list[TimeSpan] = field(default_factory=list)
+    shared: list[TimeSpan] = field(default_factory=list)
     """Set-ups of fixtures that outlive a test."""
     users: dict[str, list[str]] = field(default_factory=dict)
     """Fixture -> tests that ask for it."""
@@ -52,7 +52,7 @@ class JournalHooks:
         try:
             return (yield)
         finally:
-            self._journal.tests.append(Span(name=item.nodeid, begin=begin, end=time.monotonic()))
+            self._journal.tests.append(TimeSpan(name=item.nodeid, begin=begin, end=time.monotonic()))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
@@ -63,7 +63,7 @@ class JournalHooks:
         try:
             return (yield)
         finally:
-            self._journal.shared.append(Span(name=fixturedef.argname, begin=begin, end=time.monotonic()))
+            self._journal.shared.append(TimeSpan(name=fixturedef.argname, begin=begin, end=time.monotonic()))
 
     def pytest_sessionfinish(self) -> None:
         """Write it."""
