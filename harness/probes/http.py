@@ -17,6 +17,7 @@ import httpx
 
 from harness.errors import SafetyError, UsageError
 from harness.probes.address import AddressMode
+from harness.probes.cookies import Cookies
 from harness.probes.exchange import Attempt, Exchange, UnfitAnswer, curl_line
 from harness.probes.reach import Reach
 from harness.probes.transport import BoundedTransport, UnboundedAnswer
@@ -31,8 +32,6 @@ _KEPT_REQUEST = 8 * 1024
 # into a connection that is just being closed, and a healthy service would seem to cut it.
 _IDLE_S = 2.0
 _MOST_REDIRECTS = 10
-_MOST_COOKIES = 180
-"""As many as browsers keep of one site."""
 _SHOWN_REASON = 300
 _BEGUN = "harness.begun"
 _EXCHANGE = "harness.exchange"
@@ -97,6 +96,7 @@ class RecordingClient(httpx.Client):
                 proxy=proxy,
             ),
             max_redirects=_MOST_REDIRECTS,
+            cookies=Cookies(),
             timeout=timeout_s,
             headers=headers,
             event_hooks={"request": [self._before], "response": [self._after]},
@@ -168,16 +168,8 @@ class RecordingClient(httpx.Client):
             size=len(body),
             elapsed_s=elapsed,
         )
-        self._forget_unfit_cookies()
         response.extensions[_EXCHANGE] = exchange
         self.exchanges.append(exchange)
-
-    def _forget_unfit_cookies(self) -> None:
-        """Cookies outside of the standard's alphabet (RFC 6265, 4.1.1) are not sent back, nor more than others keep."""
-        jar = self.cookies.jar
-        for number, cookie in enumerate(list(jar)):
-            if number >= _MOST_COOKIES or not f"{cookie.name}{cookie.value}".isascii():
-                jar.clear(cookie.domain, cookie.path, cookie.name)
 
     def _attempt(self, request: httpx.Request) -> Attempt:
         body = request.read()

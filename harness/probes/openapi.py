@@ -63,6 +63,8 @@ class Operation:
 
     def is_open_below(self, path: str) -> bool:
         """Can anybody GET it with no more than one identifier right below that path: `/deals/{id}`, `/deals/{id}/x`?"""
+        if not self.path.startswith(f"{path}/{{"):
+            return False
         names = _names_in_path(self.path)
         return (
             (self.method, self.needs_login, self.required) == ("GET", False, tuple(names))
@@ -86,6 +88,11 @@ class OpenApi:
         self.left_out: tuple[str, ...] = tuple(path for path in self._paths() if not is_own_path(path))
         """Paths of the document that lead elsewhere than to the service, or that no request can hold."""
         self.operations = tuple(self._operations())
+        self._templated = tuple(each for each in self.operations if "{" in each.path)
+        # the first one counts, where paths differ in their last slash alone
+        self._plain = {
+            (each.method, each.path.rstrip("/")): each for each in reversed(self.operations) if "{" not in each.path
+        }
 
     def plain_gets(self) -> tuple[Operation, ...]:
         """GETs that anybody can send as they stand: no required parameter, no login."""
@@ -95,8 +102,12 @@ class OpenApi:
 
     def find(self, method: str, path: str) -> Operation | None:
         """The operation that answers a concrete path; of several the one with the fewest parameters (3.1 4.8.8.2)."""
-        wanted = urlsplit(path).path.rstrip("/").split("/")
-        fits = (each for each in self.operations if each.method == method.upper() and _fits(each.path, wanted))
+        asked = urlsplit(path).path.rstrip("/")
+        plain = self._plain.get((method.upper(), asked))
+        if plain is not None:
+            return plain
+        wanted = asked.split("/")
+        fits = (each for each in self._templated if each.method == method.upper() and _fits(each.path, wanted))
         return min(fits, key=lambda each: each.path.count("{"), default=None)
 
     def response(self, operation: Operation, status: int) -> tuple[str, Mapping[str, Any]] | None:

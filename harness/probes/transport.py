@@ -24,7 +24,7 @@ MAX_ANSWER_BYTES = 32 * 2**20
 """An answer longer than this, as it comes or decoded, is not read to its end."""
 MAX_HEAD_BYTES = 256 * 1024
 """All of an answer before its body, interim answers included."""
-MAX_FIELDS = 1000
+MAX_FIELDS = 2000
 MAX_INTERIM = 20
 """Interim answers (1xx) before the answer itself."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.machine.encodable import encodable_data
 from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure_labels
@@ -126,5 +127,5 @@ class ItemHooks:
         """Plain data that execnet can carry, without the secrets that only this process may have learned."""
         redact = self._config.stash[REDACT]
         seen = [replace(one, subject=redact(one.subject), detail=redact.data(one.detail)) for one in observed]
-        plain: list[Any] = msgspec.to_builtins(seen)
+        plain: list[Any] = encodable_data(msgspec.to_builtins(seen))
         return plain
