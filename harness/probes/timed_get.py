@@ -102,7 +102,9 @@ class TimedConnection:
             size = 0
         elif "chunked" in headers.get("transfer-encoding", "").lower():
             size = self._read_chunks(connection, received, body_start, deadline)
-        elif _LENGTH.fullmatch(headers.get("content-length", "")):
+        elif "content-length" in headers:
+            if not _LENGTH.fullmatch(headers["content-length"]):
+                raise _Malformed("the answer's Content-Length is no number")
             size = int(headers["content-length"])
             while len(received) < body_start + size:
                 self._read_more(connection, received, deadline)
