@@ -104,7 +104,8 @@ def observe(
         return _observation(item, mark, Outcome.SKIP, {"reason": skip_reason(report)})
     if report.failed:
         outcome, reason = _blame(item, report, error, notes, info)
-        detail: dict[str, Any] = {"message": _message(report, error), "phase": report.when}
+        message = "\n".join([*notes.misbehaved, _message(report, error)])
+        detail: dict[str, Any] = {"message": message, "phase": report.when}
         if reason:
             detail["reason"] = reason
         if notes.exchanges:
@@ -129,6 +130,8 @@ def _blame(
         return Outcome.ERROR, "its teardown failed"
     if notes.unasked:
         return Outcome.ERROR, " · ".join(notes.unasked)
+    if notes.misbehaved:
+        return Outcome.FAIL, " · ".join(notes.misbehaved)
     if error is None:
         return Outcome.ERROR, "it was expected to fail, and passed"
     return outcome_of(error, without_servers(info) if item.get_closest_marker("breaks") else info)
