@@ -23,7 +23,14 @@ from harness.runner.artifacts import full_disk_named, keep_logs, keep_proof, red
 from harness.runner.discovery import Suite
 from harness.runner.phases import FreshStack, SuiteOptions, run_suites, timed
 from harness.runner.progress import shared_turn
-from harness.runner.startup_checks import attached_startup, build_changed, startup_failed, startup_passed, still_running
+from harness.runner.startup_checks import (
+    attached_startup,
+    build_changed,
+    gives_no_answer,
+    startup_failed,
+    startup_passed,
+    still_running,
+)
 from harness.stack import Stack
 from harness.stack.build import commit_of, identify_build
 from harness.stack.selection import TargetSelection, bring_up, let_stay
@@ -83,9 +90,13 @@ def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
                         record_preflight(
                             run, plan.selection.target, static, run_live(plan.selection.target, stack.info)
                         )
-                run_suites(
-                    run, plan.suites, stack, fresh_stack(plan.selection, run, redact, listen), plan.options, listen
-                )
+                if gives_no_answer(stack.info):
+                    # criterion `startup` says so; each test would wait in vain again
+                    listen(Progress(phase="tests", text="not begun: the service gives no whole answer in time"))
+                else:
+                    run_suites(
+                        run, plan.suites, stack, fresh_stack(plan.selection, run, redact, listen), plan.options, listen
+                    )
         except StartupError as error:
             run.record([startup_failed(plan.selection.target.name, error)])
             record_preflight(run, plan.selection.target, static, not_asked(redact(error.message)))

@@ -132,7 +132,7 @@ class RecordingClient(httpx.Client):
         except (httpx.LocalProtocolError, UnicodeError) as error:
             raise UnfitAnswer(f"{self._attempt(request)!r} cannot be sent ({_one_line(error)})") from error
         except httpx.RequestError as error:
-            what = _describe(error, self._timeout_s)
+            what = _describe(error)
             raise ServiceUnavailable(what, self._attempt(_request_of(error, request))) from error
 
     def _before(self, request: httpx.Request) -> None:
@@ -219,16 +219,14 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error)[: 2 * _SHOWN_REASON].split())[:_SHOWN_REASON] or type(error).__name__
 
 
-def _describe(error: httpx.RequestError, timeout_s: float) -> str:
+def _describe(error: httpx.RequestError) -> str:
     reason = _one_line(error)
     match error:
-        case httpx.TimeoutException():
-            return f"no whole answer within {timeout_s:g} s"
         case httpx.ConnectError():
             return f"the connection was not accepted ({reason})"
         case httpx.DecodingError():
             return f"the answer's body is not what its Content-Encoding says ({reason})"
-        case UnboundedAnswer():
+        case UnboundedAnswer() | httpx.TimeoutException():
             return reason
         case httpx.TooManyRedirects():
             return f"more than {_MOST_REDIRECTS} redirects one after the other"

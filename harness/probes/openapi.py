@@ -167,7 +167,11 @@ class OpenApi:
                 Mismatch(error.json_path, _short(error.message))
                 for error, _ in zip(validator.iter_errors(body), range(_MOST_MISMATCHES), strict=False)
             ]
-        except (referencing.exceptions.Unresolvable, jsonschema.exceptions.SchemaError) as error:
+        except (
+            referencing.exceptions.Unresolvable,
+            jsonschema.exceptions.SchemaError,
+            jsonschema.exceptions.UnknownType,
+        ) as error:
             raise OpenApiError(f"{pointer}: the schema cannot be used ({_short(str(error))})") from error
         except RecursionError as error:
             raise OpenApiError(f"{pointer}: the schema refers to itself without end") from error

@@ -18,6 +18,7 @@ import httpcore
 import httpx
 
 from harness.probes.content_coding import CodingError, decoded
+from harness.probes.patience import Place, hangs, patience, waited_in_vain, was_answered
 from harness.probes.reach import Reach
 
 MAX_ANSWER_BYTES = 32 * 2**20
@@ -115,11 +116,12 @@ class BoundedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and read the head of the answer; the body is read as the response is."""
-        budget = Budget(self._timeout_s)
-        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write"), budget) | {"pool": self._timeout_s}
         url = request.url
+        place = (url.host, url.port or _PORTS.get(url.scheme, 0))
+        budget = Budget(patience(place, self._timeout_s))
+        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write"), budget) | {"pool": self._timeout_s}
         # a proxy would connect for us, so the place itself is asked about too
-        self._reach.check(url.host, url.port or _PORTS.get(url.scheme, 0))
+        self._reach.check(*place)
         asked = httpcore.Request(
             method=request.method,
             url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
@@ -127,7 +129,7 @@ class BoundedTransport(httpx.BaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
-        with _Named(request):
+        with _Named(request, place, budget):
             answer = self._pool.handle_request(asked)
             budget.end_head()
             if len(answer.headers) > MAX_FIELDS:
@@ -136,7 +138,7 @@ class BoundedTransport(httpx.BaseTransport):
         return BoundedResponse(
             answer.status,
             headers=answer.headers,
-            stream=_Body(answer, request, budget),
+            stream=_Body(answer, request, place, budget),
             extensions=answer.extensions,
         )
 
@@ -166,17 +168,19 @@ class BoundedResponse(httpx.Response):
 
 
 class _Body(httpx.SyncByteStream):
-    def __init__(self, answer: httpcore.Response, request: httpx.Request, budget: Budget) -> None:
+    def __init__(self, answer: httpcore.Response, request: httpx.Request, place: Place, budget: Budget) -> None:
         self._answer = answer
         self._request = request
+        self._place = place
         self._budget = budget
 
     def __iter__(self) -> Iterator[bytes]:
-        with _Named(self._request):
+        with _Named(self._request, self._place, self._budget):
             for chunk in self._answer.iter_stream():
                 # what came in one read may be thousands of chunks
                 self._budget.left()
                 yield chunk
+        was_answered(self._place)
 
     def close(self) -> None:
         self._answer.close()
@@ -185,8 +189,10 @@ class _Body(httpx.SyncByteStream):
 class _Named:
     """Errors of httpcore under the names that httpx has for them, and what h11 stumbles over as the answer's fault."""
 
-    def __init__(self, request: httpx.Request) -> None:
+    def __init__(self, request: httpx.Request, place: Place, budget: Budget) -> None:
         self._request = request
+        self._place = place
+        self._budget = budget
 
     def __enter__(self) -> None:
         return None
@@ -194,6 +200,11 @@ class _Named:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, UnboundedAnswer):
             error.request = self._request
+        elif isinstance(error, httpcore.TimeoutException) and not isinstance(error, httpcore.PoolTimeout):
+            before = ", as often before" if hangs(self._place) else ""
+            waited_in_vain(self._place)
+            what = f"no whole answer within {float(self._budget):g} s{before}"
+            raise getattr(httpx, type(error).__name__)(what, request=self._request) from error
         elif kind is not None and kind.__module__.startswith("httpcore"):
             raise getattr(httpx, kind.__name__, httpx.TransportError)(str(error), request=self._request) from error
         elif isinstance(error, (h11.ProtocolError, ValueError, ArithmeticError)):

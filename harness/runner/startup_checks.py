@@ -10,6 +10,8 @@ from harness.errors import GroundError, StartupError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.probes.exchange import UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.patience import is_silent, tell_others
+from harness.probes.reach import place_of
 from harness.stack import Stack
 from harness.stack.build import reported_build
 from harness.stack.liveness import ended_processes, processes_of
@@ -103,6 +105,8 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
         while any(answers.values()) and time.monotonic() - begun < target.service.timeout_s:
             time.sleep(_PAUSE_S)
             answers = {path: _ask(client, path, wrong_from) for path in paths}
+    if place := place_of(info.url):
+        tell_others(info.state_dir, place)
     wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
     return Observation(
         suite="gate",
@@ -113,6 +117,12 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
         unit="s",
         detail={"asked": paths} | ({"message": "; ".join(wrong), "reason": "; ".join(wrong)} if wrong else {}),
     )
+
+
+def gives_no_answer(info: StackInfo) -> bool:
+    """Was a service of somebody else, when it was last asked by this process, waited for in vain?"""
+    place = place_of(info.url)
+    return not info.owned and place is not None and is_silent(place)
 
 
 def _ask(client: RecordingClient, path: str, wrong_from: int) -> str:

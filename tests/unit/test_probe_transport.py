@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 from harness.errors import SafetyError
 from harness.probes.exchange import UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.patience import heed_others, patience, tell_others, was_answered
 from harness.probes.reach import Reach, names_this_machine, place_of
 from harness.probes.timed_get import TimedConnection
 from harness.probes.transport import MAX_FIELDS, MAX_INTERIM
@@ -262,3 +264,25 @@ def test_a_timed_get_is_bounded_too(script) -> None:
         pytest.raises(ServiceUnavailable),
     ):
         connection.get("/ü€ x")
+
+
+def test_a_service_that_hangs_is_waited_for_less_and_less_until_it_answers(tmp_path) -> None:
+    hanging = True
+
+    def script(line: Line) -> None:
+        line.say((OK + b"Content-Length: 5\r\n\r\n") if hanging else WHOLE)
+
+    with asked(script, timeout_s=1.5) as client:
+        place = place_of(str(client.base_url))
+        assert place is not None
+        for says in (r"within 1\.5 s$", r"within 1\.5 s$", r"within 1 s, as often before$"):
+            with pytest.raises(ServiceUnavailable) as caught:
+                client.get("/")
+            assert re.search(says, caught.value.what)
+        tell_others(str(tmp_path), place)
+        hanging = False
+        assert client.get("/").text == "ok"
+        assert patience(place, 1.5) == 1.5
+        heed_others(str(tmp_path), place)
+        assert patience(place, 1.5) == 1.0
+        was_answered(place)
