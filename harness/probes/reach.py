@@ -40,7 +40,7 @@ class Reach:
 
     def check(self, host: str, port: int) -> None:
         """Raises `SafetyError` if the place is none of these."""
-        if (_plain(host), port) not in self.places:
+        if (plain_host(host), port) not in self.places:
             known = ", ".join(f"{name}:{number}" for name, number in sorted(self.places)[:10])
             raise SafetyError(f"a request would go to {host[:200]}:{port}, which nobody allowed; allowed: {known}")
 
@@ -52,7 +52,7 @@ class Reach:
         if the name is not known.
         """
         self.check(host, port)
-        found = _looked_up(_plain(host), port)
+        found = _looked_up(plain_host(host), port)
         if names_this_machine(host) and not all(ipaddress.ip_address(_bare(each)).is_loopback for each in found):
             raise SafetyError(f"{host} names this machine, and its address here is {', '.join(found)}; mend /etc/hosts")
         return found
@@ -65,12 +65,12 @@ def place_of(url: str) -> tuple[str, int] | None:
         host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError:
         return None
-    return (_plain(host), port) if host and port else None
+    return (plain_host(host), port) if host and port else None
 
 
 def names_this_machine(host: str) -> bool:
     """Does a host name this machine by `localhost` or by an address of the loopback interface?"""
-    name = _plain(host)
+    name = plain_host(host)
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -81,7 +81,7 @@ def names_this_machine(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def _plain(host: str) -> str:
+def plain_host(host: str) -> str:
     """A host as it is compared: international names in ASCII, no final dot."""
     name = host.lower().rstrip(".").removeprefix("[").removesuffix("]")
     if name.isascii():

@@ -11,11 +11,11 @@ from harness.machine.redaction import Redactor
 def clean_report(report: pytest.TestReport, config: pytest.Config, redact: Redactor) -> None:
     """Clean a report in place, before a terminal, a log or another process gets it."""
     report.sections = [(title, encodable(redact(text))) for title, text in report.sections]
-    if report.longrepr is None or encodable(redact(report.longreprtext)) == report.longreprtext:
-        return
     if isinstance(report.longrepr, tuple):
         path, line, reason = report.longrepr
         report.longrepr = (path, line, encodable(redact(reason)))
+        return
+    if report.longrepr is None or encodable(redact(report.longreprtext)) == report.longreprtext:
         return
     # the way by which xdist sends reports: pytest's own, so that a traceback stays one
     data = config.hook.pytest_report_to_serializable(config=config, report=report)
