@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import BrokenRunError, HarnessError
+from harness.machine.encodable import encodable_data
 from harness.machine.redaction import Redactor
 from harness.model import Evidence, Observation
 
@@ -106,7 +107,10 @@ class EvidenceLog:
             test=None if seen.test is None else self._redact(seen.test),
             artifacts=seen.artifacts,
         )
-        return _ENCODER.encode(line) + b"\n"
+        try:
+            return _ENCODER.encode(line) + b"\n"
+        except UnicodeEncodeError:
+            return _ENCODER.encode(encodable_data(msgspec.to_builtins(line))) + b"\n"
 
     def _catch_up(self, descriptor: int) -> None:
         """Learn what other processes wrote since; half a line, left by a killed writer, is cut off."""

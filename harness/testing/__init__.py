@@ -7,7 +7,7 @@ rest by subject, so that a suite loads only what it uses. `docs/suites.md` lists
 from harness.errors import HarnessError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.model.network import is_loopback
-from harness.probes.exchange import Exchange
+from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import Permit, RecordingClient, ServiceUnavailable
 from harness.pytest_plugin import count_browser_assertions
 from harness.pytest_plugin.fixtures import Measure
@@ -41,6 +41,7 @@ __all__ = [
     "ServiceUnavailable",
     "StackInfo",
     "Target",
+    "UnfitAnswer",
     "check_mark",
     "context_of",
     "count_browser_assertions",
