@@ -161,4 +161,4 @@ def test_data_that_lies_too_deep_is_not_kept():
     nested: object = "x"
     for _ in range(5000):
         nested = [nested]
-    assert TOO_DEEP in json.dumps(Redactor().data({"body": nested}))
+    assert TOO_DEEP in json.dumps(Redactor().data({"body": nested}), ensure_ascii=False)
