@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 import io
 import math
+import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -18,6 +20,7 @@ import msgspec
 import toml_rs
 
 from harness.errors import ConfigError
+from harness.machine.nesting import toml_too_deep
 
 T = TypeVar("T")
 Where = tuple[str | int, ...]
@@ -25,6 +28,7 @@ Where = tuple[str | int, ...]
 
 
 _MOST_NAMED = 40
+_MOST_BYTES = 2**20
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -89,13 +93,16 @@ def dotted(at: Where) -> str:
 def read_toml(path: Path) -> TomlFile:
     """Parse a file. Raises `ConfigError` with the line of a syntax error, or why the file cannot be read."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _content(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError("no such file", path=path) from None
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", path=path) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 text (byte {error.start})", path=path) from None
+    deep = toml_too_deep(text)
+    if deep is not None:
+        raise ConfigError(f"{deep.what}; write it flatter", path=path, line=deep.line)
     try:
         parsed = toml_rs.load_with_metadata(io.BytesIO(text.encode()))
     except toml_rs.TOMLDecodeError as error:
@@ -104,6 +111,20 @@ def read_toml(path: Path) -> TomlFile:
     lines: dict[Where, int] = _headers(text)
     _collect(parsed.value, parsed.meta["nodes"], (), lines)
     return TomlFile(path=path, document=parsed.value, lines=lines)
+
+
+def _content(path: Path) -> bytes:
+    """What the file holds. Raises `ConfigError` for what is no file and for what nobody wrote by hand."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ConfigError("is no regular file; write it to one", path=path)
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ConfigError(
+            f"is larger than {_MOST_BYTES // 2**20} MiB; a file that a person wrote was expected", path=path
+        )
+    return content
 
 
 def _collect(value: object, meta: object, at: Where, lines: dict[Where, int]) -> None:
@@ -131,7 +152,8 @@ def _headers(text: str) -> dict[Where, int]:
     own: dict[Where, int] = {}
     around: dict[Where, int] = {}
     for number, raw in enumerate(text.splitlines(), start=1):
-        if not raw.lstrip().startswith("["):
+        if not raw.lstrip().startswith("[") or toml_too_deep(raw) is not None:
+            # what looks deep was inside a text: the file as a whole is not
             continue
         try:
             value: Any = toml_rs.loads(raw)

@@ -68,7 +68,7 @@ def complaint(line: str) -> str:
     if plain.startswith("{"):
         try:
             fields = json.loads(plain)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = {}
         level = _level(fields)
         if level:

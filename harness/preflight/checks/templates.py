@@ -91,6 +91,8 @@ def _syntax_problem(path: Path) -> tuple[Path, int | None, str] | None:
         jinja2.Environment(autoescape=True, extensions=known).parse(read_text(path))
     except jinja2.TemplateSyntaxError as error:
         return path, error.lineno, str(error.message)
+    except RecursionError:
+        return path, None, "nests too deeply to be parsed"
     return None
 
 
@@ -102,7 +104,7 @@ def _samples(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CannotAskError(f"{path.name} cannot be read: {error}", mend) from error
     if not isinstance(data, dict):
         raise CannotAskError(f"{path.name} holds no table of templates", mend)
