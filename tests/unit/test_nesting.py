@@ -108,7 +108,6 @@ def test_the_levels_of_json_are_counted(value):
 
 
 def test_what_is_no_file_is_not_read(tmp_path):
-    import os
 
     os.mkfifo(tmp_path / "pipe.toml")
     with pytest.raises(ConfigError, match="is no regular file"):

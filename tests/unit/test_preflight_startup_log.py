@@ -53,5 +53,5 @@ def test_a_long_line_is_cut() -> None:
 
 
 def test_a_line_that_nests_without_end_is_read_as_text():
-    assert complaint('{"level":' * 100_000 + ' ERROR') != ""
+    assert complaint('{"level":' * 100_000 + " ERROR") != ""
     assert complaint('{"level":' * 100_000) == ""
