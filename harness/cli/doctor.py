@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.preflight.doctor import PARTS, Tool, survey, works
 from harness.probes.chromium import USUAL_PLACES
 from harness.stack.orphans import Left, find_left, take_left
@@ -22,7 +23,7 @@ _CANNOT_RUN = 4
 _WIDTH = 160
 
 
-@click.command(epilog="Example: harness doctor --stack docker")
+@click.command(cls=Command, epilog="Example: harness doctor --stack docker")
 @options.stack
 @click.option("--reap", is_flag=True, help="End and remove what an older crash left; nothing of a stack that runs.")
 @options.json

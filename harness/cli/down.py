@@ -7,9 +7,10 @@ import json
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 
 
-@click.command(epilog="Example: harness down --name default")
+@click.command(cls=Command, epilog="Example: harness down --name default")
 @options.name
 @options.json
 @options.debug

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.cli.progress import showing
 from harness.cli.verdict_text import print_verdict
 from harness.model import Decision
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 
 
-@click.command(epilog="Example: harness gate --target dealradar --policy quick --env CACHE_ENABLED=false")
+@click.command(cls=Command, epilog="Example: harness gate --target dealradar --policy quick --env CACHE_ENABLED=false")
 @options.target_selection
 @options.policy
 @options.out

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 @click.command(
-    epilog="Example: harness init http://127.0.0.1:8000 --out shop.toml, then harness gate --target shop.toml"
+    cls=Command,
+    epilog="Example: harness init http://127.0.0.1:8000 --out shop.toml, then harness gate --target shop.toml",
 )
 @click.argument("url", metavar="URL")
 @click.option("--name", metavar="NAME", default=None, help="Name of the target (default: the URL's host and port).")

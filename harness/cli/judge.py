@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.errors import BrokenRunError
 from harness.model import Decision, Policy, Verdict
 
 EXIT = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 
 
-@click.command(epilog="Example: harness judge latest --policy release")
+@click.command(cls=Command, epilog="Example: harness judge latest --policy release")
 @click.argument("run")
 @click.option("--policy", metavar="quick|release|PATH", help="Rule by another policy; nothing in the run changes.")
 @options.out

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.cli.load_text import print_result
 from harness.cli.progress import showing
 from harness.errors import SafetyError, UsageError
@@ -47,7 +48,7 @@ class _Wish:
     active: bool
 
 
-@click.command(epilog="Example: harness load --profile steady --rate 100 --duration 30s --path /api/deals")
+@click.command(cls=Command, epilog="Example: harness load --profile steady --rate 100 --duration 30s --path /api/deals")
 @options.target_selection
 @click.option(
     "--profile", type=click.Choice(PROFILES), default="steady", show_default=True, help="How the rate goes over time."

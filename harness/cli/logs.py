@@ -12,11 +12,12 @@ from typing import BinaryIO
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 
 _PAUSE_SECONDS = 0.1
 
 
-@click.command(epilog="Example: harness logs --follow service-1")
+@click.command(cls=Command, epilog="Example: harness logs --follow service-1")
 @click.argument("process", required=False)
 @options.name
 @click.option("--follow", "-f", is_flag=True, help="Go on as the logs grow, until the stack ends or Ctrl-C.")

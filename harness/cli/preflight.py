@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.cli.preflight_text import preflight_document, print_preflight
 from harness.cli.progress import showing
 from harness.errors import StartupError
@@ -24,7 +25,7 @@ from harness.stack.build import commit_of
 from harness.stack.selection import TargetSelection, bring_up, select_target
 
 
-@click.command(epilog="Example: harness preflight --target dealradar --env RATE_LIMIT_PER_MINUTE=1000000")
+@click.command(cls=Command, epilog="Example: harness preflight --target dealradar --env RATE_LIMIT_PER_MINUTE=1000000")
 @options.target_selection
 @options.out
 @options.json

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 
 
-@click.command(epilog="Example: harness prove --kind patch --area cache --healthy 3")
+@click.command(cls=Command, epilog="Example: harness prove --kind patch --area cache --healthy 3")
 @options.target
 @options.url
 @options.env

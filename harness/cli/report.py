@@ -11,9 +11,10 @@ import click
 import msgspec
 
 from harness.cli import options
+from harness.cli.command_line import Command
 
 
-@click.command(epilog="Example: harness report latest --open")
+@click.command(cls=Command, epilog="Example: harness report latest --open")
 @click.argument("run")
 @click.option("--open", "show", is_flag=True, help="Open the readiness page; without a desktop its path is printed.")
 @options.out

@@ -9,11 +9,12 @@ import click
 import msgspec
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.cli.progress import showing
 from harness.errors import UsageError
 
 
-class SplitAtDashes(click.Command):
+class SplitAtDashes(Command):
     """Keeps what stands behind `--` for pytest; click alone would mix it with the suites' names."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

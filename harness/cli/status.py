@@ -7,10 +7,11 @@ import json
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.cli.stack_text import print_stack, stack_document
 
 
-@click.command(epilog="Example: harness status --json")
+@click.command(cls=Command, epilog="Example: harness status --json")
 @options.name
 @options.json
 @options.debug

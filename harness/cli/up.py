@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.cli.stack_text import print_stack
 from harness.model import Listener, Progress
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from harness.stack.named import Mode
 
 
-@click.command(epilog="Example: harness up --instances 3 --workers 2 --env CACHE_ENABLED=false, then harness status")
+@click.command(
+    cls=Command, epilog="Example: harness up --instances 3 --workers 2 --env CACHE_ENABLED=false, then harness status"
+)
 @options.target
 @options.stack
 @options.name

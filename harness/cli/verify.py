@@ -8,12 +8,13 @@ import click
 import msgspec
 
 from harness.cli import options
+from harness.cli.command_line import Command
 
 CHANGED = 1
 NOT_SEALED = 3
 
 
-@click.command(epilog="Example: harness verify latest")
+@click.command(cls=Command, epilog="Example: harness verify latest")
 @click.argument("run")
 @options.out
 @options.json

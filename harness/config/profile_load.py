@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from harness.config.profile_manifest import read_manifest
 from harness.config.profile_rules import check_target
+from harness.config.service_url import checked_url
 from harness.config.toml_reader import TomlFile, nearest, read_toml
-from harness.errors import ConfigError, UsageError
+from harness.errors import ConfigError
 from harness.model import (
     Auth,
     Cache,
@@ -127,14 +127,7 @@ def load_target(given: str, root: Path) -> Target:
 
 def generic_target(url: str) -> Target:
     """The target of a bare URL: all that is known of it is its address. Raises `UsageError` for no http(s) URL."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        port = 0
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise UsageError(f"--url {url}: is no address of a service; http://HOST:PORT or https://HOST was expected")
-    return Target(name="generic", source="", service=Service(url=url.rstrip("/")))
+    return Target(name="generic", source="", service=Service(url=checked_url(url)))
 
 
 def _find_profile(given: str, root: Path) -> Path:

@@ -8,7 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.config.placeholders import check_placeholders, has_placeholder
+from harness.config.service_url import refuse_credentials
 from harness.config.toml_reader import TomlFile, Where, nearest
+from harness.errors import UsageError
 from harness.model import ABSENT_WORDS, MOST_WORKERS, NEEDS_WORDS, Target
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -217,8 +219,8 @@ def _check_roles(file: TomlFile, target: Target) -> None:
 
 def _check_hosts(file: TomlFile, target: Target) -> None:
     for index, host in enumerate(target.allow_hosts):
-        if not host or "/" in host or host != host.strip():
-            what = f'a host such as "staging.example.org" was expected, without scheme or path, not {host!r}'
+        if not host or "/" in host or host != host.strip() or "*" in host or host.startswith("-"):
+            what = f'a host such as "staging.example.org" was expected, without scheme, path or *, not {host!r}'
             raise file.error(what, ("allow", "hosts", index))
     for index, origin in enumerate(target.cors_origins):
         _check_url(file, ("cors", "origins", index), origin)
@@ -227,6 +229,10 @@ def _check_hosts(file: TomlFile, target: Target) -> None:
 
 
 def _check_url(file: TomlFile, at: Where, url: str) -> None:
+    try:
+        refuse_credentials(url)
+    except UsageError as error:
+        raise file.error(error.message, at) from None
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -170,6 +170,8 @@ MISTAKES = [
     ('login = "/login"', "", "FILE:32: auth.roles: roles need a path to log in at"),
     ('"x-forwarded-for"', '"forwarded"', "FILE:14: clients.address: 'forwarded' is not one of its words; did you"),
     ("staging.example.org", "https://staging.example.org", "FILE:17: allow.hosts[1]: a host such as"),
+    ("staging.example.org", "*", "FILE:17: allow.hosts[1]: a host such as"),
+    ("staging.example.org", "*.example.org", "FILE:17: allow.hosts[1]: a host such as"),
     ('command = ["serve"', 'url = "http://x"\ncommand = ["serve"', "FILE:4: service: exactly one of command, image"),
     (
         'command = ["serve", "--port", "{port}"]',
@@ -349,5 +351,5 @@ class TestGeneric:
 
     @pytest.mark.parametrize("url", ["example.org", "ftp://x", "http://", "http://x:99999", "http://x:0", ""])
     def test_what_is_no_url_is_refused(self, url):
-        with pytest.raises(UsageError, match="is no address of a service"):
+        with pytest.raises(UsageError, match=r"--url .*write http://HOST:PORT"):
             generic_target(url)
