@@ -23,6 +23,7 @@ EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 @options.target_selection
 @options.policy
 @options.out
+@options.share
 @click.option(
     "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: cores + 1, at most 4)."
 )

@@ -26,6 +26,7 @@ from harness.load.scenario import plan_for, scenario
 from harness.machine.bundle import root
 from harness.machine.lock import MachineLock
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target
 from harness.model import Listener, Progress, StackInfo
 from harness.probes.surface import find_surface
 from harness.pytest_plugin.session import teach
@@ -59,6 +60,7 @@ class _Wish:
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust processes.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=None, help="Repeat the arrivals of an earlier run.")
 @options.out
+@options.share
 @options.active
 @options.json
 @options.debug
@@ -142,6 +144,7 @@ def _plan(
 def _measure(selection: TargetSelection, wish: _Wish, out: Path, listen: Listener) -> tuple[Run, LoadResult]:
     """Bring the target up, load it, and leave a sealed run behind, however it ends."""
     redact = Redactor()
+    learn_target(redact, selection.target, selection.overrides)
     with _stack(selection, listen) as stack:
         _check_allowed(selection, wish, stack.info)
         teach(redact, stack.info)

@@ -38,6 +38,21 @@ out = click.option(
     metavar="DIR",
     help="Where runs are kept (default: reports/).",
 )
+
+
+def _share(_context: click.Context, _option: click.Parameter, given: bool) -> None:  # noqa: FBT001 - as click calls it
+    from harness.run.access import share_runs
+
+    share_runs(shared=given)
+
+
+share = click.option(
+    "--share",
+    is_flag=True,
+    expose_value=False,
+    callback=_share,
+    help="Let others read the run, as the umask says (default: its user alone).",
+)
 instances = click.option(
     "--instances",
     type=click.IntRange(1, 64),

@@ -16,6 +16,7 @@ from harness.errors import StartupError
 from harness.machine.bundle import root
 from harness.machine.lock import MachineLock
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target
 from harness.model import Listener, Observation, Outcome, StackInfo
 from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation, validate_weights
 from harness.pytest_plugin.session import teach
@@ -28,6 +29,7 @@ from harness.stack.selection import TargetSelection, bring_up, select_target
 @click.command(cls=Command, epilog="Example: harness preflight --target dealradar --env RATE_LIMIT_PER_MINUTE=1000000")
 @options.target_selection
 @options.out
+@options.share
 @options.json
 @options.debug
 def command(
@@ -71,6 +73,7 @@ def exit_status(seen: Sequence[Observation]) -> int:
 def _check(selection: TargetSelection, out: Path, listen: Listener) -> tuple[Run, tuple[Observation, ...], str]:
     """Bring the stack up, ask, and leave a sealed run behind; with the log's tail if the service did not start."""
     redact = Redactor()
+    learn_target(redact, selection.target, selection.overrides)
     run = create_run(
         out,
         kind="preflight",

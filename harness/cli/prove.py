@@ -16,6 +16,7 @@ from harness.cli.command_line import Command
 @options.env
 @options.policy
 @options.out
+@options.share
 @click.option(
     "--catalogue",
     type=click.Path(path_type=Path, file_okay=False),

@@ -32,6 +32,7 @@ class SplitAtDashes(Command):
 @click.argument("suites", nargs=-1, metavar="SUITE… [-- WORDS FOR PYTEST]")
 @options.target_selection
 @options.out
+@options.share
 @click.option(
     "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: cores + 1, at most 4)."
 )

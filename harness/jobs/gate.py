@@ -14,6 +14,7 @@ from harness.errors import ReportError, StartupError
 from harness.judge import judge, verdict_document
 from harness.machine.bundle import root
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target
 from harness.model import Listener, Observation, Policy, Progress, StackInfo, Target, Verdict, Waiver
 from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation
 from harness.pytest_plugin.session import teach
@@ -70,6 +71,7 @@ def run_gate(plan: GatePlan, listen: Listener) -> GateResult:
 
 def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
     redact = Redactor()
+    learn_target(redact, plan.selection.target, plan.selection.overrides)
     run = open_gate_run(plan, redact)
     service_log = ""
     with closed_at_the_end(run, redact):

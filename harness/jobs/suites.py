@@ -11,6 +11,7 @@ from harness.config import target_document
 from harness.jobs.gate import closed_at_the_end, fresh_stack, stack_for
 from harness.machine.bundle import root
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target
 from harness.model import Evidence, Listener, Outcome
 from harness.report import write_reports
 from harness.run import create_run, load_record, seal
@@ -54,6 +55,7 @@ def _run_alone(
     selection: TargetSelection, suites: Sequence[Suite], options: SuiteOptions, out: Path, listen: Listener
 ) -> tuple[Path, SuiteCounts]:
     redact = Redactor()
+    learn_target(redact, selection.target, selection.overrides)
     run = create_run(
         out,
         kind="run",

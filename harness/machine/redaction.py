@@ -120,12 +120,12 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""
-        text = self._without_known(text)
+        text = self.known(text)
         lower = text.lower()
         shapes = [shape for shape in _SHAPES if any(sign in lower for sign in shape.signs)]
         for shape in shapes:
             text = shape.pattern.sub(shape.mask, text)
-        return self._without_known(text) if shapes else text
+        return self.known(text) if shapes else text
 
     def data(self, value: Any, depth: int = DEEPEST) -> Any:  # noqa: ANN401 - JSON-like data in, the same out
         """Mappings, lists and strings without secrets; names of members stay, numbers too."""
@@ -141,13 +141,24 @@ class Redactor:
             return [self.data(part, depth - 1) for part in value]
         return value
 
+    def texts(self, value: Any) -> Any:  # noqa: ANN401 - JSON-like data in, the same out
+        """The same, where the names of members say nothing of what they hold."""
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, Mapping):
+            return {name: self.texts(content) for name, content in value.items()}
+        return [self.texts(part) for part in value] if isinstance(value, list | tuple) else value
+
     def _member(self, name: str, content: object, depth: int) -> object:
         if isinstance(content, str) and content and not content.startswith("$") and _SECRET_NAME.fullmatch(name):
             return MASK
         return self.data(content, depth)
 
-    def _without_known(self, text: str) -> str:
-        """Round after round until none is left. A text that always spells another one is a riddle: all of it goes."""
+    def known(self, text: str) -> str:
+        """The text without the secrets that it was told of, whatever else looks like one.
+
+        Round after round until none is left. A text that always spells another one is a riddle: all of it goes.
+        """
         for _ in range(_ROUNDS):
             found = [form for form in self._forms if form in text]
             if not found:

@@ -13,6 +13,7 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.prove.model import Defect, Result
+from harness.run.access import make_run_folder
 from harness.run.documents import replace_file
 from harness.run.folder import new_name, switch_latest
 
@@ -73,7 +74,8 @@ def new_folder(out: Path) -> ProofFolder:
     """Make a folder for a new proof."""
     name = new_name(datetime.now(UTC))
     folder = ProofFolder(out / "prove" / name)
-    folder.runs.mkdir(parents=True)
+    make_run_folder(folder.path)
+    folder.runs.mkdir()
     switch_latest(out / "prove", Path(name))
     return folder
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from harness.config import generic_target, load_target, target_document, target_
 from harness.errors import HarnessError
 from harness.machine.bundle import in_checkout, root
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target, setting_secrets
 from harness.model import StackInfo, Target
 from harness.probes.surface import Surface, find_surface
 from harness.pytest_plugin.recorder import Recorder
@@ -24,8 +24,6 @@ from harness.stack.build import commit_of, identify_build
 
 _STATE = "stack.json"
 _WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-_SECRET_SETTING = re.compile(r"SECRET|PASSWORD|(?:^|_)(?:TOKEN|PASSWD|(?:API|ACCESS|SIGNING|PRIVATE|ENCRYPTION)_?KEY)$")
-"""Names of settings whose values are secrets."""
 
 
 def is_suite_session(config: pytest.Config) -> bool:
@@ -67,6 +65,7 @@ class Session:
         target, stack = self._find_target_and_stack()
         self._stack = stack
         redact = config.stash[REDACT]
+        learn_target(redact, target)
         teach(redact, stack.info)
         self._run = self._open_run(target, stack, redact)
         self._recorder = Recorder(self._run, config)
@@ -104,7 +103,7 @@ class Session:
     def _find_target_and_stack(self) -> tuple[Target, Stack]:
         options = self._config.option
         if options.stack_file:
-            target = self._given_target(options.target) if options.target else self._target_of_run(options.run)
+            target = self._given_target(options.target) if options.target else self._target_of_run()
             return target, open_stack(Path(options.stack_file))
         if options.url:
             target = load_target(options.target, root()) if options.target else generic_target(options.url)
@@ -121,8 +120,11 @@ class Session:
             raise pytest.UsageError("no target: give --target NAME|PATH or --url URL")
         return load_target(given or "dealradar", root())
 
-    def _target_of_run(self, run: str) -> Target:
-        return target_from_document(read_document(Path(run) / "profile.json"))
+    def _target_of_run(self) -> Target:
+        """As the runner has it; else as the run keeps it, without what is secret in it."""
+        options = self._config.option
+        kept = options.target_file or Path(options.run) / "profile.json"
+        return target_from_document(read_document(Path(kept)))
 
     def _open_run(self, target: Target, stack: Stack, redact: Redactor) -> Run:
         given = self._config.option.run
@@ -157,7 +159,7 @@ def teach(redact: Redactor, info: StackInfo) -> None:
     """Tell the redactor the secrets of a stack."""
     redact.learn(info.secrets.values())
     redact.learn((info.database_url, info.redis_url, info.smtp_url))
-    redact.learn(value for name, value in info.settings.items() if _SECRET_SETTING.search(name) or "://" in value)
+    redact.learn(setting_secrets(info.settings))
 
 
 def serve_context(context: Context) -> bytes:
@@ -179,9 +181,11 @@ def worker_context(config: pytest.Config) -> Context:
     told: dict[str, Any] = msgspec.json.decode(config.workerinput["harness"])  # type: ignore[attr-defined]
     stack_file = Path(told["stack_file"])
     info = msgspec.json.decode(stack_file.read_bytes(), type=StackInfo)
+    target = msgspec.convert(told["target"], Target)
+    learn_target(config.stash[REDACT], target)
     teach(config.stash[REDACT], info)
     return Context(
-        target=msgspec.convert(told["target"], Target),
+        target=target,
         info=info,
         stack_file=stack_file,
         run=Path(told["run"]),

@@ -9,17 +9,20 @@ import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 from harness.errors import UsageError
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import kept_profile, learn_target
 from harness.model import Build, Observation, StackInfo, Target
+from harness.run.access import make_run_folder
 from harness.run.documents import read_document, write_document
 from harness.run.evidence import EvidenceLog, read_evidence, utc_now
 from harness.run.record import State
@@ -34,6 +37,8 @@ class Run:
     path: Path
     id: str
     log: EvidenceLog
+    target: Target | None = None
+    """As it was given: what `profile.json` keeps of it has no secret in it. None for a run that was opened again."""
 
     def record(self, observations: Iterable[Observation]) -> tuple[int, ...]:
         """Append evidence; returns the lines' numbers."""
@@ -78,8 +83,12 @@ def create_run(
 ) -> Run:
     """Make the folder, write `run.json` and the profile, policy and waivers as used, and switch `latest` to it.
 
-    `documents` are those last three by name; each becomes `<name>.json`.
+    `documents` are those last three by name; each becomes `<name>.json`. What is secret in the target is learned by
+    `redact` before the first of them is written.
     """
+    redact = redact or Redactor()
+    if target is not None:
+        learn_target(redact, target)
     now = datetime.now(UTC)
     name = new_name(now)
     path = out / "runs" / name
@@ -99,25 +108,32 @@ def create_run(
         "start": utc_now(now),
         "end": None,
         "narrowed": "",
-        "absent": dict(target.absent) if target else {},
+        "absent": redact.texts(dict(target.absent)) if target else {},
         "collected": [],
         "phases": [],
         "evidence": None,
     }
     try:
-        path.mkdir(parents=True)
+        make_run_folder(path)
         write_document(path / "run.json", document)
         for folder in ("samples", "artifacts", "logs"):
             (path / folder).mkdir()
         for title, content in documents.items():
-            write_document(path / f"{title}.json", content)
+            write_document(path / f"{title}.json", _kept(title, content, redact))
         (path / "evidence.jsonl").touch()
         switch_latest(out, Path("runs") / name)
     except OSError as error:
         raise UsageError(
             f"{error.filename or out}: cannot be written ({error.strerror}); give another folder with --out"
         ) from error
-    return open_run(path, redact)
+    return replace(open_run(path, redact), target=target)
+
+
+def _kept(title: str, content: object, redact: Redactor) -> object:
+    """A document as the run keeps it. Members keep their names and numbers, what they hold is cleaned text by text."""
+    if title != "profile":
+        return content
+    return redact.texts(kept_profile(msgspec.to_builtins(content)))
 
 
 def open_run(path: Path, redact: Redactor | None = None) -> Run:

@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import StackError, UsageError
+from harness.errors import HarnessError, StackError, UsageError
+from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target, setting_secrets
 from harness.model import MOST_WORKERS, Listener, Progress, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
@@ -78,6 +80,8 @@ def launch(
     folders = folders_for(mark, name)
     supervision = Supervision(mark)
     ground: Backend | None = None
+    redact = Redactor()
+    learn_target(redact, target, overrides)
     try:
         _make_folders(supervision, mark, folders, fingerprint(target))
         ground = _backend(kind, supervision, folders, target, Sources(target, overrides or {}))
@@ -103,6 +107,7 @@ def launch(
             ca_file=proxy.ca_file if proxy else "",
             key_pin=proxy.key_pin if proxy else "",
         )
+        redact.learn([*secret.values(), *setting_secrets(settings)])
         opened = (supervision, ground)
         stack = RunningStack(target, info, words, lambda: opened)
         write_info(info)
@@ -119,6 +124,9 @@ def launch(
         supervision.down()
         if ground is not None:
             ground.close()
+        if isinstance(error, HarnessError):
+            # a service that ends prints what it was given, and this is shown to whoever asked
+            error.message, error.output = redact(error.message), redact(error.output)
         if full is not None:
             said = (
                 f"no space is left in {full}, where the stack's files are; free some, or set TMPDIR to another folder"

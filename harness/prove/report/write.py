@@ -11,6 +11,7 @@ from harness.config import policy_document, target_document
 from harness.errors import HarnessError, UsageError
 from harness.machine.bundle import root
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target
 from harness.model import Observation, Outcome
 from harness.prove.book import ProofPlan
 from harness.prove.controls import Health
@@ -37,6 +38,7 @@ def leave_proof(plan: ProofPlan, folder: ProofFolder, proof: Proof, begun: Begun
     HarnessError where they cannot be written.
     """
     redact = Redactor()
+    learn_target(redact, plan.target, plan.overrides)
     facts = facts_of(plan, folder, (*proof.results, *(proof.draw.results if proof.draw else ())), begun)
     proof = _cleaned(proof, redact)
     document = encode_document(proof_document(proof) | facts_document(facts))
