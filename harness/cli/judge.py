@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -35,8 +36,8 @@ def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, de
     folder = find_run(run, out or Path("reports"))
     rules = _kept_policy(folder) if policy is None else load_policy(policy, root())
     kept = folder / "waivers.json"
-    waivers = waivers_from_document(read_document(kept)) if kept.is_file() else ()
-    verdict = judge(rules, waivers, load_record(folder))
+    waivers = waivers_from_document(read_document(kept)) if os.path.lexists(kept) else ()
+    verdict = judge(rules, waivers, load_record(folder, sealed=True))
     text = verdict_document(verdict)
     if policy is None:
         _keep(folder, verdict, text)
@@ -51,22 +52,20 @@ def _kept_policy(folder: Path) -> Policy:
     from harness.config import policy_from_document
     from harness.run import read_document
 
-    if not (folder / "policy.json").is_file():
+    if not os.path.lexists(folder / "policy.json"):
         raise BrokenRunError(f"{folder}: holds no policy.json; say which policy to rule by with --policy")
     return policy_from_document(read_document(folder / "policy.json"))
 
 
 def _keep(folder: Path, verdict: Verdict, text: bytes) -> None:
     """Write `verdict.json` unless that would overwrite something sealed with something else."""
-    from harness.run import is_sealed
+    from harness.run import is_regular, is_sealed, read_regular, replace_file
 
     path = folder / "verdict.json"
     if not is_sealed(folder):
-        draft = path.with_name(".verdict.json.new")
-        draft.write_bytes(text)
-        draft.replace(path)
+        replace_file(path, text)
         return
-    if not path.is_file() or path.read_bytes() != text:
+    if not is_regular(path) or read_regular(path) != text:
         click.echo(
             f"the run is sealed, and its verdict.json was not overwritten: this ruling ({verdict.verdict}) differs "
             "from the sealed one",

@@ -19,7 +19,7 @@ from harness.model import Listener, Observation, Policy, Progress, StackInfo, Ta
 from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation
 from harness.pytest_plugin.session import teach
 from harness.report import write_reports
-from harness.run import Run, create_run, load_record, seal, stack_facts
+from harness.run import Run, create_run, load_record, replace_file, seal, stack_facts
 from harness.runner.artifacts import full_disk_named, keep_logs, keep_proof, redact_results
 from harness.runner.discovery import Suite
 from harness.runner.phases import FreshStack, SuiteOptions, run_suites, timed
@@ -203,7 +203,7 @@ def fresh_stack(selection: TargetSelection, run: Run, redact: Redactor, listen: 
 def rule(run: Path, policy: Policy, waivers: tuple[Waiver, ...]) -> Verdict:
     """Judge the closed run, and seal it with its verdict."""
     verdict = judge(policy, waivers, load_record(run))
-    (run / "verdict.json").write_bytes(verdict_document(verdict))
+    replace_file(run / "verdict.json", verdict_document(verdict))
     seal(run)
     return verdict
 

@@ -14,7 +14,7 @@ import msgspec
 from harness.errors import UsageError
 from harness.prove.model import Defect, Result
 from harness.run.access import make_run_folder
-from harness.run.documents import replace_file
+from harness.run.files import replace_file
 from harness.run.folder import new_name, switch_latest
 
 RESULTS, PROOF, PAGE = "results.jsonl", "proof.json", "index.html"

@@ -9,6 +9,7 @@ from harness.model import Ruling, Status
 from harness.report.findings import STATUS_WORDS, headline, why
 from harness.report.sources import RunFiles
 from harness.report.text import cell, clock
+from harness.run import replace_file
 
 MANUAL_ITEMS = (
     ("release.owner", "Somebody is named who decides, and somebody who is on call during the release."),
@@ -25,7 +26,7 @@ MANUAL_ITEMS = (
 def write_checklist(run: RunFiles) -> Path:
     """Write the run's `CHECKLIST.md`; returns its path."""
     path = run.path / "CHECKLIST.md"
-    path.write_text(checklist(run), encoding="utf-8")
+    replace_file(path, checklist(run).encode())
     return path
 
 

@@ -16,6 +16,7 @@ from harness.model import Evidence, Outcome
 from harness.report.findings import first_text, interval_of, texts
 from harness.report.sources import RunFiles
 from harness.report.text import amount, number, one_line, plain
+from harness.run import replace_file
 
 _MESSAGE = 2_000
 _OUTPUT = 60_000
@@ -34,7 +35,7 @@ def write_junit(run: RunFiles) -> Path:
     root.extend(elements)
     ET.indent(root, " ")
     path = run.path / "junit.xml"
-    path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
+    replace_file(path, ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
     return path
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from harness.errors import HarnessError
+from harness.run import read_regular
+
 KEPT_PROOF = Path("artifacts") / "proof.json"
 _SCHEMA = 1
 
@@ -73,7 +76,7 @@ class KeptProof:
 def read_proof(path: Path) -> KeptProof | None:
     """The proof at that place; None where there is none, or none that this version can read: it shows nothing then."""
     try:
-        proof = msgspec.json.decode(path.read_bytes(), type=KeptProof)
-    except (OSError, msgspec.MsgspecError):
+        proof = msgspec.json.decode(read_regular(path), type=KeptProof)
+    except (OSError, HarnessError, msgspec.MsgspecError, RecursionError):
         return None
     return proof if proof.schema == _SCHEMA else None

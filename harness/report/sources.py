@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -13,7 +14,7 @@ import msgspec
 
 from harness.errors import BrokenRunError
 from harness.model import Build, Criterion, Evidence, Policy, Verdict
-from harness.run import read_document, read_evidence
+from harness.run import is_regular, read_document, read_evidence, read_regular
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class RunFiles:
     def digest(self, name: str) -> str | None:
         """sha256 of one file of the run; None where there is no such file."""
         path = self.path / name
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        return hashlib.sha256(read_regular(path)).hexdigest() if is_regular(path) else None
 
     def holds(self, name: str) -> bool:
         """Is `name` the relative path of something inside this run? Evidence may claim any path."""
@@ -112,15 +113,17 @@ def read_run(path: Path) -> RunFiles:
     facts = _read_as(path / "run.json", RunFacts)
     reading = read_evidence(path / "evidence.jsonl", facts.run)
     manifest = path / "manifest.json"
+    sealed = is_regular(manifest)
     return RunFiles(
         path=path,
         facts=facts,
-        verdict=_read_if_there(path / "verdict.json", Verdict),
+        # what nothing seals may have been written by anybody
+        verdict=_read_if_there(path / "verdict.json", Verdict) if sealed else None,
         policy=_read_if_there(path / "policy.json", Policy),
         evidence=reading.lines,
         problems=reading.problems,
         evidence_sha256=reading.sha256,
-        manifest_sha256=hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
+        manifest_sha256=hashlib.sha256(read_regular(manifest)).hexdigest() if sealed else None,
     )
 
 
@@ -140,7 +143,7 @@ def is_superseded(line: Evidence) -> bool:
 
 
 def _read_if_there(path: Path, kind: type[T]) -> T | None:
-    return _read_as(path, kind) if path.is_file() else None
+    return _read_as(path, kind) if os.path.lexists(path) else None
 
 
 def _read_as(path: Path, kind: type[T]) -> T:

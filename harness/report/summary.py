@@ -9,6 +9,7 @@ from harness.model import Outcome, Ruling
 from harness.report.findings import STATUS_WORDS, headline, not_proven, outcome_counts, skipped, tally, why
 from harness.report.sources import RunFiles
 from harness.report.text import cell, clock, number, plural
+from harness.run import replace_file
 
 _ROWS = 60
 
@@ -16,7 +17,7 @@ _ROWS = 60
 def write_summary(run: RunFiles, notes: Sequence[str] = ()) -> Path:
     """Write the run's `summary.md`, with `notes` (what could not be built) at its end; returns its path."""
     path = run.path / "summary.md"
-    path.write_text(summary(run, notes), encoding="utf-8")
+    replace_file(path, summary(run, notes).encode())
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -12,9 +13,10 @@ from harness.errors import BrokenRunError
 from harness.model import Build, Integrity, Record
 from harness.run.documents import read_document
 from harness.run.evidence import Reading, read_evidence
-from harness.run.seal import changed_files
+from harness.run.seal import changed_files, is_sealed
 
 State = Literal["running", "finished", "interrupted"]
+_SEALED_KINDS = frozenset({"gate", "run", "load", "preflight", "prove"})
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -43,10 +45,12 @@ class _Facts(msgspec.Struct, frozen=True):
     narrowed: str
     absent: dict[str, str]
     evidence: Counted | None
+    kind: str = ""
 
 
-def load_record(path: Path) -> Record:
-    """Read the run at `path` back; what does not fit together is listed in its `integrity`.
+def load_record(path: Path, *, sealed: bool = False) -> Record:
+    """Read the run at `path` back; what does not fit together is listed in its `integrity`. Of one that was ruled on
+    before, it is asked to be `sealed`, if the harness seals its kind.
 
     Raises `BrokenRunError` if there is no readable `run.json`.
     """
@@ -57,6 +61,8 @@ def load_record(path: Path) -> Record:
         raise BrokenRunError(f"{path / 'run.json'}: is not a run's record ({error})") from error
     reading = read_evidence(path / "evidence.jsonl", facts.run)
     problems = (*reading.problems, *_contradictions(facts, reading), *_other_target(path, facts), *_changes(path))
+    if sealed and facts.state == "finished" and facts.kind in _SEALED_KINDS and not is_sealed(path):
+        problems = (*problems, "the run has finished and manifest.json, which seals it, is gone: it may be another one")
     return Record(
         run=facts.run,
         target=str(facts.target),
@@ -84,7 +90,7 @@ def _contradictions(facts: _Facts, reading: Reading) -> Iterator[str]:
 
 def _other_target(path: Path, facts: _Facts) -> Iterator[str]:
     """Was the run made of the target whose profile it keeps? What that target does not have, only its profile says."""
-    if not (path / "profile.json").is_file():
+    if not os.path.lexists(path / "profile.json"):
         return
     try:
         profile = msgspec.convert(read_document(path / "profile.json"), _Profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from harness.errors import BrokenRunError
 from harness.model import Threshold
 from harness.report.html.svg import Scale, element, figure, log_ticks, path, ticks
 from harness.report.text import number, signs
+from harness.run import read_regular
 
 TIMELINE = "samples/load-timeline.json"
 
@@ -41,11 +43,11 @@ class _Timeline:
 def read_timeline(run: Path) -> tuple[Second, ...]:
     """The seconds of the run's load; empty where no load was run. Raises `BrokenRunError` for another shape."""
     file = run / TIMELINE
-    if not file.is_file():
+    if not os.path.lexists(file):
         return ()
     try:
-        return msgspec.json.decode(file.read_bytes(), type=_Timeline).seconds
-    except msgspec.DecodeError as error:
+        return msgspec.json.decode(read_regular(file), type=_Timeline).seconds
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BrokenRunError(f"{file}: is not a timeline of load ({error})") from error
 
 
