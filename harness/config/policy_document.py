@@ -8,7 +8,11 @@ from typing import Any
 import msgspec
 
 from harness.errors import BrokenRunError
+from harness.machine.decoding import Reader
 from harness.model import Policy, Waiver
+
+_POLICY = Reader(Policy)
+_WAIVERS = Reader(tuple[Waiver, ...])
 
 
 def policy_document(policy: Policy) -> dict[str, Any]:
@@ -25,7 +29,7 @@ def waivers_document(waivers: Sequence[Waiver]) -> dict[str, Any]:
 def policy_from_document(document: Mapping[str, Any]) -> Policy:
     """The policy of a run. Raises `BrokenRunError` if the document is none."""
     try:
-        return msgspec.convert(document, Policy)
+        return _POLICY.data(document)
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"policy.json: is not a policy as this harness writes it ({error})") from error
 
@@ -33,6 +37,6 @@ def policy_from_document(document: Mapping[str, Any]) -> Policy:
 def waivers_from_document(document: Mapping[str, Any]) -> tuple[Waiver, ...]:
     """The waivers of a run. Raises `BrokenRunError` if the document holds none."""
     try:
-        return msgspec.convert(document.get("waivers"), tuple[Waiver, ...])
+        return _WAIVERS.data(document.get("waivers"))
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"waivers.json: are not waivers as this harness writes them ({error})") from error

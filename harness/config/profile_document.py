@@ -8,7 +8,10 @@ from typing import Any
 import msgspec
 
 from harness.errors import BrokenRunError
+from harness.machine.decoding import Reader
 from harness.model import Target
+
+_TARGET = Reader(Target)
 
 
 def target_document(target: Target) -> dict[str, Any]:
@@ -20,6 +23,6 @@ def target_document(target: Target) -> dict[str, Any]:
 def target_from_document(document: Mapping[str, Any]) -> Target:
     """The target of a run. Raises `BrokenRunError` if the document is none."""
     try:
-        return msgspec.convert(document, Target)
+        return _TARGET.data(document)
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"profile.json: is not a profile as this harness writes it ({error})") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import UsageError
+from harness.machine.decoding import Reader
 from harness.prove.model import Defect, Result
 from harness.run.access import make_run_folder
 from harness.run.files import replace_file
@@ -24,6 +25,9 @@ RESULTS, PROOF, PAGE = "results.jsonl", "proof.json", "index.html"
 class _Kept:
     digest: str
     result: Result
+
+
+_KEPT = Reader(_Kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class ProofFolder:
         lines = (self.path / RESULTS).read_bytes().splitlines() if (self.path / RESULTS).is_file() else []
         for number, line in enumerate(lines, start=1):
             try:
-                kept = msgspec.json.decode(line, type=_Kept)
+                kept = _KEPT.json(line)
             except msgspec.MsgspecError:
                 if number == len(lines):
                     break

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from harness.errors import HarnessError
+from harness.machine.decoding import Reader
 from harness.model import Observation, Outcome
 from harness.pytest_plugin.evidence import skip_reason, suite_of
 from harness.pytest_plugin.items import REPORT_KEY, USAGE_KEY
@@ -21,6 +21,7 @@ from harness.runner.discovery import checks_in
 
 _MESSAGE_LIMIT = 2000
 _COLLECTION = "collection"
+_OBSERVATIONS = Reader(list[Observation])
 
 
 class Recorder:
@@ -106,7 +107,7 @@ class Recorder:
         superseded = report.outcome == "rerun"  # type: ignore[comparison-overlap]  # rerunfailures' fourth outcome
         self._record(
             self._attempted(observation, attempt=attempt, superseded=superseded)
-            for observation in msgspec.convert(raw, list[Observation])
+            for observation in _OBSERVATIONS.data(raw)
         )
         if superseded:
             self._failed_before.add(report.nodeid)

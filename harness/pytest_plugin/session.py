@@ -12,6 +12,7 @@ import pytest
 from harness.config import generic_target, load_target, target_document, target_from_document
 from harness.errors import HarnessError
 from harness.machine.bundle import in_checkout, root
+from harness.machine.decoding import Reader
 from harness.machine.redaction import Redactor
 from harness.machine.secret_values import learn_target, setting_secrets
 from harness.model import StackInfo, Target
@@ -22,6 +23,7 @@ from harness.run import Run, create_run, open_run, read_document, stack_facts
 from harness.stack import Stack, attach_url, find_stack, launch, open_stack
 from harness.stack.build import commit_of, identify_build
 
+_INFO, _TARGET, _SURFACE = Reader(StackInfo), Reader(Target), Reader(Surface)
 _STATE = "stack.json"
 _WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -180,8 +182,8 @@ def worker_context(config: pytest.Config) -> Context:
     """What the controller told this worker."""
     told: dict[str, Any] = msgspec.json.decode(config.workerinput["harness"])  # type: ignore[attr-defined]
     stack_file = Path(told["stack_file"])
-    info = msgspec.json.decode(stack_file.read_bytes(), type=StackInfo)
-    target = msgspec.convert(told["target"], Target)
+    info = _INFO.json(stack_file.read_bytes())
+    target = _TARGET.data(told["target"])
     learn_target(config.stash[REDACT], target)
     teach(config.stash[REDACT], info)
     return Context(
@@ -189,7 +191,7 @@ def worker_context(config: pytest.Config) -> Context:
         info=info,
         stack_file=stack_file,
         run=Path(told["run"]),
-        surface=msgspec.convert(told["surface"], Surface),
+        surface=_SURFACE.data(told["surface"]),
         active=told["active"],
         traces=told["traces"],
     )

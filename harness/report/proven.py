@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError
+from harness.machine.decoding import Reader
 from harness.run import read_regular
 
 KEPT_PROOF = Path("artifacts") / "proof.json"
@@ -73,10 +74,13 @@ class KeptProof:
         )
 
 
+_PROOF = Reader(KeptProof)
+
+
 def read_proof(path: Path) -> KeptProof | None:
     """The proof at that place; None where there is none, or none that this version can read: it shows nothing then."""
     try:
-        proof = msgspec.json.decode(read_regular(path), type=KeptProof)
-    except (OSError, HarnessError, msgspec.MsgspecError, RecursionError):
+        proof = _PROOF.json(read_regular(path))
+    except (OSError, HarnessError, msgspec.MsgspecError):
         return None
     return proof if proof.schema == _SCHEMA else None

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.errors import BrokenRunError
+from harness.machine.decoding import Reader
 from harness.model import Build, Criterion, Evidence, Policy, Verdict
 from harness.run import is_regular, read_document, read_evidence, read_regular
 
@@ -108,9 +109,12 @@ class RunFiles:
             return False
 
 
+_FACTS, _VERDICT, _POLICY = Reader(RunFacts), Reader(Verdict), Reader(Policy)
+
+
 def read_run(path: Path) -> RunFiles:
     """Read the run at `path`. Raises `BrokenRunError` naming the file that contradicts its contract."""
-    facts = _read_as(path / "run.json", RunFacts)
+    facts = _read_as(path / "run.json", _FACTS)
     reading = read_evidence(path / "evidence.jsonl", facts.run)
     manifest = path / "manifest.json"
     sealed = is_regular(manifest)
@@ -118,8 +122,8 @@ def read_run(path: Path) -> RunFiles:
         path=path,
         facts=facts,
         # what nothing seals may have been written by anybody
-        verdict=_read_if_there(path / "verdict.json", Verdict) if sealed else None,
-        policy=_read_if_there(path / "policy.json", Policy),
+        verdict=_read_if_there(path / "verdict.json", _VERDICT) if sealed else None,
+        policy=_read_if_there(path / "policy.json", _POLICY),
         evidence=reading.lines,
         problems=reading.problems,
         evidence_sha256=reading.sha256,
@@ -142,12 +146,12 @@ def is_superseded(line: Evidence) -> bool:
     return line.detail.get("superseded") is True
 
 
-def _read_if_there(path: Path, kind: type[T]) -> T | None:
+def _read_if_there(path: Path, kind: Reader[T]) -> T | None:
     return _read_as(path, kind) if os.path.lexists(path) else None
 
 
-def _read_as(path: Path, kind: type[T]) -> T:
+def _read_as(path: Path, kind: Reader[T]) -> T:
     try:
-        return msgspec.convert(read_document(path), kind)
+        return kind.data(read_document(path))
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path}: is not what a run keeps there ({error}); judge or run it again") from error

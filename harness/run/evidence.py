@@ -19,13 +19,14 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import BrokenRunError, HarnessError
+from harness.machine.decoding import Reader
 from harness.machine.nesting import json_too_deep
 from harness.machine.redaction import Redactor
 from harness.model import Evidence, Observation
 from harness.run.files import read_regular
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(Evidence, strict=True)
+_EVIDENCE = Reader(Evidence)
 
 
 def utc_now(moment: datetime | None = None) -> str:
@@ -126,7 +127,7 @@ class EvidenceLog:
             os.ftruncate(descriptor, size)
         last = tail[:whole].rstrip(b"\n").rsplit(b"\n", 1)[-1]
         try:
-            self._seq = _DECODER.decode(last).seq if last else 0
+            self._seq = _EVIDENCE.json(last).seq if last else 0
         except msgspec.DecodeError as error:
             raise BrokenRunError(f"{self._path}: its last line is no evidence ({error}); start a new run") from error
         self._size = size
@@ -176,8 +177,8 @@ def _parse(raw: Sequence[bytes], run: str) -> tuple[tuple[Evidence, ...], tuple[
             problems.append(f"evidence line {number} cannot be read: it nests too deeply")
             continue
         try:
-            line = _DECODER.decode(text)
-        except (msgspec.DecodeError, UnicodeError) as error:
+            line = _EVIDENCE.json(text)
+        except msgspec.DecodeError as error:
             problems.append(f"evidence line {number} cannot be read: {error}")
             continue
         if line.run != run:

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from harness.errors import BrokenRunError
+from harness.machine.decoding import Reader
 from harness.model import Build, Integrity, Record
 from harness.run.documents import read_document
 from harness.run.evidence import Reading, read_evidence
@@ -48,6 +49,9 @@ class _Facts(msgspec.Struct, frozen=True):
     kind: str = ""
 
 
+_FACTS, _PROFILE = Reader(_Facts), Reader(_Profile)
+
+
 def load_record(path: Path, *, sealed: bool = False) -> Record:
     """Read the run at `path` back; what does not fit together is listed in its `integrity`. Of one that was ruled on
     before, it is asked to be `sealed`, if the harness seals its kind.
@@ -56,7 +60,7 @@ def load_record(path: Path, *, sealed: bool = False) -> Record:
     """
     document = read_document(path / "run.json")
     try:
-        facts = msgspec.convert(document, _Facts)
+        facts = _FACTS.data(document)
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path / 'run.json'}: is not a run's record ({error})") from error
     reading = read_evidence(path / "evidence.jsonl", facts.run)
@@ -93,7 +97,7 @@ def _other_target(path: Path, facts: _Facts) -> Iterator[str]:
     if not os.path.lexists(path / "profile.json"):
         return
     try:
-        profile = msgspec.convert(read_document(path / "profile.json"), _Profile)
+        profile = _PROFILE.data(read_document(path / "profile.json"))
     except (BrokenRunError, msgspec.ValidationError) as error:
         yield f"profile.json: is not a profile ({error})"
         return

@@ -9,9 +9,11 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import BrokenRunError
+from harness.machine.decoding import Reader
 from harness.run.documents import encode_document, read_document
 from harness.run.files import is_regular, open_regular, replace_file
 
+_DIGESTS = Reader(dict[str, str])
 _SEALED_FILES = ("run.json", "evidence.jsonl", "profile.json", "policy.json", "waivers.json", "verdict.json")
 _SEALED_FOLDERS = ("samples", "artifacts", "logs")
 
@@ -37,7 +39,7 @@ def changed_files(path: Path) -> tuple[str, ...]:
     if not is_sealed(path):
         return ()
     try:
-        sealed = msgspec.convert(read_document(path / "manifest.json").get("sha256"), dict[str, str])
+        sealed = _DIGESTS.data(read_document(path / "manifest.json").get("sha256"))
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path / 'manifest.json'}: is not a manifest ({error})") from error
     now = set(_sealed_names(path))

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import msgspec
 
+from harness.machine.decoding import Reader
 from harness.machine.lock import DEFAULT_FOLDER, MachineLock
 from harness.model import Evidence, Listener, Outcome, Progress
 from harness.run import Run, read_document
 
 WAITING = "waiting for the machine: another run measures time, or is about to"
-_EVIDENCE = msgspec.json.Decoder(Evidence)
+_EVIDENCE = Reader(Evidence)
 _WORTH_SAYING_S = 1.0
 """Seconds of waiting for a turn from which on it is shown."""
 
@@ -66,7 +67,7 @@ class Heard:
         self._offset += len(whole)
         for line in whole.splitlines():
             with suppress(msgspec.DecodeError):
-                self._hear(_EVIDENCE.decode(line))
+                self._hear(_EVIDENCE.json(line))
         self._count_collected()
 
     def _hear(self, line: Evidence) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from harness.errors import HarnessError
 from harness.jobs.gate import GatePlan, run_gate
 from harness.jobs.gate_plan import suites_of
+from harness.machine.decoding import Reader
 from harness.model import Policy, Progress, Target
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
@@ -40,6 +41,9 @@ class GateOrder:
     workers: int = 0
 
 
+_ORDER = Reader(GateOrder)
+
+
 def write_order(order: GateOrder, path: Path) -> None:
     """Write what `main` reads."""
     path.write_bytes(msgspec.json.encode(order))
@@ -50,7 +54,7 @@ def main(words: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         # whatever was inherited: a gate that is told to end takes its stack down
         signal.signal(number, signal.default_int_handler)
-    order = msgspec.json.decode(Path(words[0]).read_bytes(), type=GateOrder)
+    order = _ORDER.json(Path(words[0]).read_bytes())
     try:
         run_gate(plan_of(order), _tell)
     except HarnessError as error:

@@ -8,12 +8,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from harness.config import policy_document, target_document
 from harness.jobs.gate import closed_at_the_end
 from harness.machine.bundle import root
+from harness.machine.decoding import Reader
 from harness.machine.redaction import Redactor
 from harness.model import Policy
 from harness.prove.patch.runner import AttemptError, read_ruled
@@ -26,6 +26,7 @@ from harness.run import create_run
 from harness.runner.discovery import Suite
 from harness.runner.pytest_process import Phase, SuiteOptions, running
 
+_JOURNAL = Reader(Journal)
 UNDISTURBED = "not rig and not breaks"
 """Tests that speak to the stack that we stand before: others have one of their own, or would break this one."""
 _GOOD_ENDS = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
@@ -104,4 +105,4 @@ class WireRuns:
 
 def read_journal(path: Path) -> Journal:
     """What a run's session wrote of its tests."""
-    return msgspec.json.decode(path.read_bytes(), type=Journal)
+    return _JOURNAL.json(path.read_bytes())

@@ -11,6 +11,7 @@ import msgspec
 from markupsafe import Markup
 
 from harness.errors import BrokenRunError
+from harness.machine.decoding import Reader
 from harness.model import Threshold
 from harness.report.html.svg import Scale, element, figure, log_ticks, path, ticks
 from harness.report.text import number, signs
@@ -40,14 +41,17 @@ class _Timeline:
     seconds: tuple[Second, ...]
 
 
+_TIMELINE = Reader(_Timeline)
+
+
 def read_timeline(run: Path) -> tuple[Second, ...]:
     """The seconds of the run's load; empty where no load was run. Raises `BrokenRunError` for another shape."""
     file = run / TIMELINE
     if not os.path.lexists(file):
         return ()
     try:
-        return msgspec.json.decode(read_regular(file), type=_Timeline).seconds
-    except (msgspec.DecodeError, RecursionError) as error:
+        return _TIMELINE.json(read_regular(file)).seconds
+    except msgspec.DecodeError as error:
         raise BrokenRunError(f"{file}: is not a timeline of load ({error})") from error
 
 

@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from harness.errors import GroundError, StackError
+from harness.machine.decoding import Reader
 from harness.model import Build, Listener, Target
 from harness.stack.docker.containers import Container, Containers, PortTakenError
 from harness.stack.docker.engine import connect_engine
@@ -54,6 +55,9 @@ class Facts:
     image_id: str
 
 
+_FACTS = Reader(Facts)
+
+
 class DockerBackend:
     """Runs one stack's containers, or further copies of the service of a stack that is up."""
 
@@ -75,7 +79,7 @@ class DockerBackend:
         self._facts: Facts | None = None
         facts = self._state / FACTS
         if facts.is_file():
-            self._facts = msgspec.json.decode(facts.read_bytes(), type=Facts)
+            self._facts = _FACTS.json(facts.read_bytes())
             self._containers.join_network(self._facts.network)
 
     @property

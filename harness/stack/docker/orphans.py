@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from harness.machine.decoding import Reader
 from harness.stack.docker.engine import Engine, engine_errors
 from harness.stack.supervisor.registry import Keeper
 
+_KEEPER = Reader(Keeper)
 KEEPER_LABEL, TARGET_LABEL = "harness.keeper", "harness.target"
 
 
@@ -65,7 +67,7 @@ def _remove(dead: Dead) -> None:
 
 def _is_dead(labels: Mapping[str, str]) -> bool:
     try:
-        keeper = msgspec.json.decode(labels[KEEPER_LABEL], type=Keeper)
+        keeper = _KEEPER.json(labels[KEEPER_LABEL])
     except (KeyError, msgspec.MsgspecError):
         return False
     return not keeper.alive

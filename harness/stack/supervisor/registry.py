@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import StackError, UsageError
+from harness.machine.decoding import Reader
 from harness.model import StackInfo, Target
 from harness.stack.supervisor.process import end_tree, is_alive, remove_folder, remove_shared_memory
 
@@ -78,6 +79,9 @@ class Recipe:
     target: Target
     values: Mapping[str, str]
     """What the placeholders mean to the service."""
+
+
+_KEEPER, _INFO, _RECIPE = Reader(Keeper), Reader(StackInfo), Reader(Recipe)
 
 
 def keeper_of(mark: str, pid: int, start: int, folders: tuple[Path, ...], fingerprint: str) -> Keeper:
@@ -158,7 +162,7 @@ def write_keeper(folder: Path, keeper: Keeper) -> None:
 def read_keeper(folder: Path) -> Keeper | None:
     """Who answers for `folder`; None if it does not say."""
     with contextlib.suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode((folder / KEEPER).read_bytes(), type=Keeper)
+        return _KEEPER.json((folder / KEEPER).read_bytes())
     return None
 
 
@@ -172,7 +176,7 @@ def write_info(info: StackInfo) -> Path:
 def read_info(path: Path) -> StackInfo:
     """The stack that a `stack.json` describes. Raises StackError if there is none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=StackInfo)
+        return _INFO.json(path.read_bytes())
     except OSError as error:
         raise StackError(f"{path}: {error.strerror}; start a stack with `harness up`") from error
     except msgspec.MsgspecError as error:
@@ -187,7 +191,7 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
 def read_recipe(folder: Path) -> Recipe:
     """What the stack in `folder` was started from. Raises StackError if that cannot be read."""
     try:
-        return msgspec.json.decode((folder / RECIPE).read_bytes(), type=Recipe)
+        return _RECIPE.json((folder / RECIPE).read_bytes())
     except (OSError, msgspec.MsgspecError) as error:
         raise StackError(f"{folder / RECIPE}: cannot be read ({error}); start the stack again") from error
 
