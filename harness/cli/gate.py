@@ -10,6 +10,7 @@ import click
 from harness.cli import options
 from harness.cli.command_line import Command
 from harness.cli.progress import showing
+from harness.cli.terminal import echo, echo_json, echo_log
 from harness.cli.verdict_text import print_verdict
 from harness.model import Decision
 
@@ -94,15 +95,14 @@ def command(
     with showing() as listen:
         result = run_gate(plan, listen)
     if result.service_log:
-        click.echo(f"the service did not start; the end of its log:\n{result.service_log.rstrip()}", err=True)
+        echo("the service did not start; the end of its log:", err=True)
+        echo_log(result.service_log)
     if as_json:
-        click.echo((result.run / "verdict.json").read_text(encoding="utf-8"), nl=False)
+        echo_json((result.run / "verdict.json").read_text(encoding="utf-8"))
     else:
         print_verdict(result.verdict, result.run)
     if selection.keep and not result.service_log:
-        click.echo(
-            f"stack {selection.keep} stays up: `harness status --name {selection.keep}`, `harness down`", err=True
-        )
+        echo(f"stack {selection.keep} stays up: `harness status --name {selection.keep}`, `harness down`", err=True)
     if result.unreported is not None:
         raise result.unreported
     return EXITS[result.verdict.verdict]

@@ -14,6 +14,7 @@ import click
 
 from harness.cli import options
 from harness.cli.command_line import Command
+from harness.cli.terminal import echo, echo_json
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def command(*, url: str, name: str | None, out: Path | None, as_json: bool, debu
         draft = draft_profile(reader, name)
     _write(path, draft.toml)
     if as_json:
-        click.echo(json.dumps(_document(draft, path), indent=1))
+        echo_json(json.dumps(_document(draft, path), indent=1))
     else:
         _print(draft, path)
 
@@ -110,11 +111,9 @@ def _print(draft: Draft, path: Path) -> None:
         for key in part.keys:
             why = f"  ({key.why})" if key.why else ""
             shown = key.value if isinstance(key.value, str) else json.dumps(key.value)
-            click.echo(f"{part.table}.{key.name} = {shown}{why}")
+            echo(f"{part.table}.{key.name} = {shown}{why}")
     if draft.not_found:
-        click.echo(f"not found: {', '.join(draft.not_found)}; the draft says how to add them")
+        echo(f"not found: {', '.join(draft.not_found)}; the draft says how to add them")
     for remark in draft.remarks:
-        click.echo(remark)
-    click.echo(
-        f"wrote {path} from {draft.requests} reads; check it, then: harness gate --target {shlex.quote(str(path))}"
-    )
+        echo(remark)
+    echo(f"wrote {path} from {draft.requests} reads; check it, then: harness gate --target {shlex.quote(str(path))}")

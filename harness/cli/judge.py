@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
 
 from harness.cli import options
 from harness.cli.command_line import Command
+from harness.cli.terminal import echo, echo_json
 from harness.errors import BrokenRunError
 from harness.model import Decision, Policy, Verdict
 
@@ -42,7 +42,7 @@ def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, de
     if policy is None:
         _keep(folder, verdict, text)
     if as_json:
-        sys.stdout.write(text.decode())
+        echo_json(text.decode())
     else:
         print_verdict(verdict, folder)
     return EXIT[verdict.verdict]
@@ -66,7 +66,7 @@ def _keep(folder: Path, verdict: Verdict, text: bytes) -> None:
         replace_file(path, text)
         return
     if not is_regular(path) or read_regular(path) != text:
-        click.echo(
+        echo(
             f"the run is sealed, and its verdict.json was not overwritten: this ruling ({verdict.verdict}) differs "
             "from the sealed one",
             err=True,

@@ -17,6 +17,7 @@ from harness.cli import options
 from harness.cli.command_line import Command
 from harness.cli.load_text import print_result
 from harness.cli.progress import showing
+from harness.cli.terminal import echo_json
 from harness.errors import SafetyError, UsageError
 from harness.load import PROFILES, GeneratorError, LoadPlan, LoadResult, Request, Stage, parse_duration, profile_stages
 from harness.load.observations import failed_observations, observations
@@ -104,7 +105,7 @@ def command(
         run, result = _measure(selection, wish, out or Path("reports"), listen)
     if as_json:
         document = {"run": run.id} | msgspec.to_builtins(result.document())
-        click.echo(json.dumps(document, indent=1))
+        echo_json(json.dumps(document, indent=1))
     else:
         print_result(result, run.path)
     return 3 if result.inconclusive else 0

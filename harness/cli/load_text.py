@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.console import Console
 from harness.load.result import LoadResult
 
 _COLUMNS = ("p50", "p90", "p95", "p99", "p99.9", "max")

@@ -12,6 +12,7 @@ from harness.cli import options
 from harness.cli.command_line import Command
 from harness.cli.preflight_text import preflight_document, print_preflight
 from harness.cli.progress import showing
+from harness.cli.terminal import echo, echo_json, echo_log
 from harness.errors import StartupError
 from harness.machine.bundle import root
 from harness.machine.lock import MachineLock
@@ -53,12 +54,12 @@ def command(
         run, seen, log_tail = _check(selection, out or Path("reports"), listen)
     score = readiness_score(seen, selection.target.preflight_weights)
     if as_json:
-        click.echo(json.dumps(preflight_document(run.id, selection.target.name, seen, score), indent=1))
+        echo_json(json.dumps(preflight_document(run.id, selection.target.name, seen, score), indent=1))
     else:
         print_preflight(seen, score)
-        click.echo(f"evidence: {run.path}")
+        echo(f"evidence: {run.path}")
     if log_tail:
-        click.echo(log_tail, err=True)
+        echo_log(log_tail)
     return exit_status(seen)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.console import Console
 from harness.model import Observation, Outcome
 from harness.preflight import Score
 

@@ -8,6 +8,7 @@ import click
 
 from harness.cli import options
 from harness.cli.command_line import Command
+from harness.cli.terminal import echo_json
 
 
 @click.command(cls=Command, epilog="Example: harness prove --kind patch --area cache --healthy 3")
@@ -99,7 +100,7 @@ def command(
     with showing_results(plan.defects) as (listen, told):
         folder, proof = run_proof(plan, listen, told)
     if as_json:
-        click.echo((folder.path / PROOF).read_text(encoding="utf-8"), nl=False)
+        echo_json((folder.path / PROOF).read_text(encoding="utf-8"))
     else:
         print_proof(proof, folder.path)
     return proof.exit_code

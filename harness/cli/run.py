@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ import msgspec
 from harness.cli import options
 from harness.cli.command_line import Command
 from harness.cli.progress import showing
+from harness.cli.terminal import echo, echo_json
 from harness.errors import UsageError
 
 
@@ -75,17 +75,17 @@ def command(
     with showing() as listen:
         path, counts = run_alone(selection, choose(known, suites, ()), how, out or Path("reports"), listen)
     if as_json:
-        click.echo(msgspec.json.encode(counts).decode())
+        echo_json(msgspec.json.encode(counts).decode())
         return counts.exit_code
     for line in counts.failures:
-        click.echo(f"{line.outcome}  {line.check}  {line.subject}  ({line.test or line.suite})")
-        click.echo("    " + str(line.detail.get("message", "")).strip().replace("\n", "\n    "))
+        echo(f"{line.outcome}  {line.check}  {line.subject}  ({line.test or line.suite})")
+        echo("    " + str(line.detail.get("message", "")).strip().replace("\n", "\n    "))
         for repeat in line.detail.get("curl", [])[-1:]:
-            click.echo(f"    {repeat}")
-    click.echo(
+            echo(f"    {repeat}")
+    echo(
         f"{counts.passed} passed, {counts.failed} failed, {counts.errors} errors, {counts.skipped} skipped,"
         f" {counts.flaky} flaky   page: {path / 'report' / 'index.html'}"
     )
     if not (counts.passed or counts.failed or counts.errors):
-        sys.stderr.write(f"nothing ran; pytest's words are in {path / 'logs'}\n")
+        echo(f"nothing ran; pytest's words are in {path / 'logs'}", err=True)
     return counts.exit_code

@@ -10,6 +10,7 @@ import click
 from harness.cli import options
 from harness.cli.command_line import Command
 from harness.cli.stack_text import print_stack
+from harness.cli.terminal import echo, write_progress
 from harness.model import Listener, Progress
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ def command(
     finally:
         _show("")
     for note in notes:
-        click.echo(note, err=True)
+        echo(note, err=True)
     if brought.reused and brought.info.name == name:
-        click.echo(f"stack {name} is up already", err=True)
+        echo(f"stack {name} is up already", err=True)
     print_stack(brought.info, as_json=as_json)
 
 
@@ -96,5 +97,5 @@ def _show(text: str) -> None:
     """A line on a terminal that the next one replaces; nowhere else, where an error must be the first line."""
     if sys.stderr.isatty():
         erase_line = "\r\x1b[K"
-        sys.stderr.write(erase_line + text)
-        sys.stderr.flush()
+        sys.stderr.write(erase_line)
+        write_progress(text)
