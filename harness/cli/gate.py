@@ -26,7 +26,11 @@ EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 @options.out
 @options.share
 @click.option(
-    "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: cores + 1, at most 4)."
+    "-n",
+    "workers",
+    type=click.IntRange(1, options.MOST_PROCESSES),
+    default=None,
+    help="Test processes (default: cores + 1, at most 4).",
 )
 @options.listed("--only", metavar="SUITE,…", help="Run these suites only; at best INCONCLUSIVE.")
 @options.listed("--without", metavar="SUITE,…", help="Leave these suites out; at best INCONCLUSIVE.")

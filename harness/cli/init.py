@@ -20,7 +20,7 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.profile_draft import Draft
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @click.command(
@@ -61,9 +61,9 @@ def command(*, url: str, name: str | None, out: Path | None, as_json: bool, debu
 def _checked_name(name: str | None, url: str) -> str:
     """The name as given, or one made of the host."""
     if name is None:
-        return re.sub(r"[^a-z0-9._-]+", "-", urlsplit(url).netloc.lower()).strip("-._") or "service"
+        return re.sub(r"[^a-z0-9._-]+", "-", urlsplit(url).netloc.lower())[:64].strip("-._") or "service"
     if not _NAME.fullmatch(name):
-        raise UsageError(f"--name {name!r}: small letters, digits, '-', '_' and '.' make a name")
+        raise UsageError(f"--name {name!r}: small letters, digits, '-', '_' and '.' make a name, at most 64")
     return name
 
 

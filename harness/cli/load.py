@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from harness.machine.bundle import root
 from harness.machine.lock import MachineLock
 from harness.machine.redaction import Redactor
 from harness.machine.secret_values import learn_target
-from harness.model import Listener, Progress, StackInfo
+from harness.model import MOST_RATE, Listener, Progress, StackInfo
 from harness.probes.surface import find_surface
 from harness.pytest_plugin.session import teach
 from harness.run import Run, create_run, seal, stack_facts
@@ -88,8 +87,8 @@ def command(
     Exit status: 0 measured, 2 usage or not allowed, 3 the generator is not to be believed, 4 the stack failed.
     """
     selection = select_target(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
-    if rate is not None and (not math.isfinite(rate) or rate <= 0):
-        raise UsageError(f"--rate {rate}: a number of requests a second above 0 was expected")
+    if rate is not None and not 0 < rate <= MOST_RATE:
+        raise UsageError(f"--rate {rate:g}: requests a second were expected, above 0 and at most {MOST_RATE:,}")
     wish = _Wish(
         profile=profile,
         stages=profile_stages(

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+MOST_PROCESSES = 256
+"""Test processes, or gates at once: more is a slip of the finger."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 target = click.option("--target", metavar="NAME|PATH", help="Profile of the service under test.")

@@ -34,7 +34,11 @@ class SplitAtDashes(Command):
 @options.out
 @options.share
 @click.option(
-    "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: cores + 1, at most 4)."
+    "-n",
+    "workers",
+    type=click.IntRange(1, options.MOST_PROCESSES),
+    default=None,
+    help="Test processes (default: cores + 1, at most 4).",
 )
 @options.active
 @options.traces

@@ -36,8 +36,10 @@ def echo_error(message: str, output: str = "") -> None:
 
 
 def echo_log(text: str) -> None:
-    """Print the last lines of a log on standard error, each cut to what one reads."""
-    lines = for_terminal(text[-_MOST_LINES * LONGEST :].rstrip()).split("\n")[-_MOST_LINES:]
+    """Print the last lines of a log on standard error, each cut to what one reads, without what looks like a secret."""
+    from harness.machine.redaction import Redactor
+
+    lines = for_terminal(Redactor()(text[-_MOST_LINES * LONGEST :]).rstrip()).split("\n")[-_MOST_LINES:]
     echo("\n".join(clipped(line, LONGEST) for line in lines), err=True)
 
 

@@ -21,6 +21,8 @@ STARTUP = Criterion(
 )
 """Part of every policy: required, not waivable."""
 
+_MOST = 10**9
+_MOST_RETRIES = 10
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _GLOB = re.compile(r"[A-Za-z0-9_.*?-]+")
 
@@ -126,9 +128,11 @@ def _read(file: TomlFile) -> _Policy:
         found = "is missing" if schema is None else f"is {schema!r}"
         raise file.error(f"{found}; `schema = 1` was expected, this harness knows no other", ("schema",))
     written = file.read(_Policy)
-    for key, number in (("max_flaky", written.max_flaky), ("retries", written.retries)):
+    for key, number, most in (("max_flaky", written.max_flaky, _MOST), ("retries", written.retries, _MOST_RETRIES)):
         if number is not None and number < 0:
             raise file.error(f"0 or more was expected, not {number}", (key,))
+        if number is not None and number > most:
+            raise file.error(f"at most {most:,} was expected, not {number}", (key,))
     return written
 
 
@@ -180,6 +184,9 @@ def _check_entry(file: TomlFile, entry: _Criterion, at: Where) -> None:
         raise file.error(what, (*at, "demand"))
     if isinstance(entry.demand, Threshold) and not entry.demand.stat:
         raise file.error("the name of a statistic was expected, such as 'p99'", (*at, "demand", "stat"))
+    if entry.weight > _MOST or entry.min_n > _MOST:
+        key = "weight" if entry.weight > _MOST else "min_n"
+        raise file.error(f"at most {_MOST:,} was expected", (*at, key))
     if entry.weight <= 0:
         raise file.error(f"a weight above 0 was expected, not {entry.weight:g}", (*at, "weight"))
     if entry.min_n < 1:

@@ -11,17 +11,21 @@ from harness.config.placeholders import check_placeholders, has_placeholder
 from harness.config.service_url import refuse_credentials
 from harness.config.toml_reader import TomlFile, Where, nearest
 from harness.errors import UsageError
-from harness.model import ABSENT_WORDS, MOST_WORKERS, NEEDS_WORDS, Target
+from harness.model import ABSENT_WORDS, MOST_RATE, MOST_WORKERS, NEEDS_WORDS, Target
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _SETTING = re.compile(r"[A-Za-z_]\w*")
+_MOST_SECONDS = 3600
+_MOST_WINDOW_S = 7 * 24 * 3600
+_MOST = 10**9
 
 
 def check_target(file: TomlFile, target: Target) -> None:
     """Hold a target that was just read against every rule. Raises `ConfigError` at the first that it breaks."""
     if not _NAME.fullmatch(target.name):
-        raise file.error(f"{target.name!r} is no name; small letters, digits, '-', '_' and '.' make one", ("name",))
+        what = f"{target.name!r} is no name; small letters, digits, '-', '_' and '.' make one, at most 64"
+        raise file.error(what, ("name",))
     _check_service(file, target)
     _check_folders(file, target)
     _check_templates(file, target)
@@ -161,21 +165,24 @@ def _paths(target: Target) -> Iterator[tuple[Where, str]]:
 
 
 def _check_numbers(file: TomlFile, target: Target) -> None:
-    above_zero: list[tuple[Where, float]] = [
-        (("service", "timeout_s"), target.service.timeout_s),
-        (("service", "start_timeout_s"), target.service.start_timeout_s),
-        (("load", "rate"), target.load.rate),
-        *((("load", "paths", path), weight) for path, weight in target.load.paths.items()),
+    above_zero: list[tuple[Where, float, float]] = [
+        (("service", "timeout_s"), target.service.timeout_s, _MOST_SECONDS),
+        (("service", "start_timeout_s"), target.service.start_timeout_s, _MOST_SECONDS),
+        (("load", "rate"), target.load.rate, MOST_RATE),
+        *((("load", "paths", path), weight, _MOST) for path, weight in target.load.paths.items()),
     ]
     if target.ratelimit is not None:
-        above_zero.append((("ratelimit", "limit"), target.ratelimit.limit))
-        above_zero.append((("ratelimit", "window_s"), target.ratelimit.window_s))
-    for at, number in above_zero:
+        above_zero.append((("ratelimit", "limit"), target.ratelimit.limit, _MOST))
+        above_zero.append((("ratelimit", "window_s"), target.ratelimit.window_s, _MOST_WINDOW_S))
+    for at, number, most in above_zero:
         if number <= 0:
             raise file.error(f"a number above 0 was expected, not {number:g}", at)
+        if number > most:
+            raise file.error(f"a number of at most {most:,} was expected, not {number:g}", at)
     for check, weight in target.preflight_weights.items():
-        if weight < 0:
-            raise file.error(f"a number of 0 or more was expected, not {weight:g}", ("preflight", "weights", check))
+        if not 0 <= weight <= _MOST:
+            what = f"a number of 0 or more, and at most {_MOST:,}, was expected, not {weight:g}"
+            raise file.error(what, ("preflight", "weights", check))
     if not 1 <= target.service.container_port <= 65535:
         raise file.error("a port from 1 to 65535 was expected", ("service", "container_port"))
 

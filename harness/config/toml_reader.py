@@ -171,6 +171,8 @@ def _headers(text: str) -> dict[Where, int]:
 
 def _convert(file: TomlFile, value: object, kind: msgspec.inspect.Type, at: Where) -> object:
     """The value as the schema's type says; raises `ConfigError` at its place."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise file.error("a number that TOML's 64 bits hold was expected", at)
     match kind:
         case msgspec.inspect.UnionType(types=types):
             return _convert(file, value, _member(file, value, types, at), at)

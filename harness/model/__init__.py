@@ -23,6 +23,7 @@ from harness.model.schema import Index, Manifest, Table
 from harness.model.stack import FRONT, Instance, Listener, Progress, StackInfo, Worker
 from harness.model.target import (
     ABSENT_WORDS,
+    MOST_RATE,
     MOST_WORKERS,
     NEEDS_WORDS,
     Auth,
@@ -42,6 +43,7 @@ from harness.model.target import (
 __all__ = [
     "ABSENT_WORDS",
     "FRONT",
+    "MOST_RATE",
     "MOST_WORKERS",
     "NEEDS_WORDS",
     "UNKNOWN_BUILD",

@@ -12,6 +12,8 @@ NEEDS_WORDS = ("postgres", "smtp", "valkey")
 """Servers that a target's `needs` may name."""
 MOST_WORKERS = 64
 """As many workers as a stack may have."""
+MOST_RATE = 100_000
+"""Requests a second that load may be asked for: no generator of one machine sends more."""
 ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "ratelimit", "workers")
 """What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (DESIGN 4.6)."""
 

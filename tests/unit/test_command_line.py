@@ -105,3 +105,21 @@ def test_a_revision_is_never_an_option_of_git(tmp_path):
     with pytest.raises(ConfigError, match="--changed main"):
         _changed_files(tmp_path, "main")
     assert victim.read_text(encoding="utf-8") == "victim"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["gate", "-n", "100000"],
+        ["gate", "--instances", "10000"],
+        ["gate", "--only", "cache,security", "--without", "security"],
+        ["load", "--rate", "1e12"],
+        ["load", "--rate", "nan"],
+        ["load", "--duration", "99999h"],
+        ["prove", "--jobs", "1000000"],
+        ["prove", "--healthy", "1000000"],
+    ],
+)
+def test_numbers_and_words_that_nobody_means_are_refused(words, capsys):
+    assert run_command(words) == 2
+    assert capsys.readouterr().err.count("\n") == 1

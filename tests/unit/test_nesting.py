@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 
 import pytest
 import toml_rs
@@ -117,3 +118,17 @@ def test_what_is_no_file_is_not_read(tmp_path):
     (tmp_path / "large.toml").write_bytes(b"#" * (2**20 + 1))
     with pytest.raises(ConfigError, match="larger than 1 MiB"):
         read_toml(tmp_path / "large.toml")
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "-" + "9" * 5000, "9223372036854775808"])
+def test_a_number_that_is_none_is_refused(tmp_path, number):
+    path = tmp_path / "odd.toml"
+    path.write_text(f"value = {number}\n", encoding="utf-8")
+
+    @dataclass(frozen=True)
+    class Whole:
+        value: float
+
+    with pytest.raises(ConfigError, match=r"odd\.toml:1: ") as caught:
+        read_toml(path).read(Whole)
+    assert len(str(caught.value)) < 6000
