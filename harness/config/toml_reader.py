@@ -171,8 +171,6 @@ def _headers(text: str) -> dict[Where, int]:
 
 def _convert(file: TomlFile, value: object, kind: msgspec.inspect.Type, at: Where) -> object:
     """The value as the schema's type says; raises `ConfigError` at its place."""
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise file.error("a number that TOML's 64 bits hold was expected", at)
     match kind:
         case msgspec.inspect.UnionType(types=types):
             return _convert(file, value, _member(file, value, types, at), at)
@@ -187,10 +185,10 @@ def _convert(file: TomlFile, value: object, kind: msgspec.inspect.Type, at: Wher
                 shown = value if isinstance(value, str) else _written(value)
                 raise file.error(f"{shown!r} is not one of its words; {nearest(str(shown), map(str, words))}", at)
             return value
-        case msgspec.inspect.FloatType() if isinstance(value, int | float) and not isinstance(value, bool):
-            if not math.isfinite(value):
+        case msgspec.inspect.FloatType() if isinstance(value, float) or _is_whole(value):
+            if not math.isfinite(cast("float", value)):
                 raise file.error(f"a finite number was expected, not {value}", at)
-            return float(value)
+            return float(cast("float", value))
         case _ if _fits(value, kind):
             return value
     raise file.error(f"{_expected(kind)} was expected, not {_written(value)}", at)
@@ -218,6 +216,11 @@ def _member(file: TomlFile, value: object, types: tuple[msgspec.inspect.Type, ..
     raise file.error(f"{' or '.join(map(_expected, present))} was expected, not {_written(value)}", at)
 
 
+def _is_whole(value: object) -> bool:
+    """A number without a fraction, of the 64 bits that TOML asks for."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
 def _fits(value: object, kind: msgspec.inspect.Type) -> bool:
     match kind:
         case msgspec.inspect.AnyType():
@@ -227,9 +230,9 @@ def _fits(value: object, kind: msgspec.inspect.Type) -> bool:
         case msgspec.inspect.BoolType():
             return isinstance(value, bool)
         case msgspec.inspect.IntType():
-            return isinstance(value, int) and not isinstance(value, bool)
+            return _is_whole(value)
         case msgspec.inspect.FloatType():
-            return isinstance(value, int | float) and not isinstance(value, bool)
+            return isinstance(value, float) or _is_whole(value)
         case msgspec.inspect.DateType():
             return isinstance(value, date) and not isinstance(value, datetime)
         case msgspec.inspect.VarTupleType():
@@ -265,6 +268,8 @@ def _written(value: object) -> str:
     match value:
         case bool():
             return str(value).lower()
+        case int() if not _is_whole(value):
+            return "a number that 64 bits do not hold"
         case int() | float():
             return f"the number {value}"
         case str():
