@@ -12,6 +12,7 @@ from typing import Self
 from harness.config import policy_document, target_document, waivers_document
 from harness.machine.bundle import root
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import setting_secrets
 from harness.model import Policy, RunKind, RunState, StackInfo, Target, Waiver
 from harness.run import Reading, Run, create_run, seal, stack_facts
 from harness.runner.artifacts import keep_logs, redact_results
@@ -86,13 +87,16 @@ def run_session(
     waivers: Sequence[Waiver] | None = None,
     narrowed: str = "",
     seeds: Mapping[str, int] | None = None,
+    overrides: Mapping[str, str] | None = None,
     redact: Redactor | None = None,
 ) -> RunSession:
     """Make a run's folder, with everything in it that is known before the start. Raises `UsageError`.
 
-    `redact` is whoever takes secrets out of the run's files, where the caller has taught one already.
+    What is secret in the target, and in the settings that `overrides` change of it, is learned before anything is
+    written. `redact` is whoever takes secrets out of the run's files, where the caller has taught one already.
     """
     redact = redact or Redactor()
+    redact.learn(setting_secrets(overrides or {}))
     documents: dict[str, object] = {"profile": target_document(target)}
     if policy is not None:
         documents["policy"] = policy_document(policy)

@@ -5,6 +5,8 @@ rest by subject, so that a suite loads only what it uses. `docs/suites.md` lists
 """
 
 from harness.errors import HarnessError
+from harness.machine.archives import clean_archive
+from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange
@@ -36,12 +38,14 @@ __all__ = [
     "Outcome",
     "Permit",
     "RecordingClient",
+    "Redactor",
     "RequestRules",
     "RigMark",
     "ServiceUnavailable",
     "StackInfo",
     "Target",
     "check_mark",
+    "clean_archive",
     "context_of",
     "count_browser_assertions",
     "eventually",

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from harness.machine.decoding import Reader
 from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, first_few, nothing_to_ask, wrong
 from harness.preflight.files import not_here, own_files, read_text, tally
 from harness.preflight.markup import inline_scripts
@@ -25,6 +26,7 @@ from harness.preflight.programs.engines import ENGINES, Rendering, TemplateEngin
 _SCRIPT = re.compile(r"\.m?js(\.|$)")
 _USES_JINJA = re.compile(r"^\s*(?:import jinja2|from jinja2[. ])|\bJinja2Templates\b|\bflask\b", re.MULTILINE)
 _MOST_NAMED = 3
+_SAMPLES, _COMMON = Reader(dict[str, dict[str, Any] | list[dict[str, Any]]]), Reader(dict[str, Any])
 # What of a template is no tag, or one with everything in it that belongs to strings.
 _STRINGS = r"\"(?:\\.|[^\"\\\n])*+\"|'(?:\\.|[^'\\\n])*+'"
 _TAGS = re.compile(
@@ -115,6 +117,8 @@ def _syntax_problem(path: Path) -> tuple[Path, int | None, str] | None:
         jinja2.Environment(autoescape=True, extensions=known).parse(read_text(path))
     except jinja2.TemplateSyntaxError as error:
         return path, error.lineno, str(error.message)
+    except RecursionError:
+        return path, None, "nests too deeply to be parsed"
     return None
 
 
@@ -126,11 +130,11 @@ def _samples(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CannotAskError(f"{path.name} cannot be read: {error}", mend) from error
     try:
-        written = msgspec.convert(data, dict[str, dict[str, Any] | list[dict[str, Any]]])
-        common = msgspec.convert(written.pop("*", {}), dict[str, Any])
+        written = _SAMPLES.data(data)
+        common = _COMMON.data(written.pop("*", {}))
     except msgspec.ValidationError as error:
         what = "a table of values, or a list of them, was expected for each template"
         raise CannotAskError(f"{path.name}: {what} ({error})", mend) from error
