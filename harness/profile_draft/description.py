@@ -21,7 +21,7 @@ _PLACES = (
     "/api/v1/openapi.json",
 )
 _MOST_LINKED = 3
-_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?(?:service-desc|describedby)\b", re.IGNORECASE)
+_LINK = re.compile(r"<([^<>]*+)>\s*+;[^,<]*\brel=\"?(?:service-desc|describedby)\b", re.IGNORECASE)
 """RFC 8631: a service's description, as a link of any of its answers."""
 ACTS = re.compile(r"log-?out|sign-?out|delete|remove|unsubscribe|cancel|confirm|export|download", re.IGNORECASE)
 """A GET that, against RFC 9110, may do more than read: never sent."""

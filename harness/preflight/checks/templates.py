@@ -21,7 +21,7 @@ from harness.preflight.files import not_here, own_files, read_text, tally
 from harness.preflight.programs.engines import ENGINES, Read
 
 _SCRIPT = re.compile(r"\.m?js(\.|$)")
-_USES_JINJA = re.compile(r"^\s*(?:import jinja2|from jinja2[. ])|\bJinja2Templates\b|\bflask\b", re.MULTILINE)
+_USES_JINJA = re.compile(r"^[ \t]*+(?:import jinja2|from jinja2[. ])|\bJinja2Templates\b|\bflask\b", re.MULTILINE)
 _MOST_NAMED = 3
 
 
