@@ -127,8 +127,13 @@ def closed_at_the_end(run: Run, redact: Redactor) -> Iterator[None]:
         yield
         state = "finished"
     finally:
-        redact_results(run.path, redact)
-        run.close(state)
+        try:
+            redact_results(run.path, redact)
+        except OSError:
+            state = "interrupted"
+            raise
+        finally:
+            run.close(state)
 
 
 @contextmanager

@@ -77,6 +77,7 @@ def test_a_run_says_all_it_knows_before_anything_is_done(tmp_path):
     assert document["machine"]["cpus"] >= 1
     assert run.id.startswith(document["start"][:19].replace("-", "").replace(":", "") + "Z-")
     assert {entry.name for entry in run.path.iterdir()} == {
+        ".reserve",
         "artifacts",
         "evidence.jsonl",
         "logs",
@@ -179,7 +180,7 @@ def test_an_edit_that_fails_leaves_the_document_as_it_was(tmp_path):
     with run.editing() as document:
         document["narrowed"] = "--only e2e"
     assert described(run.path)["narrowed"] == "--only e2e"
-    assert not [entry.name for entry in run.path.iterdir() if entry.name.startswith(".")]
+    assert [entry.name for entry in run.path.iterdir() if entry.name.startswith(".")] == [".reserve"]
 
 
 def test_who_reads_while_run_json_is_changed_sees_the_old_one_whole(tmp_path):
