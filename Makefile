@@ -27,6 +27,7 @@ lint: setup ## formatter, linter, types, import rules, lock files
 	$(BIN)/mypy --strict harness tools
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.check_locks
+	$(BIN)/python -m tools.check_citations
 
 format: setup ## let ruff format the code and mend what it can
 	$(BIN)/ruff format .

@@ -22,7 +22,7 @@ from pathlib import Path
 
 
 class HarnessError(Exception):
-    """Base of all errors that a user may see; `exit_code` is the process's status (DESIGN 4.1)."""
+    """Base of all errors that a user may see; `exit_code` is the process's status (docs/commands.md#exit-statuses)."""
 
     exit_code = 4
 

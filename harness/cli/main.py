@@ -1,4 +1,5 @@
-"""`harness COMMAND`: finds the command's module, runs it, and turns errors into exit statuses (DESIGN 4.1)."""
+"""`harness COMMAND`: finds the command's module, runs it, and turns errors into exit statuses
+(docs/commands.md#exit-statuses)."""
 
 from __future__ import annotations
 

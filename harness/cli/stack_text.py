@@ -1,4 +1,4 @@
-"""A stack as `up` and `status` print it (DESIGN 4.1)."""
+"""A stack as `up` and `status` print it (docs/commands.md#documents-on-standard-output)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waivers: somebody's signed word that a criterion need not hold for a while (DESIGN 4.6, 4.7)."""
+"""Waivers: somebody's signed word that a criterion need not hold for a while (docs/policy.md#waivers)."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ class Mailbox:
 
     def __init__(self, url: str, faults: FaultLog | None = None) -> None:
         self._faults = faults or FaultLog()
-        self._client = httpx.Client(base_url=url, timeout=5.0)
+        # a proxy of the environment has no business between us and the mail server of a stack
+        self._client = httpx.Client(base_url=url, timeout=5.0, trust_env=False)
 
     def messages(self) -> tuple[ReceivedMail, ...]:
         """What was received, oldest first."""

@@ -15,6 +15,7 @@ from harness.model import (
     STACK_UP,
     Evidence,
     Listener,
+    Noted,
     Observation,
     PhaseBegan,
     Policy,
@@ -31,7 +32,14 @@ from harness.runner.artifacts import full_disk_named
 from harness.runner.discovery import Suite
 from harness.runner.phases import FreshStack, SuiteOptions, run_suites, timed
 from harness.runner.progress import machine_shared
-from harness.runner.startup_checks import attached_startup, build_changed, startup_failed, startup_passed, still_running
+from harness.runner.startup_checks import (
+    attached_startup,
+    build_changed,
+    gives_no_answer,
+    startup_failed,
+    startup_passed,
+    still_running,
+)
 from harness.stack import Stack
 from harness.stack.build import fingerprint
 from harness.stack.selection import TargetSelection, bring_up, let_stay
@@ -115,7 +123,11 @@ def _test(plan: GatePlan, session: RunSession, listen: Listener) -> str:
             if plan.preflight:
                 with timed(run, "preflight", listen) as waited, machine_shared("preflight", listen, waited):
                     record_preflight(run, target, static, run_live(target, stack.info))
-            run_suites(run, plan.suites, stack, fresh_stack(plan.selection, session, listen), plan.options, listen)
+            if gives_no_answer(stack.info):
+                # criterion `startup` says so; each test would wait in vain again
+                listen(Noted("no suite is begun: the service gives no whole answer in time"))
+            else:
+                run_suites(run, plan.suites, stack, fresh_stack(plan.selection, session, listen), plan.options, listen)
     except StartupError as error:
         run.record([startup_failed(target.name, error)])
         record_preflight(run, target, static, not_asked(session.redact(error.message)))

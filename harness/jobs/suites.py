@@ -32,7 +32,7 @@ class SuiteCounts:
 
     @property
     def exit_code(self) -> int:
-        """A fail 1; any error, flake, or nothing run 3; else 0 (DESIGN 4.1)."""
+        """A fail 1; any error, flake, or nothing run 3; else 0 (docs/commands.md#exit-statuses)."""
         if self.failed:
             return 1
         return 3 if self.errors or self.flaky or not self.passed else 0

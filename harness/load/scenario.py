@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
 from harness.errors import UsageError
 from harness.load.plan import LoadPlan, Request, Stage, clients_needed
 from harness.model import Target
 
+_KEPT_IN_PATHS = "/?#[]@!$&'()*+,;=:%~"
+"""What RFC 3986 lets stand in a path and its query; all else of what a service shows is encoded."""
 _OWN_USE_S = 60.0
 """Without a known limiter, clients are as many as if the limit were one request a second for a minute."""
 
@@ -24,7 +27,7 @@ def scenario(target: Target, *, paths: Iterable[str] = (), found: Iterable[str] 
         or dict.fromkeys(
             [path for path in target.cache.paths if path not in target.cache.roles] + [*target.pages.open], 1.0
         )
-        or dict.fromkeys(found, 1.0)
+        or dict.fromkeys((quote(path, safe=_KEPT_IN_PATHS) for path in found), 1.0)
         or {target.health.live or "/": 1.0}
     )
     return tuple(Request(path=path, weight=weight) for path, weight in weights.items())

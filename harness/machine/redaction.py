@@ -1,4 +1,4 @@
-"""Secrets never reach a file of a run (DESIGN 4.2): known values and known shapes become `***`.
+"""Secrets never reach a file of a run (docs/run-folder.md): known values and known shapes become `***`.
 
 Text is cleaned as text. Data (what becomes evidence) is cleaned string by string, so that no secret, however it is
 spelled, can break a document's syntax or one of its names.

@@ -139,7 +139,8 @@ UNKNOWN_BUILD = Build(kind="unknown", id="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integrity:
-    """What a reader of the run's files found; `problems` is empty for a run that is whole (DESIGN 4.2)."""
+    """What a reader of the run's files found; `problems` is empty for a run that is whole
+    (docs/run-folder.md#verdictjson)."""
 
     state: Literal["running", "finished", "interrupted"]
     problems: tuple[str, ...]

@@ -19,7 +19,7 @@ MOST_WORKERS = 64
 MOST_RATE = 100_000
 """Requests a second that load may be asked for: no generator of one machine sends more."""
 ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "ratelimit", "workers")
-"""What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (DESIGN 4.6)."""
+"""What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (docs/profile.md#absent)."""
 
 
 UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with '/'")]

@@ -17,7 +17,8 @@ from harness.model import Observation, Outcome, StackInfo, Target
 SUITE = "preflight"
 DEADLINE_S = 5.0
 """A check that has no answer by then has its answer: a frozen server must not freeze the harness. What asks the
-service itself has, on top, the time that the profile gives it for each request (DESIGN 4.7: within it, it may be slow).
+service itself has, on top, the time that the profile gives it for each request
+(docs/policy.md#whose-fault-a-failure-is: within it, it may be slow).
 """
 
 

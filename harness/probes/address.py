@@ -1,4 +1,5 @@
-"""Addresses for simulated clients: one each, so that a service which counts by client can tell them apart (DESIGN 5).
+"""Addresses for simulated clients: one each, so that a service which counts by client can tell them apart
+(docs/honest-numbers.md#clients).
 
 An address must not come again while a limiter's window remembers it, whichever process, xdist worker or run asks.
 So numbers are handed out by one counter for the whole machine, kept in a file under a lock; a process takes a block

@@ -1,4 +1,5 @@
-"""Latencies of cached and uncached answers, taken in turn, so that whatever slows the machine slows both (DESIGN 5).
+"""Latencies of cached and uncached answers, taken in turn, so that whatever slows the machine slows both
+(docs/honest-numbers.md#comparisons).
 
 Uncached means a second instance on the same data with its cache off. Each round holds one block of each kind, in an
 order that chance decides: `cached`, `uncached`, and `uncached_again`, which differs from `uncached` in nothing; what

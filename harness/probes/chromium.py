@@ -8,18 +8,23 @@ web security and site isolation, which would hide what the security suite looks 
 from __future__ import annotations
 
 import functools
+import ipaddress
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
 from harness.errors import UsageError
+from harness.probes.reach import Reach, names_this_machine, place_of
 
 PACKAGED = Path(sys.prefix) / "node" / "chromium"
 """Where `make setup` unpacks the npm package's browser."""
@@ -37,6 +42,7 @@ _QUIET = (
     "--disable-quic",
 )
 _ANSWERS_WITHIN_S = 20
+_RULE = re.compile(r"(?:MAP|EXCLUDE) [\w.:-]+(?: [\w.:\[\]-]+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,40 @@ def arguments_to_trust(key_pin: str) -> tuple[str, ...]:
     folder of its own, which Playwright gives it.
     """
     return (f"--ignore-certificate-errors-spki-list={key_pin}",) if key_pin else ()
+
+
+def arguments_to_stay(urls: Iterable[str], hosts: Iterable[str] = ()) -> tuple[str, ...]:
+    """What makes a browser connect to the hosts of those URLs and to `hosts`, and to no other whatever a page asks for.
+
+    It holds for addresses as for names, for redirects, sockets, beacons and windows; where nobody resolves there is no
+    connection. A name of `urls` is looked up here, once: one that is looked up again may lead elsewhere.
+    """
+    named = [place for url in urls if (place := place_of(url)) is not None]
+    rules = dict.fromkeys([_rule(host, port) for host, port in named] + [f"EXCLUDE {host}" for host in hosts])
+    kept = [rule for rule in rules if _RULE.fullmatch(rule)]
+    return (
+        f"--host-resolver-rules={', '.join([*kept, 'MAP * ~NOTFOUND'])}",
+        "--no-proxy-server",
+        "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    )
+
+
+def _rule(host: str, port: int) -> str:
+    """The rule by which that host is found. Chromium knows itself where `localhost` is."""
+    if names_this_machine(host) or _is_address(host):
+        return f"EXCLUDE {host}"
+    for address in Reach(frozenset({(host, port)})).addresses(host, port):
+        with suppress(OSError), socket.create_connection((address, port), _ANSWERS_WITHIN_S):
+            return f"MAP {host} {f'[{address}]' if ':' in address else address}"
+    return f"EXCLUDE {host}"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _arguments() -> tuple[str, ...]:

@@ -17,6 +17,7 @@ Headers = tuple[tuple[str, str], ...]
 """Header lines in the order they were sent, repeated ones included."""
 
 _SHOWN_BODY = 4096
+_SHOWN_ERROR = 300
 _SECRET_NAME = re.compile(r"pass(word|wd|phrase)?$|secret|token$|api[-_]?key|otp$|credential", re.IGNORECASE)
 _SECRET_HEADERS = {"x-api-key": "TOKEN", "x-auth-token": "TOKEN", "x-csrf-token": "TOKEN", "cookie": "COOKIE"}
 _CURL_SENDS_ITSELF = frozenset({"connection", "content-length", "host", "user-agent"})
@@ -104,14 +105,19 @@ class Exchange(SentRequest):
         """
         if len(self.body) < self.size:
             raise ValueError(f"only {len(self.body)} of {self.size} bytes of the answer were kept")
-        try:
-            return json.loads(self.body, object_hook=_Object)
-        except ValueError as error:
-            raise UnfitAnswer(f"{self!r} has a body that is no JSON ({error})") from None
+        return parse_json(self.body, repr(self))
 
     def __repr__(self) -> str:
         """See `SentRequest.__repr__`."""
         return f"<{self.method} {_without_secrets(self.path)} -> {self.status}>"
+
+
+def parse_json(body: bytes, whose: str) -> Any:  # noqa: ANN401 - JSON is anything
+    """A body as JSON; see `Exchange.json`. Raises `UnfitAnswer` that names whose it is."""
+    try:
+        return json.loads(body, object_hook=_Object)
+    except (ValueError, RecursionError) as error:
+        raise UnfitAnswer(f"{whose} has a body that is no JSON ({str(error)[:_SHOWN_ERROR]})") from None
 
 
 def curl_line(sent: SentRequest) -> str:

@@ -1,14 +1,15 @@
 """An HTTP client that keeps what it sent and got, speaks from an address of its own, and asks before it sends.
 
-It is an `httpx.Client`, so suites use it as they know it. A service that refuses, cuts or does not answer a request in
-time raises `ServiceUnavailable`, which is the target's fault as long as the stack answers (DESIGN 4.7).
+It is an `httpx.Client`, so suites use it as they know it. A service that refuses, cuts or does not answer a request
+in time raises `ServiceUnavailable`, which is the target's fault as long as the stack answers
+(docs/policy.md#whose-fault-a-failure-is).
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -16,22 +17,25 @@ import httpx
 from harness.errors import SafetyError, UsageError
 from harness.model.network import is_loopback
 from harness.probes.address import AddressMode
-from harness.probes.exchange import Exchange, SentRequest, curl_line
+from harness.probes.cookies import Cookies
+from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer, curl_line
+from harness.probes.reach import Reach
+from harness.probes.transport import BoundedTransport, UnboundedAnswer
 from harness.probes.trust import trusted
 
 Permit = Callable[[str, str], str | None]
 """(method, URL) -> None, or why the request may not be sent."""
-
-MAX_ANSWER_BYTES = 32 * 2**20
-"""An answer longer than this is not read to its end."""
 
 _KEPT_BODY = 256 * 1024
 _KEPT_REQUEST = 8 * 1024
 # Below the 5 s after which uvicorn and Node close an idle connection: otherwise now and then a request would be sent
 # into a connection that is just being closed, and a healthy service would seem to cut it.
 _IDLE_S = 2.0
+_MOST_REDIRECTS = 10
+_SHOWN_REASON = 300
 _BEGUN = "harness.begun"
 _EXCHANGE = "harness.exchange"
+_HEAD_ONLY = "harness.head_only"
 
 
 class ServiceUnavailable(Exception):  # noqa: N818 - a state of the service, named as HTTP names it
@@ -49,7 +53,8 @@ class RecordingClient(httpx.Client):
 
     `address_mode` and `address` say who it is: "x-forwarded-for" adds that header to every request that has none,
     "source" binds the connection (loopback targets only), "none" does nothing. `permit` is asked before every request,
-    redirects included; a refusal raises `SafetyError`. `timeout_s` bounds a whole answer, not each read of it.
+    redirects included; a refusal raises `SafetyError`. It connects to `base_url` and the places of `also`, and nowhere
+    else. `timeout_s` bounds a whole answer, not each read of it.
     `ca_file` is one authority more to trust over TLS, such as a stack's own.
     """
 
@@ -66,6 +71,7 @@ class RecordingClient(httpx.Client):
         connections: int = 100,
         proxy: str | None = None,
         ca_file: str = "",
+        also: Iterable[str] = (),
     ) -> None:
         if address_mode != "none" and not address:
             raise UsageError(f"clients told apart by {address_mode} need an address")
@@ -77,15 +83,20 @@ class RecordingClient(httpx.Client):
         self._timeout_s = timeout_s
         self._ca_file = ca_file
         self.exchanges: deque[Exchange] = deque(maxlen=keep)
-        wire = httpx.HTTPTransport(
-            verify=trusted(ca_file),
-            local_address=address if address_mode == "source" else None,
-            limits=httpx.Limits(max_connections=connections, keepalive_expiry=_IDLE_S),
-            proxy=proxy,
-        )
+        self._reach = Reach.of(base_url, *also)
         super().__init__(
             base_url=base_url,
-            transport=_BoundedTransport(wire, timeout_s),
+            transport=BoundedTransport(
+                self._reach,
+                timeout_s=timeout_s,
+                tls=trusted(ca_file),
+                local_address=address if address_mode == "source" else None,
+                connections=connections,
+                idle_s=_IDLE_S,
+                proxy=proxy,
+            ),
+            max_redirects=_MOST_REDIRECTS,
+            cookies=Cookies(),
             timeout=timeout_s,
             headers=headers,
             event_hooks={"request": [self._before], "response": [self._after]},
@@ -100,27 +111,45 @@ class RecordingClient(httpx.Client):
         """Send a request as `httpx.Client.request` does; returns the exchange with the last hop's answer."""
         return exchange_of(self.request(method, url, **request))
 
+    def status_of(self, path: str) -> int:
+        """Status of the answer to a GET whose body is not read, however long it is; it is no exchange."""
+        with self.stream("GET", path, extensions={_HEAD_ONLY: True}) as answer:
+            return answer.status_code
+
+    def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:  # noqa: ANN401 - httpx's own arguments
+        """See `httpx.Client.build_request`. Raises `UnfitAnswer` for text that no request can hold."""
+        try:
+            return super().build_request(method, url, **options)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise UnfitAnswer(f"{str(url)[:_SHOWN_REASON]!r} cannot be asked for ({error})") from error
+
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
-        """Send, and name the service's failures as such. Raises `ServiceUnavailable`, `SafetyError`."""
+        """Send, and name the service's failures as such. Raises `ServiceUnavailable`, `UnfitAnswer`, `SafetyError`."""
         try:
             return super().send(request, **options)
         except httpx.PoolTimeout:
             raise
-        except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.DecodingError) as error:
-            what = _describe(error, self._timeout_s)
-            raise ServiceUnavailable(what, self._attempt(error.request)) from error
+        except (httpx.LocalProtocolError, UnicodeError) as error:
+            raise UnfitAnswer(f"{self._attempt(request)!r} cannot be sent ({_one_line(error)})") from error
+        except httpx.RequestError as error:
+            what = _describe(error)
+            raise ServiceUnavailable(what, self._attempt(_request_of(error, request))) from error
 
     def _before(self, request: httpx.Request) -> None:
         url = str(request.url)
         refusal = self._permit(request.method, url) if self._permit else None
         if refusal is not None:
             raise SafetyError(refusal)
+        if _BEGUN in request.extensions and not self._reach.covers(url):
+            raise UnfitAnswer(f"the service redirects to {url[:_SHOWN_REASON]!r}, where nobody allowed to ask")
         if self._mode == "x-forwarded-for":
             request.headers.setdefault("X-Forwarded-For", self.address)
         request.read()
         request.extensions[_BEGUN] = time.perf_counter()
 
     def _after(self, response: httpx.Response) -> None:
+        if _HEAD_ONLY in response.request.extensions:
+            return
         body = response.read()
         elapsed = time.perf_counter() - response.request.extensions[_BEGUN]
         sent = self._attempt(response.request)
@@ -166,53 +195,31 @@ def _header_lines(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw)
 
 
-def _describe(error: httpx.RequestError, timeout_s: float) -> str:
-    reason = " ".join(str(error).split()) or type(error).__name__
+def _request_of(error: httpx.RequestError, sent: httpx.Request) -> httpx.Request:
+    """The hop that failed, where the error knows it."""
+    try:
+        return error.request
+    except RuntimeError:
+        return sent
+
+
+def _one_line(error: Exception) -> str:
+    """What an error says, which may quote what a server sent."""
+    return " ".join(str(error)[: 2 * _SHOWN_REASON].split())[:_SHOWN_REASON] or type(error).__name__
+
+
+def _describe(error: httpx.RequestError) -> str:
+    reason = _one_line(error)
     match error:
-        case httpx.TimeoutException():
-            return f"no whole answer within {timeout_s:g} s"
         case httpx.ConnectError():
             return f"the connection was not accepted ({reason})"
         case httpx.DecodingError():
             return f"the answer's body is not what its Content-Encoding says ({reason})"
+        case UnboundedAnswer() | httpx.TimeoutException():
+            return reason
+        case httpx.TooManyRedirects():
+            return f"more than {_MOST_REDIRECTS} redirects one after the other"
+        case httpx.UnsupportedProtocol():
+            return f"the service leads to an address that is no http(s) URL ({reason})"
         case _:
             return f"the connection was cut before the answer was whole ({reason})"
-
-
-class _BoundedTransport(httpx.BaseTransport):
-    """Gives every answer a deadline and a greatest length: httpx's own time-outs begin anew with each read."""
-
-    def __init__(self, wire: httpx.BaseTransport, timeout_s: float) -> None:
-        self._wire = wire
-        self._timeout_s = timeout_s
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        deadline = time.monotonic() + self._timeout_s
-        response = self._wire.handle_request(request)
-        stream = response.stream
-        if isinstance(stream, httpx.SyncByteStream):
-            response.stream = _BoundedStream(stream, request, deadline)
-        return response
-
-    def close(self) -> None:
-        self._wire.close()
-
-
-class _BoundedStream(httpx.SyncByteStream):
-    def __init__(self, stream: httpx.SyncByteStream, request: httpx.Request, deadline: float) -> None:
-        self._stream = stream
-        self._request = request
-        self._deadline = deadline
-
-    def __iter__(self) -> Iterator[bytes]:
-        total = 0
-        for chunk in self._stream:
-            total += len(chunk)
-            if total > MAX_ANSWER_BYTES:
-                raise httpx.ReadError(f"longer than {MAX_ANSWER_BYTES} bytes, not read on", request=self._request)
-            if time.monotonic() > self._deadline:
-                raise httpx.ReadTimeout("the answer took too long", request=self._request)
-            yield chunk
-
-    def close(self) -> None:
-        self._stream.close()

@@ -17,9 +17,9 @@ _KEPT = 4
 class LimitClients:
     """Sends GETs of one path as any client; a context manager that closes its connections.
 
-    With `address_mode` "none" all requests are one client's: the probe must then run alone (DESIGN 5).
-    `untrusted_url` reaches the same service through a peer that it does not trust; without one, a loopback address of
-    its own is such a peer.
+    With `address_mode` "none" all requests are one client's: the probe must then run alone
+    (docs/honest-numbers.md#clients). `untrusted_url` reaches the same service through a peer that it does not trust;
+    without one, a loopback address of its own is such a peer.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from harness.probes.openapi_servers import server_path
+from harness.probes.openapi_servers import is_own_path, server_path
 
 MAX_BYTES = 8 * 2**20
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -63,6 +63,8 @@ class Operation:
 
     def is_open_below(self, path: str) -> bool:
         """Can anybody GET it with no more than one identifier right below that path: `/deals/{id}`, `/deals/{id}/x`?"""
+        if not self.path.startswith(f"{path}/{{"):
+            return False
         names = _names_in_path(self.path)
         return (
             (self.method, self.needs_login, self.required) == ("GET", False, tuple(names))
@@ -83,7 +85,14 @@ class OpenApi:
         self._url = url
         self.version = str(document["openapi"])
         self._schemas = _with_plain_schemas(document) if self.version.startswith("3.0") else document
+        self.left_out: tuple[str, ...] = tuple(path for path in self._paths() if not is_own_path(path))
+        """Paths of the document that lead elsewhere than to the service, or that no request can hold."""
         self.operations = tuple(self._operations())
+        self._templated = tuple(each for each in self.operations if "{" in each.path)
+        # the first one counts, where paths differ in their last slash alone
+        self._plain = {
+            (each.method, each.path.rstrip("/")): each for each in reversed(self.operations) if "{" not in each.path
+        }
 
     def plain_gets(self) -> tuple[Operation, ...]:
         """GETs that anybody can send as they stand: no required parameter, no login."""
@@ -93,8 +102,12 @@ class OpenApi:
 
     def find(self, method: str, path: str) -> Operation | None:
         """The operation that answers a concrete path; of several the one with the fewest parameters (3.1 4.8.8.2)."""
-        wanted = urlsplit(path).path.rstrip("/").split("/")
-        fits = (each for each in self.operations if each.method == method.upper() and _fits(each.path, wanted))
+        asked = urlsplit(path).path.rstrip("/")
+        plain = self._plain.get((method.upper(), asked))
+        if plain is not None:
+            return plain
+        wanted = asked.split("/")
+        fits = (each for each in self._templated if each.method == method.upper() and _fits(each.path, wanted))
         return min(fits, key=lambda each: each.path.count("{"), default=None)
 
     def response(self, operation: Operation, status: int) -> tuple[str, Mapping[str, Any]] | None:
@@ -127,10 +140,13 @@ class OpenApi:
             return None
         pointer, response = found
         content = response.get("content", {})
-        kind = next((key for key in content if key.split(";")[0].strip().lower() == media_type), None)
-        if kind is None or "schema" not in content[kind]:
+        if not isinstance(content, Mapping):
             return None
-        return self._validate(f"{pointer}/content/{_escape(kind)}/schema", body)
+        kind = next((key for key in content if key.split(";")[0].strip().lower() == media_type), None)
+        described = content[kind] if kind is not None else None
+        if not isinstance(described, Mapping) or "schema" not in described:
+            return None
+        return self._validate(f"{pointer}/content/{_escape(str(kind))}/schema", body)
 
     def _validate(self, pointer: str, body: object) -> tuple[Mismatch, ...]:
         import jsonschema  # type: ignore[import-untyped]
@@ -151,20 +167,29 @@ class OpenApi:
                 Mismatch(error.json_path, _short(error.message))
                 for error, _ in zip(validator.iter_errors(body), range(_MOST_MISMATCHES), strict=False)
             ]
-        except (referencing.exceptions.Unresolvable, jsonschema.exceptions.SchemaError) as error:
+        except (
+            referencing.exceptions.Unresolvable,
+            jsonschema.exceptions.SchemaError,
+            jsonschema.exceptions.UnknownType,
+        ) as error:
             raise OpenApiError(f"{pointer}: the schema cannot be used ({_short(str(error))})") from error
         except RecursionError as error:
             raise OpenApiError(f"{pointer}: the schema refers to itself without end") from error
-        except (TypeError, AttributeError, ValueError) as error:
+        except (TypeError, AttributeError, ValueError, LookupError, ArithmeticError, re.error) as error:
             # jsonschema trusts a schema's shape: `required: true` and its like end here
             raise OpenApiError(f"{pointer}: the schema is malformed ({_short(str(error))})") from error
         return tuple(found)
 
-    def _operations(self) -> Iterator[Operation]:
+    def _paths(self) -> Mapping[str, Any]:
         paths = self.document.get("paths", {})
         if not isinstance(paths, Mapping):
             raise OpenApiError("/paths: an object was expected")
-        for path in paths:
+        return paths
+
+    def _operations(self) -> Iterator[Operation]:
+        for path in self._paths():
+            if not is_own_path(path):
+                continue
             pointer, item = self.resolve(f"/paths/{_escape(path)}")
             for method in METHODS:
                 if isinstance(item.get(method), Mapping):
@@ -239,9 +264,16 @@ def load_document(data: bytes, url: str = "") -> OpenApi:
     if not isinstance(version, str) or not version.startswith(("3.0", "3.1")):
         found = f"openapi = {version!r}" if isinstance(document, dict) else "no object"
         raise OpenApiError(f"an OpenAPI 3.0 or 3.1 document was expected, found {found}")
+    return describe(document, url)
+
+
+def describe(document: Mapping[str, Any], url: str = "") -> OpenApi:
+    """A document, whatever its version. Raises `OpenApiError` in one line if its shape is not OpenAPI's."""
     try:
         return OpenApi(document, url)
-    except (AttributeError, TypeError) as error:
+    except OpenApiError:
+        raise
+    except (AttributeError, TypeError, ValueError, LookupError, RecursionError) as error:
         raise OpenApiError(f"the document's shape is not OpenAPI's ({_short(str(error))})") from error
 
 

@@ -8,7 +8,24 @@ from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+_MOST_SERVERS = 20
+"""As many as are looked at: each operation asks again, and a document may list any number."""
+_LONGEST_PATH = 2000
 _VARIABLE = re.compile(r"\{([^/{}]*)\}")
+
+
+def is_own_path(path: str) -> bool:
+    """Is that a path of the service that describes it (OpenAPI 3.1, 4.8.8.1), and text that a request can hold?
+
+    An absolute URL, or what a client may take for one, leads to a host that nobody allowed.
+    """
+    return (
+        path.startswith("/")
+        and not path.startswith("//")
+        and "\\" not in path
+        and path.isprintable()
+        and len(path) <= _LONGEST_PATH
+    )
 
 
 def server_path(*levels: Mapping[str, Any], url: str = "") -> str:
@@ -37,7 +54,7 @@ def _split(address: str) -> SplitResult | None:
 
 def _addresses(servers: object) -> list[str]:
     """Addresses of all servers, with the default of each variable in its place."""
-    listed = servers if isinstance(servers, list) else []
+    listed = servers[:_MOST_SERVERS] if isinstance(servers, list) else []
     return [
         _VARIABLE.sub(partial(_default, one.get("variables")), one["url"])
         for one in listed

@@ -1,4 +1,5 @@
-"""Watches a rate limiter block and let through again (DESIGN 5: a protection is proven when it was seen to do both).
+"""Watches a rate limiter block and let through again (docs/honest-numbers.md#protections: a protection is proven when
+it was seen to do both).
 
 The course: a burst of 1.1 times the limit at once from a client of its own (once more with a new client if none was
 refused, since a fixed window may have turned in the middle); another client, meanwhile; then silence until Retry-After

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -11,13 +12,17 @@ from typing import Any
 import httpx
 
 from harness.model import Target
-from harness.probes.openapi import OpenApi, OpenApiError, load_document
+from harness.probes.exchange import UnfitAnswer
+from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.openapi import MAX_BYTES, OpenApi, OpenApiError, load_document
 from harness.probes.openapi_places import openapi_places
-from harness.probes.openapi_servers import server_path
-from harness.probes.trust import trusted
+from harness.probes.openapi_servers import is_own_path, server_path
 
-_DOCUMENT_LIMIT = 8 * 2**20
 _MOST_PATHS = 40
+_MOST_LEFT_OUT = 5
+_SHOWN_PATH = 200
+_SEED = 0
+"""The paths that are tried of many are drawn by it: the same ones of the same document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,40 +32,50 @@ class Surface:
     paths: tuple[str, ...]
     pages: tuple[str, ...]
     openapi: str
+    found: int = 0
+    """How many paths there are; `paths` are a sample where they are more."""
+    left_out: tuple[str, ...] = ()
+    """Paths of the document that are none of the service's, at most a handful of them."""
 
 
 def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
     """Look at profile, OpenAPI document and front page. `ca_file` is one authority more to trust over TLS."""
-    with httpx.Client(base_url=url, timeout=target.service.timeout_s, verify=trusted(ca_file)) as client:
-        front = cache(partial(_front_page, client))
+    with RecordingClient(url, timeout_s=target.service.timeout_s, ca_file=ca_file, keep=1) as client:
+        front = cache(partial(_fetch, client, "/"))
         place, document = _find_document(client, target, url, front)
         pages = target.pages.open
         if not target.pages.paths and "pages" not in target.absent:
             pages = ("/",) if _is_page(front()) else ()
-        named = [
-            *pages,
-            *target.cache.paths,
-            *(path for path in (target.health.live, target.health.ready, target.build.path) if path),
-        ]
-        described = sorted(_parameterless_gets(document, url))
-        closed = {*target.cache.roles, *target.pages.roles}
-        open_to_all = [path for path in dict.fromkeys([*named, *described]) if path not in closed]
-        paths = open_to_all[:_MOST_PATHS] or ["/"]
-    return Surface(paths=tuple(paths), pages=tuple(pages), openapi=place)
+    named = [
+        *pages,
+        *target.cache.paths,
+        *(path for path in (target.health.live, target.health.ready, target.build.path) if path),
+    ]
+    closed = {*target.cache.roles, *target.pages.roles}
+    first = [path for path in dict.fromkeys(named) if path not in closed]
+    own, left_out = _parameterless_gets(document, url)
+    more = sorted(own - {*first, *closed})
+    return Surface(
+        paths=tuple([*first, *_drawn(more, max(0, _MOST_PATHS - len(first)))][:_MOST_PATHS]) or ("/",),
+        pages=tuple(pages),
+        openapi=place,
+        found=len(first) + len(more) or 1,
+        left_out=left_out,
+    )
 
 
 def find_description(target: Target, url: str, ca_file: str = "") -> OpenApi | None:
     """The service's OpenAPI document; None if it has none that can be read."""
-    with httpx.Client(base_url=url, timeout=target.service.timeout_s, verify=trusted(ca_file)) as client:
-        _, document = _find_document(client, target, url, partial(_front_page, client))
+    with RecordingClient(url, timeout_s=target.service.timeout_s, ca_file=ca_file, keep=1) as client:
+        _, document = _find_document(client, target, url, partial(_fetch, client, "/"))
     try:
         return load_document(json.dumps(document).encode(), url) if document else None
-    except OpenApiError:
+    except (OpenApiError, RecursionError):
         return None
 
 
 def _find_document(
-    client: httpx.Client, target: Target, url: str, front: Callable[[], httpx.Response | None]
+    client: RecordingClient, target: Target, url: str, front: Callable[[], httpx.Response | None]
 ) -> tuple[str, dict[str, Any]]:
     """Where the profile says, else where the front page says, else at the usual places."""
     if "openapi" in target.absent:
@@ -77,40 +92,65 @@ def _places(url: str, front: httpx.Response | None) -> tuple[str, ...]:
     return openapi_places(url, links, front.text if front is not None and _is_page(front) else "")
 
 
-def _fetch_json(client: httpx.Client, path: str) -> object:
+def _fetch(client: RecordingClient, path: str) -> httpx.Response | None:
+    """The answer if it is a success."""
     try:
         answer = client.get(path)
-        if not answer.is_success or len(answer.content) > _DOCUMENT_LIMIT:
-            return None
-        document: object = answer.json()
-    except (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError):
+    except (ServiceUnavailable, UnfitAnswer):
+        return None
+    return answer if answer.is_success else None
+
+
+def _fetch_json(client: RecordingClient, path: str) -> object:
+    answer = _fetch(client, path)
+    if answer is None or len(answer.content) > MAX_BYTES:
+        return None
+    try:
+        document: object = json.loads(answer.content)
+    except (ValueError, RecursionError):
         return None
     return document
 
 
-def _front_page(client: httpx.Client) -> httpx.Response | None:
-    try:
-        return client.get("/")
-    except httpx.HTTPError:
-        return None
-
-
 def _is_page(answer: httpx.Response | None) -> bool:
-    return answer is not None and answer.is_success and answer.headers.get("content-type", "").startswith("text/html")
+    return answer is not None and answer.headers.get("content-type", "").startswith("text/html")
 
 
-def _parameterless_gets(document: dict[str, Any], url: str) -> list[str]:
-    """Paths with a GET that needs no parameter and no login, as far as the document says."""
-    found: list[str] = []
+def _drawn(paths: list[str], room: int) -> list[str]:
+    if len(paths) <= room:
+        return paths
+    return sorted(random.Random(_SEED).sample(paths, room))  # noqa: S311 - a sample, no secret
+
+
+def _parameterless_gets(document: Mapping[str, Any], url: str) -> tuple[set[str], tuple[str, ...]]:
+    """Paths with a GET that needs no parameter and no login, as far as the document says, and paths that are none of
+    the service's. Of a document that is malformed, whatever has the right shape."""
+    found: set[str] = set()
+    left_out: list[str] = []
     paths = document.get("paths")
     for path, item in paths.items() if isinstance(paths, dict) else ():
         operation = item.get("get") if isinstance(item, dict) else None
-        if not isinstance(operation, dict) or "{" in str(path):
-            continue
-        parameters = [*item.get("parameters", []), *operation.get("parameters", [])]
-        if any(isinstance(one, dict) and one.get("required") for one in parameters):
-            continue
-        if operation.get("security", document.get("security", [])):
-            continue
-        found.append(server_path(operation, item, document, url=url) + str(path))
-    return found
+        if not is_own_path(path):
+            left_out.append(path)
+        elif isinstance(operation, dict) and "{" not in path and _asks_for_nothing(document, item, operation):
+            place = server_path(operation, item, document, url=url) + path
+            if is_own_path(place):
+                found.add(place)
+            else:
+                left_out.append(place)
+    return found, tuple(_shown(path) for path in left_out[:_MOST_LEFT_OUT])
+
+
+def _asks_for_nothing(document: Mapping[str, Any], item: Mapping[str, Any], operation: Mapping[str, Any]) -> bool:
+    parameters = [*_listed(item.get("parameters")), *_listed(operation.get("parameters"))]
+    needs = any(isinstance(one, dict) and one.get("required") for one in parameters)
+    return not needs and not operation.get("security", document.get("security", []))
+
+
+def _listed(value: object) -> Iterable[object]:
+    return value if isinstance(value, list) else ()
+
+
+def _shown(path: str) -> str:
+    """A path as text that any file can hold."""
+    return path[:_SHOWN_PATH].encode("unicode_escape").decode("ascii")

@@ -6,6 +6,7 @@ beforehand, the clock stops with the last byte received, and the answer is read 
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import time
@@ -13,18 +14,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from harness.errors import UsageError
 from harness.probes.exchange import SentRequest
 from harness.probes.http import ServiceUnavailable
+from harness.probes.reach import Reach
+from harness.probes.transport import MAX_ANSWER_BYTES, MAX_HEAD_BYTES, MAX_INTERIM
 from harness.probes.trust import trusted
 
 _READ = 256 * 1024
-_MAX_BYTES = 32 * 2**20
+_KEPT_IN_PATHS = "/?#[]@!$&'()*+,;=:%~"
 _IDLE_S = 2.0
 """Servers close idle connections, often after 5 s: one that lay idle this long is not used again."""
 _EMPTY_STATUSES = frozenset({204, 304})
+_STATUS = re.compile(r"[0-9]{3}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CHUNK_LENGTH = re.compile(rb"[0-9A-Fa-f]{1,15}")
+_LONGEST_LINE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class TimedConnection:
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> TimedAnswer:
         """One timed GET. Raises `ServiceUnavailable` if the service refuses, cuts or does not answer in time."""
         lines = {"Host": self._netloc, "Accept": "*/*", "Connection": "keep-alive", **(headers or {})}
-        request = f"GET {self._prefix}{path} HTTP/1.1\r\n" + "".join(
+        request = f"GET {self._prefix}{quote(path, safe=_KEPT_IN_PATHS)} HTTP/1.1\r\n" + "".join(
             f"{key}: {value}\r\n" for key, value in lines.items()
         )
         try:
@@ -95,7 +102,9 @@ class TimedConnection:
             size = 0
         elif "chunked" in headers.get("transfer-encoding", "").lower():
             size = self._read_chunks(connection, received, body_start, deadline)
-        elif headers.get("content-length", "").isdigit():
+        elif "content-length" in headers:
+            if not _LENGTH.fullmatch(headers["content-length"]):
+                raise _Malformed("the answer's Content-Length is no number")
             size = int(headers["content-length"])
             while len(received) < body_start + size:
                 self._read_more(connection, received, deadline)
@@ -120,34 +129,46 @@ class TimedConnection:
     ) -> tuple[int, dict[str, str], int]:
         """Status, headers and where the body starts; interim answers (1xx) are read over."""
         start = 0
-        while True:
+        for _ in range(MAX_INTERIM + 1):
             while (end := received.find(b"\r\n\r\n", start)) < 0:
+                if len(received) > MAX_HEAD_BYTES:
+                    raise _Malformed(f"the answer's head is longer than {MAX_HEAD_BYTES} bytes and was not read on")
                 self._read_more(connection, received, deadline)
             status, headers = _parse_head(bytes(received[start:end]))
             start = end + 4
             if status >= 200:
                 return status, headers, start
+        raise _Malformed(f"more than {MAX_INTERIM} interim answers came before the answer")
 
     def _connect(self) -> socket.socket:
         source = (self._source, 0) if self._source else None
-        raw = socket.create_connection((self._host, self._port), self._timeout_s, source)
+        raw = self._connected(source)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = self._tls.wrap_socket(raw, server_hostname=self._host) if self._tls else raw
         return self._socket
+
+    def _connected(self, source: tuple[str, int] | None) -> socket.socket:
+        addresses = Reach.of(self._base).addresses(self._host, self._port)
+        for address in addresses[:-1]:
+            try:
+                return socket.create_connection((address, self._port), self._timeout_s, source)
+            except OSError:
+                continue
+        return socket.create_connection((addresses[-1], self._port), self._timeout_s, source)
 
     def _read_more(self, connection: socket.socket, received: bytearray, deadline: float) -> None:
         data = self._receive(connection, deadline)
         if not data:
             raise _Malformed("the connection was cut before the answer was whole")
         received += data
-        if len(received) > _MAX_BYTES:
-            raise _Malformed(f"the answer is longer than {_MAX_BYTES} bytes and was not read on")
+        if len(received) > MAX_ANSWER_BYTES:
+            raise _Malformed(f"the answer is longer than {MAX_ANSWER_BYTES} bytes and was not read on")
 
     def _read_to_end(self, connection: socket.socket, received: bytearray, deadline: float) -> int:
         while data := self._receive(connection, deadline):
             received += data
-            if len(received) > _MAX_BYTES:
-                raise _Malformed(f"the answer is longer than {_MAX_BYTES} bytes and was not read on")
+            if len(received) > MAX_ANSWER_BYTES:
+                raise _Malformed(f"the answer is longer than {MAX_ANSWER_BYTES} bytes and was not read on")
         self.close()
         return len(received)
 
@@ -163,11 +184,13 @@ class TimedConnection:
         total, at = 0, start
         while True:
             while (line_end := received.find(b"\r\n", at)) < 0:
+                if len(received) - at > _LONGEST_LINE:
+                    raise _Malformed("a chunk of the answer has no length")
                 self._read_more(connection, received, deadline)
-            try:
-                length = int(bytes(received[at:line_end]).split(b";")[0], 16)
-            except ValueError:
-                raise _Malformed("a chunk of the answer has no length") from None
+            told = bytes(received[at:line_end]).split(b";")[0].strip()
+            if not _CHUNK_LENGTH.fullmatch(told):
+                raise _Malformed("a chunk of the answer has no length")
+            length = int(told, 16)
             at = line_end + 2
             if length == 0:
                 break
@@ -205,7 +228,7 @@ class _Malformed(Exception):  # noqa: N818 - what the answer is
 def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ", 2)
-    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
+    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not _STATUS.fullmatch(words[1]):
         raise _Malformed(f"the answer does not begin like HTTP: {first[:60]!r}")
     pairs = (line.partition(":") for line in lines)
     return int(words[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}

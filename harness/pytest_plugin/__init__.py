@@ -1,4 +1,4 @@
-"""Pytest plugin: one stack and one run a session, evidence from every worker (DESIGN 4.5).
+"""Pytest plugin: one stack and one run a session, evidence from every worker (docs/suites.md).
 
 It does nothing in a session that runs no suite. In one that does, the controlling process starts (or is given) the
 stack and the run; xdist workers are told where both lie.

@@ -1,4 +1,5 @@
-"""Counts the assertions that a test executed: one that executed none proved nothing (DESIGN 4.5).
+"""Counts the assertions that a test executed: one that executed none proved nothing
+(docs/suites.md#how-an-outcome-becomes-evidence).
 
 Only what runs in the test's own phase counts: a fixture that looks at its own work proves nothing for the test.
 """

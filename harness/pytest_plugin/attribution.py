@@ -1,4 +1,4 @@
-"""Whose fault a failure is: the target's (`fail`) or ours (`error`) (DESIGN 4.7)."""
+"""Whose fault a failure is: the target's (`fail`) or ours (`error`) (docs/policy.md#whose-fault-a-failure-is)."""
 
 from __future__ import annotations
 
@@ -89,4 +89,4 @@ def _is_browser_error(error: BaseException) -> bool:
     kind = type(error)
     if not kind.__module__.startswith("playwright."):
         return False
-    return kind.__name__ == "TimeoutError" or "net::ERR_" in str(error)
+    return kind.__name__ == "TimeoutError" or any(sign in str(error) for sign in ("net::ERR_", "Download is starting"))

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from harness.machine.decoding import Reader
+from harness.machine.encodable import encodable_data
 from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo
 from harness.probes.exchange import curl_line
@@ -39,7 +40,8 @@ def observe(
         return _observation(item, mark, Outcome.SKIP, {"reason": skip_reason(report)})
     if report.failed:
         outcome, reason = _blame(item, report, error, notes, info)
-        detail: dict[str, Any] = {"message": _message(report, error), "phase": report.when}
+        message = "\n".join([*notes.misbehaved, _message(report, error)])
+        detail: dict[str, Any] = {"message": message, "phase": report.when}
         if reason:
             detail["reason"] = reason
         # in its teardown the page of a test is gone already, and its picture was taken when it failed
@@ -69,6 +71,8 @@ def _blame(
         return Outcome.ERROR, "its teardown failed"
     if notes.unasked:
         return Outcome.ERROR, " · ".join(notes.unasked)
+    if notes.misbehaved:
+        return Outcome.FAIL, " · ".join(notes.misbehaved)
     if error is None:
         return Outcome.ERROR, "it was expected to fail, and passed"
     return outcome_of(error, without_servers(info) if item.get_closest_marker("breaks") else info)
@@ -95,7 +99,7 @@ def attach_observations(report: pytest.TestReport, observed: Sequence[Observatio
     Secrets are taken out here: only this process may have learned them.
     """
     clean = [replace(one, subject=redact(one.subject), detail=redact.data(one.detail)) for one in observed]
-    report.user_properties.append((_PROPERTY, msgspec.json.encode(clean).decode()))
+    report.user_properties.append((_PROPERTY, msgspec.json.encode(encodable_data(msgspec.to_builtins(clean))).decode()))
 
 
 def attached_observations(report: pytest.TestReport) -> list[Observation] | None:

@@ -1,4 +1,5 @@
-"""Keeps requests of many processes below a limit that counts them all as one client's (DESIGN 5, `[clients] address`).
+"""Keeps requests of many processes below a limit that counts them all as one client's
+(docs/honest-numbers.md#clients, `[clients] address`).
 
 A target that cannot tell our clients apart counts every test's requests together. So every process that tests one stack
 asks here before it sends: the times of recent requests lie in one file beside the stack's own, under a lock, on the

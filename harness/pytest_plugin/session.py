@@ -17,6 +17,8 @@ from harness.machine.decoding import Reader
 from harness.machine.redaction import Redactor
 from harness.machine.secret_values import learn_target
 from harness.model import StackInfo, Target
+from harness.probes.patience import heed_others, tell_others
+from harness.probes.reach import place_of
 from harness.probes.surface import Surface, find_surface
 from harness.pytest_plugin.recorder import Recorder
 from harness.pytest_plugin.stash import CONTEXT, REDACT, Context
@@ -78,6 +80,7 @@ class Session:
         self._run = self._open_run(target, stack, redact)
         self._recorder = Recorder(self._run, config)
         config.pluginmanager.register(self._recorder, "harness-recorder")
+        _be_patient(stack.info)
         if config.getoption("dist", "no") == "load":
             from harness.pytest_plugin.xdist import Spreading
 
@@ -87,7 +90,7 @@ class Session:
             info=stack.info,
             stack_file=Path(stack.info.state_dir) / _STATE,
             run=self._run.path,
-            surface=find_surface(target, stack.info.url, stack.info.ca_file),
+            surface=_surface(target, stack.info),
             active=config.getoption("--active"),
             traces=config.getoption("--traces"),
         )
@@ -147,6 +150,19 @@ def _target_of_run(run: str, target_file: str | None) -> Target:
     return target_from_document(read_document(Path(target_file) if target_file else Path(run) / "profile.json"))
 
 
+def _be_patient(info: StackInfo) -> None:
+    """As patient as other processes of the same stack found that it is worth."""
+    if place := place_of(info.url):
+        heed_others(info.state_dir, place)
+
+
+def _surface(target: Target, info: StackInfo) -> Surface:
+    found = find_surface(target, info.url, info.ca_file)
+    if place := place_of(info.url):
+        tell_others(info.state_dir, place)
+    return found
+
+
 def serve_context(context: Context) -> bytes:
     """The context as bytes for execnet. The stack's secrets stay in its private file."""
     return msgspec.json.encode(
@@ -169,6 +185,7 @@ def worker_context(config: pytest.Config) -> Context:
     target = _TARGET.data(told["target"])
     learn_target(config.stash[REDACT], target)
     teach_secrets(config.stash[REDACT], info)
+    _be_patient(info)
     return Context(
         target=target,
         info=info,

@@ -62,6 +62,8 @@ class ItemNotes:
     observations: list[Observation] = field(default_factory=list)
     on_failure: list[Callable[[], tuple[str, ...]]] = field(default_factory=list)
     """Each returns the artifacts it made, relative to the run."""
+    misbehaved: list[str] = field(default_factory=list)
+    """What the target did that ended the test whatever it asked, in words: if it failed, that is why."""
     unasked: list[str] = field(default_factory=list)
     """What happened to the test that says nothing of the target, in words: whatever its outcome, it is an error."""
 

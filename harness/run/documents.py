@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import BrokenRunError
+from harness.machine.encodable import encodable_data
 from harness.machine.nesting import json_too_deep
 from harness.run.files import read_regular, replace_file
 
@@ -30,7 +31,11 @@ def read_document(path: Path) -> dict[str, Any]:
 
 def encode_document(document: object) -> bytes:
     """The text of a JSON file of ours: one member a line, so that two runs can be compared by `diff`."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+    try:
+        text = msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        text = msgspec.json.encode(encodable_data(msgspec.to_builtins(document)))
+    return msgspec.json.format(text, indent=1) + b"\n"
 
 
 def write_document(path: Path, document: object) -> None:

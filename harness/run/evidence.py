@@ -20,6 +20,7 @@ import msgspec
 
 from harness.errors import BrokenRunError, HarnessError
 from harness.machine.decoding import Reader
+from harness.machine.encodable import encodable_data
 from harness.machine.nesting import json_too_deep
 from harness.machine.redaction import Redactor
 from harness.model import Evidence, Observation
@@ -35,7 +36,7 @@ def utc_now(moment: datetime | None = None) -> str:
 
 
 class EvidenceLog:
-    """The writing end. `redact` sees subject, test and detail before they reach the disk (DESIGN 4.2).
+    """The writing end. `redact` sees subject, test and detail before they reach the disk (docs/run-folder.md).
 
     The ids that criteria select by are left as they are: they come from the sources, and a password `postgres` must
     not make a check of that name vanish.
@@ -113,7 +114,10 @@ class EvidenceLog:
             test=None if seen.test is None else self._redact(seen.test),
             artifacts=seen.artifacts,
         )
-        return _ENCODER.encode(line) + b"\n"
+        try:
+            return _ENCODER.encode(line) + b"\n"
+        except UnicodeEncodeError:
+            return _ENCODER.encode(encodable_data(msgspec.to_builtins(line))) + b"\n"
 
     def _catch_up(self, descriptor: int) -> None:
         """Learn what other processes wrote since; half a line, left by a killed writer, is cut off."""

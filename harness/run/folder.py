@@ -1,4 +1,4 @@
-"""A run's folder: `<out>/runs/<UTC time>-<id>/`, complete in shape from its first second (DESIGN 4.2)."""
+"""A run's folder: `<out>/runs/<UTC time>-<id>/`, complete in shape from its first second (docs/run-folder.md)."""
 
 from __future__ import annotations
 

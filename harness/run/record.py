@@ -1,4 +1,5 @@
-"""A run read back for the judge: what does not fit together is listed, and never guessed around (DESIGN 4.2)."""
+"""A run read back for the judge: what does not fit together is listed, and never guessed around
+(docs/run-folder.md)."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ def run_suites(
 
     What waits runs beside all else. What shares the machine runs first, what wants it alone afterwards, one suite
     after the other, each on a stack of its own where `fresh_stack` can make one. A stack that fails from here on is
-    evidence too: it costs the suites that needed it, and the verdict still decides (DESIGN 4.1). So is a check that a
-    suite promises and that no test spoke of.
+    evidence too: it costs the suites that needed it, and the verdict still decides (docs/commands.md). So is a check
+    that a suite promises and that no test spoke of.
     """
     progress = SuiteProgress(run)
     beside = Phase("beside", _of_kind(suites, "beside"), "beside", 0)

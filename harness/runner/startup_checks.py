@@ -1,16 +1,18 @@
-"""Criterion `startup`: a service of ours came up or did not, one of somebody else answers or does not (DESIGN 4.7);
-and whether what came up was still there, and still the same build, at the end."""
+"""Criterion `startup`: a service of ours came up or did not, one of somebody else answers or does not
+(docs/policy.md#whose-fault-a-failure-is); and whether what came up was still there, and still the same build, at the
+end."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
-import httpx
-
 from harness.errors import GroundError, StartupError
 from harness.model import Observation, Outcome, StackInfo, Target
-from harness.probes.trust import trusted
+from harness.probes.exchange import UnfitAnswer
+from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.patience import is_silent, tell_others
+from harness.probes.reach import place_of
 from harness.runner.checks import GateCheck
 from harness.stack import Stack
 from harness.stack.build import reported_build
@@ -110,11 +112,13 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
     begun = time.monotonic()
     named = [path for path in (target.health.live, target.health.ready) if path]
     paths, wrong_from = named or ["/"], _ERRORS_FROM[bool(named)]
-    with httpx.Client(base_url=info.url, timeout=target.service.timeout_s, verify=trusted(info.ca_file)) as client:
+    with RecordingClient(info.url, timeout_s=target.service.timeout_s, ca_file=info.ca_file, keep=1) as client:
         answers = {path: _ask(client, path, wrong_from) for path in paths}
         while any(answers.values()) and time.monotonic() - begun < target.service.timeout_s:
             time.sleep(_PAUSE_S)
             answers = {path: _ask(client, path, wrong_from) for path in paths}
+    if place := place_of(info.url):
+        tell_others(info.state_dir, place)
     wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
     return Observation(
         suite="gate",
@@ -127,10 +131,18 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
     )
 
 
-def _ask(client: httpx.Client, path: str, wrong_from: int) -> str:
+def gives_no_answer(info: StackInfo) -> bool:
+    """Was a service of somebody else, when it was last asked by this process, waited for in vain?"""
+    place = place_of(info.url)
+    return not info.owned and place is not None and is_silent(place)
+
+
+def _ask(client: RecordingClient, path: str, wrong_from: int) -> str:
     """What is wrong with the answer; "" if nothing is."""
     try:
-        answer = client.get(path)
-    except httpx.HTTPError as error:
-        return f"no answer ({type(error).__name__})"
-    return "" if answer.status_code < wrong_from else f"status {answer.status_code}"
+        answer = client.exchange("GET", path)
+    except ServiceUnavailable as error:
+        return error.what
+    except UnfitAnswer as error:
+        return str(error)
+    return "" if answer.status < wrong_from else f"status {answer.status}"

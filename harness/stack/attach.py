@@ -117,30 +117,36 @@ def attach_url(
 def _reach(url: str, path: str, timeout: float) -> None:
     """Any answer is an answer: what it is worth is for preflight to say."""
     # imported where they are used: every command pays for this module, few attach
-    import urllib.error
-    import urllib.request
+    from harness.probes.exchange import UnfitAnswer
+    from harness.probes.http import RecordingClient, ServiceUnavailable
 
     try:
-        with urllib.request.urlopen(url + path, timeout=timeout):  # noqa: S310 - http(s) only, see checked_url
+        with RecordingClient(url, timeout_s=timeout, keep=1) as client:
+            client.status_of(path)
             return
-    except urllib.error.HTTPError:
-        return
-    except (OSError, ValueError) as error:
-        raise UnreachableError(f"{url} does not answer: {_why(error, timeout)}; start it, or correct --url") from error
+    except ServiceUnavailable as error:
+        why = _why(error, timeout) or error.what
+    except UnfitAnswer as error:
+        why = str(error)
+    raise UnreachableError(f"{url} does not answer: {why}; start it, or correct --url")
 
 
-def _why(error: Exception, timeout: float) -> str:
+def _why(error: BaseException, timeout: float) -> str | None:
+    """What the network said, in fewer words than the error that it led to; None if it said nothing of its own."""
     import ssl
 
-    reason = getattr(error, "reason", error)
-    match reason:
-        case TimeoutError():
-            return f"no answer within {timeout:g} s"
-        case socket.gaierror():
-            return "its name is not known"
-        case ConnectionRefusedError():
-            return "connection refused"
-        case ssl.SSLCertVerificationError():
-            return f"its certificate does not verify ({reason.verify_message})"
-        case _:
-            return str(reason) or type(reason).__name__
+    import httpx
+
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case httpx.TimeoutException():
+                return f"no answer within {timeout:g} s"
+            case socket.gaierror():
+                return "its name is not known"
+            case ConnectionRefusedError():
+                return "connection refused"
+            case ssl.SSLCertVerificationError():
+                return f"its certificate does not verify ({cause.verify_message})"
+        cause = cause.__cause__ or cause.__context__
+    return None

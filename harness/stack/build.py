@@ -59,18 +59,24 @@ def reported_build(target: Target, url: str) -> Build:
     `version` or `id` if it is JSON, else its first line."""
     if not target.build.path:
         return _UNKNOWN
-    import urllib.request
+    # imported where they are used: most targets are asked nothing
+    from harness.probes.exchange import UnfitAnswer
+    from harness.probes.http import RecordingClient, ServiceUnavailable
 
     try:
-        with urllib.request.urlopen(url + target.build.path, timeout=target.service.timeout_s) as answer:  # noqa: S310 - http(s) only
-            body = answer.read(65536).decode(errors="replace").strip()
-    except (OSError, ValueError):
+        with RecordingClient(url, timeout_s=target.service.timeout_s, keep=1) as client:
+            answer = client.exchange("GET", target.build.path, follow_redirects=True)
+    except (ServiceUnavailable, UnfitAnswer):
         return _UNKNOWN
+    if answer.status >= 300:
+        return _UNKNOWN
+    body = answer.text.strip()
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = body.splitlines()[0] if body else ""
     if isinstance(document, dict):
         found = (document.get(key) for key in ("build", "commit", "revision", "version", "id"))
         document = next((value for value in found if value), "")
-    return Build(kind="reported", id=str(document)[:200]) if document else _UNKNOWN
+    said = str(document)[:200].encode(errors="backslashreplace").decode()
+    return Build(kind="reported", id=said) if document else _UNKNOWN

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 TAIL_LINES = 20
 _DRAINED_BYTES = 64 * 1024
+_DRAINED_S = 0.5
+_READ_AT_ONCE = 4096
+_LONGEST_LINE = 512
+_STATUS = re.compile(rb"[0-9]{3}")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 
 Ping = Callable[[], str | None]
@@ -126,19 +131,31 @@ def get_status(host: str, port: int, path: str, timeout: float, tls: ssl.SSLCont
 
     Raises OSError if nobody answers in time, ValueError if what answers does not speak HTTP.
     """
+    end = time.monotonic() + timeout
     with _connected(host, port, timeout, tls) as connection:
         head = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode())
-        with connection.makefile("rb") as answer:
-            line = answer.readline(512)
-            # the rest is read, so that a careful service does not log a connection cut by its client
-            connection.settimeout(min(timeout, 0.5))
-            with contextlib.suppress(OSError):
-                answer.read(_DRAINED_BYTES)
-    words = line.split(None, 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+        line = b""
+        while b"\n" not in line and len(line) < _LONGEST_LINE and (more := _received(connection, end)):
+            line += more
+        # the rest is read, so that a careful service does not log a connection cut by its client
+        end, drained = min(end, time.monotonic() + _DRAINED_S), 0
+        with contextlib.suppress(OSError):
+            while drained < _DRAINED_BYTES and (more := _received(connection, end)):
+                drained += len(more)
+    words = line.partition(b"\n")[0].split(None, 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not _STATUS.fullmatch(words[1]):
         raise ValueError(f"no HTTP answer, but {line[:60]!r}")
     return int(words[1])
+
+
+def _received(connection: socket.socket, end: float) -> bytes:
+    """What came next, b"" at the end. Raises `TimeoutError` once the time is over, however often something comes."""
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    connection.settimeout(left)
+    return connection.recv(_READ_AT_ONCE)
 
 
 def _connected(host: str, port: int, timeout: float, tls: ssl.SSLContext | None) -> socket.socket:

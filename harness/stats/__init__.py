@@ -1,4 +1,5 @@
-"""Intervals, comparisons and noise floors (DESIGN 5). Times are in whatever unit the samples have; ratios have none.
+"""Intervals, comparisons and noise floors (docs/honest-numbers.md). Times are in whatever unit the samples have;
+ratios have none.
 
 scipy is not needed: importing it costs more than a quick command may take.
 """

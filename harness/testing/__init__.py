@@ -9,7 +9,7 @@ from harness.machine.archives import clean_archive
 from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.model.network import is_loopback
-from harness.probes.exchange import Exchange
+from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import Permit, RecordingClient, ServiceUnavailable
 from harness.pytest_plugin import count_browser_assertions
 from harness.pytest_plugin.fixtures import Measure
@@ -44,6 +44,7 @@ __all__ = [
     "ServiceUnavailable",
     "StackInfo",
     "Target",
+    "UnfitAnswer",
     "check_mark",
     "clean_archive",
     "context_of",

@@ -3,9 +3,10 @@
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.axe import Violation, find_axe, run_axe
 from harness.probes.cache import CacheSamples, PathSamples, compare_cached
-from harness.probes.chromium import Chromium, arguments_to_trust, find_chromium
+from harness.probes.chromium import Chromium, arguments_to_stay, arguments_to_trust, find_chromium
 from harness.probes.cors import CorsAnswer, ask_cors
 from harness.probes.csp import Csp, parse_csp
+from harness.probes.exchange import parse_json
 from harness.probes.headers import (
     Hsts,
     MediaType,
@@ -21,8 +22,10 @@ from harness.probes.headers import (
 from harness.probes.limit_clients import LimitClients
 from harness.probes.limit_observation import LimitObservation
 from harness.probes.login import account_of, log_in, log_in_by_form
-from harness.probes.openapi import METHODS, Mismatch, OpenApi, Operation
+from harness.probes.openapi import METHODS, Mismatch, OpenApi, OpenApiError, Operation, describe
+from harness.probes.page_watch import PageWatch
 from harness.probes.ratelimit import LimitProbe, probe_limit
+from harness.probes.surface import Surface
 from harness.probes.timed_clients import TimedClients
 
 __all__ = [
@@ -39,15 +42,20 @@ __all__ = [
     "MediaType",
     "Mismatch",
     "OpenApi",
+    "OpenApiError",
     "Operation",
+    "PageWatch",
     "PathSamples",
     "SetCookie",
+    "Surface",
     "TimedClients",
     "Violation",
     "account_of",
+    "arguments_to_stay",
     "arguments_to_trust",
     "ask_cors",
     "compare_cached",
+    "describe",
     "find_axe",
     "find_chromium",
     "log_in",
@@ -57,6 +65,7 @@ __all__ = [
     "parse_csp",
     "parse_date",
     "parse_hsts",
+    "parse_json",
     "parse_media_type",
     "parse_retry_after",
     "parse_set_cookie",

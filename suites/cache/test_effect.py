@@ -1,7 +1,8 @@
 """Is a cached answer faster than the same answer computed? Measured against a second instance without cache.
 
 Blocks of cached, uncached and once more uncached requests take turns in an order of chance; the ratio of medians gets
-a bootstrap interval over blocks, and what two equal series seem to differ by is the noise of this machine (DESIGN 5).
+a bootstrap interval over blocks, and what two equal series seem to differ by is the noise of this machine
+(docs/honest-numbers.md#comparisons).
 """
 
 import secrets

@@ -4,28 +4,58 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from harness.testing import Observation, Outcome
 from harness.testing.probes import METHODS, parse_media_type
 
 
 @pytest.mark.check("openapi.document", severity="high", source="OpenAPI 3.1, 4.8.1")
 def test_the_document_is_one(document):
+    assert isinstance(document, dict), "the document is no object"
     assert str(document.get("openapi", "")).startswith("3.")
+    assert isinstance(document["info"], dict), "/info is no object"
     assert document["info"]["title"]
     assert document["paths"]
 
 
 @pytest.mark.check("openapi.operations", source="OpenAPI 3.1, 4.8.10")
 def test_every_operation_has_a_name_of_its_own_and_answers(document):
+    assert isinstance(document["paths"], dict), "/paths is no object"
+    items = document["paths"].items()
+    assert [path for path, item in items if not isinstance(item, dict)] == [], "path items that are no objects"
     operations = [
         (f"{method.upper()} {path}", operation)
-        for path, item in document["paths"].items()
+        for path, item in items
         for method, operation in item.items()
         if method in METHODS
     ]
+    assert [name for name, operation in operations if not isinstance(operation, dict)] == []
     assert operations, "the document describes no operation"
     assert [name for name, operation in operations if not operation.get("responses")] == []
-    ids = [operation["operationId"] for _, operation in operations if "operationId" in operation]
+    ids = [str(operation["operationId"]) for _, operation in operations if "operationId" in operation]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.check("openapi.paths", severity="high", source="OpenAPI 3.1, 4.8.8.1", subject="GET")
+def test_every_path_is_one_of_the_service(document, surface, record):
+    assert isinstance(document, dict), "the document is no object"
+    if surface.found > len(surface.paths):
+        record(sample_of(surface))
+    assert list(surface.left_out) == [], "paths that lead elsewhere, or that no request can hold: nothing asks for them"
+
+
+def sample_of(surface):
+    """One line that says how much of what the service shows is tried."""
+    tried = len(surface.paths)
+    return Observation(
+        suite="e2e",
+        check="openapi.sample",
+        subject="GET",
+        outcome=Outcome.PASS,
+        value=tried,
+        unit="paths",
+        n=surface.found,
+        detail={"reason": f"{tried} of {surface.found} paths are tried, drawn the same way of the same document"},
+    )
 
 
 @pytest.mark.check("openapi.answers", severity="high", source="OpenAPI 3.1, 4.8.17", subject="GET {path}")

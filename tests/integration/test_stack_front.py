@@ -105,10 +105,11 @@ def test_only_who_is_told_of_the_authority_trusts_it(shared: Stack) -> None:
         client.get("/")
     other_name = info.url.replace("127.0.0.1", "localhost")
     assert httpx.get(other_name, verify=ssl.create_default_context(cafile=info.ca_file)).status_code == 200
-    with RecordingClient(info.url, ca_file=info.ca_file) as client:
+    plain = f"https://127.0.0.1:{port_of(info.instances[0].url)}/"
+    with RecordingClient(info.url, ca_file=info.ca_file, also=(plain,)) as client:
         client.get("/")
         with pytest.raises(ServiceUnavailable) as failure:
-            client.get(f"https://127.0.0.1:{port_of(info.instances[0].url)}/")
+            client.get(plain)
     assert f"curl -sS -i --cacert {info.ca_file} https://" in failure.value.curl
 
 

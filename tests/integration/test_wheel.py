@@ -1,4 +1,5 @@
-"""The wheel outside of this repository: it brings its suites with it, and gates a stranger's service (DESIGN 4.3)."""
+"""The wheel outside of this repository: it brings its suites with it, and gates a stranger's service
+(docs/commands.md)."""
 
 from __future__ import annotations
 

@@ -292,3 +292,11 @@ def test_the_digest_is_over_every_byte(path):
     assert read_evidence(path, RUN).sha256 == hashlib.sha256(data).hexdigest()
     path.write_bytes(data.replace(b"GET", b"PUT") if b"GET" in data else data[:-1])
     assert read_evidence(path, RUN).sha256 != hashlib.sha256(data).hexdigest()
+
+
+def test_halves_of_characters_are_written_as_escapes(path):
+    """JSON may spell lone surrogates, which no encoding has: what a service sent must still become evidence."""
+    log_at(path).append([seen("GET /\ud800", test="t\udfff", detail={"a\ud800": ["b\udc00", {"c": "\ud800"}], "n": 1})])
+    (line,) = read_evidence(path, RUN).lines
+    assert (line.subject, line.test) == ("GET /\\ud800", "t\\udfff")
+    assert line.detail == {"a\\ud800": ["b\\udc00", {"c": "\\ud800"}], "n": 1}

@@ -1,7 +1,8 @@
 """Do database, cache server and mail server answer, and are they what the target needs?
 
-A server that does not answer is an `error`: it is part of the stack, not of the service (DESIGN 4.7), and nothing is
-known of what it holds. No message carries a password: servers are named by host and port.
+A server that does not answer is an `error`: it is part of the stack, not of the service
+(docs/policy.md#whose-fault-a-failure-is), and nothing is known of what it holds. No message carries a password:
+servers are named by host and port.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from harness.prove.wire.operators.operator import (
 )
 from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
-_SOURCE = "HTTPMutator, docs/mutation-operators.md, Header Mutation Operators"
+_SOURCE = "HTTPMutator, mutation operators: Header Mutation Operators"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _MEDIA_TYPES = (
     "application/json",

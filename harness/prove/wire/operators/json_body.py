@@ -17,7 +17,7 @@ from harness.prove.wire.json_paths import ROOT, Json, NotJsonError, change_at, p
 from harness.prove.wire.operators.operator import ArgumentError, Mutation, Operator
 from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
-SOURCE = "HTTPMutator, docs/mutation-operators.md, JSON Mutation Operators"
+SOURCE = "HTTPMutator, mutation operators: JSON Mutation Operators"
 LOWEST, HIGHEST = -1_000_000, 1_000_000
 SHORTEST, LONGEST = 1, 10
 _ALPHANUMERIC = string.ascii_letters + string.digits

@@ -10,7 +10,7 @@ from typing import Any
 from harness.prove.wire.operators.operator import ArgumentError, Mutation, NoArgs, Operator, fixed
 from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
-_SOURCE = "HTTPMutator, docs/mutation-operators.md, Status Code Mutation Operators"
+_SOURCE = "HTTPMutator, mutation operators: Status Code Mutation Operators"
 _FACET = "status *"
 _REFUSED = 429
 _REFUSED_FACET = fixed(f"status {_REFUSED}")

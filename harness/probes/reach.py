@@ -1,0 +1,105 @@
+"""Where requests may go: asked where the bytes leave, of the address that is really connected to.
+
+A URL that a service wrote (a path of its OpenAPI document, a redirect, a link) may name any host. So what a client may
+connect to is fixed before it asks anything, as places of the stack, and each connection is held against it.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+from harness.errors import SafetyError
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Places, each a host and a port, to which a client may connect."""
+
+    places: frozenset[tuple[str, int]]
+
+    @classmethod
+    def of(cls, *urls: str) -> Self:
+        """The places of those URLs."""
+        return cls(frozenset(place for url in urls if (place := place_of(url)) is not None))
+
+    def and_of(self, urls: Iterable[str]) -> Reach:
+        """More places."""
+        return Reach(self.places | Reach.of(*urls).places)
+
+    def covers(self, url: str) -> bool:
+        """Is a URL's place one of these?"""
+        return place_of(url) in self.places
+
+    def check(self, host: str, port: int) -> None:
+        """Raises `SafetyError` if the place is none of these."""
+        if (plain_host(host), port) not in self.places:
+            known = ", ".join(f"{name}:{number}" for name, number in sorted(self.places)[:10])
+            raise SafetyError(f"a request would go to {host[:200]}:{port}, which nobody allowed; allowed: {known}")
+
+    def addresses(self, host: str, port: int) -> tuple[str, ...]:
+        """The addresses of a place to connect to, the same at every call: a name that is looked up again may lead
+        elsewhere.
+
+        Raises `SafetyError` if the place is none of these, or if a name of this machine means another one; `OSError`
+        if the name is not known.
+        """
+        self.check(host, port)
+        found = _looked_up(plain_host(host), port)
+        if names_this_machine(host) and not all(ipaddress.ip_address(_bare(each)).is_loopback for each in found):
+            raise SafetyError(f"{host} names this machine, and its address here is {', '.join(found)}; mend /etc/hosts")
+        return found
+
+
+def place_of(url: str) -> tuple[str, int] | None:
+    """Host and port that a URL leads to; None if it is no http(s) URL."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return None
+    return (plain_host(host), port) if host and port else None
+
+
+def names_this_machine(host: str) -> bool:
+    """Does a host name this machine by `localhost` or by an address of the loopback interface?"""
+    name = plain_host(host)
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def plain_host(host: str) -> str:
+    """A host as it is compared: international names in ASCII, no final dot."""
+    name = host.lower().rstrip(".").removeprefix("[").removesuffix("]")
+    if name.isascii():
+        return name
+    try:
+        return name.encode("idna").decode("ascii")
+    except UnicodeError:
+        return name
+
+
+def _bare(address: str) -> str:
+    return address.partition("%")[0]
+
+
+@functools.cache
+def _looked_up(host: str, port: int) -> tuple[str, ...]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host[:200]!r} cannot be looked up ({error})") from error
+    return tuple(dict.fromkeys(str(each[4][0]) for each in found))

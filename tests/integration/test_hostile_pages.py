@@ -1,0 +1,114 @@
+"""Pages that want more of this machine than a page may have, and hosts that nobody allowed."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from harness.probes.chromium import arguments_to_stay, find_chromium
+from harness.probes.page_watch import PageWatch
+from tests.scripted_server import Line, ScriptedServer
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+PAGE = "<!doctype html><html lang=en><title>p</title><main><h1>x</h1></main>"
+POPUPS = (
+    "<script>for (let i = 0; i < 50; i++) window.open('/pop' + i); setInterval(() => window.open('/p'), 20)</script>"
+)
+HUNGRY = """<script>let kept = [];
+setInterval(() => { for (let i = 0; i < 20; i++) kept.push(new Uint8Array(1e6).fill(1)) }, 10)</script>"""
+
+
+def answering(body: str, **elsewhere: str):
+    def script(line: Line) -> None:
+        while head := line.read():
+            path = head.split(b" ")[1].decode()
+            if path in elsewhere:
+                line.say(f"HTTP/1.1 302 Found\r\nLocation: {elsewhere[path]}\r\nContent-Length: 0\r\n\r\n".encode())
+            else:
+                text = f"Content-Type: text/html\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+                line.say(f"HTTP/1.1 200 OK\r\n{text}".encode())
+
+    return script
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    found = find_chromium()
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    return found
+
+
+def launched(playwright, chromium, *args: str):
+    return playwright.chromium.launch(
+        executable_path=chromium.executable, args=[*chromium.args, *args], env={**chromium.env}
+    )
+
+
+def stay(page, url: str) -> None:
+    page.goto(url)
+    page.wait_for_timeout(20_000)
+
+
+def test_a_page_makes_the_browser_connect_to_no_other_host(chromium) -> None:
+    reached = threading.Event()
+
+    def foreign(line: Line) -> None:
+        reached.set()
+        line.read()
+
+    with ScriptedServer(foreign, "127.0.0.3") as stranger:
+        there = stranger.url
+        page = f"""{PAGE}<link rel=preconnect href="{there}"><img src="{there}/img"><img src="/away">
+        <script src="{there}/script"></script><iframe src="{there}/frame"></iframe>
+        <script>new WebSocket("{there.replace("http", "ws")}/socket"); window.open("{there}/window");
+        navigator.sendBeacon("{there}/beacon"); fetch("{there}/write", {{method: "POST", mode: "no-cors"}})</script>"""
+        with ScriptedServer(answering(page, **{"/away": f"{there}/redirected"})) as server:
+            args = arguments_to_stay([server.url])
+            with sync_api.sync_playwright() as playwright, launched(playwright, chromium, *args) as browser:
+                shown = browser.new_page()
+                failed: list[str] = []
+                shown.on("requestfailed", lambda sent: failed.append(f"{sent.url} {sent.failure}"))
+                shown.goto(server.url, wait_until="networkidle")
+                assert shown.get_by_role("heading").text_content() == "x"
+                with pytest.raises(sync_api.Error, match="ERR_NAME_NOT_RESOLVED"):
+                    shown.goto(there)
+    assert not reached.is_set()
+    assert [one for one in failed if one.startswith(f"{there}/redirected")]
+    assert all("ERR_NAME_NOT_RESOLVED" in one for one in failed)
+
+
+@pytest.mark.parametrize(("body", "says"), [(POPUPS, "windows"), (HUNGRY, "MB of memory")])
+def test_a_page_that_takes_without_end_is_ended(chromium, body, says) -> None:
+    why: list[str] = []
+    with (
+        ScriptedServer(answering(PAGE + body)) as server,
+        sync_api.sync_playwright() as playwright,
+        launched(playwright, chromium) as browser,
+        PageWatch(why.append, most_bytes=300 * 2**20) as watch,
+    ):
+        context = browser.new_context()
+        context.on("page", watch.count_window)
+        page = context.new_page()
+        with pytest.raises(sync_api.Error, match="crashed"):
+            stay(page, server.url)
+        # the browser itself lives on
+        browser.new_page().goto("about:blank")
+    assert len(why) == 1
+    assert says in why[0]
+
+
+def test_names_are_looked_up_before_the_browser_starts(monkeypatch) -> None:
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *words, **more: real("127.0.0.1", *words, **more))
+    with ScriptedServer(answering(PAGE)) as server:
+        url = server.url.replace("127.0.0.1", "service.pinned.test")
+        rules, *others = arguments_to_stay([url, "http://localhost:1", "http://[::1]:5"], ["cdn.test", "bad host,MAP"])
+    assert rules == (
+        "--host-resolver-rules=MAP service.pinned.test 127.0.0.1, EXCLUDE localhost, EXCLUDE ::1, EXCLUDE cdn.test,"
+        " MAP * ~NOTFOUND"
+    )
+    assert "--no-proxy-server" in others
