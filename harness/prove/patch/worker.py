@@ -5,6 +5,7 @@ A gate that hangs, dies or leaves something behind then costs this defect, and n
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -45,8 +46,9 @@ _ORDER = Reader(GateOrder)
 
 
 def write_order(order: GateOrder, path: Path) -> None:
-    """Write what `main` reads."""
-    path.write_bytes(msgspec.json.encode(order))
+    """Write what `main` reads, for it alone: the target's secrets are in it."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(order))
 
 
 def main(words: list[str]) -> int:
