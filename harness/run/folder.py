@@ -152,7 +152,7 @@ def open_run(path: Path, redact: Redactor | None = None) -> Run:
     Raises `BrokenRunError` if it is none, `UsageError` if it has ended: its evidence is counted, a line more breaks it.
     """
     # a name such as `latest` is a link to it, what lies in it is none
-    path = path.resolve()
+    path = path.resolve() if path.is_symlink() else path
     document = read_document(path / "run.json")
     name, state = str(document.get("run")), document.get("state")
     if state != "running":
