@@ -98,6 +98,7 @@ _SHAPES = (
     # forms and query strings
     _Shape(_NAMED, re.compile(rf"(?i)(\b(?:{_NAMES})=){_VARIABLE}[^&\s\"'\\;,#]+"), rf"\1{MASK}"),
 )
+_HALF_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _ROUNDS = 8
 """How often a text is gone through for known secrets: a mask beside other text may spell another one."""
 _PARSED = 65536
@@ -164,8 +165,31 @@ class Redactor:
             if not found:
                 return text
             for form in found:
-                text = text.replace(form, MASK)
+                text = _masked(text, form)
         return MASK
+
+
+def _masked(text: str, form: str) -> str:
+    """The text with a mask for each `form`. An escape that the form begins in goes as a whole: half of one would break
+    a document's syntax (`\\u0000` followed by zeros, `\\n` before a secret that begins with n).
+    """
+    kept: list[str] = []
+    at = 0
+    while (found := text.find(form, at)) >= 0:
+        kept += [text[at : _whole_escape(text, at, found)], MASK]
+        at = found + len(form)
+    return "".join([*kept, text[at:]])
+
+
+def _whole_escape(text: str, least: int, at: int) -> int:
+    """Where the escape begins that `at` is in the middle of; else `at`. A backslash behind a backslash begins none."""
+    half = _HALF_ESCAPE.search(text, max(least, at - 5), at)
+    if half is None:
+        return at
+    first = half.start()
+    while first > least and text[first - 1] == "\\":
+        first -= 1
+    return half.start() if (half.start() - first) % 2 == 0 else at
 
 
 def _secrets_in(value: str) -> Iterator[str]:

@@ -160,7 +160,7 @@ def open_run(path: Path, redact: Redactor | None = None) -> Run:
     Raises `BrokenRunError` if it is none, `UsageError` if it has ended: its evidence is counted, a line more breaks it.
     """
     # a name such as `latest` is a link to it, what lies in it is none
-    path = path.resolve()
+    path = path.resolve() if path.is_symlink() else path
     record = read_run_record(path)
     if record.state != "running":
         raise UsageError(f"{path}: this run is {record.state}, nothing can be added to it; start a new one")

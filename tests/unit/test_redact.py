@@ -115,8 +115,8 @@ def test_members_of_data_keep_their_names_and_numbers():
 def test_no_known_secret_survives_in_text(secret, before, after):
     redact = knowing(secret)
     assert secret not in redact(f"{before}{secret}{after}")
-    cleaned = redact(json.dumps({"message": before + secret + after}, ensure_ascii=False))
-    assert secret not in json.loads(cleaned)["message"]
+    cleaned = redact(json.dumps({"": before + secret + after}, ensure_ascii=False))
+    assert secret not in json.loads(cleaned)[""]
 
 
 @given(
@@ -162,3 +162,19 @@ def test_data_that_lies_too_deep_is_not_kept():
     for _ in range(5000):
         nested = [nested]
     assert TOO_DEEP in json.dumps(Redactor().data({"body": nested}), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("secret", "before"),
+    [
+        ("000000", "\x00"),
+        ("n12345", "\n"),
+        ("00abcdef", "\x01"),
+        ("b00000", "x\\\b"),
+        ("n12345", "\\n"),
+        ("n12345", "\\\n"),
+    ],
+)
+def test_a_mask_breaks_no_escape(secret, before):
+    for text in (before + secret, before + secret[2:], before + secret[1:]):
+        assert secret not in json.loads(knowing(secret)(json.dumps({"message": text})))["message"]

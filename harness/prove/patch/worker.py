@@ -5,6 +5,7 @@ A gate that hangs, dies or leaves something behind then costs this defect, and n
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -54,8 +55,9 @@ _SPEC, _FAILURE = Reader(GateSpec), Reader(GateFailure)
 
 
 def write_spec(spec: GateSpec, path: Path) -> None:
-    """Write what `main` reads."""
-    path.write_bytes(msgspec.json.encode(spec))
+    """Write what `main` reads, for it alone: the target's secrets are in it."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(spec))
 
 
 def read_failure(path: Path) -> GateFailure | None:
