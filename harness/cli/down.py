@@ -7,9 +7,11 @@ import json
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.terminal import echo, echo_json
 
 
-@click.command(epilog="Example: harness down --name default")
+@click.command(cls=Command, epilog="Example: harness down --name default")
 @options.name
 @options.json
 @options.debug
@@ -19,6 +21,6 @@ def command(*, name: str, as_json: bool, debug: bool) -> None:  # noqa: ARG001 -
 
     ended = bring_down(name)
     if as_json:
-        click.echo(json.dumps({"name": name, "stopped": ended}))
+        echo_json(json.dumps({"name": name, "stopped": ended}))
     else:
-        click.echo(f"stack {name} stopped" if ended else f"no stack {name} is up")
+        echo(f"stack {name} stopped" if ended else f"no stack {name} is up")

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+MOST_PROCESSES = 256
+"""Test processes, or gates at once: more is a slip of the finger."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 target = click.option("--target", metavar="NAME|PATH", help="Profile of the service under test.")
@@ -37,6 +39,21 @@ out = click.option(
     default=None,
     metavar="DIR",
     help="Where runs are kept (default: reports/).",
+)
+
+
+def _share(_context: click.Context, _option: click.Parameter, given: bool) -> None:  # noqa: FBT001 - as click calls it
+    from harness.run.access import share_runs
+
+    share_runs(shared=given)
+
+
+share = click.option(
+    "--share",
+    is_flag=True,
+    expose_value=False,
+    callback=_share,
+    help="Let others read the run, as the umask says (default: its user alone).",
 )
 instances = click.option(
     "--instances",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from harness.cli.console import Console
+from harness.cli.terminal import write_progress
 from harness.model import (
     STACK_UP,
     Event,
@@ -55,14 +55,12 @@ class Plain:
         if self._held is not None:
             self._held.append(line)
             return
-        sys.stderr.write(line)
-        sys.stderr.flush()
+        write_progress(line)
 
     def release(self) -> None:
         """Print what was held back, and hold back no more."""
         held, self._held = self._held, None
-        sys.stderr.writelines(held or ())
-        sys.stderr.flush()
+        write_progress(held or ())
 
 
 class Terminal:

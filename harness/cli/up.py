@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.cli.stack_text import print_stack
+from harness.cli.terminal import echo, write_progress
 from harness.model import Event, Listener, Noted, StackAdvanced
 
 if TYPE_CHECKING:
     from harness.stack.named import Mode
 
 
-@click.command(epilog="Example: harness up --instances 3 --workers 2 --env CACHE_ENABLED=false, then harness status")
+@click.command(
+    cls=Command, epilog="Example: harness up --instances 3 --workers 2 --env CACHE_ENABLED=false, then harness status"
+)
 @options.target
 @options.stack
 @options.name
@@ -71,9 +75,9 @@ def command(
     finally:
         _show("")
     for note in notes:
-        click.echo(note, err=True)
+        echo(note, err=True)
     if brought.reused and brought.info.name == name:
-        click.echo(f"stack {name} is up already", err=True)
+        echo(f"stack {name} is up already", err=True)
     print_stack(brought.info, as_json=as_json)
 
 
@@ -94,5 +98,5 @@ def _show(text: str) -> None:
     """A line on a terminal that the next one replaces; nowhere else, where an error must be the first line."""
     if sys.stderr.isatty():
         erase_line = "\r\x1b[K"
-        sys.stderr.write(erase_line + text)
-        sys.stderr.flush()
+        sys.stderr.write(erase_line)
+        write_progress(text)

@@ -52,6 +52,7 @@ from harness.model.stack import FRONT, Instance, StackInfo, Worker
 from harness.model.target import (
     ABSENT_WORDS,
     FORMER_NAMES,
+    MOST_RATE,
     MOST_WORKERS,
     NEEDS_WORDS,
     AllowedHosts,
@@ -82,6 +83,7 @@ __all__ = [
     "FACET_STATES",
     "FORMER_NAMES",
     "FRONT",
+    "MOST_RATE",
     "MOST_WORKERS",
     "NEEDS_WORDS",
     "RED",

@@ -35,8 +35,6 @@ _MOST_HOPS = 3
 def service_address(url: str) -> str:
     """The address as a profile holds it. Raises `UsageError` for what is none, or holds a password."""
     url = checked_url(url, "")
-    if "@" in urlsplit(url).netloc:
-        raise UsageError("the URL holds a user name or a password, which would end up in the profile; leave it out")
     try:
         # parts the international names that exist from those that cannot
         host = httpx.URL(url).host and (urlsplit(url).hostname or "")

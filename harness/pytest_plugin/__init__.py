@@ -41,6 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--url", metavar="URL", default=None, help="attach to a service that already runs")
     group.addoption("--stack-file", metavar="PATH", default=None, help="use the running stack described there")
     group.addoption("--run", metavar="PATH", default=None, help="add the evidence to this run")
+    group.addoption(
+        "--target-file", metavar="PATH", default=None, help="the profile of --run with what it keeps secret"
+    )
     group.addoption("--active", action="store_true", help="allow writes and attacks on a loopback --url")
     group.addoption("--traces", action="store_true", help="keep browser traces of an attached service too")
     group.addoption("--tests-file", metavar="PATH", default=None, help="run only the tests whose ids this file lists")

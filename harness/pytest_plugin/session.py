@@ -13,7 +13,9 @@ import pytest
 from harness.config import target_from_document
 from harness.errors import HarnessError
 from harness.machine.bundle import root
+from harness.machine.decoding import Reader
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target
 from harness.model import StackInfo, Target
 from harness.probes.patience import heed_others, tell_others
 from harness.probes.reach import place_of
@@ -29,6 +31,7 @@ from harness.stack.selection import TargetSelection, bring_up, find_target, sele
 if TYPE_CHECKING:
     from harness.jobs.session import RunSession
 
+_INFO, _TARGET, _SURFACE = Reader(StackInfo), Reader(Target), Reader(Surface)
 _STATE = "stack.json"
 _WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -72,6 +75,7 @@ class Session:
         target, stack = self._find_target_and_stack()
         self._opened.callback(stack.stop)
         redact = config.stash[REDACT]
+        learn_target(redact, target)
         teach_secrets(redact, stack.info)
         self._run = self._open_run(target, stack, redact)
         self._recorder = Recorder(self._run, config)
@@ -118,7 +122,7 @@ class Session:
         options = self._config.option
         if not options.stack_file:
             return select_for_pytest(target=options.target, url=options.url)
-        target = find_target(options.target) if options.target else _target_of_run(Path(options.run))
+        target = find_target(options.target) if options.target else _target_of_run(options.run, options.target_file)
         return TargetSelection(target=target, backend="attach", file=Path(options.stack_file))
 
     def _open_run(self, target: Target, stack: Stack, redact: Redactor) -> Run:
@@ -141,8 +145,9 @@ class Session:
         )
 
 
-def _target_of_run(run: Path) -> Target:
-    return target_from_document(read_document(run / "profile.json"))
+def _target_of_run(run: str, target_file: str | None) -> Target:
+    """As the runner has it; else as the run keeps it, without what is secret in it."""
+    return target_from_document(read_document(Path(target_file) if target_file else Path(run) / "profile.json"))
 
 
 def _be_patient(info: StackInfo) -> None:
@@ -176,15 +181,17 @@ def worker_context(config: pytest.Config) -> Context:
     """What the controller told this worker."""
     told: dict[str, Any] = msgspec.json.decode(config.workerinput["harness"])  # type: ignore[attr-defined]
     stack_file = Path(told["stack_file"])
-    info = msgspec.json.decode(stack_file.read_bytes(), type=StackInfo)
+    info = _INFO.json(stack_file.read_bytes())
+    target = _TARGET.data(told["target"])
+    learn_target(config.stash[REDACT], target)
     teach_secrets(config.stash[REDACT], info)
     _be_patient(info)
     return Context(
-        target=msgspec.convert(told["target"], Target),
+        target=target,
         info=info,
         stack_file=stack_file,
         run=Path(told["run"]),
-        surface=msgspec.convert(told["surface"], Surface),
+        surface=_SURFACE.data(told["surface"]),
         active=told["active"],
         traces=told["traces"],
     )

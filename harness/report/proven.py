@@ -6,16 +6,20 @@ from pathlib import Path
 
 import msgspec
 
+from harness.errors import HarnessError
+from harness.machine.decoding import Reader
 from harness.model import ProofRecord
+from harness.run import read_regular
 
 KEPT_PROOF = Path("artifacts") / "proof.json"
 _SCHEMA = 1
+_PROOF = Reader(ProofRecord)
 
 
 def read_proof(path: Path) -> ProofRecord | None:
     """The proof at that place; None where there is none, or none that this version can read: it shows nothing then."""
     try:
-        proof = msgspec.json.decode(path.read_bytes(), type=ProofRecord)
-    except (OSError, msgspec.MsgspecError):
+        proof = _PROOF.json(read_regular(path))
+    except (OSError, HarnessError, msgspec.MsgspecError):
         return None
     return proof if proof.schema == _SCHEMA else None

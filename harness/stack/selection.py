@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.config import generic_target, load_target
+from harness.config.service_url import checked_url
 from harness.errors import UsageError
 from harness.machine.bundle import in_checkout, root
 from harness.model import Listener, Noted, StackInfo, Target
-from harness.stack.attach import attach_url, checked_url
+from harness.stack.attach import attach_url
 from harness.stack.compare import Difference, StackRequest
 from harness.stack.launcher import detach, front_for, launch, open_stack
 from harness.stack.named import Mode, attach_name, bring_down, find_obstacle, find_stack, target_of

@@ -5,6 +5,8 @@ rest by subject, so that a suite loads only what it uses. `docs/suites.md` lists
 """
 
 from harness.errors import HarnessError
+from harness.machine.archives import clean_archive
+from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange, UnfitAnswer
@@ -36,6 +38,7 @@ __all__ = [
     "Outcome",
     "Permit",
     "RecordingClient",
+    "Redactor",
     "RequestRules",
     "RigMark",
     "ServiceUnavailable",
@@ -43,6 +46,7 @@ __all__ = [
     "Target",
     "UnfitAnswer",
     "check_mark",
+    "clean_archive",
     "context_of",
     "count_browser_assertions",
     "eventually",

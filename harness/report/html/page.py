@@ -19,6 +19,7 @@ from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, rat
 from harness.report.html.rulings import areas, ruling_views
 from harness.report.sources import RunFiles
 from harness.report.text import one_line, plain, seconds
+from harness.run import make_folder, replace_file
 
 _TONES = {"GO": "go", "NO-GO": "no-go", "INCONCLUSIVE": "inconclusive"}
 _LONG_LIST = 100
@@ -26,9 +27,8 @@ _LONG_LIST = 100
 
 def write_page(run: RunFiles, notes: Sequence[str] = ()) -> Path:
     """Write the run's `report/index.html`, with `notes` (what could not be built); returns its path."""
-    path = run.path / "report" / "index.html"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(render(run, notes), encoding="utf-8", errors="replace")
+    path = make_folder(run.path / "report") / "index.html"
+    replace_file(path, render(run, notes).encode("utf-8", "replace"))
     return path
 
 
