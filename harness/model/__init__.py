@@ -51,7 +51,6 @@ from harness.model.schema import Index, Manifest, Table
 from harness.model.stack import FRONT, Instance, StackInfo, Worker
 from harness.model.target import (
     ABSENT_WORDS,
-    FORMER_NAMES,
     MOST_WORKERS,
     NEEDS_WORDS,
     AllowedHosts,
@@ -80,7 +79,6 @@ __all__ = [
     "ABSENT_WORDS",
     "DEFECT_KINDS",
     "FACET_STATES",
-    "FORMER_NAMES",
     "FRONT",
     "MOST_WORKERS",
     "NEEDS_WORDS",
