@@ -5,7 +5,6 @@ Imports nothing else of the project. All classes are frozen; collections are tup
 
 from harness.model.events import (
     STACK_UP,
-    Event,
     Listener,
     LoadAdvanced,
     MachineAsked,
@@ -14,6 +13,7 @@ from harness.model.events import (
     PhaseAdvanced,
     PhaseBegan,
     PhaseEnded,
+    ProgressEvent,
     StackAdvanced,
 )
 from harness.model.evidence import RED, Evidence, Interval, Observation, Outcome, last_attempt, worst
@@ -97,7 +97,6 @@ __all__ = [
     "DefectKind",
     "DefectRecord",
     "DrawRecord",
-    "Event",
     "Evidence",
     "EvidenceCount",
     "FacetRecord",
@@ -130,6 +129,7 @@ __all__ = [
     "Policy",
     "PreflightRules",
     "Profile",
+    "ProgressEvent",
     "ProofRecord",
     "RateLimit",
     "Record",

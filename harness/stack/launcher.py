@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
-from harness.model import MOST_WORKERS, Event, Listener, Noted, Service, StackAdvanced, StackInfo, Target
+from harness.model import MOST_WORKERS, Listener, Noted, ProgressEvent, Service, StackAdvanced, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
 from harness.stack.copies import confirm_ready
@@ -41,7 +41,7 @@ from harness.stack.supervisor.registry import (
 _MOST_INSTANCES = 64
 
 
-def silent(event: Event) -> None:
+def silent(event: ProgressEvent) -> None:
     """A listener that shows nothing."""
 
 

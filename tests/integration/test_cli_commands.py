@@ -129,7 +129,7 @@ class TestRun:
         (small.folder / "own" / "conftest.py").write_text("from harness.redact import Redactor\n", encoding="utf-8")
         ran = small.harness("run", "own", *aimed, "--json")
         assert json.loads(ran.stdout)["passed"] == 2, ran.stderr
-        log = (small.run / "logs" / "pytest-suites.log").read_text(encoding="utf-8")
+        log = (small.run / "logs" / "pytest-tests.log").read_text(encoding="utf-8")
         told = [line.partition("FormerName: ")[2].split(";")[0] for line in log.splitlines() if "FormerName:" in line]
         assert sorted(told) == [
             "harness.redact is now harness.machine.redaction",
