@@ -16,7 +16,7 @@ from rich.text import Text
 from harness.cli.console import Console
 from harness.cli.progress import Plain, words_of
 from harness.cli.terminal import echo
-from harness.model import DEFECT_KINDS, Event, Listener, MutantStatus, PhaseAdvanced
+from harness.model import DEFECT_KINDS, Listener, MutantStatus, PhaseAdvanced, ProgressEvent
 from harness.prove.events import HealthyRunEnded, MutantBegan, TrafficRecorded
 from harness.prove.model import Defect, OnResult, Result
 from harness.prove.proof import Proof, counts, excused, score
@@ -36,9 +36,9 @@ class _ResultTable:
         self._begun = time.monotonic()
         self._total = total
         self._results: list[Result] = []
-        self._latest: Event | None = None
+        self._latest: ProgressEvent | None = None
 
-    def listen(self, event: Event) -> None:
+    def listen(self, event: ProgressEvent) -> None:
         """Show the event from now on."""
         self._latest = event
 
@@ -68,7 +68,7 @@ class _ResultTable:
         return Text.assemble(elapsed, *words)
 
 
-def _words(event: Event) -> tuple[str, str]:
+def _words(event: ProgressEvent) -> tuple[str, str]:
     match event:
         case HealthyRunEnded(number, alarm):
             return f"healthy {number}", alarm or "ended, and nothing speaks against it"
@@ -79,7 +79,7 @@ def _words(event: Event) -> tuple[str, str]:
     return words_of(event)
 
 
-def _describe(event: Event | None) -> str:
+def _describe(event: ProgressEvent | None) -> str:
     """A phase, and how many defects of it are done."""
     if event is None:
         return ""

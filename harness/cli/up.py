@@ -11,7 +11,7 @@ from harness.cli import options
 from harness.cli.command_line import Command
 from harness.cli.stack_text import print_stack
 from harness.cli.terminal import echo, write_progress
-from harness.model import Event, Listener, Noted, StackAdvanced
+from harness.model import Listener, Noted, ProgressEvent, StackAdvanced
 
 if TYPE_CHECKING:
     from harness.stack.named import Mode
@@ -84,7 +84,7 @@ def command(
 def _listener(notes: list[str]) -> Listener:
     """Shows phases on a terminal as they pass; what should stay is noted, and printed once the stack is up."""
 
-    def listen(event: Event) -> None:
+    def listen(event: ProgressEvent) -> None:
         match event:
             case Noted(text):
                 notes.append(text)

@@ -14,7 +14,8 @@ from harness.config.service_url import checked_url
 from harness.config.toml_reader import TomlFile, nearest, read_toml
 from harness.errors import BrokenRunError, ConfigError
 from harness.machine.decoding import Reader
-from harness.model import FORMER_NAMES, Manifest, Profile, Service, SuitePaths, Table, Target
+from harness.model import Manifest, Profile, Service, SuitePaths, Table, Target
+from harness.moved import TARGET_MEMBERS
 
 _TARGET = Reader(Target)
 
@@ -123,7 +124,7 @@ def in_file_shape(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if "schema" in document:
         return document
     tables: dict[str, Any] = {key: value for key, value in document.items() if key not in _FORMER_KEYS}
-    for former, now in FORMER_NAMES.items():
+    for former, now in TARGET_MEMBERS.items():
         outer, _, inner = former.partition(".")
         value = document.get(outer)
         if inner:
@@ -134,4 +135,4 @@ def in_file_shape(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return tables
 
 
-_FORMER_KEYS = frozenset(former.partition(".")[0] for former in FORMER_NAMES)
+_FORMER_KEYS = frozenset(former.partition(".")[0] for former in TARGET_MEMBERS)

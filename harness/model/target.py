@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from harness.model.schema import Manifest
+from harness.moved import former_member
 
 NEEDS_WORDS = ("postgres", "smtp", "valkey")
 """Servers that a target's `needs` may name."""
@@ -266,32 +265,6 @@ class Profile:
     escalation: Escalation = Escalation()
 
 
-FORMER_NAMES: Mapping[str, str] = {
-    "build_path": "build.path",
-    "client_address": "clients.address",
-    "allow_hosts": "allow.hosts",
-    "pages": "pages.paths",
-    "page_roles": "pages.roles",
-    "page_login": "pages.login",
-    "open_pages": "pages.open",
-    "openapi": "openapi.path",
-    "cors_origins": "cors.origins",
-    "cors_paths": "cors.paths",
-    "preflight_weights": "preflight.weights",
-    "tables": "preflight.tables",
-    "migrations.folder": "preflight.migrations",
-    "migrations.table": "preflight.migration_table",
-    "migrations.column": "preflight.migration_column",
-    "starttls": "preflight.starttls",
-    "imports": "preflight.imports",
-    "known_warnings": "preflight.known_warnings",
-    "writable": "preflight.writable",
-    "suite_paths": "suites.paths",
-    "escalation_accepted": "escalation.accepted",
-}
-"""Member of a target as release 0.1 kept and named it -> the same in the shape of the file."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target(Profile):
     """The service under test: its profile, and what was read beside it."""
@@ -305,7 +278,4 @@ class Target(Profile):
 
         def __getattr__(self, name: str) -> object:
             """Let suites of other people use a former name for one release."""
-            if name not in FORMER_NAMES:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            warnings.warn(f"target.{name} is now target.{FORMER_NAMES[name]}", DeprecationWarning, stacklevel=2)
-            return attrgetter(FORMER_NAMES[name])(self)
+            return former_member(self, name)

@@ -7,6 +7,7 @@ stack and the run; xdist workers are told where both lie.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--journal", metavar="PATH", default=None, help="write there when each test ran (without -n)")
 
 
-def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> Iterator[None]:
     """Count assertions of fixtures' modules too. Load Allure's plugin only where it is asked for: it costs 0.4 s."""
+    # before pytest reads the filters for conftests: a suite that says a former name is told, and runs
+    early_config.addinivalue_line("filterwarnings", "default::harness.moved.FormerName")
     pytest.register_assert_rewrite("fixtures")
     plugins = early_config.pluginmanager
     if any(word.startswith("--alluredir") for word in args) and not plugins.has_plugin(_ALLURE):
         plugins.import_plugin(_ALLURE)
+    yield
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -66,8 +71,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if not is_suite_session(config):
         return
-    # a suite that still says an old name is told, and runs
-    config.addinivalue_line("filterwarnings", "default::harness.moved.ModuleMoved")
     _share_fixtures(config)
     config.stash[MACHINE_LOCK] = MachineLock()
     config.stash[REDACT] = Redactor()

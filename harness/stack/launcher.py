@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from harness.errors import HarnessError, StackError, UsageError
 from harness.machine.redaction import Redactor
 from harness.machine.secret_values import learn_target, setting_secrets
-from harness.model import MOST_WORKERS, Event, Listener, Noted, Service, StackAdvanced, StackInfo, Target
+from harness.model import MOST_WORKERS, Listener, Noted, ProgressEvent, Service, StackAdvanced, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
 from harness.stack.copies import confirm_ready
@@ -43,7 +43,7 @@ from harness.stack.supervisor.registry import (
 _MOST_INSTANCES = 64
 
 
-def silent(event: Event) -> None:
+def silent(event: ProgressEvent) -> None:
     """A listener that shows nothing."""
 
 

@@ -177,16 +177,6 @@ def test_a_document_that_the_last_release_wrote_is_read():
     assert target_from_document(target_document(target)) == target
 
 
-def test_a_suite_may_use_a_former_name_for_one_release():
-    target = target_from_document(KEPT_BY_0_1)
-    with pytest.warns(DeprecationWarning, match=r"target\.cors_origins is now target\.cors\.origins"):
-        assert target.cors_origins == ("https://app.example.org",)
-    with pytest.warns(DeprecationWarning, match=r"target\.open_pages is now target\.pages\.open"):
-        assert target.open_pages == ("/",)
-    with pytest.raises(AttributeError, match="has no attribute 'cors_origin'"):
-        _ = target.cors_origin
-
-
 @pytest.mark.parametrize("change", [{"name": 5}, {"service": None}, {"ratelimit": {"limit": "many"}}])
 def test_a_document_that_is_no_profile_is_a_broken_run(write, change):
     document = target_document(load_target(write(WHOLE), Path("nowhere"))) | change

@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.jobs.gate import GatePlan, run_gate
 from harness.jobs.gate_plan import suites_of
 from harness.machine.decoding import Reader
-from harness.model import Event, Policy, Target
+from harness.model import Policy, ProgressEvent, Target
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
 
@@ -100,7 +100,7 @@ def plan_of(spec: GateSpec) -> GatePlan:
     )
 
 
-def _show(event: Event) -> None:
+def _show(event: ProgressEvent) -> None:
     sys.stderr.write(f"{event}\n")
 
 

@@ -8,15 +8,14 @@ from typing import Any
 
 from harness.model import Status, Threshold
 from harness.report import findings
-from harness.report.html.facts import headline_facts, machine_words, repeat_commands, version_rows
+from harness.report.html.facts import headline_facts, machine_words, phase_rows, repeat_commands, version_rows
 from harness.report.html.frame import render_alone
 from harness.report.html.latency import latency_figure, read_timeline
 from harness.report.html.lines import TROUBLE, preflight_part, suite_groups
-from harness.report.html.phases import phase_rows
-from harness.report.html.proven import proven_part
 from harness.report.html.ratios import CHECK as RATIO_CHECK
 from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, ratio_scale
 from harness.report.html.rulings import areas, ruling_views
+from harness.report.proven import proven_part
 from harness.report.sources import RunFiles
 from harness.report.text import one_line, plain, seconds
 from harness.run import make_folder, replace_file
