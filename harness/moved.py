@@ -166,7 +166,8 @@ def former_member(target: object, name: str) -> object:
     inner = {
         former.removeprefix(f"{name}."): now for former, now in TARGET_MEMBERS.items() if former.startswith(f"{name}.")
     }
-    if name not in TARGET_MEMBERS and not inner:
+    # a member whose name is a table's now is asked for here only while a target is being made
+    if not inner and TARGET_MEMBERS.get(name, f"{name}.").startswith(f"{name}."):
         raise AttributeError(f"{type(target).__name__!r} object has no attribute {name!r}")
     now = [TARGET_MEMBERS[name]] if not inner else list(inner.values())
     _tell(f"target.{name}", ", ".join(f"target.{member}" for member in now), level=4)

@@ -29,7 +29,7 @@ _WIDTH = 160
 @click.option("--reap", is_flag=True, help="End and remove what an older crash left; nothing of a stack that runs.")
 @options.json
 @options.debug
-def command(*, backend: str | None, reap: bool, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - `main` reads it
+def command(*, backend: str | None, reap: bool, as_json: bool) -> int:
     """What this machine has and lacks for each backend and suite, with the command that mends it; and what an older
     crash left, which --reap takes away.
 

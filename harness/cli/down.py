@@ -15,7 +15,7 @@ from harness.cli.terminal import echo, echo_json
 @options.name
 @options.json
 @options.debug
-def command(*, name: str, as_json: bool, debug: bool) -> None:  # noqa: ARG001 - `debug` is read by `main`
+def command(*, name: str, as_json: bool) -> None:
     """Stop a stack and remove its data. Where nothing runs there is nothing to do, and that is no error."""
     from harness.stack import bring_down
 

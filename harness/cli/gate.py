@@ -60,7 +60,6 @@ def command(
     active: bool,
     traces: bool,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
     """Start the target, test it, rule GO, NO-GO or INCONCLUSIVE, and stop it (--mode fresh, the default).
 

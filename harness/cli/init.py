@@ -38,7 +38,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 )
 @options.json
 @options.debug
-def command(*, url: str, name: str | None, out: Path | None, as_json: bool, debug: bool) -> None:  # noqa: ARG001 - `debug` is read by `main`
+def command(*, url: str, name: str | None, out: Path | None, as_json: bool) -> None:
     """Draft a profile for a running service, from at most 40 plain reads. Nothing else is sent.
 
     Each line of the draft says what it was guessed from; what was not found stands there as a comment to complete.

@@ -20,7 +20,7 @@ from harness.model import Policy, Verdict
 @options.out
 @options.json
 @options.debug
-def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001
+def command(run: str, *, policy: str | None, out: Path | None, as_json: bool) -> int:
     """Rule on RUN (a folder, a run's id, or `latest`) again, with the policy and waivers kept in it.
 
     The same evidence gives the same verdict, byte for byte. Exits 0 for GO, 1 for NO-GO, 3 for INCONCLUSIVE.

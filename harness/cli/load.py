@@ -56,7 +56,6 @@ def command(
     out: Path | None,
     active: bool,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
     """Load a service at an open arrival rate; latency counts from the moment a request was due.
 

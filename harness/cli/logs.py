@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 0.1
 @click.option("--follow", "-f", is_flag=True, help="Go on as the logs grow, until the stack ends or Ctrl-C.")
 @options.json
 @options.debug
-def command(*, process: str | None, name: str, follow: bool, as_json: bool, debug: bool) -> None:  # noqa: ARG001
+def command(*, process: str | None, name: str, follow: bool, as_json: bool) -> None:
     """Show the logs of a stack's processes, or of one PROCESS (service-1, postgres, valkey, smtp, prepare-1, …)."""
     from harness.errors import UsageError
     from harness.stack import find_stack

@@ -64,7 +64,8 @@ instances = click.option(
 tls = click.option("--tls", is_flag=True, help="Reach the service over TLS, by a proxy with a throw-away certificate.")
 active = click.option("--active", is_flag=True, help="Allow writes and attacks on a loopback --url.")
 traces = click.option("--traces", is_flag=True, help="Keep browser traces of an attached service too.")
-debug = click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails.")
+"""Read by `main`, which is who shows it."""
 policy = click.option("--policy", metavar="quick|release|PATH", default="quick", show_default=True)
 
 

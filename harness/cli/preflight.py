@@ -42,7 +42,6 @@ def command(
     env: tuple[str, ...],
     out: Path | None,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
     """Check readiness alone: settings, servers, folders, service; with times, remedies and the System Readiness Score.
 

@@ -70,7 +70,6 @@ def command(
     resume: bool,
     active: bool,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
     """Plant each defect of the catalogue, and see whether the gate says no for the right reason.
 

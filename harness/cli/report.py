@@ -21,7 +21,7 @@ from harness.cli.terminal import echo, echo_json
 @options.out
 @options.json
 @options.debug
-def command(run: str, *, show: bool, out: Path | None, as_json: bool, debug: bool) -> None:  # noqa: ARG001
+def command(run: str, *, show: bool, out: Path | None, as_json: bool) -> None:
     """Write the reports of RUN (a folder, a run's id, or `latest`) again.
 
     The verdict is not touched: reports only print what the run holds.

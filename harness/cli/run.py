@@ -59,7 +59,6 @@ def command(
     active: bool,
     traces: bool,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
     """Run suites against a target; what stands behind `--` goes to pytest.
 

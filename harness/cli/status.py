@@ -16,7 +16,7 @@ from harness.cli.terminal import echo, echo_json
 @options.name
 @options.json
 @options.debug
-def command(*, name: str, as_json: bool, debug: bool) -> None:  # noqa: ARG001 - `debug` is read by `main`
+def command(*, name: str, as_json: bool) -> None:
     """Show a stack's addresses, and whether its service is ready."""
     from harness.stack import all_stacks, find_stack, health_problem
 

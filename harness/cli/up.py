@@ -43,7 +43,6 @@ def command(
     workers: int | None,
     port: int | None,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> None:
     """Start a stack that stays up, or reuse the one that is.
 

@@ -20,7 +20,7 @@ NOT_SEALED = 3
 @options.out
 @options.json
 @options.debug
-def command(run: str, *, out: Path | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001
+def command(run: str, *, out: Path | None, as_json: bool) -> int:
     """Compare the files of RUN (a folder, a run's id, or `latest`) with the digests in its manifest.
 
     Exits 0 if nothing changed, 1 if something did, 3 if the run was never sealed. Without a key this finds accidents,

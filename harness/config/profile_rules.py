@@ -36,15 +36,6 @@ def check_target(file: TomlFile, target: Target) -> None:
     _check_placeholders(file, target)
 
 
-def profile_warnings(target: Target) -> tuple[str, ...]:
-    """What is allowed and unwise: a password written into the profile ends up wherever the profile goes."""
-    return tuple(
-        f"{target.source}: auth.roles.{name}.password is written out; {{env.NAME}} or {{secret.NAME}} keeps it apart"
-        for name, role in target.auth.roles.items()
-        if not placeholders(role.password)
-    )
-
-
 def _check_service(file: TomlFile, target: Target) -> None:
     service = target.service
     kinds = [key for key in ("command", "image", "url") if file.has(("service", key))]

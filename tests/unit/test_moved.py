@@ -13,7 +13,7 @@ import pytest
 
 from harness import moved
 from harness.config import load_target
-from harness.model import Pages, StackInfo
+from harness.model import Pages, StackInfo, Target
 from harness.moved import FORMER_MODULES, FORMER_NAMES, TARGET_MEMBERS, FormerName, FormerNames
 from tests.pages import ROOT
 
@@ -91,6 +91,8 @@ def test_a_member_whose_name_means_a_table_now_is_the_table(target):
     assert isinstance(target.pages, Pages)
     with pytest.raises(AttributeError, match="'Target' object has no attribute 'cors_origin'"):
         _ = target.cors_origin
+    with pytest.raises(AttributeError, match="'Target' object has no attribute 'pages'"):
+        _ = Target.__new__(Target).pages
 
 
 @pytest.mark.parametrize("active", [False, True])

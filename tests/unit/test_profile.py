@@ -1,11 +1,10 @@
 """Profiles: what a good one becomes, and the one line that each mistake gets."""
 
-import re
 from pathlib import Path
 
 import pytest
 
-from harness.config import generic_target, load_target, profile_warnings, target_document, target_from_document
+from harness.config import generic_target, load_target, target_document, target_from_document
 from harness.errors import BrokenRunError, ConfigError, UsageError
 from harness.machine.bundle import root
 from harness.model import Cache, Manifest, PageLogin, PreflightRules, RateLimit, Role, Table, Workers
@@ -389,13 +388,6 @@ class TestPlaceholders:
     def test_braces_of_others_are_left_alone(self, write, text):
         profile = FLASK.replace('"notes", "run"', f"'{text}', \"run\"")
         assert text in load_target(write(profile), Path("nowhere")).service.command
-
-    def test_a_password_that_is_written_out_is_warned_of(self, write):
-        plain = WHOLE.replace("{env.ADMIN_PASSWORD}", "hunter2")
-        (warning,) = profile_warnings(load_target(write(plain), Path("nowhere")))
-        assert re.search(r"auth\.roles\.admin\.password is written out", warning)
-        assert "hunter2" not in warning
-        assert profile_warnings(load_target(write(WHOLE), Path("nowhere"))) == ()
 
 
 class TestGeneric:
