@@ -1,8 +1,8 @@
 """How long a service of somebody else is waited for, that was waited for in vain before.
 
 One that hangs at every path would cost its whole time-out at each of a hundred checks. So all processes that ask one
-service count together how often they waited in vain; from `MOST_IN_VAIN` on a path that never answered is given a
-tenth of the time, and still less once there were twenty, as long as such waits are more than a tenth of all answers.
+service count together how often they waited in vain; from `MOST_IN_VAIN` on what never was answered is given a
+tenth of the time, and still less once there were eight, as long as such waits are more than a tenth of all answers.
 Services of ours are not counted: a test
 may make them hang on purpose.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MOST_IN_VAIN = 2
-_MANY_IN_VAIN = 20
+_MANY_IN_VAIN = 8
 _SHARE = 0.1
 _LEAST_S, _LEAST_OF_MANY_S = 1.0, 0.25
 _MOST_PATHS = 1000
@@ -29,6 +29,7 @@ class _Seen:
     file: Path
     answers: int = 0
     answered: set[str] = field(default_factory=set)
+    """Methods with their paths: `GET /x`."""
     silent: bool = False
 
     def in_vain(self) -> int:
@@ -46,10 +47,10 @@ def count_waits(place: Place, state_dir: str) -> None:
     _seen.setdefault(place, _Seen(Path(state_dir) / _FILE))
 
 
-def patience(place: Place, path: str, usual_s: float) -> float:
+def patience(place: Place, asked: str, usual_s: float) -> float:
     """Seconds to wait for a whole answer."""
     seen = _seen.get(place)
-    if seen is None or path in seen.answered:
+    if seen is None or asked in seen.answered:
         return usual_s
     in_vain = seen.in_vain()
     if in_vain < MOST_IN_VAIN or in_vain <= _SHARE * seen.answers:
@@ -77,10 +78,10 @@ def waited_in_vain(place: Place) -> None:
         os.close(descriptor)
 
 
-def was_answered(place: Place, path: str) -> None:
+def was_answered(place: Place, asked: str) -> None:
     """A whole answer came."""
     if (seen := _seen.get(place)) is not None:
         seen.silent = False
         seen.answers += 1
         if len(seen.answered) < _MOST_PATHS:
-            seen.answered.add(path)
+            seen.answered.add(asked)

@@ -118,7 +118,7 @@ class BoundedTransport(httpx.BaseTransport):
         """Send, and read the head of the answer; the body is read as the response is."""
         url = request.url
         place = (plain_host(url.host), url.port or _PORTS.get(url.scheme, 0))
-        budget = Budget(patience(place, url.path, self._timeout_s))
+        budget = Budget(patience(place, _asked(request), self._timeout_s))
         request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write"), budget) | {"pool": self._timeout_s}
         # a proxy would connect for us, so the place itself is asked about too
         self._reach.check(*place)
@@ -180,7 +180,7 @@ class _Body(httpx.SyncByteStream):
                 # what came in one read may be thousands of chunks
                 self._budget.left()
                 yield chunk
-        was_answered(self._place, self._request.url.path)
+        was_answered(self._place, _asked(self._request))
 
     def close(self) -> None:
         self._answer.close()
@@ -270,6 +270,10 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's own signature
         return self._stream.get_extra_info(info)
+
+
+def _asked(request: httpx.Request) -> str:
+    return f"{request.method} {request.url.path}"
 
 
 def _left(timeout: float | None) -> float:

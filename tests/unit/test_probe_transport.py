@@ -273,7 +273,7 @@ def test_a_service_that_hangs_is_waited_for_less_by_all_who_ask_it(tmp_path) -> 
     with ScriptedServer(half) as server, RecordingClient(server.url, timeout_s=1.5) as client:
         place = place_of(server.url)
         assert place is not None
-        assert patience(place, "/", 1.5) == 1.5, "a service of ours, which is not counted"
+        assert patience(place, "GET /", 1.5) == 1.5, "a service of ours, which is not counted"
         count_waits(place, str(tmp_path))
         for path, says in (("/a", "1.5 s"), ("/fine", ""), ("/b", "1.5 s"), ("/c", "1 s"), ("/fine", "")):
             if says:
@@ -283,10 +283,10 @@ def test_a_service_that_hangs_is_waited_for_less_by_all_who_ask_it(tmp_path) -> 
             else:
                 client.get(path)
             assert is_silent(place) is bool(says)
-        assert patience(place, "/fine", 1.5) == 1.5
+        assert patience(place, "GET /fine", 1.5) == 1.5
         for _ in range(30):
             client.get("/fine")
-        assert patience(place, "/d", 1.5) == 1.5, "few waits among many answers"
+        assert patience(place, "GET /d", 1.5) == 1.5, "few waits among many answers"
         other = ("elsewhere.test", 80)
         count_waits(other, str(tmp_path))
-        assert patience(other, "/", 10.0) == 1.0, "as another process of the session found"
+        assert patience(other, "GET /", 10.0) == 1.0, "as another process of the session found"
