@@ -17,7 +17,7 @@ from harness.machine.decoding import Reader
 from harness.machine.redaction import Redactor
 from harness.machine.secret_values import learn_target
 from harness.model import StackInfo, Target
-from harness.probes.patience import heed_others, tell_others
+from harness.probes.patience import count_waits
 from harness.probes.reach import place_of
 from harness.probes.surface import Surface, find_surface
 from harness.pytest_plugin.recorder import Recorder
@@ -80,7 +80,7 @@ class Session:
         self._run = self._open_run(target, stack, redact)
         self._recorder = Recorder(self._run, config)
         config.pluginmanager.register(self._recorder, "harness-recorder")
-        _be_patient(stack.info)
+        _count_waits(stack.info)
         if config.getoption("dist", "no") == "load":
             from harness.pytest_plugin.xdist import Spreading
 
@@ -90,7 +90,7 @@ class Session:
             info=stack.info,
             stack_file=Path(stack.info.state_dir) / _STATE,
             run=self._run.path,
-            surface=_surface(target, stack.info),
+            surface=find_surface(target, stack.info.url, stack.info.ca_file),
             active=config.getoption("--active"),
             traces=config.getoption("--traces"),
         )
@@ -150,17 +150,10 @@ def _target_of_run(run: str, target_file: str | None) -> Target:
     return target_from_document(read_document(Path(target_file) if target_file else Path(run) / "profile.json"))
 
 
-def _be_patient(info: StackInfo) -> None:
-    """As patient as other processes of the same stack found that it is worth."""
-    if place := place_of(info.url):
-        heed_others(info.state_dir, place)
-
-
-def _surface(target: Target, info: StackInfo) -> Surface:
-    found = find_surface(target, info.url, info.ca_file)
-    if place := place_of(info.url):
-        tell_others(info.state_dir, place)
-    return found
+def _count_waits(info: StackInfo) -> None:
+    """A service of somebody else that hangs is waited for less and less, by all processes of the session."""
+    if not info.owned and (place := place_of(info.url)):
+        count_waits(place, info.state_dir)
 
 
 def serve_context(context: Context) -> bytes:
@@ -185,7 +178,7 @@ def worker_context(config: pytest.Config) -> Context:
     target = _TARGET.data(told["target"])
     learn_target(config.stash[REDACT], target)
     teach_secrets(config.stash[REDACT], info)
-    _be_patient(info)
+    _count_waits(info)
     return Context(
         target=target,
         info=info,
