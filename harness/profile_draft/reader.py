@@ -44,7 +44,7 @@ def service_address(url: str) -> str:
     return url
 
 
-class Reader:
+class DraftReader:
     """Asks with GET, without cookies, each path once; None where there was no answer, or no more room for a request.
 
     At most `most` requests within `total_s` seconds, each answered within `timeout_s`. Of an announced limit a fifth
