@@ -44,12 +44,12 @@ def command(*, url: str, name: str | None, out: Path | None, as_json: bool) -> N
     Each line of the draft says what it was guessed from; what was not found stands there as a comment to complete.
     Exit status: 2 for a URL that is none or a file that exists, 4 if nothing answers.
     """
-    from harness.profile_draft import Reader, draft_profile, service_address
+    from harness.profile_draft import DraftReader, draft_profile, service_address
 
     url = service_address(url)
     name = _checked_name(name, url)
     path = _free_place(out or Path("profiles") / f"{name}.toml")
-    with Reader(url) as reader:
+    with DraftReader(url) as reader:
         draft = draft_profile(reader, name)
     _write(path, draft.toml)
     if as_json:
