@@ -129,15 +129,49 @@ def _listen_to_signals() -> None:
         signal.signal(signal.SIGHUP, _interrupt)
 
 
+def _open_standard_streams() -> None:
+    """Let what was closed when the process began lead nowhere.
+
+    The next file to be opened would take its number, and get what was meant for a reader.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = _to_nowhere()
+    if sys.stderr is None:
+        sys.stderr = _to_nowhere()
+
+
+def _to_nowhere() -> io.TextIOWrapper:
+    # its descriptor is another stream's too, which outlives this one
+    return io.TextIOWrapper(io.FileIO(os.open(os.devnull, os.O_WRONLY), "w", closefd=False), encoding="utf-8")
+
+
 def main() -> None:
     """Entry point of the console script."""
+    _open_standard_streams()
     _listen_to_signals()
     words = sys.argv[1:]
     if words[:1] not in _END_WITH_READER:
         raw = _Output(sys.stdout.fileno(), "w", closefd=False)
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=errors, write_through=True)
-    sys.exit(run_command(words))
+    sys.exit(_flushed(run_command(words)))
+
+
+def _flushed(status: int) -> int:
+    """The status, or 4 where what was printed cannot be written: the interpreter's own last flush would make it 120."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        echo_error(f"standard output: {error.strerror}; what was printed is not whole", "")
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return 4
+    return status
 
 
 def run_command(words: list[str]) -> int:

@@ -5,6 +5,7 @@ end."""
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import GroundError, StartupError
@@ -16,7 +17,7 @@ from harness.probes.reach import place_of
 from harness.runner.checks import GateCheck
 from harness.stack import Stack
 from harness.stack.build import reported_build
-from harness.stack.liveness import ended_processes, processes_of
+from harness.stack.liveness import ended_processes, processes_of, supervisor_lives
 from harness.stack.readiness import tail
 
 _PAUSE_S = 0.1
@@ -64,7 +65,7 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
             ),
         )
     try:
-        ended = ended_processes(stack)
+        ended = _ended(stack)
     except GroundError as error:
         # what became of them is not known, and what was seen before that still counts
         detail = {"reason": error.message, "message": error.message}
@@ -85,6 +86,13 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
         )
         for process in processes_of(info)
     )
+
+
+def _ended(stack: Stack) -> Mapping[str, str]:
+    info = stack.info
+    if not supervisor_lives(info):
+        raise GroundError(f"supervisor {info.supervisor_pid} of the stack was killed, and all that it ran with it")
+    return ended_processes(stack)
 
 
 def build_changed(target: Target, info: StackInfo) -> tuple[Observation, ...]:
