@@ -38,9 +38,10 @@ def write_proof(plan: ProofPlan, folder: ProofFolder, proof: Proof, begun: Begun
     proof = _cleaned(proof, redact)
     record = with_results(record, proof)
     document = encode_document(proof_document(record))
-    folder.write(PROOF, document)
-    folder.write(PAGE, render_proof(proof, record, plan.defects, plan.policy).encode("utf-8", "replace"))
     _write_run(plan, proof, record, document, redact)
+    folder.write(PAGE, render_proof(proof, record, plan.defects, plan.policy).encode("utf-8", "replace"))
+    # last: a gate takes a folder that has it for a whole proof
+    folder.write(PROOF, document)
 
 
 def _cleaned(proof: Proof, redact: Redactor) -> Proof:
