@@ -14,7 +14,6 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from operator import attrgetter
 from types import ModuleType, SimpleNamespace
-from typing import Any
 
 FORMER_MODULES = {
     "harness.aim": "harness.stack.selection",
@@ -82,7 +81,7 @@ FORMER_MODULES = {
 
 _MARKERS = {name: f"harness.testing.{name}" for name in ("CheckMark", "check_mark", "suite_of")}
 _STACK = {
-    "allowed": "harness.stack.Permissions",
+    "allowed": "harness.stack.permissions.allowed",
     "detach": "harness.stack.launcher.detach",
     "identify_build": "harness.stack.build.identify_build",
     "is_loopback": "harness.testing.is_loopback",
@@ -228,16 +227,9 @@ def _answer_to_former_names(module: ModuleType, real: ModuleType | None = None) 
             return getattr(real, name)
         _tell(f"{module.__name__}.{name}", names[name])
         where, _, now = names[name].rpartition(".")
-        return _allowed if name == "allowed" else getattr(import_module(where), now)
+        return getattr(import_module(where), now)
 
     vars(module)["__getattr__"] = find
-
-
-def _allowed(action: str, info: Any, target: object, active: bool) -> str | None:  # noqa: ANN401, FBT001 - as it was
-    """The refusal as text, or None: `harness.stack.allowed`, which has no function in its place."""
-    permissions = import_module("harness.stack.permissions").Permissions.on(info, target, active=active)
-    refusal = permissions.refusal(action, info.behind or info.url)
-    return None if refusal is None else str(refusal)
 
 
 def _tell(former: str, now: str, level: int = 3) -> None:
