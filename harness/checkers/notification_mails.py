@@ -110,25 +110,6 @@ def _lost(timelines: NoticeTimelines, history: NotificationHistory, rules: Notif
     return RuleResult(NotificationKind.LOST, cases, tuple(found))
 
 
-def _never_told(timelines: NoticeTimelines, history: NotificationHistory, rules: NotificationRules) -> RuleResult:
-    """Events of which there is no notice, though none stood for them."""
-    notices = [timeline.notice for timeline in timelines]
-    due = [
-        event for event in history.expected if _is_due(event, history, rules) and _told_before(event, notices) is None
-    ]
-    found = [
-        Anomaly(
-            NotificationKind.LOST,
-            event.at,
-            f"{event.recipient} was never told of {event.kind} of {event.subject_id}",
-            (event,),
-        )
-        for event in due
-        if not _noticed(event, notices, rules)
-    ]
-    return RuleResult(NotificationKind.LOST, len(due), tuple(found))
-
-
 def _said_sent(timeline: NoticeTimeline) -> float | None:
     """When the notice was sent, as an attempt or the outbox says."""
     notice = timeline.notice
