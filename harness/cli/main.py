@@ -115,9 +115,14 @@ class _Output(io.FileIO):
         try:
             return super().write(data)
         except BrokenPipeError:
-            with Path(os.devnull).open("wb") as nowhere:
-                os.dup2(nowhere.fileno(), self.fileno())
+            _lead_nowhere(self.fileno())
             return super().write(data)
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    """From now on what is written there is not kept: the interpreter's own last flush must not fail."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), descriptor)
 
 
 def _listen_to_signals() -> None:
@@ -168,8 +173,7 @@ def _flushed(status: int) -> int:
         sys.stdout.flush()
     except OSError as error:
         echo_error(f"standard output: {error.strerror}; what was printed is not whole", "")
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _lead_nowhere(sys.stdout.fileno())
         return 4
     return status
 
@@ -186,7 +190,8 @@ def run_command(words: list[str]) -> int:
         return 130
     except Exception as error:  # noqa: BLE001 - the process's border: whatever went wrong ends in one line and a status
         if isinstance(error, _PipeBrokenError) and words[:1] in _END_WITH_READER:
-            return _reader_left()
+            _lead_nowhere(sys.stdout.fileno())
+            return 0
         message, code = _told(error)
         echo_error(message, error.output if isinstance(error, HarnessError) else "")
         if "--debug" in words:
@@ -215,10 +220,3 @@ def _told(error: Exception) -> tuple[str, int]:
             return f"the harness failed: {place}: {what}{where}", 4
         case _:
             return f"the harness failed: {type(error).__name__}: {error}{where}", 4
-
-
-def _reader_left() -> int:
-    """Nobody reads any more: nothing is left to do, and the interpreter's own last flush must not fail."""
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    return 0
