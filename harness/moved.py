@@ -92,7 +92,7 @@ FORMER_MODULES = {
 
 _MARKERS = {name: f"harness.testing.{name}" for name in ("CheckMark", "check_mark", "suite_of")}
 _STACK = {
-    "allowed": "harness.stack.permissions.allowed",
+    "allowed": "harness.stack.Permissions",
     "detach": "harness.stack.launcher.detach",
     "identify_build": "harness.stack.build.identify_build",
     "is_loopback": "harness.testing.is_loopback",
@@ -132,6 +132,9 @@ FORMER_NAMES = {
     "harness.turns": {"Turns": "harness.machine.lock.MachineLock"},
 }
 """Module as it is or was called -> a name that was in it -> the same now."""
+
+_STANDS_IN = {"harness.stack.Permissions": "harness.stack.permissions.allowed"}
+"""New name that is used in another way than the former one -> what is used as the former one was."""
 
 TARGET_MEMBERS = {
     "build_path": "build.path",
@@ -237,7 +240,7 @@ def _answer_to_former_names(module: ModuleType, real: ModuleType | None = None) 
                 raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
             return getattr(real, name)
         _tell(f"{module.__name__}.{name}", names[name])
-        where, _, now = names[name].rpartition(".")
+        where, _, now = _STANDS_IN.get(names[name], names[name]).rpartition(".")
         return getattr(import_module(where), now)
 
     vars(module)["__getattr__"] = find
