@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from harness.errors import SafetyError
 from harness.model.network import is_loopback_host
 
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
+"""Scheme of a URL -> the port that it means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def place_of(url: str) -> tuple[str, int] | None:
     """Host and port that a URL leads to; None if it is no http(s) URL."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme, 0)
+        host, port = parts.hostname, parts.port or PORTS.get(parts.scheme, 0)
     except ValueError:
         return None
     return (plain_host(host), port) if host and port else None

@@ -19,7 +19,7 @@ import httpx
 
 from harness.probes.content_coding import CodingError, decoded
 from harness.probes.patience import Place, patience, waited_in_vain, was_answered
-from harness.probes.reach import Reach, plain_host
+from harness.probes.reach import PORTS, Reach, plain_host
 
 MAX_ANSWER_BYTES = 32 * 2**20
 """An answer longer than this, as it comes or decoded, is not read to its end."""
@@ -29,7 +29,6 @@ MAX_FIELDS = 2000
 MAX_INTERIM = 20
 """Interim answers (1xx) before the answer itself."""
 
-_PORTS = {"http": 80, "https": 443}
 _SENT_AT_ONCE = 64 * 1024
 _INTERIM = re.compile(rb"HTTP/1\.\d 1\d\d\b")
 
@@ -117,7 +116,7 @@ class BoundedTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and read the head of the answer; the body is read as the response is."""
         url = request.url
-        place = (plain_host(url.host), url.port or _PORTS.get(url.scheme, 0))
+        place = (plain_host(url.host), url.port or PORTS.get(url.scheme, 0))
         budget = Budget(patience(place, _asked(request), self._timeout_s))
         request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write"), budget) | {"pool": self._timeout_s}
         # a proxy would connect for us, so the place itself is asked about too
