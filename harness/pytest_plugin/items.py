@@ -30,7 +30,7 @@ USAGE_KEY = "harness_usage"
 
 
 class ItemHooks:
-    """MachineLock, permissions, notes and observations of each test."""
+    """The machine's lock, permissions, notes and observations of each test."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config

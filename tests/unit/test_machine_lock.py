@@ -1,4 +1,4 @@
-"""MachineLock on one machine: alone means alone, nobody starves, and the dead hold nothing."""
+"""The lock of a machine: alone means alone, nobody starves, and the dead hold nothing."""
 
 from __future__ import annotations
 
