@@ -9,7 +9,7 @@ from harness.model import Instance, StackInfo, Worker
 from harness.stack.protocol import Stack
 from harness.stack.readiness import describe_exit, service_problem
 from harness.stack.supervisor.process import process_stat
-from harness.stack.supervisor.registry import read_owner, read_recipe
+from harness.stack.supervisor.registry import read_recipe
 
 _HEALTH_SECONDS = 5.0
 
@@ -26,8 +26,8 @@ def supervisor_lives(info: StackInfo) -> bool:
     """
     if info.supervisor_pid is None:
         return True
-    owner = read_owner(Path(info.state_dir))
-    return owner is not None and owner.alive
+    stat = process_stat(info.supervisor_pid)
+    return stat is not None and stat[0] not in "ZX"
 
 
 def ended_processes(stack: Stack) -> Mapping[str, str]:
