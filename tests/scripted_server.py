@@ -60,14 +60,17 @@ class ScriptedServer:
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         self.peers: list[str] = []
         self.failures: list[BaseException] = []
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        # first the one that may be about to start another
+        self._acceptor.join(30)
         for thread in self._threads:
             thread.join(30)
 
