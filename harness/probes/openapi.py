@@ -193,7 +193,10 @@ class OpenApi:
             pointer, item = self.resolve(f"/paths/{_escape(path)}")
             for method in METHODS:
                 if isinstance(item.get(method), Mapping):
-                    yield self._operation(path, method, f"{pointer}/{method}", item)
+                    operation = self._operation(path, method, f"{pointer}/{method}", item)
+                    # the path of a server stands before it, which is the document's word too
+                    if is_own_path(operation.path):
+                        yield operation
 
     def _operation(self, path: str, method: str, pointer: str, item: Mapping[str, Any]) -> Operation:
         described: Mapping[str, Any] = item[method]

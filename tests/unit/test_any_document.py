@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.model import OpenApiPath, Service, Target
@@ -95,6 +95,8 @@ def use(api: OpenApi) -> None:
 
 
 @given(st.one_of(JSON, mutated()))
+@example(REAL | {"servers": [{"url": "/v1/{x}", "variables": {"x": {"default": {"\x1f": None}}}}]})
+@example(REAL | {"servers": [{"url": "http://127.0.0.1:8000//elsewhere.test"}]})
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_document_is_read_or_named(document: Any) -> None:
     with suppress(OpenApiError):
