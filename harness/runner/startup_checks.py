@@ -16,6 +16,7 @@ from harness.probes.reach import place_of
 from harness.runner.checks import GateCheck
 from harness.stack import Stack
 from harness.stack.build import reported_build
+from harness.stack.ground import doubted, ground_problem
 from harness.stack.liveness import ended_processes, processes_of
 from harness.stack.readiness import tail
 
@@ -65,9 +66,12 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
         )
     try:
         ended = ended_processes(stack)
+        problem = ground_problem(info)
     except GroundError as error:
-        # what became of them is not known, and what was seen before that still counts
-        detail = {"reason": error.message, "message": error.message}
+        ended, problem = {}, error.message
+    if problem is not None:
+        # what became of them says nothing of the service, and what was seen before that still counts
+        detail = {"reason": problem, "message": problem}
         return (
             Observation(
                 suite="gate", check=GateCheck.PROCESS_LIVES, subject=info.url, outcome=Outcome.ERROR, detail=detail
@@ -120,7 +124,7 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
     if place := place_of(info.url):
         tell_others(info.state_dir, place)
     wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
-    return Observation(
+    seen = Observation(
         suite="gate",
         check=GateCheck.STARTUP,
         subject=info.url,
@@ -129,6 +133,7 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
         unit="s",
         detail={"asked": paths} | ({"message": "; ".join(wrong), "reason": "; ".join(wrong)} if wrong else {}),
     )
+    return doubted([seen], info)[0]
 
 
 def gives_no_answer(info: StackInfo) -> bool:
