@@ -6,22 +6,18 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
-import io
 import os
 import signal
 import sys
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import click
 
 import harness
+from harness.cli.streams import NAMES, open_closed_streams, take_over
 from harness.errors import HarnessError
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 COMMANDS = {
     "gate": "Start the target, test it, rule GO, NO-GO or INCONCLUSIVE, and stop it.",
@@ -106,19 +102,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     raise KeyboardInterrupt
 
 
-class _Output(io.FileIO):
-    """Standard output whose reader may leave: `harness gate | head -1` must still exit by its verdict."""
-
-    def write(self, data: Buffer, /) -> int:
-        """Write, or from the moment that nobody reads any more write to nowhere."""
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            with Path(os.devnull).open("wb") as nowhere:
-                os.dup2(nowhere.fileno(), self.fileno())
-            return super().write(data)
-
-
 def _listen_to_signals() -> None:
     """End in order when asked to. A shell's `&` has SIGINT ignored: what the harness starts must not inherit that, or
     it could not be asked to stop. `nohup` is taken at its word."""
@@ -130,13 +113,18 @@ def _listen_to_signals() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    closed = open_closed_streams()
     _listen_to_signals()
     words = sys.argv[1:]
-    if words[:1] not in _END_WITH_READER:
-        raw = _Output(sys.stdout.fileno(), "w", closefd=False)
-        encoding, errors = sys.stdout.encoding, sys.stdout.errors
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=errors, write_through=True)
-    sys.exit(run_command(words))
+    output = take_over("end" if words[:1] in _END_WITH_READER else "tell")
+    status = run_command(words)
+    sys.stdout.flush()
+    if NAMES[1] in closed:
+        click.echo(f"note: {NAMES[1]} was closed: what belongs there went nowhere", err=True)
+    if output.lost is not None and status in (0, 1, 3):
+        click.echo(f"error: {NAMES[1]}: {output.lost.strerror}: what was printed is not whole", err=True)
+        status = 4
+    sys.exit(status)
 
 
 def run_command(words: list[str]) -> int:
