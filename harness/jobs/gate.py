@@ -43,6 +43,7 @@ from harness.runner.startup_checks import (
 from harness.stack import Stack
 from harness.stack.build import fingerprint
 from harness.stack.ground import doubted, ground_problem
+from harness.stack.named import claimed
 from harness.stack.selection import TargetSelection, bring_up, let_stay
 from harness.stack.supervisor.scratch import guarded_folder
 
@@ -81,10 +82,11 @@ class GateResult:
 def run_gate(plan: GatePlan, listen: Listener) -> GateResult:
     """Rule on a release.
 
-    Raises `StackError` where the stack, not the service, kept the gate from testing, and `HarnessError` where the disk
-    is full: evidence that was not written is no evidence.
+    Raises `StackError` where the stack, not the service, kept the gate from testing, `HarnessError` where the disk
+    is full: evidence that was not written is no evidence, and `UsageError` where the name that the stack is to be kept
+    under is somebody else's.
     """
-    with full_disk_named(plan.out):
+    with full_disk_named(plan.out), claimed(plan.selection.keep):
         return _run_gate(plan, listen)
 
 

@@ -13,7 +13,7 @@ from harness.model import Listener, Noted, StackInfo, Target
 from harness.stack.attach import attach_url, checked_url
 from harness.stack.compare import Difference, StackRequest
 from harness.stack.launcher import detach, front_for, launch, open_stack
-from harness.stack.named import Mode, attach_name, bring_down, find_obstacle, find_stack, target_of
+from harness.stack.named import Mode, attach_name, find_obstacle, find_stack, target_of
 from harness.stack.protocol import Stack
 
 DEFAULT_TARGET, DEFAULT_NAME, DEFAULT_BACKEND = "dealradar", "default", "embedded"
@@ -137,7 +137,10 @@ def find_target(given: str | None) -> Target:
 def bring_up(
     selection: TargetSelection, listen: Listener, before_service: Callable[[StackInfo], None] | None = None
 ) -> Stack:
-    """Start or find the stack. Raises `StartupError`, `StackError`, `UnreachableError`, `UsageError`."""
+    """Start or find the stack. Raises `StartupError`, `StackError`, `UnreachableError`, `UsageError`.
+
+    Where it is to be kept, its name must be `claimed`.
+    """
     if selection.url:
         return attach_url(selection.target, selection.url)
     if selection.name:
@@ -146,9 +149,6 @@ def bring_up(
         return open_stack(selection.file)
     if selection.passed_over is not None:
         listen(Noted(str(selection.passed_over)))
-    if selection.keep:
-        # clears up what a dead stack of that name left
-        bring_down(selection.keep)
     return launch(
         selection.target,
         backend=selection.backend,
