@@ -208,3 +208,18 @@ def test_a_killed_load_leaves_nothing(small: Small) -> None:
     process.kill()
     process.communicate(timeout=60)
     assert eventually(lambda: not small.left()), small.left()
+
+
+def test_what_a_gate_left_that_was_killed_with_its_supervisor_goes_at_the_next_start(small: Small) -> None:
+    small.suite(HOLDS.format(folder=small.folder))
+    process = small.start("gate", *small.aimed, "-n", "2")
+    _, folder = held_worker(small)
+    supervisor = part_of(small, "supervisor")
+    process.send_signal(signal.SIGSTOP)
+    os.kill(supervisor, signal.SIGKILL)
+    process.kill()
+    process.communicate()
+    again = small.harness("gate", *small.aimed)
+    assert again.returncode == 3, again.stderr
+    assert eventually(lambda: not small.left()), small.left()
+    assert not folder.exists()
