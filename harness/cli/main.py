@@ -17,6 +17,7 @@ import click
 
 import harness
 from harness.cli.streams import NAMES, open_closed_streams, take_over
+from harness.cli.terminal import echo, echo_error, echo_log
 from harness.errors import HarnessError
 
 COMMANDS = {
@@ -94,7 +95,7 @@ def _root() -> Commands:
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: object) -> None:  # noqa: ARG001
     if value:
-        click.echo(f"harness {harness.__version__}")
+        echo(f"harness {harness.__version__}")
         ctx.exit()
 
 
@@ -120,9 +121,9 @@ def main() -> None:
     status = run_command(words)
     sys.stdout.flush()
     if NAMES[1] in closed:
-        click.echo(f"note: {NAMES[1]} was closed: what belongs there went nowhere", err=True)
+        echo(f"note: {NAMES[1]} was closed: what belongs there went nowhere", err=True)
     if output.lost is not None and status in (0, 1, 3):
-        click.echo(f"error: {NAMES[1]}: {output.lost.strerror}: what was printed is not whole", err=True)
+        echo_error(f"{NAMES[1]}: {output.lost.strerror}: what was printed is not whole", "")
         status = 4
     sys.exit(status)
 
@@ -132,20 +133,18 @@ def run_command(words: list[str]) -> int:
     try:
         status = _root().main(args=words, prog_name="harness", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as shown:
-        click.echo(shown.format_message())
+        echo(shown.format_message())
         return 0
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        echo("interrupted", err=True)
         return 130
     except Exception as error:  # noqa: BLE001 - the process's border: whatever went wrong ends in one line and a status
         if isinstance(error, _PipeBrokenError) and words[:1] in _END_WITH_READER:
             return _reader_left()
         message, code = _told(error)
-        click.echo(f"error: {_one_line(message)}", err=True)
-        if isinstance(error, HarnessError) and error.output:
-            click.echo(error.output.rstrip(), err=True)
+        echo_error(message, error.output if isinstance(error, HarnessError) else "")
         if "--debug" in words:
-            traceback.print_exc()
+            echo_log(traceback.format_exc())
         return code
     return status if isinstance(status, int) else 0
 
@@ -159,6 +158,8 @@ def _told(error: Exception) -> tuple[str, int]:
         case click.ClickException():
             context = error.ctx if isinstance(error, click.UsageError) else None
             return f"{error.format_message()} (see `{context.command_path if context else 'harness'} --help`)", 2
+        case OSError(errno=errno.ENAMETOOLONG | errno.ELOOP):
+            return f"{error.filename or 'a name'}: {error.strerror}; give a shorter path", 2
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             place = f"{error.filename}: " if error.filename else ""
             return f"{place}{error.strerror}; free some, or give another folder with --out", 4
@@ -175,7 +176,3 @@ def _reader_left() -> int:
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
     return 0
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split())

@@ -11,7 +11,7 @@ from harness.errors import GroundError, StartupError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.probes.exchange import UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
-from harness.probes.patience import is_silent, tell_others
+from harness.probes.patience import count_waits, is_silent
 from harness.probes.reach import place_of
 from harness.runner.checks import GateCheck
 from harness.stack import Stack
@@ -113,6 +113,8 @@ def build_changed(target: Target, info: StackInfo) -> tuple[Observation, ...]:
 
 def attached_startup(target: Target, info: StackInfo) -> Observation:
     """Ask live and ready until both answer, for as long as the profile gives a request."""
+    if place := place_of(info.url):
+        count_waits(place, info.state_dir)
     begun = time.monotonic()
     named = [path for path in (target.health.live, target.health.ready) if path]
     paths, wrong_from = named or ["/"], _ERRORS_FROM[bool(named)]
@@ -121,8 +123,6 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
         while any(answers.values()) and time.monotonic() - begun < target.service.timeout_s:
             time.sleep(_PAUSE_S)
             answers = {path: _ask(client, path, wrong_from) for path in paths}
-    if place := place_of(info.url):
-        tell_others(info.state_dir, place)
     wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
     seen = Observation(
         suite="gate",

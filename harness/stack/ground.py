@@ -50,8 +50,11 @@ def doubted(observations: Iterable[Observation], info: StackInfo) -> list[Observ
 def silent_part(info: StackInfo, patience_s: float = 2.0) -> str | None:
     """The first part of the stack that does not answer a greeting within `patience_s`; None if all do.
 
+    The supervisor must only live: everything of the stack ends with it, the service too.
     Of the proxy in front no greeting is asked, which would be passed on: it must only take a connection.
     """
+    if _lost_its_supervisor(info):
+        return "supervisor"
     if info.has_front and not _listens(info.url, patience_s):
         return "proxy in front"
     for name, url in (("database", info.database_url), ("cache", info.redis_url), ("mail server", info.smtp_url)):

@@ -176,13 +176,19 @@ def claimed(name: str) -> Iterator[None]:
         with _held(name):
             if not opened.enter_context(_locked(_claim_file(name), fcntl.LOCK_EX)):
                 raise _claimed_by_another(name)
-            if find_stack(name) is not None and not _is_ending(name):
-                raise UsageError(
-                    f"--keep-up: a stack {name!r} is up; `harness down --name {name}` ends it, or give another --name"
-                )
+            if not _is_ending(name):
+                refuse_taken_name(name)
             # what is left has nobody: dead, or about to be
             _end(name)
         yield
+
+
+def refuse_taken_name(name: str) -> None:
+    """Raise UsageError where a stack of that name runs."""
+    if find_stack(name) is not None:
+        raise UsageError(
+            f"--keep-up: a stack {name!r} is up; `harness down --name {name}` ends it, or give another --name"
+        )
 
 
 @contextlib.contextmanager

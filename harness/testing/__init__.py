@@ -5,6 +5,8 @@ rest by subject, so that a suite loads only what it uses. `docs/suites.md` lists
 """
 
 from harness.errors import HarnessError
+from harness.machine.archives import clean_archive
+from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange, UnfitAnswer
@@ -23,6 +25,7 @@ from harness.pytest_plugin.stash import (
     redactor_of,
     share_instrument,
 )
+from harness.stack.ground import silent_part
 
 __all__ = [
     "CheckMark",
@@ -36,6 +39,7 @@ __all__ = [
     "Outcome",
     "Permit",
     "RecordingClient",
+    "Redactor",
     "RequestRules",
     "RigMark",
     "ServiceUnavailable",
@@ -43,6 +47,7 @@ __all__ = [
     "Target",
     "UnfitAnswer",
     "check_mark",
+    "clean_archive",
     "context_of",
     "count_browser_assertions",
     "eventually",
@@ -50,5 +55,6 @@ __all__ = [
     "notes_of",
     "redactor_of",
     "share_instrument",
+    "silent_part",
     "suite_of",
 ]
