@@ -70,6 +70,7 @@ def command(
     from harness.jobs.gate import run_gate
     from harness.jobs.gate_plan import make_plan
     from harness.runner.pytest_process import SuiteOptions, usual_workers
+    from harness.stack.named import find_stack
     from harness.stack.selection import select_target
 
     selection = select_target(
@@ -101,7 +102,7 @@ def command(
         echo_json((result.run / "verdict.json").read_text(encoding="utf-8"))
     else:
         print_verdict(result.verdict, result.evidence, result.run)
-    if selection.keep and not result.service_log:
+    if selection.keep and find_stack(selection.keep) is not None:
         echo(f"stack {selection.keep} stays up: `harness status --name {selection.keep}`, `harness down`", err=True)
     if result.unreported is not None:
         raise result.unreported

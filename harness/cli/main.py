@@ -6,23 +6,17 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
-import io
-import os
 import signal
 import sys
 import traceback
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import click
 
 import harness
+from harness.cli.streams import NAMES, open_closed_streams, take_over
 from harness.cli.terminal import echo, echo_error, echo_log
 from harness.errors import HarnessError
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 COMMANDS = {
     "gate": "Start the target, test it, rule GO, NO-GO or INCONCLUSIVE, and stop it.",
@@ -107,24 +101,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     raise KeyboardInterrupt
 
 
-class _Output(io.FileIO):
-    """Standard output whose reader may leave: `harness gate | head -1` must still exit by its verdict."""
-
-    def write(self, data: Buffer, /) -> int:
-        """Write, or from the moment that nobody reads any more write to nowhere."""
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            _lead_nowhere(self.fileno())
-            return super().write(data)
-
-
-def _lead_nowhere(descriptor: int) -> None:
-    """From now on what is written there is not kept: the interpreter's own last flush must not fail."""
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), descriptor)
-
-
 def _listen_to_signals() -> None:
     """End in order when asked to. A shell's `&` has SIGINT ignored: what the harness starts must not inherit that, or
     it could not be asked to stop. `nohup` is taken at its word."""
@@ -134,48 +110,20 @@ def _listen_to_signals() -> None:
         signal.signal(signal.SIGHUP, _interrupt)
 
 
-def _open_standard_streams() -> None:
-    """Let what was closed when the process began lead nowhere.
-
-    The next file to be opened would take its number, and get what was meant for a reader.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    if sys.stdout is None:
-        sys.stdout = _to_nowhere()
-    if sys.stderr is None:
-        sys.stderr = _to_nowhere()
-
-
-def _to_nowhere() -> io.TextIOWrapper:
-    # its descriptor is another stream's too, which outlives this one
-    return io.TextIOWrapper(io.FileIO(os.open(os.devnull, os.O_WRONLY), "w", closefd=False), encoding="utf-8")
-
-
 def main() -> None:
     """Entry point of the console script."""
-    _open_standard_streams()
+    closed = open_closed_streams()
     _listen_to_signals()
     words = sys.argv[1:]
-    if words[:1] not in _END_WITH_READER:
-        raw = _Output(sys.stdout.fileno(), "w", closefd=False)
-        encoding, errors = sys.stdout.encoding, sys.stdout.errors
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=errors, write_through=True)
-    sys.exit(_flushed(run_command(words)))
-
-
-def _flushed(status: int) -> int:
-    """The status, or 4 where what was printed cannot be written: the interpreter's own last flush would make it 120."""
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        echo_error(f"standard output: {error.strerror}; what was printed is not whole", "")
-        _lead_nowhere(sys.stdout.fileno())
-        return 4
-    return status
+    output = take_over("end" if words[:1] in _END_WITH_READER else "tell")
+    status = run_command(words)
+    sys.stdout.flush()
+    if NAMES[1] in closed:
+        echo(f"note: {NAMES[1]} was closed: what belongs there went nowhere", err=True)
+    if output.lost is not None and status in (0, 1, 3):
+        echo_error(f"{NAMES[1]}: {output.lost.strerror}: what was printed is not whole", "")
+        status = 4
+    sys.exit(status)
 
 
 def run_command(words: list[str]) -> int:
@@ -190,7 +138,6 @@ def run_command(words: list[str]) -> int:
         return 130
     except Exception as error:  # noqa: BLE001 - the process's border: whatever went wrong ends in one line and a status
         if isinstance(error, _PipeBrokenError) and words[:1] in _END_WITH_READER:
-            _lead_nowhere(sys.stdout.fileno())
             return 0
         message, code = _told(error)
         echo_error(message, error.output if isinstance(error, HarnessError) else "")

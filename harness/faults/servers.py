@@ -44,4 +44,4 @@ def server_problem(info: StackInfo, name: str) -> str | None:
         case "valkey":
             return ping_problem(port, password)
         case _:
-            return page_problem(parts.hostname or "", port, "/messages")
+            return page_problem(parts.hostname or "", port, f"{parts.path}/messages")

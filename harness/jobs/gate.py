@@ -42,6 +42,8 @@ from harness.runner.startup_checks import (
 )
 from harness.stack import Stack
 from harness.stack.build import fingerprint
+from harness.stack.ground import doubted, ground_problem
+from harness.stack.named import claimed
 from harness.stack.selection import TargetSelection, bring_up, let_stay
 from harness.stack.supervisor.scratch import guarded_folder
 
@@ -80,10 +82,11 @@ class GateResult:
 def run_gate(plan: GatePlan, listen: Listener) -> GateResult:
     """Rule on a release.
 
-    Raises `StackError` where the stack, not the service, kept the gate from testing, and `HarnessError` where the disk
-    is full: evidence that was not written is no evidence.
+    Raises `StackError` where the stack, not the service, kept the gate from testing, `HarnessError` where the disk
+    is full: evidence that was not written is no evidence, and `UsageError` where the name that the stack is to be kept
+    under is somebody else's.
     """
-    with full_disk_named(plan.out):
+    with full_disk_named(plan.out), claimed(plan.selection.keep):
         return _run_gate(plan, listen)
 
 
@@ -122,7 +125,7 @@ def _test(plan: GatePlan, session: RunSession, listen: Listener) -> str:
         with stack_for(plan.selection, session, listen, static.extend) as stack:
             if plan.preflight:
                 with timed(run, "preflight", listen) as waited, machine_shared("preflight", listen, waited):
-                    record_preflight(run, target, static, run_live(target, stack.info))
+                    record_preflight(run, target, static, run_live(target, stack.info), stack.info)
             if gives_no_answer(stack.info):
                 # criterion `startup` says so; each test would wait in vain again
                 listen(Noted("no suite is begun: the service gives no whole answer in time"))
@@ -168,13 +171,24 @@ def stack_for(
             run.record([attached_startup(selection.target, stack.info)])
         yield stack
         run.record([*still_running(stack), *build_changed(selection.target, stack.info)])
-        let_stay(selection, stack)
+        problem = ground_problem(stack.info)
+        if problem is not None:
+            listen(Noted(f"{problem}: what failed from then on says nothing of the service"))
+        else:
+            let_stay(selection, stack)
 
 
-def record_preflight(run: Run, target: Target, static: Sequence[Observation], live: Sequence[Observation]) -> None:
-    """Live preflight, and the System Readiness Score over all of it."""
+def record_preflight(
+    run: Run,
+    target: Target,
+    static: Sequence[Observation],
+    live: Sequence[Observation],
+    info: StackInfo | None = None,
+) -> None:
+    """Live preflight, and the System Readiness Score over all of it; `info` is the stack that was asked."""
     score = readiness_score([*static, *live], target.preflight.weights)
-    run.record([*live, score_observation(score)])
+    found = [*live, score_observation(score)]
+    run.record(doubted(found, info) if info is not None else found)
 
 
 def fresh_stack(selection: TargetSelection, session: RunSession, listen: Listener) -> FreshStack | None:

@@ -17,6 +17,7 @@ from harness.probes.surface import find_surface
 from harness.runner.artifacts import full_disk_named
 from harness.runner.progress import machine_shared
 from harness.stack import Permissions, Stack
+from harness.stack.ground import doubted
 from harness.stack.selection import TargetSelection, bring_up
 
 
@@ -110,5 +111,5 @@ def _load(session: RunSession, plan: LoadPlan, stack: Stack, listen: Listener) -
     except GeneratorError as error:
         session.run.record(failed_observations(error))
         return error
-    session.run.record(observations(result))
+    session.run.record(doubted(observations(result), stack.info))
     return result

@@ -19,6 +19,7 @@ from harness.preflight import (
 )
 from harness.runner.artifacts import full_disk_named
 from harness.runner.progress import machine_shared
+from harness.stack.ground import doubted
 from harness.stack.selection import TargetSelection, bring_up
 
 
@@ -85,4 +86,4 @@ def _ask(selection: TargetSelection, session: RunSession, found: list[Observatio
     ):
         if not selection.starts:
             before_service(stack.info)
-        found.extend(run_live(selection.target, stack.info))
+        found.extend(doubted(run_live(selection.target, stack.info), stack.info))

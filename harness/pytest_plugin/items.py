@@ -15,10 +15,12 @@ from harness.machine.redaction import Redactor
 from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure
+from harness.pytest_plugin.attribution import without_servers
 from harness.pytest_plugin.evidence import SHOWN_REQUESTS, attach_observations, observe
 from harness.pytest_plugin.markers import check_mark
 from harness.pytest_plugin.pacing import Pace
 from harness.pytest_plugin.stash import CONTEXT, INSTRUMENT, MACHINE_LOCK, NOTES, REDACT, WAITED, Instrument, ItemNotes
+from harness.stack.ground import doubted
 from harness.stack.permissions import Action
 
 ACTIONS: Mapping[str, Action] = {"writes": "write", "attacks": "attack", "breaks": "fault"}
@@ -118,12 +120,14 @@ class ItemHooks:
         if report.when != "setup" or not report.passed:
             observed += notes.observations
             notes.observations = []
-        outcome = observe(item, report, error, notes, self._config.stash[CONTEXT].info)
+        info = self._config.stash[CONTEXT].info
+        outcome = observe(item, report, error, notes, info)
         if outcome is not None:
             observed.append(_with_wait(outcome, item.stash.get(WAITED, 0.0)))
-            if outcome.outcome == "error" and report.passed:
-                report.outcome = "failed"
-                report.longrepr = outcome.message
+        observed = doubted(observed, without_servers(info) if item.get_closest_marker("breaks") else info)
+        if outcome is not None and outcome.outcome == "error" and report.passed:
+            report.outcome = "failed"
+            report.longrepr = outcome.message
         redact = self._config.stash[REDACT]
         if report.failed and notes.exchanges:
             lines = "\n".join(curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:])

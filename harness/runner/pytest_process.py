@@ -26,6 +26,8 @@ from harness.run import Run, write_document
 from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
 from harness.runner.progress import SuiteProgress, waits_for_machine
+from harness.stack.supervisor.process import MARK
+from harness.stack.supervisor.registry import owner_of_own, write_owner
 
 _POLL_S = 0.1
 _GRACE_S = 10.0
@@ -86,12 +88,15 @@ def running(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> Ite
     if not phase.suites:
         yield None
         return
-    scratch = Path(tempfile.gettempdir()) / f"harness-tests-{secrets.token_hex(6)}"
+    mark = secrets.token_hex(6)
+    scratch = Path(tempfile.gettempdir()) / f"harness-tests-{mark}"
     stack.own_folder(scratch)
     scratch.mkdir(mode=0o700)
+    # should we be killed together with the stack's supervisor, the next start knows that nobody answers for it
+    write_owner(scratch, owner_of_own(mark, scratch))
     process: subprocess.Popen[bytes] | None = None
     try:
-        process = _start(run, phase, stack, options, scratch)
+        process = _start(run, phase, stack, options, scratch, mark)
         stack.own_process(process.pid)
         yield process
     finally:
@@ -146,7 +151,9 @@ def crashed(phase: Phase, reason: str, message: str) -> list[Observation]:
     ]
 
 
-def _start(run: Run, phase: Phase, stack: Tested, options: SuiteOptions, scratch: Path) -> subprocess.Popen[bytes]:
+def _start(
+    run: Run, phase: Phase, stack: Tested, options: SuiteOptions, scratch: Path, mark: str
+) -> subprocess.Popen[bytes]:
     with (run.path / "logs" / f"pytest-{phase.name}.log").open("wb") as log:
         return subprocess.Popen(
             _command(run, phase, stack, options, _target_file(run, scratch)),
@@ -155,7 +162,7 @@ def _start(run: Run, phase: Phase, stack: Tested, options: SuiteOptions, scratch
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=_environment() | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "TMPDIR": str(scratch)},
+            env=_environment() | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "TMPDIR": str(scratch), MARK: mark},
         )
 
 

@@ -5,7 +5,6 @@ end."""
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import GroundError, StartupError
@@ -17,7 +16,8 @@ from harness.probes.reach import place_of
 from harness.runner.checks import GateCheck
 from harness.stack import Stack
 from harness.stack.build import reported_build
-from harness.stack.liveness import ended_processes, processes_of, supervisor_lives
+from harness.stack.ground import doubted, ground_problem
+from harness.stack.liveness import ended_processes, processes_of
 from harness.stack.readiness import tail
 
 _PAUSE_S = 0.1
@@ -65,10 +65,13 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
             ),
         )
     try:
-        ended = _ended(stack)
+        ended = ended_processes(stack)
+        problem = ground_problem(info)
     except GroundError as error:
-        # what became of them is not known, and what was seen before that still counts
-        detail = {"reason": error.message, "message": error.message}
+        ended, problem = {}, error.message
+    if problem is not None:
+        # what became of them says nothing of the service, and what was seen before that still counts
+        detail = {"reason": problem, "message": problem}
         return (
             Observation(
                 suite="gate", check=GateCheck.PROCESS_LIVES, subject=info.url, outcome=Outcome.ERROR, detail=detail
@@ -86,13 +89,6 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
         )
         for process in processes_of(info)
     )
-
-
-def _ended(stack: Stack) -> Mapping[str, str]:
-    info = stack.info
-    if not supervisor_lives(info):
-        raise GroundError(f"supervisor {info.supervisor_pid} of the stack was killed, and all that it ran with it")
-    return ended_processes(stack)
 
 
 def build_changed(target: Target, info: StackInfo) -> tuple[Observation, ...]:
@@ -128,7 +124,7 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
             time.sleep(_PAUSE_S)
             answers = {path: _ask(client, path, wrong_from) for path in paths}
     wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
-    return Observation(
+    seen = Observation(
         suite="gate",
         check=GateCheck.STARTUP,
         subject=info.url,
@@ -137,6 +133,7 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
         unit="s",
         detail={"asked": paths} | ({"message": "; ".join(wrong), "reason": "; ".join(wrong)} if wrong else {}),
     )
+    return doubted([seen], info)[0]
 
 
 def gives_no_answer(info: StackInfo) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import secrets as random_secrets
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +28,15 @@ from harness.stack.supervisor.registry import Folders
 
 _MAIL_PROGRAM = Path(__file__).parent / "servers" / "mail_server.py"
 _MAIL_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """A mail server that was started: where it takes mails, where its mailbox is, and who that is for."""
+
+    port: int
+    mailbox_port: int
+    token: str
 
 
 class EmbeddedBackend:
@@ -76,15 +87,16 @@ class EmbeddedBackend:
             values["redis_url"] = valkey.finish()
             timings["valkey"] = time.monotonic() - begun
         if mail is not None:
-            self._await_mail(mail[1])
-            values["smtp_url"] = f"smtp://{HOST}:{mail[0]}"
+            self._await_mail(mail)
+            values["smtp_url"] = f"smtp://{HOST}:{mail.port}"
+            secrets["mailbox_token"] = mail.token
             timings["smtp"] = time.monotonic() - begun
         return Servers(
             values=values,
             database_url=values.get("database_url"),
             redis_url=values.get("redis_url"),
             smtp_url=values.get("smtp_url"),
-            mailbox_url=f"http://{HOST}:{mail[1]}" if mail else None,
+            mailbox_url=f"http://{HOST}:{mail.mailbox_port}/{mail.token}" if mail else None,
             secrets=secrets,
             timings=timings,
             pids=self._server_pids(),
@@ -192,23 +204,24 @@ class EmbeddedBackend:
             os.chown(folder, account.uid, account.gid)
         return folder
 
-    def _start_mail(self) -> tuple[int, int]:
-        ports = free_port(), free_port()
-        if ports[0] == ports[1]:
-            return self._start_mail()
+    def _start_mail(self) -> _Mail:
+        port = free_port()
+        mail = _Mail(port, free_port(frozenset({port})), random_secrets.token_urlsafe(18))
         self._supervision.spawn(
             Order(
                 name="smtp",
-                argv=(sys.executable, "-I", str(_MAIL_PROGRAM), *map(str, ports)),
-                env=base_environment(self._scratch),
+                argv=(sys.executable, "-I", str(_MAIL_PROGRAM), str(mail.port), str(mail.mailbox_port)),
+                env={**base_environment(self._scratch), "MAILBOX_TOKEN": mail.token},
                 log=self.log("smtp"),
             )
         )
-        return ports
+        return mail
 
-    def _await_mail(self, port: int) -> None:
+    def _await_mail(self, mail: _Mail) -> None:
         wait = wait_until(
-            lambda: page_problem(HOST, port, "/messages"), lambda: self._supervision.exit_status("smtp"), _MAIL_SECONDS
+            lambda: page_problem(HOST, mail.mailbox_port, f"/{mail.token}/messages"),
+            lambda: self._supervision.exit_status("smtp"),
+            _MAIL_SECONDS,
         )
         if not wait.ready:
             raise StackError(

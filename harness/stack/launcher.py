@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from harness.errors import HarnessError, StackError, UsageError
+from harness.errors import GroundError, HarnessError, StackError, StartupError, UsageError
 from harness.machine.redaction import Redactor
 from harness.machine.secret_values import learn_target, setting_secrets
 from harness.model import MOST_WORKERS, Listener, Noted, ProgressEvent, Service, StackAdvanced, StackInfo, Target
@@ -20,6 +20,7 @@ from harness.stack.build import fingerprint
 from harness.stack.copies import confirm_ready
 from harness.stack.front_proxy import Front, FrontKind, check_front, plan_front, start_behind
 from harness.stack.protocol import Backend, ServiceEndpoint, Stack
+from harness.stack.readiness import describe_exit
 from harness.stack.running import RunningStack, marked, timed
 from harness.stack.servers.fingerprint_sources import Sources
 from harness.stack.servers.postgres import copy_prepared
@@ -252,15 +253,30 @@ def _all_or_nothing(supervision: Supervision, folders: Folders, redact: Redactor
         yield opened
     except BaseException as error:
         full = full_place(folders) if isinstance(error, OSError | StackError) else None
+        dead = _dead_server(supervision) if isinstance(error, StartupError) else None
         supervision.down()
         for backend in opened:
             backend.close()
         if isinstance(error, HarnessError):
             error.message, error.output = redact(error.message), redact(error.output)
+        if full is None and dead is not None:
+            raise GroundError(f"{dead} while the service was started, which could not start without it") from error
         if full is None:
             raise
         said = f"no space is left in {full}, where the stack's files are; free some, or set TMPDIR to another folder"
         raise StackError(said, output=error.output if isinstance(error, StackError) else "") from error
+
+
+def _dead_server(supervision: Supervision) -> str | None:
+    """Which server of the stack ended while it was needed, and how; None if all run."""
+    try:
+        for name in ("postgres", "valkey", "smtp"):
+            status = supervision.exit_status(name) if name in supervision.pids else None
+            if status is not None:
+                return f"{name} {describe_exit(status)}"
+    except GroundError as error:
+        return error.message
+    return None
 
 
 def _choose_endpoint(backend: Backend, front: Front | None, port: int | None) -> ServiceEndpoint:

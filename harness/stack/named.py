@@ -9,6 +9,7 @@ import select
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from harness.stack.launcher import count_workers, front_for, launch, open_stack
 from harness.stack.liveness import health_problem
 from harness.stack.ports import occupied
 from harness.stack.protocol import Stack
+from harness.stack.supervisor.process import is_ending
 from harness.stack.supervisor.registry import (
     INFO,
     OwnerRecord,
@@ -101,6 +103,7 @@ def bring_up(
         tls=tls,
     )
     with _held(name):
+        _refuse_claimed(name)
         info = find_stack(name)
         if info is not None and mode == "fresh":
             _end(name)
@@ -150,20 +153,33 @@ def find_obstacle(name: str, request: StackRequest) -> Difference | None:
 
 
 def bring_down(name: str) -> bool:
-    """End a named stack, or clear up what a dead one left; returns whether there was anything."""
+    """End a named stack, or clear up what a dead one left; returns whether there was anything.
+
+    Raises UsageError while a gate makes it and tests it.
+    """
     with _held(name):
+        _refuse_claimed(name)
         return _end(name)
 
 
 @contextlib.contextmanager
-def free_name(name: str) -> Iterator[None]:
-    """Have a name for a new stack, which must run at the end; what a dead stack of that name left is cleared up.
+def claimed(name: str) -> Iterator[None]:
+    """Have a stack's name to oneself, from before the stack starts until it may be used by others; nothing for "".
 
-    Who asks for the same name meanwhile waits. Raises UsageError where a stack of that name runs.
+    Raises UsageError if somebody else has it, or a stack is up under it. What a dead one left is cleared up.
     """
-    with _held(name):
-        refuse_taken_name(name)
-        _clear_dead(name)
+    if not name:
+        yield
+        return
+    with contextlib.ExitStack() as opened:
+        # both at once: what is being brought up under the name is up, or is gone, before it is looked at
+        with _held(name):
+            if not opened.enter_context(_locked(_claim_file(name), fcntl.LOCK_EX)):
+                raise _claimed_by_another(name)
+            if not _is_ending(name):
+                refuse_taken_name(name)
+            # what is left has nobody: dead, or about to be
+            _end(name)
         yield
 
 
@@ -183,6 +199,34 @@ def _held(name: str) -> Iterator[None]:
     with (folder.parent / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def _locked(file: Path, how: int) -> Iterator[bool]:
+    """Whether the lock could be had at once; it is kept meanwhile, and ends with this process."""
+    with file.open("a") as lock:
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _claim_file(name: str) -> Path:
+    return named_folder(name).parent / f".{name}.claim"
+
+
+def _refuse_claimed(name: str) -> None:
+    with _locked(_claim_file(name), fcntl.LOCK_SH) as free:
+        if not free:
+            raise _claimed_by_another(name)
+
+
+def _claimed_by_another(name: str) -> UsageError:
+    return UsageError(
+        f"stack {name!r} is being made and tested by a gate (--keep-up); wait for it, or give another --name"
+    )
 
 
 def _refuse_another(info: StackInfo, different: Difference | None) -> None:
@@ -245,6 +289,11 @@ def _end_supervisor(owner: OwnerRecord) -> bool:
     finally:
         os.close(descriptor)
     return not owner.alive
+
+
+def _is_ending(name: str) -> bool:
+    owner = read_owner(named_folder(name))
+    return owner is not None and owner.within_sight and is_ending(owner.pid)
 
 
 def _clear_dead(name: str) -> bool:

@@ -14,7 +14,7 @@ from harness.model import Listener, Noted, StackInfo, Target
 from harness.stack.attach import attach_url
 from harness.stack.compare import Difference, StackRequest
 from harness.stack.launcher import detach, front_for, launch, open_stack
-from harness.stack.named import Mode, attach_name, find_obstacle, find_stack, free_name, refuse_taken_name, target_of
+from harness.stack.named import Mode, attach_name, find_obstacle, find_stack, refuse_taken_name, target_of
 from harness.stack.protocol import Stack
 
 DEFAULT_TARGET, DEFAULT_NAME, DEFAULT_BACKEND = "dealradar", "default", "embedded"
@@ -138,7 +138,10 @@ def find_target(given: str | None) -> Target:
 def bring_up(
     selection: TargetSelection, listen: Listener, before_service: Callable[[StackInfo], None] | None = None
 ) -> Stack:
-    """Start or find the stack. Raises `StartupError`, `StackError`, `UnreachableError`, `UsageError`."""
+    """Start or find the stack. Raises `StartupError`, `StackError`, `UnreachableError`, `UsageError`.
+
+    Where it is to be kept, its name must be `claimed`.
+    """
     if selection.url:
         return attach_url(selection.target, selection.url)
     if selection.name:
@@ -147,13 +150,6 @@ def bring_up(
         return open_stack(selection.file)
     if selection.passed_over is not None:
         listen(Noted(str(selection.passed_over)))
-    if selection.keep:
-        with free_name(selection.keep):
-            return _launch(selection, listen, before_service)
-    return _launch(selection, listen, before_service)
-
-
-def _launch(selection: TargetSelection, listen: Listener, before_service: Callable[[StackInfo], None] | None) -> Stack:
     return launch(
         selection.target,
         backend=selection.backend,

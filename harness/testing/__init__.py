@@ -12,7 +12,6 @@ from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import Permit, RecordingClient, ServiceUnavailable
 from harness.pytest_plugin import count_browser_assertions
-from harness.pytest_plugin.attribution import silent_part
 from harness.pytest_plugin.fixtures import Measure
 from harness.pytest_plugin.markers import CheckMark, RigMark, check_mark, suite_of
 from harness.pytest_plugin.polling import eventually
@@ -26,6 +25,7 @@ from harness.pytest_plugin.stash import (
     redactor_of,
     share_instrument,
 )
+from harness.stack.ground import silent_part
 
 __all__ = [
     "CheckMark",

@@ -4,6 +4,10 @@
 two test processes and a report, in a temporary folder of its own, and is killed with SIGKILL. Ten seconds later no
 process, file, memory segment, container or network of it may be there. With `--command up` it is `harness up` that is
 killed: either nothing is left of it, or the stack is up, well, and gone after `harness down`.
+
+With `--victims any` it is one of all the processes that are ours, of a kind drawn at random: the gate, a supervisor,
+pytest, a worker, a server; or the gate and its supervisors together, for which the next command clears up. A gate that
+lives must then end with INCONCLUSIVE or 4: what we lost ourselves is never the service's fault.
 """
 
 from __future__ import annotations
@@ -61,6 +65,21 @@ SECONDS = 10.0
 _SOON = 5.0
 _FIRST_MOMENT = 0.05
 Command = Literal["gate", "up"]
+Victims = Literal["gate", "any"]
+_CLEAN_SECONDS = 12.0
+_END_SECONDS = 60.0
+_TOGETHER = "gate and supervisors"
+_KINDS = {
+    "supervisor": "/dev/fd/",
+    "pytest": " -m pytest ",
+    "worker": "exec(eval(",
+    "postgres": "postgres",
+    "valkey": "valkey-server",
+    "smtp": "mail_server.py",
+    "gate": " -m harness gate ",
+}
+"""What the command line of each kind of ours has in it."""
+_NOT_OURS = ("service.py", "print(1)")
 _MARK = re.compile(rb"HARNESS_(?:STACK|SUPERVISOR)=([0-9a-f]+)")
 
 
@@ -72,6 +91,8 @@ class Kill:
     phase: str
     seconds: float
     left: tuple[str, ...]
+    wrong: str = ""
+    """What a gate that lived said that it must not say, or that it did not end."""
 
 
 @dataclass
@@ -138,6 +159,19 @@ class Gate:
                 found += [f"network {one['Name']}" for one in self.engine.client.api.networks(**words)]
         return tuple(found)
 
+    def parts(self) -> dict[str, list[int]]:
+        """Its living processes that are ours, by kind."""
+        found: dict[str, list[int]] = {}
+        for pid, command in self._look().items():
+            kind = next((kind for kind, sign in _KINDS.items() if sign in f"{command} "), None)
+            if kind is not None and not any(sign in command for sign in _NOT_OURS):
+                found.setdefault(kind, []).append(pid)
+        return found
+
+    def reap(self) -> None:
+        """Do what the next command does about what was left by a supervisor that was killed with its gate."""
+        self.small.harness("doctor", "--reap", env=self._environment)
+
     def _look(self) -> dict[int, str]:
         """Its living processes; learns the marks of its stacks from them, and remembers all pids."""
         token = f"SMALL_TOKEN={self.small.token}".encode()
@@ -161,7 +195,9 @@ class Gate:
 Gates = Callable[[], contextlib.AbstractContextManager[Gate]]
 
 
-def storm(kills: int, seed: int, backend: str = "embedded", command: Command = "gate") -> Iterator[Kill]:
+def storm(
+    kills: int, seed: int, backend: str = "embedded", command: Command = "gate", victims: Victims = "gate"
+) -> Iterator[Kill]:
     """Kill that many gates, one after the other. Raises RuntimeError if an undisturbed one does not do its work."""
     engine = connect_engine() if backend == "docker" else None
     moments = random.Random(seed)  # noqa: S311 - moments, not secrets
@@ -174,7 +210,8 @@ def storm(kills: int, seed: int, backend: str = "embedded", command: Command = "
         longest = _undisturbed(gates)
         done = 0
         while done < kills:
-            kill = _one(moments.uniform(_FIRST_MOMENT, longest), gates)
+            moment = moments.uniform(_FIRST_MOMENT, longest)
+            kill = _one(moment, gates) if victims == "gate" else _one_part(moment, gates, moments)
             if kill is not None:
                 done += 1
                 yield kill
@@ -254,6 +291,38 @@ def _one(moment: float, gates: Gates) -> Kill | None:
         return Kill(moment, "up" if stays else _phase(gate.log), seconds, gate.left())
 
 
+def _one_part(moment: float, gates: Gates, chance: random.Random) -> Kill | None:
+    """Kill one of its processes at that moment, of a kind drawn at random; None if it had ended by then."""
+    with gates() as gate:
+        process = gate.start()
+        # not a wait for something: the moment is what is tried
+        time.sleep(moment)
+        parts = gate.parts()
+        if process.poll() is not None or not parts:
+            process.wait()
+            return None
+        kind = chance.choice([*sorted(parts), _TOGETHER])
+        doomed = [chance.choice(sorted(parts[kind]))] if kind in parts else [process.pid, *parts.get("supervisor", ())]
+        for pid in doomed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        killed, wrong = time.monotonic(), ""
+        try:
+            status = process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            wrong, status = f"the gate did not end within {_END_SECONDS:g} s", 0
+        if kind not in ("gate", _TOGETHER):
+            # it had something to do yet
+            killed = time.monotonic()
+            said = gate.log.read_text()
+            if not wrong and (status not in (3, 4) or "Traceback" in said):
+                wrong = f"the gate ended with {status}: {said}"
+        if kind == _TOGETHER:
+            gate.reap()
+        eventually(lambda: not gate.left(), _CLEAN_SECONDS)
+        return Kill(moment, kind, time.monotonic() - killed, gate.left(), wrong)
+
+
 def _phase(log: Path) -> str:
     said = log.read_text().splitlines()
     return re.sub(r"^ *[0-9.]+ s +|: (begun|ended|starting).*", "", said[-1]).strip() if said else "start"
@@ -277,6 +346,7 @@ def _segments() -> Iterator[tuple[int, int]]:
 def _told(kills: list[Kill], seed: int) -> Mapping[str, object]:
     clean = [kill for kill in kills if not kill.left]
     return {
+        "wrong": f"{sum(1 for kill in kills if kill.wrong)} of {len(kills)}",
         "nothing left": f"{len(clean)} of {len(kills)}",
         "seed": seed,
         "slowest": f"{max(kill.seconds for kill in kills):.2f} s",
@@ -292,16 +362,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="repeats a series")
     parser.add_argument("--command", choices=("gate", "up"), default="gate")
     parser.add_argument("--stack", choices=("embedded", "docker"), default="embedded")
+    parser.add_argument("--victims", choices=("gate", "any"), default="gate")
     given = parser.parse_args()
     kills: list[Kill] = []
-    for kill in storm(given.kills, given.seed, given.stack, given.command):
+    for kill in storm(given.kills, given.seed, given.stack, given.command, given.victims):
         kills.append(kill)
+        if kill.wrong:
+            sys.stdout.write(f"killed after {kill.moment:.3f} s ({kill.phase}): {kill.wrong}\n")
         if kill.left:
             sys.stdout.write(f"killed after {kill.moment:.3f} s ({kill.phase}), left: {'; '.join(kill.left)}\n")
             sys.stdout.flush()
     for word, value in _told(kills, given.seed).items():
         sys.stdout.write(f"{word}: {value}\n")
-    return 1 if any(kill.left for kill in kills) else 0
+    return 1 if any(kill.left or kill.wrong for kill in kills) else 0
 
 
 if __name__ == "__main__":

@@ -192,7 +192,7 @@ def test_what_a_killed_supervisor_and_its_holder_left_is_swept_by_the_next_launc
     assert eventually(lambda: not is_alive(told["supervisor"]))
     assert folders_of(victim.mark)
     # two children of the service in sessions of their own are out of the kernel's reach
-    assert len(marked_processes(victim.mark)) == 2
+    assert eventually(lambda: len(marked_processes(victim.mark)) == 2)
     assert sweep() == (victim.mark,)
     assert victim.nothing_left()
 

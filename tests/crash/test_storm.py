@@ -19,3 +19,10 @@ def test_what_is_killed_at_any_moment_leaves_nothing(command: Command) -> None:
     kills = storm(KILLS, SEED, command=command)
     left = {f"{kill.moment:.3f} s, {kill.phase}": kill.left for kill in kills if kill.left}
     assert left == {}, f"seed {SEED}"
+
+
+@pytest.mark.timeout(90 + 75 * KILLS)
+def test_what_we_lose_of_ourselves_is_never_a_no_go_and_leaves_nothing() -> None:
+    kills = list(storm(KILLS, SEED, victims="any"))
+    bad = {f"{kill.moment:.3f} s, {kill.phase}": (kill.wrong, kill.left) for kill in kills if kill.wrong or kill.left}
+    assert bad == {}, f"seed {SEED}"

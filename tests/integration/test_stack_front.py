@@ -23,8 +23,8 @@ from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.timed_get import TimedConnection
 from harness.proxy import running_proxy
 from harness.proxy.program import behind_tls, plain
-from harness.pytest_plugin.attribution import silent_part
 from harness.stack import Stack, health_problem, launch, open_stack
+from harness.stack.ground import silent_part
 from tests.scripted_server import Line, ScriptedServer
 from tests.stack_desk import Desk
 from tests.stack_target import eventually, folders_of, listens, marked_processes, small_target

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import smtplib
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -148,3 +150,67 @@ def test_an_unknown_mode_is_refused(stack: StackInfo, mode: dict[str, Any]) -> N
     with pytest.raises(urllib.error.HTTPError, match="400") as caught:
         set_mode(stack, **mode)
     caught.value.close()
+
+
+def status_of(url: str, **headers: str) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_the_mailbox_is_for_who_knows_its_url(stack: StackInfo) -> None:
+    send(stack, a_mail())
+    url = stack.mailbox_url or ""
+    base, _, token = url.rpartition("/")
+    assert len(token) >= 20
+    assert status_of(f"{url}/messages") == 200
+    for path in ("messages", "messages/1", "attempts", f"{token[:-1]}/messages", f"x{token}/messages", "/messages", ""):
+        assert status_of(f"{base}/{path}") == 404
+    for method, path in (("DELETE", "messages"), ("PUT", "mode")):
+        request = urllib.request.Request(f"{base}/{path}", data=b"{}", method=method)  # noqa: S310
+        with pytest.raises(urllib.error.HTTPError, match="404") as caught:
+            urllib.request.urlopen(request, timeout=5)  # noqa: S310
+        caught.value.close()
+    assert len(messages(stack)) == 1
+
+
+@pytest.mark.parametrize("host", ["attacker.example", "attacker.example:80", "127.0.0.1.attacker.example", "[::1", ""])
+def test_the_mailbox_answers_no_request_to_another_host(stack: StackInfo, host: str) -> None:
+    assert status_of(f"{stack.mailbox_url}/messages", Host=host) == 403
+
+
+def test_the_mailbox_is_named_in_no_command_line(stack: StackInfo) -> None:
+    token = (stack.mailbox_url or "").rpartition("/")[2].encode()
+    assert token not in Path(f"/proc/{stack.pids['smtp']}/cmdline").read_bytes()
+
+
+SENDS = """\
+import smtplib, sys
+with smtplib.SMTP("127.0.0.1", int(sys.argv[1]), timeout=10) as client:
+    client.sendmail("a@x", ["b@x"], "Subject: from outside\\r\\n\\r\\nhello\\r\\n")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize("user", [65534, 54321])
+def test_mails_of_another_user_are_refused(stack: StackInfo, user: int) -> None:
+    port = str(urlsplit(stack.smtp_url or "").port)
+    # the system's own Python: another user may not reach ours
+    words = ["/usr/bin/python3", "-I", "-c", SENDS, port]
+    refused = subprocess.run(words, user=user, group=user, extra_groups=[], capture_output=True, text=True, check=False)
+    assert '554, b"5.7.1 this mail server is another user\'s"' in refused.stderr
+    assert messages(stack) == []
+    subprocess.run(words, check=True)
+    assert [mail["subject"] for mail in messages(stack)] == ["from outside"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_service_that_becomes_another_user_still_sends(tmp_path: Path) -> None:
+    (tmp_path / "send.py").write_text(f"import os\nos.setuid(54321)\n{SENDS}")
+    command = ("sh", "-c", 'exec /usr/bin/python3 -I send.py "${SMTP_URL##*:}"')
+    target = small_target(tmp_path, needs=("smtp",), env={"SMTP_URL": "{smtp_url}"}, prepare=(command,))
+    with launch(target) as started:
+        assert [mail["subject"] for mail in messages(started.info)] == ["from outside"]

@@ -13,7 +13,8 @@ from harness.errors import StackError
 from harness.model import Outcome, StackInfo
 from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
-from harness.pytest_plugin.attribution import outcome_of, silent_part, without_servers
+from harness.pytest_plugin.attribution import outcome_of, without_servers
+from harness.stack.ground import silent_part
 
 
 def info(**urls: str | None) -> StackInfo:

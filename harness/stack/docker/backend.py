@@ -107,7 +107,7 @@ class DockerBackend:
             smtp_url=outside.get("smtp"),
             mailbox_url=found["smtp"].extra if "smtp" in found else None,
             untrusted_url=outside.get("peer"),
-            secrets={"postgres_superuser": found["postgres"].extra} if "postgres" in found else {},
+            secrets=_secrets_of(found),
             timings=timings,
         )
 
@@ -222,6 +222,11 @@ class DockerBackend:
         if self._recipe is None:
             raise StackError(f"{self._state / _RECIPE_FILE} is missing; start the stack again")
         return self._recipe
+
+
+def _secrets_of(found: Mapping[str, StartedServer]) -> dict[str, str]:
+    secrets = {"postgres_superuser": found["postgres"].extra} if "postgres" in found else {}
+    return secrets | ({"mailbox_token": found["smtp"].extra.rpartition("/")[2]} if "smtp" in found else {})
 
 
 def _as_process(name: str, status: int | None) -> int | None:

@@ -124,12 +124,12 @@ def start_valkey(engine: DockerEngine, containers: Containers) -> StartedServer:
 
 def start_mail(engine: DockerEngine, containers: Containers) -> StartedServer:
     """The mail sink, with the packages that it needs copied in: an image of Python is enough."""
-    program = "/harness/mail_server.py"
+    program, token = "/harness/mail_server.py", secrets.token_urlsafe(18)
     container = Container(
         name="smtp",
         image=find_image(engine, "python"),
         argv=("python3", program, str(_SMTP), str(_MAILBOX), _EVERYWHERE),
-        environment={"PYTHONPATH": "/harness/packages", "PYTHONDONTWRITEBYTECODE": "1"},
+        environment={"PYTHONPATH": "/harness/packages", "PYTHONDONTWRITEBYTECODE": "1", "MAILBOX_TOKEN": token},
         files={program: _MAIL_SERVER.read_bytes(), **_packages("/harness/packages")},
         user=_NOT_ROOT,
     )
@@ -138,8 +138,8 @@ def start_mail(engine: DockerEngine, containers: Containers) -> StartedServer:
         name="smtp",
         inside=f"smtp://smtp:{_SMTP}",
         outside=f"smtp://{HOST}:{smtp}",
-        ping=lambda: page_problem(HOST, mailbox, "/messages"),
-        extra=f"http://{HOST}:{mailbox}",
+        ping=lambda: page_problem(HOST, mailbox, f"/{token}/messages"),
+        extra=f"http://{HOST}:{mailbox}/{token}",
     )
 
 

@@ -1,6 +1,10 @@
 """A mail server that keeps what it gets, and shows it over HTTP; a small program of its own.
 
-    python -I mail_server.py SMTP_PORT HTTP_PORT [HOST]
+    MAILBOX_TOKEN=TOKEN python -I mail_server.py SMTP_PORT HTTP_PORT [HOST]
+
+The mailbox is for who knows TOKEN, with which every path begins: `GET /TOKEN/messages`. It answers no request that
+names another host, as a page in a browser does that has its own name lead here. At 127.0.0.1 mails are taken from
+processes of the user whose mail server it is, of root, and of the stack itself, whatever user they have become.
 
 `GET /messages` lists mails, oldest first: id, to, from, subject, text, html, headers, at (UTC). `GET /messages/ID` is
 one of them as it came over the wire. `DELETE /messages` empties the mailbox. Both ports are on HOST (127.0.0.1); the
@@ -16,9 +20,14 @@ not sent), answer ("" where there was none), at. `DELETE /messages` empties that
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hmac
 import itertools
 import json
+import os
 import signal
+import socket
+import struct
 import sys
 import threading
 from dataclasses import dataclass, replace
@@ -26,7 +35,9 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -34,6 +45,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 HOST = "127.0.0.1"
 MAX_MESSAGES = 10_000
 """The oldest mails are dropped beyond this, so that a load test does not fill the memory."""
+TOKEN = "MAILBOX_TOKEN"  # noqa: S105 - a name
+"""Environment variable: a command line can be read by every user of the machine."""
+_OWN_NAMES = ("127.0.0.1", "localhost")
 _NOT_FOUND = b'{"error": "only /messages, /attempts and /mode are here"}'
 _HANG_PAUSE = 0.02
 """Seconds between two looks at whether the server still is to hang."""
@@ -197,10 +211,30 @@ def _body(mail: EmailMessage, kind: str) -> str:
 
 
 class MailHandler(BaseHTTPRequestHandler):
-    """The mailbox over HTTP; a subclass names it."""
+    """The mailbox over HTTP; a subclass names it, and the token of those it is for."""
 
     protocol_version = "HTTP/1.1"
     mailbox: MailStore
+    token: str
+
+    def parse_request(self) -> bool:
+        """Answer only who knows the token and means this host; the path is then what follows the token."""
+        if not super().parse_request():
+            return False
+        if not _is_own_name(self.headers.get("Host", "")):
+            self._refuse(403, b'{"error": "this is 127.0.0.1, and no other host"}')
+            return False
+        given, _, path = self.path.removeprefix("/").partition("/")
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode()):
+            self._refuse(404, _NOT_FOUND)
+            return False
+        self.path = f"/{path}"
+        return True
+
+    def _refuse(self, status: int, body: bytes) -> None:
+        # whatever body came with it is not read
+        self.close_connection = True
+        self._answer(status, body)
 
     def do_GET(self) -> None:
         """Lists, or one mail."""
@@ -244,15 +278,96 @@ class MailHandler(BaseHTTPRequestHandler):
         """Nothing: the log is for what goes wrong."""
 
 
+def _is_own_name(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").hostname in _OWN_NAMES
+    except ValueError:
+        return False
+
+
+class _Guarded(SMTP):
+    """Takes mails from who may send them here."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to speak, or say that this is not for the client."""
+        if _may_send(transport):
+            super().connection_made(transport)
+            return
+        transport.set_protocol(asyncio.Protocol())
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.write(b"554 5.7.1 this mail server is another user's\r\n")
+        transport.close()
+
+
+class _GuardedController(Controller):
+    def factory(self) -> SMTP:
+        return _Guarded(self.handler, **self.SMTP_kwargs)
+
+
+def _may_send(transport: asyncio.BaseTransport) -> bool:
+    owner = socket_owner(transport.get_extra_info("peername"), transport.get_extra_info("sockname"))
+    if owner is None:
+        return True
+    user, inode = owner
+    return user in (0, os.geteuid()) or _is_of_stack(inode)
+
+
+def socket_owner(end: tuple[str, int], other: tuple[str, int]) -> tuple[int, int] | None:
+    """User and inode of the socket of this machine that is at `end` of a connection; None where nothing tells.
+
+    Asked by sock_diag(7), for this one connection: /proc/net/tcp lists all that there are.
+    """
+    sock_diag, request, by_family, tcp, no_cookie = 4, 1, 20, socket.IPPROTO_TCP, b"\xff" * 8
+    ends = struct.pack("!HH", end[1], other[1]) + b"".join(
+        socket.inet_aton(host).ljust(16, b"\0") for host, _ in (end, other)
+    )
+    asked = struct.pack("=BBBxI", socket.AF_INET, tcp, 0, 0xFFFFFFFF) + ends + struct.pack("=I", 0) + no_cookie
+    message = struct.pack("=IHHII", 16 + len(asked), by_family, request, 1, 0) + asked
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, sock_diag) as link:
+            link.settimeout(1.0)
+            link.send(message)
+            answer = link.recv(4096)
+    except (OSError, AttributeError):
+        return None
+    if struct.unpack_from("=IH", answer)[1] != by_family:
+        return None
+    user, inode = struct.unpack_from("=II", answer, 80)
+    return int(user), int(inode)
+
+
+def _is_of_stack(inode: int) -> bool:
+    """Whether a process below our own parent, the stack's supervisor, has that socket.
+
+    A service that starts as root may become another user.
+    """
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            parents[int(entry.name)] = int((entry / "stat").read_bytes().rpartition(b")")[2].split()[1])
+    below = {os.getppid()}
+    while more := {pid for pid, parent in parents.items() if parent in below} - below:
+        below |= more
+    for pid in below:
+        with contextlib.suppress(OSError):
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(descriptor.readlink()) == f"socket:[{inode}]":
+                        return True
+    return False
+
+
 def main() -> None:
     """Serve until a signal ends the process."""
     smtp_port, http_port = int(sys.argv[1]), int(sys.argv[2])
     host = sys.argv[3] if len(sys.argv) > 3 else HOST
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     mailbox = MailStore()
-    handler = type("MailHandler", (MailHandler,), {"mailbox": mailbox})
+    handler = type("MailHandler", (MailHandler,), {"mailbox": mailbox, "token": os.environ[TOKEN]})
+    # in a container clients are other containers, and have no user here
+    controllers = _GuardedController if host == HOST else Controller
     # decode_data off keeps the bytes as sent
-    controller = Controller(mailbox, hostname=host, port=smtp_port, decode_data=False)
+    controller = controllers(mailbox, hostname=host, port=smtp_port, decode_data=False)
     controller.start()
     try:
         ThreadingHTTPServer((host, http_port), handler).serve_forever()

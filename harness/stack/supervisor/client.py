@@ -10,12 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import StackError
+from harness.errors import GroundError, StackError
 from harness.stack.supervisor.process import (
     MARK,
     SUPERVISOR_MARK,
@@ -60,6 +61,14 @@ class RefusedOrderError(StackError):
         self.reason = reason
 
 
+_supervisions: weakref.WeakSet[Supervision] = weakref.WeakSet()
+
+
+def lost_supervisors() -> tuple[int, ...]:
+    """Pids of supervisors that this process started, did not end, and that are gone or end by themselves."""
+    return tuple(one.pid for one in tuple(_supervisions) if one.lost)
+
+
 class Supervision:
     """A running supervisor. Safe to use from several threads; ends with `down`, or with this process."""
 
@@ -90,9 +99,11 @@ class Supervision:
         self._pids: dict[str, int] = {}
         self._orders: dict[str, Order] = {}
         self._closed = False
+        self._ending = False
         self._folders: list[Path] = []
         self._owned: list[int] = []
         self._commands: list[tuple[str, ...]] = []
+        _supervisions.add(self)
 
     def spawn(self, order: Order) -> int:
         """Start a process; returns its pid. Raises StackError if it cannot be executed."""
@@ -129,18 +140,38 @@ class Supervision:
         self._ask("signal", name=name, signal=signal)
 
     def exit_status(self, name: str) -> int | None:
-        """How the process of that name ended (negative: by that signal); None while it runs."""
+        """How the process of that name ended (negative: by that signal); None while it runs.
+
+        Raises GroundError where it is not known, since the supervisor was ended from outside.
+        """
         with self._lock:
             self._take(0.0)
-            return self._exits.get(self._pids[name])
+            return self._known_exit(name)
 
     def wait(self, name: str, seconds: float) -> int | None:
         """Like `exit_status`, after waiting up to `seconds` for the end."""
         deadline = time.monotonic() + seconds
         with self._lock:
-            while (status := self._exits.get(self._pids[name])) is None and (left := deadline - time.monotonic()) > 0:
+            while (status := self._known_exit(name)) is None and (left := deadline - time.monotonic()) > 0:
                 self._take(left)
             return status
+
+    def _known_exit(self, name: str) -> int | None:
+        status = self._exits.get(self._pids[name])
+        if status is None and self.lost:
+            raise GroundError(self._loss())
+        return status
+
+    def _gone(self) -> str:
+        """The same, once its end of the line is closed: it may be a moment more until it is no process."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1.0)
+        return self._loss()
+
+    def _loss(self) -> str:
+        status = self._process.poll()
+        how = f"was killed by signal {-status}" if status is not None and status < 0 else "was told to end"
+        return f"the supervisor {self.pid} of stack {self.mark} {how}, and the stack ended with it; start again"
 
     def stop(self, name: str) -> None:
         """End one process; returns when it is gone."""
@@ -201,14 +232,21 @@ class Supervision:
         """Whether the supervisor still runs (it was not killed)."""
         return not self._closed and self._process.poll() is None
 
+    @property
+    def lost(self) -> bool:
+        """Whether the supervisor was killed, or ends, and nobody here told it to."""
+        return not self._closed and (self._ending or self._process.poll() is not None)
+
     def _ask(self, do: str, **words: object) -> dict[str, Any]:
         with self._lock:
             number = self._send(do, **words)
             deadline = time.monotonic() + _ANSWER_SECONDS
             while number not in self._replies:
                 left = deadline - time.monotonic()
-                if left <= 0 or not self._take(left):
-                    raise StackError(f"the supervisor {self.pid} of stack {self.mark} died or hangs during {do!r}")
+                if left <= 0:
+                    raise GroundError(f"the supervisor {self.pid} of stack {self.mark} hangs during {do!r}")
+                if not self._take(left):
+                    raise GroundError(self._gone())
             answer = self._replies.pop(number)
         if "error" in answer:
             said = answer["error"]
@@ -223,7 +261,7 @@ class Supervision:
             self._process.stdin.write(json.dumps({"do": do, "n": self._number, **words}).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise StackError(f"the supervisor {self.pid} of stack {self.mark} was killed") from None
+            raise GroundError(self._gone()) from None
         return self._number
 
     def _take(self, seconds: float) -> bool:
@@ -241,9 +279,11 @@ class Supervision:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             words = json.loads(line)
-            if "exited" in words:
+            if "ending" in words:
+                self._ending = True
+            elif "exited" in words and not self._ending:
                 self._exits[words["pid"]] = words["status"]
-            else:
+            elif "reply" in words:
                 self._replies[words["reply"]] = words
         return True
 

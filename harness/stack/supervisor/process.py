@@ -30,7 +30,9 @@ MARK = "HARNESS_STACK"
 SUPERVISOR_MARK = "HARNESS_SUPERVISOR"
 """Environment variable of a supervisor: it looks after itself and is never ended by another one."""
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
+_ENDING = b"ending"
+"""What a supervisor is called from the moment on at which it ends what it has."""
 _ORPHANED_GRACE = 1.0
 """Seconds a server gets to end by itself when nobody is left to wait for it."""
 _COMMAND_SECONDS = 8.0
@@ -51,6 +53,15 @@ def is_alive(pid: int, start: int | None = None) -> bool:
     """Whether the process runs (a zombie does not) and, with `start`, is still the same one and not a recycled pid."""
     stat = process_stat(pid)
     return stat is not None and stat[0] not in "ZX" and (start is None or stat[2] == start)
+
+
+def is_ending(pid: int) -> bool:
+    """Whether that supervisor ends its stack: what is gone of it then has not failed."""
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:  # noqa: PTH123
+            return file.read().strip() == _ENDING
+    except OSError:
+        return True
 
 
 def _parents() -> dict[int, int]:
@@ -371,6 +382,10 @@ class Supervisor:
         """Leave nothing behind: services first, then their servers, then all else that is ours."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
+        # said first, here and to all who look: how a child ends from now on is no fault of its own
+        self._say({"ending": True})
+        if self.prctl is not None:
+            self.prctl(_PR_SET_NAME, _ENDING, 0, 0, 0)
         foreign = [pid for pid, start in self.owned.items() if is_alive(pid, start)]
         if foreign:
             end_tree(self.mark, foreign)

@@ -21,7 +21,7 @@ import msgspec
 from harness.errors import StackError, UsageError
 from harness.machine.decoding import Reader
 from harness.model import StackInfo, Target
-from harness.stack.supervisor.process import end_tree, is_alive, remove_folders
+from harness.stack.supervisor.process import end_tree, is_alive, process_stat, remove_folders
 
 INFO, RECIPE, OWNER = "stack.json", "recipe.json", "keeper.json"
 _PREFIX = "harness-"
@@ -95,6 +95,12 @@ def make_owner_record(mark: str, pid: int, start: int, folders: tuple[Path, ...]
         folders=tuple(map(str, folders)),
         fingerprint=fingerprint,
     )
+
+
+def owner_of_own(mark: str, folder: Path) -> OwnerRecord:
+    """The owner record of a folder that this process itself answers for."""
+    found = process_stat(os.getpid())
+    return make_owner_record(mark, os.getpid(), found[2] if found is not None else 0, (folder,), "")
 
 
 def named_folder(name: str) -> Path:
