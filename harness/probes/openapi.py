@@ -49,6 +49,9 @@ __all__ = [
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _MOST_MISMATCHES = 10
 _PATTERN = "x-pattern-as-written"
+_OF_3_0 = {"nullable": "x-nullable-of-3.0"}
+"""What later versions dropped, and schemathesis takes nevertheless."""
+_MOST_REFERENCES = 50
 _GAVE_UP = ("backtrackLimitExceeded", "regexEngineFailure")
 """Kinds of error by which the validator says that it could not tell."""
 
@@ -126,7 +129,7 @@ class OpenApi:
         own = {path: item for path, item in paths.items() if is_own_path(path)}
         self._validators: dict[tuple[str, int, str], jsonschema_rs.Validator | None] = {}
         with _reading("the document"):
-            self._schema = _schema_of({**document.content, "paths": own})
+            self._schema = _schema_of({**document.content, "paths": own}, document.version)
             operations = tuple(self._operations())
         self.operations = tuple(each for each in operations if is_own_path(each.path))
         self.left_out += tuple(each.path for each in operations if not is_own_path(each.path))
@@ -212,7 +215,7 @@ class OpenApi:
         for result in self._schema.get_all_operations():
             if isinstance(result, Err):
                 said = result.err()
-                self.unread[f"{str(said.method or '*').upper()} {said.path}"] = short(said)
+                self.unread[f"{str(said.method or '*').upper()} {said.path}"] = _said(said)
                 continue
             read = result.ok()
             if read.path not in items:
@@ -220,7 +223,7 @@ class OpenApi:
             try:
                 yield self._operation(read, items[read.path], base)
             except (AttributeError, TypeError, ValueError, LookupError) as why:
-                self.unread[f"{read.method.upper()} {read.path}"] = short(why)
+                self.unread[f"{read.method.upper()} {read.path}"] = _said(why)
 
     def _operation(self, read: Any, item: Mapping[str, Any], base: Mapping[str, Any]) -> Operation:  # noqa: ANN401 - a generic of four types
         from schemathesis.specs.openapi.adapter.security import effective_security_requirements
@@ -268,9 +271,11 @@ class OpenApi:
     def _validator(self, operation: Operation, status: int, media_type: str) -> jsonschema_rs.Validator | None:
         from schemathesis.core.jsonschema import FANCY_REGEX_OPTIONS, supplemental_formats
 
-        schema = _renamed(self._answer_schema(operation, status, media_type), _PATTERN, "pattern")
+        schema = _renamed(self._answer_schema(operation, status, media_type), {_PATTERN: "pattern"})
         if schema in (None, True, {}):
             return None
+        if _is_circle(schema):
+            raise UnreadDocument(f"{operation.name}: the schema refers to itself without end")
         draft = self._schema.adapter.jsonschema_validator_cls
         return draft(
             schema, validate_formats=True, pattern_options=FANCY_REGEX_OPTIONS, formats=supplemental_formats(draft)
@@ -285,13 +290,17 @@ def load_document(data: bytes, url: str = "", place: str = "/") -> OpenApi:
     return OpenApi(read_document(data), url, place)
 
 
-def _schema_of(document: dict[str, Any]) -> OpenApiSchema:
+def _schema_of(document: dict[str, Any], version: str) -> OpenApiSchema:
     from schemathesis.config import SchemathesisConfig
     from schemathesis.openapi import from_dict
 
-    # a configuration of our own, or the file of the folder that the harness is started in would be found
-    config = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
-    return from_dict(_renamed(document, "pattern", _PATTERN), config=config)
+    # a configuration of our own, or the file of the folder that the harness is started in would be found; with an
+    # address of ours servers are not looked at, and a malformed one spoils nothing
+    config = SchemathesisConfig.from_dict(
+        {"base-url": "http://127.0.0.1", "generation": {"with-security-parameters": False}}
+    )
+    hidden = {"pattern": _PATTERN} if version.startswith(("2.", "3.0")) else {"pattern": _PATTERN, **_OF_3_0}
+    return from_dict(_renamed(document, hidden), config=config)
 
 
 @contextmanager
@@ -302,21 +311,34 @@ def _reading(what: str) -> Iterator[None]:
     except OpenApiError:
         raise
     except Exception as error:
-        raise UnreadDocument(
-            f"{what}: the description cannot be used ({short(error) or type(error).__name__})"
-        ) from error
+        raise UnreadDocument(f"{what}: the description cannot be used ({_said(error)})") from error
 
 
-def _renamed(node: Any, name: str, new: str) -> Any:  # noqa: ANN401 - a part of somebody's document
-    """A copy in which string members of that name have another one."""
+def _said(error: Exception) -> str:
+    return short(getattr(error, "message", error)) or type(error).__name__
+
+
+def _renamed(node: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - a part of somebody's document
+    """A copy in which words of a schema have another name: members with text or a boolean for value."""
     if isinstance(node, list):
-        return [_renamed(each, name, new) for each in node]
+        return [_renamed(each, names) for each in node]
     if not isinstance(node, dict):
         return node
     return {
-        new if key == name and isinstance(value, str) else key: _renamed(value, name, new)
+        names[key] if key in names and isinstance(value, (str, bool)) else key: _renamed(value, names)
         for key, value in node.items()
     }
+
+
+def _is_circle(schema: Any) -> bool:  # noqa: ANN401 - a part of somebody's document
+    """Does a schema say no more than where it lies?"""
+    node = schema
+    for _ in range(_MOST_REFERENCES):
+        if not isinstance(node, dict) or not isinstance(node.get("$ref"), str):
+            return False
+        *_, name = node["$ref"].split("/")
+        node = schema.get("x-bundled", {}).get(name)
+    return True
 
 
 def _described_as(media_type: str, content: object) -> str | None:
