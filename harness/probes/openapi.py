@@ -6,7 +6,8 @@ Swagger 2.0 are schemathesis' business, JSON Schema that of `jsonschema_rs`. Our
 - bytes that a stranger sent become a document that leads nowhere else (`openapi_document`);
 - operations lie where this service has them, at the address that was given (`openapi_servers`), so that a path that was
   asked finds its operation;
-- patterns stay as they were written: schemathesis narrows `\\p{L}` to Latin letters, `jsonschema_rs` knows all of them;
+- patterns and tuples stay as they were written: schemathesis narrows `\\p{L}` to Latin letters, and writes
+  `prefixItems` as a draft had it that 3.1 does not use; `jsonschema_rs` knows both;
 - a mismatch is one line.
 """
 
@@ -48,7 +49,9 @@ __all__ = [
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _MOST_MISMATCHES = 10
-_PATTERN = "x-pattern-as-written"
+_HIDDEN = {"pattern": "x-written-pattern", "prefixItems": "x-written-prefixItems"}
+"""Words of a schema that schemathesis rewrites for its generators, and `jsonschema_rs` knows as they are."""
+_FOUND = {name: word for word, name in _HIDDEN.items()}
 _OF_3_0 = {"nullable": "x-nullable-of-3.0"}
 """What later versions dropped, and schemathesis takes nevertheless."""
 _MOST_REFERENCES = 50
@@ -271,7 +274,7 @@ class OpenApi:
     def _validator(self, operation: Operation, status: int, media_type: str) -> jsonschema_rs.Validator | None:
         from schemathesis.core.jsonschema import FANCY_REGEX_OPTIONS, supplemental_formats
 
-        schema = _renamed(self._answer_schema(operation, status, media_type), {_PATTERN: "pattern"})
+        schema = _renamed(self._answer_schema(operation, status, media_type), _FOUND)
         if schema in (None, True, {}):
             return None
         if _is_circle(schema):
@@ -299,7 +302,7 @@ def _schema_of(document: dict[str, Any], version: str) -> OpenApiSchema:
     config = SchemathesisConfig.from_dict(
         {"base-url": "http://127.0.0.1", "generation": {"with-security-parameters": False}}
     )
-    hidden = {"pattern": _PATTERN} if version.startswith(("2.", "3.0")) else {"pattern": _PATTERN, **_OF_3_0}
+    hidden = _HIDDEN if version.startswith(("2.", "3.0")) else _HIDDEN | _OF_3_0
     return from_dict(_renamed(document, hidden), config=config)
 
 
@@ -319,13 +322,13 @@ def _said(error: Exception) -> str:
 
 
 def _renamed(node: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - a part of somebody's document
-    """A copy in which words of a schema have another name: members with text or a boolean for value."""
+    """A copy in which words of a schema have another name. A property of that name keeps it: its value is an object."""
     if isinstance(node, list):
         return [_renamed(each, names) for each in node]
     if not isinstance(node, dict):
         return node
     return {
-        names[key] if key in names and isinstance(value, (str, bool)) else key: _renamed(value, names)
+        names[key] if key in names and not isinstance(value, dict) else key: _renamed(value, names)
         for key, value in node.items()
     }
 
