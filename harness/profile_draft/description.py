@@ -90,6 +90,8 @@ def _described(path: str, api: OpenApi) -> Description:
     )
     kind = "Swagger" if api.document.is_swagger else "OpenAPI"
     why = f"GET {path} answered with {kind} {api.version}, {len(api.operations)} operations"
+    if api.unread:
+        why += f", and {len(api.unread)} that cannot be read: {next(iter(api.unread.values()))}"
     return replace(_found(path, why), reads=reads, login=login_shape(api))
 
 
