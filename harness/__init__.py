@@ -1,7 +1,7 @@
 """Release-readiness harness: evidence in, a ruling out."""
 
-from harness.moved import find_moved_modules
+from harness.moved import find_former_names
 
 __version__ = "0.1.0"
 
-find_moved_modules()
+find_former_names()

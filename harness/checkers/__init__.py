@@ -5,8 +5,6 @@ Nothing considered is unknown, never valid. `docs/checkers.md` says what each an
 
 from __future__ import annotations
 
-import warnings
-
 from harness.checkers.history import Death
 from harness.checkers.kinds import LockKind, NoteKind, NotificationKind, ScheduleKind
 from harness.checkers.locks import Hold, LockHistory, LockReading, LockRules, Write, check_locks
@@ -63,14 +61,3 @@ __all__ = [
     "check_schedules",
     "merged",
 ]
-
-_RENAMED: dict[str, type] = {"Attempt": SendAttempt, "Mail": DeliveredMail, "Run": ScheduledRun, "Seen": LockReading}
-
-
-def __getattr__(name: str) -> type:
-    """The old names, for one release."""
-    if name not in _RENAMED:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    fresh = _RENAMED[name]
-    warnings.warn(f"harness.checkers.{name} is now {fresh.__name__}", DeprecationWarning, stacklevel=2)
-    return fresh

@@ -9,11 +9,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.console import Console
+from harness.cli.terminal import echo, echo_json
 from harness.preflight.doctor import PARTS, Tool, survey, works
 from harness.probes.chromium import USUAL_PLACES
 from harness.stack.orphans import Orphan, find_orphans, remove_orphans
@@ -22,12 +24,12 @@ _CANNOT_RUN = 4
 _WIDTH = 160
 
 
-@click.command(epilog="Example: harness doctor --stack docker")
+@click.command(cls=Command, epilog="Example: harness doctor --stack docker")
 @options.stack
 @click.option("--reap", is_flag=True, help="End and remove what an older crash left; nothing of a stack that runs.")
 @options.json
 @options.debug
-def command(*, backend: str | None, reap: bool, as_json: bool, debug: bool) -> int:  # noqa: ARG001 - `main` reads it
+def command(*, backend: str | None, reap: bool, as_json: bool) -> int:
     """What this machine has and lacks for each backend and suite, with the command that mends it; and what an older
     crash left, which --reap takes away.
 
@@ -45,16 +47,16 @@ def command(*, backend: str | None, reap: bool, as_json: bool, debug: bool) -> i
             "tools": [asdict(tool) for tool in tools],
             "left": [{**asdict(one), "reaped": reap and one not in stays} for one in left],
         }
-        click.echo(json.dumps(document, indent=1))
+        echo_json(json.dumps(document, indent=1))
     else:
         _print(tools)
         _print_left(left, stays, reap=reap)
     if backend is not None and not works(tools, backend):
         lacks = ", ".join(tool.name for tool in tools if not tool.ok and tool.part in (backend, "all"))
-        click.echo(f"error: --stack {backend} cannot run here, it lacks: {lacks}", err=True)
+        echo(f"error: --stack {backend} cannot run here, it lacks: {lacks}", err=True)
         return _CANNOT_RUN
     if reap and stays:
-        click.echo(f"error: {stays[0].kind} {stays[0].name} is still there; remove it as its owner or root", err=True)
+        echo(f"error: {stays[0].kind} {stays[0].name} is still there; remove it as its owner or root", err=True)
         return _CANNOT_RUN
     return 0
 
@@ -62,12 +64,12 @@ def command(*, backend: str | None, reap: bool, as_json: bool, debug: bool) -> i
 def _print_left(left: Sequence[Orphan], stays: Sequence[Orphan], *, reap: bool) -> None:
     if not left:
         return
-    click.echo("\nleft by an older crash:" if not reap else "\nleft by an older crash, and now:")
+    echo("\nleft by an older crash:" if not reap else "\nleft by an older crash, and now:")
     for one in left:
         state = ("still there  " if one in stays else "removed  ") if reap else ""
-        click.echo(f"  {state}{one.kind}{f' {one.pid}' if one.pid else ''}  {one.name}")
+        echo(f"  {state}{one.kind}{f' {one.pid}' if one.pid else ''}  {one.name}")
     if not reap:
-        click.echo("→ harness doctor --reap")
+        echo("→ harness doctor --reap")
 
 
 def _print(tools: Sequence[Tool]) -> None:

@@ -7,18 +7,20 @@ import json
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.terminal import echo, echo_json
 
 
-@click.command(epilog="Example: harness down --name default")
+@click.command(cls=Command, epilog="Example: harness down --name default")
 @options.name
 @options.json
 @options.debug
-def command(*, name: str, as_json: bool, debug: bool) -> None:  # noqa: ARG001 - `debug` is read by `main`
+def command(*, name: str, as_json: bool) -> None:
     """Stop a stack and remove its data. Where nothing runs there is nothing to do, and that is no error."""
     from harness.stack import bring_down
 
     ended = bring_down(name)
     if as_json:
-        click.echo(json.dumps({"name": name, "stopped": ended}))
+        echo_json(json.dumps({"name": name, "stopped": ended}))
     else:
-        click.echo(f"stack {name} stopped" if ended else f"no stack {name} is up")
+        echo(f"stack {name} stopped" if ended else f"no stack {name} is up")

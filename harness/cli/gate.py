@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.cli.progress import showing
+from harness.cli.terminal import echo, echo_json, echo_log
 from harness.cli.verdict_text import EXITS, print_verdict
 
 if TYPE_CHECKING:
     from harness.stack.named import Mode
 
 
-@click.command(epilog="Example: harness gate --target dealradar --policy quick --env CACHE_ENABLED=false")
+@click.command(cls=Command, epilog="Example: harness gate --target dealradar --policy quick --env CACHE_ENABLED=false")
 @options.target_selection
 @options.policy
 @options.out
+@options.share
 @click.option(
-    "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: cores + 1, at most 4)."
+    "-n",
+    "workers",
+    type=click.IntRange(1, options.MOST_PROCESSES),
+    default=None,
+    help="Test processes (default: cores + 1, at most 4).",
 )
 @options.listed("--only", metavar="SUITE,…", help="Run these suites only; at best INCONCLUSIVE.")
 @options.listed("--without", metavar="SUITE,…", help="Leave these suites out; at best INCONCLUSIVE.")
@@ -53,7 +60,6 @@ def command(
     active: bool,
     traces: bool,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
     """Start the target, test it, rule GO, NO-GO or INCONCLUSIVE, and stop it (--mode fresh, the default).
 
@@ -89,15 +95,14 @@ def command(
     with showing() as listen:
         result = run_gate(plan, listen)
     if result.service_log:
-        click.echo(f"the service did not start; the end of its log:\n{result.service_log.rstrip()}", err=True)
+        echo("the service did not start; the end of its log:", err=True)
+        echo_log(result.service_log)
     if as_json:
-        click.echo((result.run / "verdict.json").read_text(encoding="utf-8"), nl=False)
+        echo_json((result.run / "verdict.json").read_text(encoding="utf-8"))
     else:
         print_verdict(result.verdict, result.evidence, result.run)
     if selection.keep and not result.service_log:
-        click.echo(
-            f"stack {selection.keep} stays up: `harness status --name {selection.keep}`, `harness down`", err=True
-        )
+        echo(f"stack {selection.keep} stays up: `harness status --name {selection.keep}`, `harness down`", err=True)
     if result.unreported is not None:
         raise result.unreported
     return EXITS[result.verdict.verdict]

@@ -13,16 +13,19 @@ from urllib.parse import urlsplit
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.terminal import echo, echo_json
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.profile_draft import Draft
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @click.command(
-    epilog="Example: harness init http://127.0.0.1:8000 --out shop.toml, then harness gate --target shop.toml"
+    cls=Command,
+    epilog="Example: harness init http://127.0.0.1:8000 --out shop.toml, then harness gate --target shop.toml",
 )
 @click.argument("url", metavar="URL")
 @click.option("--name", metavar="NAME", default=None, help="Name of the target (default: the URL's host and port).")
@@ -35,22 +38,22 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 )
 @options.json
 @options.debug
-def command(*, url: str, name: str | None, out: Path | None, as_json: bool, debug: bool) -> None:  # noqa: ARG001 - `debug` is read by `main`
+def command(*, url: str, name: str | None, out: Path | None, as_json: bool) -> None:
     """Draft a profile for a running service, from at most 40 plain reads. Nothing else is sent.
 
     Each line of the draft says what it was guessed from; what was not found stands there as a comment to complete.
     Exit status: 2 for a URL that is none or a file that exists, 4 if nothing answers.
     """
-    from harness.profile_draft import Reader, draft_profile, service_address
+    from harness.profile_draft import DraftReader, draft_profile, service_address
 
     url = service_address(url)
     name = _checked_name(name, url)
     path = _free_place(out or Path("profiles") / f"{name}.toml")
-    with Reader(url) as reader:
+    with DraftReader(url) as reader:
         draft = draft_profile(reader, name)
     _write(path, draft.toml)
     if as_json:
-        click.echo(json.dumps(_document(draft, path), indent=1))
+        echo_json(json.dumps(_document(draft, path), indent=1))
     else:
         _print(draft, path)
 
@@ -58,9 +61,9 @@ def command(*, url: str, name: str | None, out: Path | None, as_json: bool, debu
 def _checked_name(name: str | None, url: str) -> str:
     """The name as given, or one made of the host."""
     if name is None:
-        return re.sub(r"[^a-z0-9._-]+", "-", urlsplit(url).netloc.lower()).strip("-._") or "service"
+        return re.sub(r"[^a-z0-9._-]+", "-", urlsplit(url).netloc.lower())[:64].strip("-._") or "service"
     if not _NAME.fullmatch(name):
-        raise UsageError(f"--name {name!r}: small letters, digits, '-', '_' and '.' make a name")
+        raise UsageError(f"--name {name!r}: small letters, digits, '-', '_' and '.' make a name, at most 64")
     return name
 
 
@@ -108,11 +111,9 @@ def _print(draft: Draft, path: Path) -> None:
         for key in part.keys:
             why = f"  ({key.why})" if key.why else ""
             shown = key.value if isinstance(key.value, str) else json.dumps(key.value)
-            click.echo(f"{part.table}.{key.name} = {shown}{why}")
+            echo(f"{part.table}.{key.name} = {shown}{why}")
     if draft.not_found:
-        click.echo(f"not found: {', '.join(draft.not_found)}; the draft says how to add them")
+        echo(f"not found: {', '.join(draft.not_found)}; the draft says how to add them")
     for remark in draft.remarks:
-        click.echo(remark)
-    click.echo(
-        f"wrote {path} from {draft.requests} reads; check it, then: harness gate --target {shlex.quote(str(path))}"
-    )
+        echo(remark)
+    echo(f"wrote {path} from {draft.requests} reads; check it, then: harness gate --target {shlex.quote(str(path))}")

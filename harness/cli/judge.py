@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.terminal import echo, echo_json
 from harness.errors import BrokenRunError
 from harness.model import Policy, Verdict
 
 
-@click.command(epilog="Example: harness judge latest --policy release")
+@click.command(cls=Command, epilog="Example: harness judge latest --policy release")
 @click.argument("run")
 @click.option("--policy", metavar="quick|release|PATH", help="Rule by another policy; nothing in the run changes.")
 @options.out
 @options.json
 @options.debug
-def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001
+def command(run: str, *, policy: str | None, out: Path | None, as_json: bool) -> int:
     """Rule on RUN (a folder, a run's id, or `latest`) again, with the policy and waivers kept in it.
 
     The same evidence gives the same verdict, byte for byte. Exits 0 for GO, 1 for NO-GO, 3 for INCONCLUSIVE.
@@ -32,14 +34,14 @@ def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, de
     folder = find_run(run, out or Path("reports"))
     rules = _kept_policy(folder) if policy is None else load_policy(policy, root())
     kept = folder / "waivers.json"
-    waivers = waivers_from_document(read_document(kept)) if kept.is_file() else ()
-    record = load_record(folder)
+    waivers = waivers_from_document(read_document(kept)) if os.path.lexists(kept) else ()
+    record = load_record(folder, sealed=True)
     verdict = judge(rules, waivers, record)
     text = verdict_document(verdict)
     if policy is None:
         _keep(folder, verdict, text)
     if as_json:
-        sys.stdout.write(text.decode())
+        echo_json(text.decode())
     else:
         print_verdict(verdict, record.evidence, folder)
     return EXITS[verdict.verdict]
@@ -49,23 +51,21 @@ def _kept_policy(folder: Path) -> Policy:
     from harness.config import policy_from_document
     from harness.run import read_document
 
-    if not (folder / "policy.json").is_file():
+    if not os.path.lexists(folder / "policy.json"):
         raise BrokenRunError(f"{folder}: holds no policy.json; say which policy to rule by with --policy")
     return policy_from_document(read_document(folder / "policy.json"))
 
 
 def _keep(folder: Path, verdict: Verdict, text: bytes) -> None:
     """Write `verdict.json` unless that would overwrite something sealed with something else."""
-    from harness.run import is_sealed
+    from harness.run import is_regular, is_sealed, read_regular, replace_file
 
     path = folder / "verdict.json"
     if not is_sealed(folder):
-        draft = path.with_name(".verdict.json.new")
-        draft.write_bytes(text)
-        draft.replace(path)
+        replace_file(path, text)
         return
-    if not path.is_file() or path.read_bytes() != text:
-        click.echo(
+    if not is_regular(path) or read_regular(path) != text:
+        echo(
             f"the run is sealed, and its verdict.json was not overwritten: this ruling ({verdict.verdict}) differs "
             "from the sealed one",
             err=True,

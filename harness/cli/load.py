@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
 import secrets
 from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.console import Console
 from harness.cli.progress import showing
+from harness.cli.terminal import echo_json
 from harness.errors import UsageError
 from harness.jobs.load import LoadSpec, measure_load
 from harness.load import PROFILES, LoadResult, parse_duration, profile_stages
+from harness.model import MOST_RATE
 from harness.stack.selection import select_target
 
 _COLUMNS = ("p50", "p90", "p95", "p99", "p99.9", "max")
 
 
-@click.command(epilog="Example: harness load --profile steady --rate 100 --duration 30s --path /api/deals")
+@click.command(cls=Command, epilog="Example: harness load --profile steady --rate 100 --duration 30s --path /api/deals")
 @options.target_selection
 @click.option(
     "--profile", type=click.Choice(PROFILES), default="steady", show_default=True, help="How the rate goes over time."
@@ -34,6 +36,7 @@ _COLUMNS = ("p50", "p90", "p95", "p99", "p99.9", "max")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust processes.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=None, help="Repeat the arrivals of an earlier run.")
 @options.out
+@options.share
 @options.active
 @options.json
 @options.debug
@@ -53,15 +56,14 @@ def command(
     out: Path | None,
     active: bool,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
     """Load a service at an open arrival rate; latency counts from the moment a request was due.
 
     Exit status: 0 measured, 2 usage or not allowed, 3 the generator is not to be believed, 4 the stack failed.
     """
     selection = select_target(target=target, backend=backend, url=url, name=name, overrides=options.overrides(env))
-    if rate is not None and (not math.isfinite(rate) or rate <= 0):
-        raise UsageError(f"--rate {rate}: a number of requests a second above 0 was expected")
+    if rate is not None and not 0 < rate <= MOST_RATE:
+        raise UsageError(f"--rate {rate:g}: requests a second were expected, above 0 and at most {MOST_RATE:,}")
     seconds = parse_duration(duration) if duration else None
     spec = LoadSpec(
         profile=profile,
@@ -75,7 +77,7 @@ def command(
         run, result = measure_load(selection, spec, out or Path("reports"), listen)
     if as_json:
         document = {"run": run.name} | msgspec.to_builtins(result.document())
-        click.echo(json.dumps(document, indent=1))
+        echo_json(json.dumps(document, indent=1))
     else:
         _print(result, run)
     return 3 if result.inconclusive else 0

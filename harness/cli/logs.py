@@ -12,17 +12,19 @@ from typing import BinaryIO
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.terminal import echo, echo_json
 
 _PAUSE_SECONDS = 0.1
 
 
-@click.command(epilog="Example: harness logs --follow service-1")
+@click.command(cls=Command, epilog="Example: harness logs --follow service-1")
 @click.argument("process", required=False)
 @options.name
 @click.option("--follow", "-f", is_flag=True, help="Go on as the logs grow, until the stack ends or Ctrl-C.")
 @options.json
 @options.debug
-def command(*, process: str | None, name: str, follow: bool, as_json: bool, debug: bool) -> None:  # noqa: ARG001
+def command(*, process: str | None, name: str, follow: bool, as_json: bool) -> None:
     """Show the logs of a stack's processes, or of one PROCESS (service-1, postgres, valkey, smtp, prepare-1, …)."""
     from harness.errors import UsageError
     from harness.stack import find_stack
@@ -38,7 +40,7 @@ def command(*, process: str | None, name: str, follow: bool, as_json: bool, debu
     chosen = {process: logs[process]} if process is not None else logs
     if as_json:
         texts = {part: path.read_text(encoding="utf-8", errors="replace") for part, path in chosen.items()}
-        click.echo(json.dumps({"name": name, "logs": texts}))
+        echo_json(json.dumps({"name": name, "logs": texts}))
         return
     _print(chosen, name if follow else None, labelled=process is None)
 
@@ -68,6 +70,11 @@ def _print_lines(file: BinaryIO, rest: bytes, label: bytes, *, whole: bool) -> b
     *lines, rest = (rest + file.read()).split(b"\n")
     if whole and rest:
         lines, rest = [*lines, rest], b""
+    if sys.stdout.isatty():
+        for line in lines:
+            echo((label + line).decode(errors="replace"))
+        return rest
+    # to a file or another program as they are
     out = sys.stdout.buffer
     out.writelines(label + line + os.linesep.encode() for line in lines)
     out.flush()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 import harness
+from harness.cli.terminal import echo, echo_error, echo_log
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _root() -> Commands:
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: object) -> None:  # noqa: ARG001
     if value:
-        click.echo(f"harness {harness.__version__}")
+        echo(f"harness {harness.__version__}")
         ctx.exit()
 
 
@@ -128,15 +129,49 @@ def _listen_to_signals() -> None:
         signal.signal(signal.SIGHUP, _interrupt)
 
 
+def _open_standard_streams() -> None:
+    """Let what was closed when the process began lead nowhere.
+
+    The next file to be opened would take its number, and get what was meant for a reader.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = _to_nowhere()
+    if sys.stderr is None:
+        sys.stderr = _to_nowhere()
+
+
+def _to_nowhere() -> io.TextIOWrapper:
+    # its descriptor is another stream's too, which outlives this one
+    return io.TextIOWrapper(io.FileIO(os.open(os.devnull, os.O_WRONLY), "w", closefd=False), encoding="utf-8")
+
+
 def main() -> None:
     """Entry point of the console script."""
+    _open_standard_streams()
     _listen_to_signals()
     words = sys.argv[1:]
     if words[:1] not in _END_WITH_READER:
         raw = _Output(sys.stdout.fileno(), "w", closefd=False)
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=errors, write_through=True)
-    sys.exit(run_command(words))
+    sys.exit(_flushed(run_command(words)))
+
+
+def _flushed(status: int) -> int:
+    """The status, or 4 where what was printed cannot be written: the interpreter's own last flush would make it 120."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        echo_error(f"standard output: {error.strerror}; what was printed is not whole", "")
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return 4
+    return status
 
 
 def run_command(words: list[str]) -> int:
@@ -144,20 +179,18 @@ def run_command(words: list[str]) -> int:
     try:
         status = _root().main(args=words, prog_name="harness", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as shown:
-        click.echo(shown.format_message())
+        echo(shown.format_message())
         return 0
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        echo("interrupted", err=True)
         return 130
     except Exception as error:  # noqa: BLE001 - the process's border: whatever went wrong ends in one line and a status
         if isinstance(error, _PipeBrokenError) and words[:1] in _END_WITH_READER:
             return _reader_left()
         message, code = _told(error)
-        click.echo(f"error: {_one_line(message)}", err=True)
-        if isinstance(error, HarnessError) and error.output:
-            click.echo(error.output.rstrip(), err=True)
+        echo_error(message, error.output if isinstance(error, HarnessError) else "")
         if "--debug" in words:
-            traceback.print_exc()
+            echo_log(traceback.format_exc())
         return code
     return status if isinstance(status, int) else 0
 
@@ -171,6 +204,8 @@ def _told(error: Exception) -> tuple[str, int]:
         case click.ClickException():
             context = error.ctx if isinstance(error, click.UsageError) else None
             return f"{error.format_message()} (see `{context.command_path if context else 'harness'} --help`)", 2
+        case OSError(errno=errno.ENAMETOOLONG | errno.ELOOP):
+            return f"{error.filename or 'a name'}: {error.strerror}; give a shorter path", 2
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             place = f"{error.filename}: " if error.filename else ""
             return f"{place}{error.strerror}; free some, or give another folder with --out", 4
@@ -187,7 +222,3 @@ def _reader_left() -> int:
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
     return 0
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split())

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+MOST_PROCESSES = 256
+"""Test processes, or gates at once: more is a slip of the finger."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 target = click.option("--target", metavar="NAME|PATH", help="Profile of the service under test.")
@@ -38,6 +40,21 @@ out = click.option(
     metavar="DIR",
     help="Where runs are kept (default: reports/).",
 )
+
+
+def _share(_context: click.Context, _option: click.Parameter, given: bool) -> None:  # noqa: FBT001 - as click calls it
+    from harness.run.access import share_runs
+
+    share_runs(shared=given)
+
+
+share = click.option(
+    "--share",
+    is_flag=True,
+    expose_value=False,
+    callback=_share,
+    help="Let others read the run, as the umask says (default: its user alone).",
+)
 instances = click.option(
     "--instances",
     type=click.IntRange(1, 64),
@@ -47,7 +64,8 @@ instances = click.option(
 tls = click.option("--tls", is_flag=True, help="Reach the service over TLS, by a proxy with a throw-away certificate.")
 active = click.option("--active", is_flag=True, help="Allow writes and attacks on a loopback --url.")
 traces = click.option("--traces", is_flag=True, help="Keep browser traces of an attached service too.")
-debug = click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails.")
+"""Read by `main`, which is who shows it."""
 policy = click.option("--policy", metavar="quick|release|PATH", default="quick", show_default=True)
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.console import Console
 from harness.cli.progress import showing
+from harness.cli.terminal import echo, echo_json, echo_log
 from harness.jobs.preflight import PreflightResult, run_preflight
 from harness.model import Observation, Outcome
 from harness.preflight import ReadinessScore
@@ -25,9 +27,10 @@ _STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.ERROR: "bold
 _COUNTS = {"passed": Outcome.PASS, "failed": Outcome.FAIL, "errors": Outcome.ERROR, "skipped": Outcome.SKIP}
 
 
-@click.command(epilog="Example: harness preflight --target dealradar --env RATE_LIMIT_PER_MINUTE=1000000")
+@click.command(cls=Command, epilog="Example: harness preflight --target dealradar --env RATE_LIMIT_PER_MINUTE=1000000")
 @options.target_selection
 @options.out
+@options.share
 @options.json
 @options.debug
 def command(
@@ -39,7 +42,6 @@ def command(
     env: tuple[str, ...],
     out: Path | None,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
     """Check readiness alone: settings, servers, folders, service; with times, remedies and the System Readiness Score.
 
@@ -49,12 +51,12 @@ def command(
     with showing() as listen:
         result = run_preflight(selection, out or Path("reports"), listen)
     if as_json:
-        click.echo(json.dumps(_document(result), indent=1))
+        echo_json(json.dumps(_document(result), indent=1))
     else:
         _print(result.observations, result.score)
-        click.echo(f"evidence: {result.run}")
+        echo(f"evidence: {result.run}")
     if result.service_log:
-        click.echo(result.service_log, err=True)
+        echo_log(result.service_log)
     return result.exit_code
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from harness.cli.console import Console
+from harness.cli.terminal import write_progress
 from harness.model import (
     STACK_UP,
-    Event,
     Listener,
     LoadAdvanced,
     MachineAsked,
@@ -22,10 +21,11 @@ from harness.model import (
     PhaseAdvanced,
     PhaseBegan,
     PhaseEnded,
+    ProgressEvent,
     StackAdvanced,
 )
 
-Words = Callable[[Event], tuple[str, str]]
+Words = Callable[[ProgressEvent], tuple[str, str]]
 """Of an event: which phase it belongs to, and what happened; "" for one that only counts on."""
 
 
@@ -40,7 +40,7 @@ class Plain:
         self._words = words or words_of
         self._held: list[str] | None = []
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: ProgressEvent) -> None:
         """Print what changed."""
         phase, happened = self._words(event)
         if not happened:
@@ -55,14 +55,12 @@ class Plain:
         if self._held is not None:
             self._held.append(line)
             return
-        sys.stderr.write(line)
-        sys.stderr.flush()
+        write_progress(line)
 
     def release(self) -> None:
         """Print what was held back, and hold back no more."""
         held, self._held = self._held, None
-        sys.stderr.writelines(held or ())
-        sys.stderr.flush()
+        write_progress(held or ())
 
 
 class Terminal:
@@ -70,9 +68,9 @@ class Terminal:
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
-        self._latest: Event | None = None
+        self._latest: ProgressEvent | None = None
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: ProgressEvent) -> None:
         """Show the event from now on."""
         self._latest = event
 
@@ -82,7 +80,7 @@ class Terminal:
         return Text(f"{time.monotonic() - self._begun:5.1f} s  {shown}", overflow="ellipsis", no_wrap=True)
 
 
-def words_of(event: Event) -> tuple[str, str]:
+def words_of(event: ProgressEvent) -> tuple[str, str]:
     """The words of what happens in every job."""
     match event:
         case Noted(text):
@@ -105,12 +103,12 @@ def words_of(event: Event) -> tuple[str, str]:
     return "", ""
 
 
-def described(event: Event) -> str:
+def described(event: ProgressEvent) -> str:
     """A phase, how far it is, and how fast."""
     return "  ".join(part for part in (*words_of(event), *_counts_of(event)) if part)
 
 
-def _counts_of(event: Event) -> tuple[str, ...]:
+def _counts_of(event: ProgressEvent) -> tuple[str, ...]:
     match event:
         case PhaseAdvanced(_, done, total) | MachineAwaited(_, PhaseAdvanced(_, done, total)):
             return (f"{done}/{total} tests" if total else f"{done} tests",)
@@ -119,7 +117,7 @@ def _counts_of(event: Event) -> tuple[str, ...]:
     return ()
 
 
-def _before_tests(event: Event) -> bool:
+def _before_tests(event: ProgressEvent) -> bool:
     match event:
         case Noted() | StackAdvanced():
             return True

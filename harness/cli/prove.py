@@ -7,14 +7,17 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.terminal import echo_json
 
 
-@click.command(epilog="Example: harness prove --kind patch --area cache --healthy 3")
+@click.command(cls=Command, epilog="Example: harness prove --kind patch --area cache --healthy 3")
 @options.target
 @options.url
 @options.env
 @options.policy
 @options.out
+@options.share
 @click.option(
     "--catalogue",
     type=click.Path(path_type=Path, file_okay=False),
@@ -28,11 +31,17 @@ from harness.cli import options
 @options.listed("--only", metavar="ID,…", help="These defects only; `*` stands for anything.")
 @options.listed("--without", metavar="SUITE,…", help="Leave these suites out: what does nothing else guard?")
 @click.option("--changed", metavar="REF", default=None, help="Defects in files that changed since that git revision.")
-@click.option("--healthy", type=click.IntRange(min=0), default=None, help="Healthy runs (default: 1 if patches run).")
-@click.option("--sample", type=click.IntRange(min=1), default=None, help="About so many of the defects, by --seed.")
+@click.option("--healthy", type=click.IntRange(0, 1000), default=None, help="Healthy runs (default: 1 if patches run).")
+@click.option(
+    "--sample", type=click.IntRange(1, 100_000), default=None, help="About so many of the defects, by --seed."
+)
 @click.option("--draw", type=click.IntRange(0, 1000), default=None, help="Wire mutants drawn at random (default: 20).")
-@click.option("--seed", type=click.IntRange(min=0), default=None, help="Number that draw and sample are made from.")
-@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Gates at once (default: the cores).")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=None, help="Number that draw and sample are made from."
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, options.MOST_PROCESSES), default=None, help="Gates at once (default: the cores)."
+)
 @click.option("--full", is_flag=True, help="Run all suites on every defect, past the first check that fails.")
 @click.option("--resume", is_flag=True, help="Go on with the proof that was begun last.")
 @options.active
@@ -61,7 +70,6 @@ def command(
     resume: bool,
     active: bool,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
     """Plant each defect of the catalogue, and see whether the gate says no for the right reason.
 
@@ -97,7 +105,7 @@ def command(
     with showing_results(plan.defects) as (listen, on_result):
         folder, proof = run_proof(plan, listen, on_result)
     if as_json:
-        click.echo((folder.path / PROOF).read_text(encoding="utf-8"), nl=False)
+        echo_json((folder.path / PROOF).read_text(encoding="utf-8"))
     else:
         print_proof(proof, folder.path)
     return proof.exit_code

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.console import Console
 from harness.cli.progress import Plain, words_of
-from harness.model import DEFECT_KINDS, Event, Listener, MutantStatus, PhaseAdvanced
+from harness.cli.terminal import echo
+from harness.model import DEFECT_KINDS, Listener, MutantStatus, PhaseAdvanced, ProgressEvent
 from harness.prove.events import HealthyRunEnded, MutantBegan, TrafficRecorded
 from harness.prove.model import Defect, OnResult, Result
 from harness.prove.proof import Proof, counts, excused, score
@@ -35,9 +36,9 @@ class _ResultTable:
         self._begun = time.monotonic()
         self._total = total
         self._results: list[Result] = []
-        self._latest: Event | None = None
+        self._latest: ProgressEvent | None = None
 
-    def listen(self, event: Event) -> None:
+    def listen(self, event: ProgressEvent) -> None:
         """Show the event from now on."""
         self._latest = event
 
@@ -67,7 +68,7 @@ class _ResultTable:
         return Text.assemble(elapsed, *words)
 
 
-def _words(event: Event) -> tuple[str, str]:
+def _words(event: ProgressEvent) -> tuple[str, str]:
     match event:
         case HealthyRunEnded(number, alarm):
             return f"healthy {number}", alarm or "ended, and nothing speaks against it"
@@ -78,7 +79,7 @@ def _words(event: Event) -> tuple[str, str]:
     return words_of(event)
 
 
-def _describe(event: Event | None) -> str:
+def _describe(event: ProgressEvent | None) -> str:
     """A phase, and how many defects of it are done."""
     if event is None:
         return ""
@@ -129,30 +130,26 @@ def print_proof(proof: Proof, folder: Path) -> None:
     """Each defect that was not detected, with what was seen; then what the proof came to."""
     for result in proof.results:
         if not result.detected:
-            click.echo(f"{_sign(result)} {_word(result.status):14} {result.id}  {_why(result)}")
+            echo(f"{_sign(result)} {_word(result.status):14} {result.id}  {_why(result)}")
     for alarm in proof.healthy.alarms:
-        click.echo(f"✗ false alarm    {one_line(alarm, _LONGEST)}")
+        echo(f"✗ false alarm    {one_line(alarm, _LONGEST)}")
     for broken in proof.healthy.broken:
-        click.echo(f"? healthy run    {one_line(broken, _LONGEST)}")
+        echo(f"? healthy run    {one_line(broken, _LONGEST)}")
     kinds = [(kind, [one for one in proof.results if one.kind == kind]) for kind in DEFECT_KINDS]
     shares = [f"{kind} {sum(one.detected for one in own)} of {sum(map(counts, own))}" for kind, own in kinds if own]
     word, _ = verdict_words(proof)
-    click.echo(
-        f"{word.upper()}  {proof.detected} of {proof.total} defects detected ({', '.join(shares) or 'none tried'})"
-    )
+    echo(f"{word.upper()}  {proof.detected} of {proof.total} defects detected ({', '.join(shares) or 'none tried'})")
     if proof.healthy.upper95 is not None:
         alarms = plural(len(proof.healthy.alarms), "false alarm")
         runs = plural(proof.healthy.runs, "healthy run")
-        click.echo(
-            f"{alarms} in {runs}: their rate is at most {percent(proof.healthy.upper95)} (one-sided {percent(0.95)})"
-        )
+        echo(f"{alarms} in {runs}: their rate is at most {percent(proof.healthy.upper95)} (one-sided {percent(0.95)})")
     found = score(proof.draw.results) if proof.draw else None
     if proof.draw and found:
-        click.echo(
+        echo(
             f"random draw, seed {proof.draw.seed}: {found.killed} of {found.tried} detected,"
             f" {percent(found.low)} to {percent(found.high)} at {percent(0.95)}"
         )
-    click.echo(f"page: {folder / PAGE}")
+    echo(f"page: {folder / PAGE}")
 
 
 def _why(result: Result) -> str:

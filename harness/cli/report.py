@@ -11,15 +11,17 @@ import click
 import msgspec
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.terminal import echo, echo_json
 
 
-@click.command(epilog="Example: harness report latest --open")
+@click.command(cls=Command, epilog="Example: harness report latest --open")
 @click.argument("run")
 @click.option("--open", "show", is_flag=True, help="Open the readiness page; without a desktop its path is printed.")
 @options.out
 @options.json
 @options.debug
-def command(run: str, *, show: bool, out: Path | None, as_json: bool, debug: bool) -> None:  # noqa: ARG001
+def command(run: str, *, show: bool, out: Path | None, as_json: bool) -> None:
     """Write the reports of RUN (a folder, a run's id, or `latest`) again.
 
     The verdict is not touched: reports only print what the run holds.
@@ -34,12 +36,12 @@ def command(run: str, *, show: bool, out: Path | None, as_json: bool, debug: boo
     page = folder / "report" / "index.html"
     if as_json:
         document = {"run": name, "files": [str(path.relative_to(folder)) for path in files]}
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1).decode())
+        echo_json(msgspec.json.format(msgspec.json.encode(document), indent=1).decode())
     else:
         for path in files:
-            click.echo(path)
+            echo(path)
     if show and not (_has_desktop() and webbrowser.open(page.as_uri())) and not as_json:
-        click.echo(f"no desktop's browser here; the page is {page}", err=True)
+        echo(f"no desktop's browser here; the page is {page}", err=True)
 
 
 def _has_desktop() -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 import msgspec
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.cli.progress import showing
+from harness.cli.terminal import echo, echo_json
 from harness.errors import UsageError
 
 
-class SplitAtDashes(click.Command):
+class SplitAtDashes(Command):
     """Keeps what stands behind `--` for pytest; click alone would mix it with the suites' names."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -31,8 +32,13 @@ class SplitAtDashes(click.Command):
 @click.argument("suites", nargs=-1, metavar="SUITE… [-- WORDS FOR PYTEST]")
 @options.target_selection
 @options.out
+@options.share
 @click.option(
-    "-n", "workers", type=click.IntRange(min=1), default=None, help="Test processes (default: cores + 1, at most 4)."
+    "-n",
+    "workers",
+    type=click.IntRange(1, options.MOST_PROCESSES),
+    default=None,
+    help="Test processes (default: cores + 1, at most 4).",
 )
 @options.active
 @options.traces
@@ -53,7 +59,6 @@ def command(
     active: bool,
     traces: bool,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> int:
     """Run suites against a target; what stands behind `--` goes to pytest.
 
@@ -73,17 +78,17 @@ def command(
     with showing() as listen:
         path, counts = run_alone(selection, choose(known, suites, ()), how, out or Path("reports"), listen)
     if as_json:
-        click.echo(msgspec.json.encode(counts).decode())
+        echo_json(msgspec.json.encode(counts).decode())
         return counts.exit_code
     for line in counts.failures:
-        click.echo(f"{line.outcome}  {line.check}  {line.subject}  ({line.test or line.suite})")
-        click.echo("    " + line.message.strip().replace("\n", "\n    "))
+        echo(f"{line.outcome}  {line.check}  {line.subject}  ({line.test or line.suite})")
+        echo("    " + line.message.strip().replace("\n", "\n    "))
         for repeat in line.curl[-1:]:
-            click.echo(f"    {repeat}")
-    click.echo(
+            echo(f"    {repeat}")
+    echo(
         f"{counts.passed} passed, {counts.failed} failed, {counts.errors} errors, {counts.skipped} skipped,"
         f" {counts.flaky} flaky   page: {path / 'report' / 'index.html'}"
     )
     if not (counts.passed or counts.failed or counts.errors):
-        sys.stderr.write(f"nothing ran; pytest's words are in {path / 'logs'}\n")
+        echo(f"nothing ran; pytest's words are in {path / 'logs'}", err=True)
     return counts.exit_code

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-import click
-
+from harness.cli.terminal import echo, echo_json
 from harness.model import Instance, StackInfo
 
 
@@ -28,7 +27,7 @@ def stack_document(name: str, info: StackInfo | None) -> dict[str, object]:
 def print_stack(info: StackInfo, *, as_json: bool) -> None:
     """Print where a running stack is reached."""
     if as_json:
-        click.echo(json.dumps(stack_document(info.name, info)))
+        echo_json(json.dumps(stack_document(info.name, info)))
         return
     lines = [("stack", f"{info.name} ({info.target}, {info.backend})"), ("url", info.url)]
     if info.ca_file:
@@ -45,7 +44,7 @@ def print_stack(info: StackInfo, *, as_json: bool) -> None:
     if info.state_dir:
         lines.append(("logs", f"{info.state_dir}/logs"))
     for label, value in lines:
-        click.echo(f"{label:<9} {value}")
+        echo(f"{label:<9} {value}")
 
 
 def _shown(instance: Instance) -> str:

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
+from harness.cli.command_line import Command
 from harness.cli.stack_text import print_stack
-from harness.model import Event, Listener, Noted, StackAdvanced
+from harness.cli.terminal import echo, write_progress
+from harness.model import Listener, Noted, ProgressEvent, StackAdvanced
 
 if TYPE_CHECKING:
     from harness.stack.named import Mode
 
 
-@click.command(epilog="Example: harness up --instances 3 --workers 2 --env CACHE_ENABLED=false, then harness status")
+@click.command(
+    cls=Command, epilog="Example: harness up --instances 3 --workers 2 --env CACHE_ENABLED=false, then harness status"
+)
 @options.target
 @options.stack
 @options.name
@@ -39,7 +43,6 @@ def command(
     workers: int | None,
     port: int | None,
     as_json: bool,
-    debug: bool,  # noqa: ARG001 - read by `main`
 ) -> None:
     """Start a stack that stays up, or reuse the one that is.
 
@@ -71,16 +74,16 @@ def command(
     finally:
         _show("")
     for note in notes:
-        click.echo(note, err=True)
+        echo(note, err=True)
     if brought.reused and brought.info.name == name:
-        click.echo(f"stack {name} is up already", err=True)
+        echo(f"stack {name} is up already", err=True)
     print_stack(brought.info, as_json=as_json)
 
 
 def _listener(notes: list[str]) -> Listener:
     """Shows phases on a terminal as they pass; what should stay is noted, and printed once the stack is up."""
 
-    def listen(event: Event) -> None:
+    def listen(event: ProgressEvent) -> None:
         match event:
             case Noted(text):
                 notes.append(text)
@@ -94,5 +97,5 @@ def _show(text: str) -> None:
     """A line on a terminal that the next one replaces; nowhere else, where an error must be the first line."""
     if sys.stderr.isatty():
         erase_line = "\r\x1b[K"
-        sys.stderr.write(erase_line + text)
-        sys.stderr.flush()
+        sys.stderr.write(erase_line)
+        write_progress(text)

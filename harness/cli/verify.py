@@ -8,17 +8,19 @@ import click
 import msgspec
 
 from harness.cli import options
+from harness.cli.command_line import Command
+from harness.cli.terminal import echo, echo_json
 
 CHANGED = 1
 NOT_SEALED = 3
 
 
-@click.command(epilog="Example: harness verify latest")
+@click.command(cls=Command, epilog="Example: harness verify latest")
 @click.argument("run")
 @options.out
 @options.json
 @options.debug
-def command(run: str, *, out: Path | None, as_json: bool, debug: bool) -> int:  # noqa: ARG001
+def command(run: str, *, out: Path | None, as_json: bool) -> int:
     """Compare the files of RUN (a folder, a run's id, or `latest`) with the digests in its manifest.
 
     Exits 0 if nothing changed, 1 if something did, 3 if the run was never sealed. Without a key this finds accidents,
@@ -31,13 +33,13 @@ def command(run: str, *, out: Path | None, as_json: bool, debug: bool) -> int:  
     changed = changed_files(folder)
     if as_json:
         document = {"run": folder.name, "sealed": sealed, "changed": changed}
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=1).decode())
+        echo_json(msgspec.json.format(msgspec.json.encode(document), indent=1).decode())
     elif not sealed:
-        click.echo(f"{folder}: never sealed (no manifest.json): its run ended before a verdict")
+        echo(f"{folder}: never sealed (no manifest.json): its run ended before a verdict")
     elif changed:
-        click.echo(f"{folder}: {len(changed)} sealed files changed: {', '.join(changed)}")
+        echo(f"{folder}: {len(changed)} sealed files changed: {', '.join(changed)}")
     else:
-        click.echo(f"{folder}: unchanged since its verdict")
+        echo(f"{folder}: unchanged since its verdict")
     if not sealed:
         return NOT_SEALED
     return CHANGED if changed else 0

@@ -8,7 +8,6 @@ from harness.config.profile_load import (
     target_document,
     target_from_document,
 )
-from harness.config.profile_rules import profile_warnings
 from harness.config.waivers import load_waivers, waivers_document, waivers_from_document
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     "load_waivers",
     "policy_document",
     "policy_from_document",
-    "profile_warnings",
     "target_document",
     "target_from_document",
     "waivers_document",

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from harness.config.toml_reader import TomlFile, Where, nearest, read_toml
 from harness.errors import BrokenRunError, ConfigError
+from harness.machine.decoding import Reader
 from harness.model import ABSENT_WORDS, Criterion, Policy, Select, Threshold
 
 ALL_PASS = "all pass"  # noqa: S105 - a demand
@@ -28,8 +29,12 @@ STARTUP = Criterion(
 )
 """Part of every policy: required, not waivable."""
 
+_MOST = 10**9
+_MOST_RETRIES = 10
+_POLICY = Reader(Policy)
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-_ZeroOrMore = Annotated[int, Meta(ge=0, description="0 or more")]
+_Tolerated = Annotated[int, Meta(ge=0, le=_MOST, description=f"a number from 0 to {_MOST:,}")]
+_Retries = Annotated[int, Meta(ge=0, le=_MOST_RETRIES, description=f"a number from 0 to {_MOST_RETRIES}")]
 _GLOB = re.compile(r"[A-Za-z0-9_.*?-]+")
 
 
@@ -48,8 +53,8 @@ class _Criterion:
     demand: str | Threshold = ALL_PASS
     requires: str = ""
     required: bool = True
-    weight: Annotated[float, Meta(gt=0, description="a weight above 0")] = 1.0
-    min_n: Annotated[int, Meta(ge=1, description="1 or more")] = 1
+    weight: Annotated[float, Meta(gt=0, le=_MOST, description=f"a weight above 0 and at most {_MOST:,}")] = 1.0
+    min_n: Annotated[int, Meta(ge=1, le=_MOST, description=f"a number from 1 to {_MOST:,}")] = 1
     needs: str | None = None
     target: str | None = None
     allow_skip: tuple[str, ...] = ()
@@ -60,8 +65,8 @@ class _Criterion:
 class _Policy:
     schema: int
     extends: str | None = None
-    max_flaky: _ZeroOrMore | None = None
-    retries: _ZeroOrMore | None = None
+    max_flaky: _Tolerated | None = None
+    retries: _Retries | None = None
     clean_build: bool | None = None
     criterion: tuple[_Criterion, ...] = ()
 
@@ -267,6 +272,6 @@ def policy_document(policy: Policy) -> dict[str, Any]:
 def policy_from_document(document: Mapping[str, Any]) -> Policy:
     """The policy of a run. Raises `BrokenRunError` if the document is none."""
     try:
-        return msgspec.convert(document, Policy)
+        return _POLICY.data(document)
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"policy.json: is not a policy as this harness writes it ({error})") from error

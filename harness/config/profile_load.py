@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from harness.config.profile_rules import check_target
+from harness.config.service_url import checked_url
 from harness.config.toml_reader import TomlFile, nearest, read_toml
-from harness.errors import BrokenRunError, ConfigError, UsageError
-from harness.model import FORMER_NAMES, Manifest, Profile, Service, SuitePaths, Table, Target
+from harness.errors import BrokenRunError, ConfigError
+from harness.machine.decoding import Reader
+from harness.model import Manifest, Profile, Service, SuitePaths, Table, Target
+from harness.moved import TARGET_MEMBERS
+
+_TARGET = Reader(Target)
 
 
 def load_target(given: str, root: Path) -> Target:
@@ -33,14 +37,7 @@ def load_target(given: str, root: Path) -> Target:
 
 def generic_target(url: str) -> Target:
     """The target of a bare URL: all that is known of it is its address. Raises `UsageError` for no http(s) URL."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        port = 0
-    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise UsageError(f"--url {url}: is no address of a service; http://HOST:PORT or https://HOST was expected")
-    return Target(name="generic", source="", service=Service(url=url.rstrip("/")))
+    return Target(name="generic", source="", service=Service(url=checked_url(url)))
 
 
 def _find_profile(given: str, root: Path) -> Path:
@@ -117,7 +114,7 @@ def target_document(target: Target) -> dict[str, Any]:
 def target_from_document(document: Mapping[str, Any]) -> Target:
     """The target of a run. Raises `BrokenRunError` if the document is none."""
     try:
-        return msgspec.convert(in_file_shape(document), Target)
+        return _TARGET.data(in_file_shape(document))
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"profile.json: is not a profile as this harness writes it ({error})") from error
 
@@ -127,7 +124,7 @@ def in_file_shape(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if "schema" in document:
         return document
     tables: dict[str, Any] = {key: value for key, value in document.items() if key not in _FORMER_KEYS}
-    for former, now in FORMER_NAMES.items():
+    for former, now in TARGET_MEMBERS.items():
         outer, _, inner = former.partition(".")
         value = document.get(outer)
         if inner:
@@ -138,4 +135,4 @@ def in_file_shape(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return tables
 
 
-_FORMER_KEYS = frozenset(former.partition(".")[0] for former in FORMER_NAMES)
+_FORMER_KEYS = frozenset(former.partition(".")[0] for former in TARGET_MEMBERS)

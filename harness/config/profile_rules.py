@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from harness.config.service_url import refuse_credentials
 from harness.config.toml_reader import TomlFile, Where, nearest
+from harness.errors import UsageError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Target
 from harness.model.placeholders import SERVER_OF, STACK_WORDS, placeholders
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _SETTING = re.compile(r"[A-Za-z_]\w*")
 _NAMED = re.compile(r"(secret|env)\.[A-Za-z_]\w*")
@@ -20,7 +22,8 @@ _NAMED = re.compile(r"(secret|env)\.[A-Za-z_]\w*")
 def check_target(file: TomlFile, target: Target) -> None:
     """Hold a target that was just read against every rule. Raises `ConfigError` at the first that it breaks."""
     if not _NAME.fullmatch(target.name):
-        raise file.error(f"{target.name!r} is no name; small letters, digits, '-', '_' and '.' make one", ("name",))
+        what = f"{target.name!r} is no name; small letters, digits, '-', '_' and '.' make one, at most 64"
+        raise file.error(what, ("name",))
     _check_service(file, target)
     _check_prepared(file, target)
     _check_workers(file, target)
@@ -31,15 +34,6 @@ def check_target(file: TomlFile, target: Target) -> None:
     _check_roles(file, target)
     _check_hosts(file, target)
     _check_placeholders(file, target)
-
-
-def profile_warnings(target: Target) -> tuple[str, ...]:
-    """What is allowed and unwise: a password written into the profile ends up wherever the profile goes."""
-    return tuple(
-        f"{target.source}: auth.roles.{name}.password is written out; {{env.NAME}} or {{secret.NAME}} keeps it apart"
-        for name, role in target.auth.roles.items()
-        if not placeholders(role.password)
-    )
 
 
 def _check_service(file: TomlFile, target: Target) -> None:
@@ -170,8 +164,8 @@ def _check_roles_of(
 
 def _check_hosts(file: TomlFile, target: Target) -> None:
     for index, host in enumerate(target.allow.hosts):
-        if not host or "/" in host or host != host.strip():
-            what = f'a host such as "staging.example.org" was expected, without scheme or path, not {host!r}'
+        if not host or "/" in host or host != host.strip() or "*" in host or host.startswith("-"):
+            what = f'a host such as "staging.example.org" was expected, without scheme, path or *, not {host!r}'
             raise file.error(what, ("allow", "hosts", index))
     for index, origin in enumerate(target.cors.origins):
         _check_url(file, ("cors", "origins", index), origin)
@@ -180,6 +174,10 @@ def _check_hosts(file: TomlFile, target: Target) -> None:
 
 
 def _check_url(file: TomlFile, at: Where, url: str) -> None:
+    try:
+        refuse_credentials(url)
+    except UsageError as error:
+        raise file.error(error.message, at) from None
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -9,7 +9,9 @@ import difflib
 import io
 import math
 import operator
+import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -20,6 +22,7 @@ import toml_rs
 from msgspec import inspect as schema
 
 from harness.errors import ConfigError
+from harness.machine.nesting import toml_too_deep
 
 T = TypeVar("T")
 Where = tuple[str | int, ...]
@@ -27,6 +30,7 @@ Where = tuple[str | int, ...]
 
 
 _MOST_NAMED = 40
+_MOST_BYTES = 2**20
 _WRITTEN_AS: Mapping[type[schema.Type], type | tuple[type, ...]] = {
     schema.StrType: str,
     schema.LiteralType: str,
@@ -109,13 +113,16 @@ def dotted(at: Where) -> str:
 def read_toml(path: Path) -> TomlFile:
     """Parse a file. Raises `ConfigError` with the line of a syntax error, or why the file cannot be read."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _content(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError("no such file", path=path) from None
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", path=path) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 text (byte {error.start})", path=path) from None
+    deep = toml_too_deep(text)
+    if deep is not None:
+        raise ConfigError(f"{deep.what}; write it flatter", path=path, line=deep.line)
     try:
         parsed = toml_rs.load_with_metadata(io.BytesIO(text.encode()))
     except toml_rs.TOMLDecodeError as error:
@@ -124,6 +131,20 @@ def read_toml(path: Path) -> TomlFile:
     lines: dict[Where, int] = _headers(text)
     _collect(parsed.value, parsed.meta["nodes"], (), lines)
     return TomlFile(path=path, document=parsed.value, lines=lines)
+
+
+def _content(path: Path) -> bytes:
+    """What the file holds. Raises `ConfigError` for what is no file and for what nobody wrote by hand."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ConfigError("is no regular file; write it to one", path=path)
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ConfigError(
+            f"is larger than {_MOST_BYTES // 2**20} MiB; a file that a person wrote was expected", path=path
+        )
+    return content
 
 
 def _collect(value: object, meta: Any, at: Where, lines: dict[Where, int]) -> None:  # noqa: ANN401 - the parser's
@@ -154,7 +175,8 @@ def _headers(text: str) -> dict[Where, int]:
     own: dict[Where, int] = {}
     around: dict[Where, int] = {}
     for number, raw in enumerate(text.splitlines(), start=1):
-        if not raw.lstrip().startswith("["):
+        if not raw.lstrip().startswith("[") or toml_too_deep(raw) is not None:
+            # what looks deep was inside a text: the file as a whole is not
             continue
         try:
             value: Any = toml_rs.loads(raw)
@@ -246,7 +268,12 @@ def _fits(value: object, kind: schema.Type) -> bool:
     # Python counts true among the numbers, and a moment among the dates; nobody who writes TOML does
     if isinstance(value, bool | datetime):
         return isinstance(value, bool) and isinstance(kind, schema.BoolType)
-    return isinstance(value, _WRITTEN_AS[type(kind)])
+    return isinstance(value, _WRITTEN_AS[type(kind)]) and not _is_too_large(value)
+
+
+def _is_too_large(value: object) -> bool:
+    """A whole number beyond the 64 bits that TOML asks for."""
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _expected(kind: schema.Type) -> str:
@@ -267,6 +294,8 @@ def _written(value: object) -> str:
     match value:
         case bool():
             return str(value).lower()
+        case int() if _is_too_large(value):
+            return "a number that 64 bits do not hold"
         case int() | float():
             return f"the number {value}"
         case str():

@@ -12,7 +12,10 @@ import msgspec
 
 from harness.config.toml_reader import TomlFile, Where, nearest, read_toml
 from harness.errors import BrokenRunError, ConfigError
+from harness.machine.decoding import Reader
 from harness.model import Policy, Waiver
+
+_WAIVERS = Reader(tuple[Waiver, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,6 @@ def waivers_document(waivers: Sequence[Waiver]) -> dict[str, Any]:
 def waivers_from_document(document: Mapping[str, Any]) -> tuple[Waiver, ...]:
     """The waivers of a run. Raises `BrokenRunError` if the document holds none."""
     try:
-        return msgspec.convert(document.get("waivers"), tuple[Waiver, ...])
+        return _WAIVERS.data(document.get("waivers"))
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"waivers.json: are not waivers as this harness writes them ({error})") from error

@@ -27,7 +27,7 @@ from harness.model import (
 from harness.preflight import not_asked, readiness_score, run_live, run_static, score_observation
 from harness.report import write_reports
 from harness.report.proven import KEPT_PROOF, read_proof
-from harness.run import Reading, Run, load_record
+from harness.run import Reading, Run, load_record, replace_file
 from harness.runner.artifacts import full_disk_named
 from harness.runner.discovery import Suite
 from harness.runner.phases import FreshStack, SuiteOptions, run_suites, timed
@@ -90,14 +90,20 @@ def run_gate(plan: GatePlan, listen: Listener) -> GateResult:
 def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
     target, selection = plan.selection.target, plan.selection
     with run_session(
-        "gate", target, plan.out, policy=plan.policy, waivers=plan.waivers, narrowed=plan.narrowed
+        "gate",
+        target,
+        plan.out,
+        policy=plan.policy,
+        waivers=plan.waivers,
+        narrowed=plan.narrowed,
+        overrides=selection.overrides,
     ) as session:
         if selection.starts and not selection.overrides:
             keep_proof(session.path, plan.out, target)
         service_log = _test(plan, session, listen)
         reading = session.close()
         verdict = judge(plan.policy, plan.waivers, load_record(session.path, reading))
-        (session.path / "verdict.json").write_bytes(verdict_document(verdict))
+        replace_file(session.path / "verdict.json", verdict_document(verdict))
     unreported = report(session.path, reading, listen) if plan.reports else None
     return GateResult(
         run=session.path,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness import load, preflight
 from harness.config import check_selects, load_policy, load_waivers
+from harness.errors import UsageError
 from harness.jobs.gate import GatePlan
 from harness.machine.bundle import root
 from harness.model import Target
@@ -58,6 +59,9 @@ def make_plan(
     rules = load_policy(policy, root())
     check_selects(rules, known_checks(suites), target=selection.target.name)
     waivers = load_waivers(waivers_beside(policy), rules)
+    both = next((name for name in only if name in without), None)
+    if both is not None:
+        raise UsageError(f"--only {both} --without {both}: it cannot be run and left out; leave one of them out")
     chosen = choose(suites, only, without)
     narrowed = " ".join(
         f"{option} {','.join(names)}" for option, names in (("--only", only), ("--without", without)) if names

@@ -48,7 +48,9 @@ def measure_load(selection: TargetSelection, spec: LoadSpec, out: Path, listen: 
             requests = _requests(selection, spec, stack.info)
             plan = _plan(selection, spec, stack.info.url, requests, stack.info.ca_file)
             with (
-                run_session("load", selection.target, out, seeds={"load": spec.seed}) as session,
+                run_session(
+                    "load", selection.target, out, seeds={"load": spec.seed}, overrides=selection.overrides
+                ) as session,
                 session.on_stack(stack.info),
             ):
                 result = _load(session, plan, stack, listen)

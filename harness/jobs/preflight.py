@@ -50,7 +50,10 @@ def run_preflight(selection: TargetSelection, out: Path, listen: Listener) -> Pr
     weights = selection.target.preflight.weights
     found: list[Observation] = []
     service_log = ""
-    with full_disk_named(out), run_session("preflight", selection.target, out) as session:
+    with (
+        full_disk_named(out),
+        run_session("preflight", selection.target, out, overrides=selection.overrides) as session,
+    ):
         try:
             _ask(selection, session, found, listen)
         except StartupError as error:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from harness.config import policy_document, target_document, waivers_document
 from harness.machine.bundle import root
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import setting_secrets
 from harness.model import Policy, RunKind, RunState, StackInfo, Target, Waiver
 from harness.run import Reading, Run, create_run, seal, stack_facts
 from harness.runner.artifacts import keep_logs, redact_results
@@ -61,17 +61,20 @@ class RunSession:
     def close(self, state: RunState = "finished") -> Reading:
         """Count the evidence: no line may follow. What the verdict rests on may still be written before the seal."""
         if self._reading is None:
-            redact_results(self.path, self.redact)
-            self._reading = self.run.close(state)
-            self.state = state
+            try:
+                redact_results(self.path, self.redact)
+            except OSError:
+                state = "interrupted"
+                raise
+            finally:
+                self._reading = self.run.close(state)
+                self.state = state
         return self._reading
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         self.close("interrupted" if kind is not None else "finished")
         if kind is None and self.state == "finished":
             seal(self.path)
@@ -86,13 +89,16 @@ def run_session(
     waivers: Sequence[Waiver] | None = None,
     narrowed: str = "",
     seeds: Mapping[str, int] | None = None,
+    overrides: Mapping[str, str] | None = None,
     redact: Redactor | None = None,
 ) -> RunSession:
     """Make a run's folder, with everything in it that is known before the start. Raises `UsageError`.
 
-    `redact` is whoever takes secrets out of the run's files, where the caller has taught one already.
+    What is secret in the target, and in the settings that `overrides` change of it, is learned before anything is
+    written. `redact` is whoever takes secrets out of the run's files, where the caller has taught one already.
     """
     redact = redact or Redactor()
+    redact.learn(setting_secrets(overrides or {}))
     documents: dict[str, object] = {"profile": target_document(target)}
     if policy is not None:
         documents["policy"] = policy_document(policy)

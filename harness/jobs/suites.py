@@ -51,7 +51,7 @@ def _run_alone(
 ) -> tuple[Path, SuiteCounts]:
     # whoever judges it: what was chosen by hand is not all that a release has to show
     narrowed = " ".join(["harness run", *(suite.name for suite in suites), *options.extra])
-    with run_session("run", selection.target, out, narrowed=narrowed) as session:
+    with run_session("run", selection.target, out, narrowed=narrowed, overrides=selection.overrides) as session:
         run = session.run
         with stack_for(selection, session, listen) as stack:
             run_suites(run, suites, stack, fresh_stack(selection, session, listen), options, listen)

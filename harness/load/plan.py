@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from harness.errors import UsageError
+from harness.machine.decoding import Reader
 
 Arrivals = Literal["poisson", "uniform"]
 Address = Literal["source", "x-forwarded-for", "none"]
@@ -115,9 +116,12 @@ class LoadPlan:
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
 
 
+_PLAN = Reader(LoadPlan)
+
+
 def read_plan(path: Path) -> LoadPlan:
     """The plan that `document` wrote. Raises `msgspec.DecodeError` or `OSError`."""
-    return msgspec.json.decode(path.read_bytes(), type=LoadPlan)
+    return _PLAN.json(path.read_bytes())
 
 
 def clients_needed(rate: float, *, limit: int, window_s: float) -> int:

@@ -5,7 +5,6 @@ Imports nothing else of the project. All classes are frozen; collections are tup
 
 from harness.model.events import (
     STACK_UP,
-    Event,
     Listener,
     LoadAdvanced,
     MachineAsked,
@@ -14,6 +13,7 @@ from harness.model.events import (
     PhaseAdvanced,
     PhaseBegan,
     PhaseEnded,
+    ProgressEvent,
     StackAdvanced,
 )
 from harness.model.evidence import RED, Evidence, Interval, Observation, Outcome, last_attempt, worst
@@ -51,7 +51,7 @@ from harness.model.schema import Index, Manifest, Table
 from harness.model.stack import FRONT, Instance, StackInfo, Worker
 from harness.model.target import (
     ABSENT_WORDS,
-    FORMER_NAMES,
+    MOST_RATE,
     MOST_WORKERS,
     NEEDS_WORDS,
     AllowedHosts,
@@ -80,8 +80,8 @@ __all__ = [
     "ABSENT_WORDS",
     "DEFECT_KINDS",
     "FACET_STATES",
-    "FORMER_NAMES",
     "FRONT",
+    "MOST_RATE",
     "MOST_WORKERS",
     "NEEDS_WORDS",
     "RED",
@@ -99,7 +99,6 @@ __all__ = [
     "DefectKind",
     "DefectRecord",
     "DrawRecord",
-    "Event",
     "Evidence",
     "EvidenceCount",
     "FacetRecord",
@@ -132,6 +131,7 @@ __all__ = [
     "Policy",
     "PreflightRules",
     "Profile",
+    "ProgressEvent",
     "ProofRecord",
     "RateLimit",
     "Record",

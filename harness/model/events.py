@@ -10,33 +10,33 @@ STACK_UP = "stack up"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ProgressEvent:
     """Something that happened."""
 
 
 @dataclass(frozen=True, slots=True)
-class Noted(Event):
+class Noted(ProgressEvent):
     """Something that whoever started the job should read."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class StackAdvanced(Event):
+class StackAdvanced(ProgressEvent):
     """The next step on the way to a running stack began."""
 
     step: str
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseBegan(Event):
+class PhaseBegan(ProgressEvent):
     """A phase of the job began."""
 
     phase: str
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseAdvanced(Event):
+class PhaseAdvanced(ProgressEvent):
     """So many parts of a phase are done; of how many is not known while `total` is 0."""
 
     phase: str
@@ -45,7 +45,7 @@ class PhaseAdvanced(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseEnded(Event):
+class PhaseEnded(ProgressEvent):
     """A phase came to its end, or was broken off."""
 
     phase: str
@@ -54,14 +54,14 @@ class PhaseEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class MachineAsked(Event):
+class MachineAsked(ProgressEvent):
     """The machine was asked for, to be held alone."""
 
     phase: str
 
 
 @dataclass(frozen=True, slots=True)
-class MachineAwaited(Event):
+class MachineAwaited(ProgressEvent):
     """Others hold the machine, and the phase waits for it."""
 
     phase: str
@@ -70,7 +70,7 @@ class MachineAwaited(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadAdvanced(Event):
+class LoadAdvanced(ProgressEvent):
     """One more second of load, and what came of all its requests until then."""
 
     second: int
@@ -81,4 +81,4 @@ class LoadAdvanced(Event):
     p95_ms: float | None
 
 
-Listener = Callable[[Event], None]
+Listener = Callable[[ProgressEvent], None]

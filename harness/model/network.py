@@ -11,17 +11,22 @@ _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL's host names this machine by `localhost` or a loopback address; no name is looked up.
+    """Whether a URL's host names this machine by `localhost` or a loopback address; no name is looked up."""
+    try:
+        return is_loopback_host(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+
+
+def is_loopback_host(host: str) -> bool:
+    """The same of a host alone, without brackets.
 
     An address is read as clients read it: `127.1`, `0x7f000001` and `2130706433` are 127.0.0.1.
     """
-    try:
-        host = (urlsplit(url).hostname or "").removesuffix(".")
-    except ValueError:
-        return False
-    if host == "localhost" or host.endswith(".localhost"):
+    name = host.lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
         return True
-    address = read_address(host)
+    address = read_address(name)
     if isinstance(address, ipaddress.IPv6Address):
         return (address.ipv4_mapped or address).is_loopback
     return address is not None and address.is_loopback

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
 from harness.model.schema import Manifest
+from harness.moved import former_member
 
 NEEDS_WORDS = ("postgres", "smtp", "valkey")
 """Servers that a target's `needs` may name."""
 MOST_WORKERS = 64
 """As many workers as a stack may have."""
+MOST_RATE = 100_000
+"""Requests a second that load may be asked for: no generator of one machine sends more."""
 ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "ratelimit", "workers")
 """What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (docs/profile.md#absent)."""
 
@@ -23,8 +24,10 @@ ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "rateli
 UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with '/'")]
 AnyUrlPath = Annotated[str, Meta(pattern="^(/|$)", description="a path that begins with '/'")]
 """A path of the target, or "" where it has none."""
-AboveZero = Annotated[float, Meta(gt=0, description="a number above 0")]
-ZeroOrMore = Annotated[float, Meta(ge=0, description="a number of 0 or more")]
+Seconds = Annotated[float, Meta(gt=0, le=3600, description="a number above 0 and at most 3,600")]
+Weight = Annotated[float, Meta(gt=0, le=10**9, description="a number above 0 and at most 1,000,000,000")]
+WeightOrZero = Annotated[float, Meta(ge=0, le=10**9, description="a number from 0 to 1,000,000,000")]
+Rate = Annotated[float, Meta(gt=0, le=MOST_RATE, description=f"a number above 0 and at most {MOST_RATE:,}")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +49,9 @@ class Service:
     prepare: tuple[tuple[str, ...], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     required_env: tuple[str, ...] = ()
-    timeout_s: AboveZero = 10.0
+    timeout_s: Seconds = 10.0
     """Seconds within which the service must answer a request, and the unit of the readiness deadline."""
-    start_timeout_s: AboveZero = 30.0
+    start_timeout_s: Seconds = 30.0
     dockerfile: str = ""
     """Path of the Dockerfile, relative to `cwd`, that the docker backend builds when `image` is not given."""
     container_port: Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")] = 8000
@@ -108,8 +111,8 @@ class PageLogin:
 class RateLimit:
     """What the limiter must show: `limit` requests in `window_s` seconds for one client, tried on `path`."""
 
-    limit: Annotated[int, Meta(gt=0, description="a number above 0")]
-    window_s: AboveZero = 60.0
+    limit: Annotated[int, Meta(gt=0, le=10**9, description="a number above 0 and at most 1,000,000,000")]
+    window_s: Annotated[float, Meta(gt=0, le=604_800, description="a number above 0 and at most 604,800")] = 60.0
     path: UrlPath = "/"
 
 
@@ -128,8 +131,8 @@ class Cache:
 class Load:
     """The scenario of `harness load`: paths with weights, at an open arrival rate."""
 
-    paths: Mapping[UrlPath, AboveZero] = field(default_factory=dict)
-    rate: AboveZero = 50.0
+    paths: Mapping[UrlPath, Weight] = field(default_factory=dict)
+    rate: Rate = 50.0
     """Requests a second of the profile `steady`."""
 
 
@@ -202,7 +205,7 @@ class Cors:
 class PreflightRules:
     """What preflight expects of database, mail server, modules, logs and folders, and what each check weighs."""
 
-    weights: Mapping[str, ZeroOrMore] = field(default_factory=dict)
+    weights: Mapping[str, WeightOrZero] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     """Tables that the database's schema `public` must have."""
     manifest: str = ""
@@ -262,32 +265,6 @@ class Profile:
     escalation: Escalation = Escalation()
 
 
-FORMER_NAMES: Mapping[str, str] = {
-    "build_path": "build.path",
-    "client_address": "clients.address",
-    "allow_hosts": "allow.hosts",
-    "pages": "pages.paths",
-    "page_roles": "pages.roles",
-    "page_login": "pages.login",
-    "open_pages": "pages.open",
-    "openapi": "openapi.path",
-    "cors_origins": "cors.origins",
-    "cors_paths": "cors.paths",
-    "preflight_weights": "preflight.weights",
-    "tables": "preflight.tables",
-    "migrations.folder": "preflight.migrations",
-    "migrations.table": "preflight.migration_table",
-    "migrations.column": "preflight.migration_column",
-    "starttls": "preflight.starttls",
-    "imports": "preflight.imports",
-    "known_warnings": "preflight.known_warnings",
-    "writable": "preflight.writable",
-    "suite_paths": "suites.paths",
-    "escalation_accepted": "escalation.accepted",
-}
-"""Member of a target as release 0.1 kept and named it -> the same in the shape of the file."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target(Profile):
     """The service under test: its profile, and what was read beside it."""
@@ -301,7 +278,4 @@ class Target(Profile):
 
         def __getattr__(self, name: str) -> object:
             """Let suites of other people use a former name for one release."""
-            if name not in FORMER_NAMES:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            warnings.warn(f"target.{name} is now target.{FORMER_NAMES[name]}", DeprecationWarning, stacklevel=2)
-            return attrgetter(FORMER_NAMES[name])(self)
+            return former_member(self, name)

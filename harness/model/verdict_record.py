@@ -1,16 +1,12 @@
-"""`verdict.json`: written the same for the same verdict, byte for byte, and read back."""
+"""`verdict.json`: written the same for the same verdict, byte for byte."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from harness.model.evidence import Evidence
-from harness.model.quoting import quoted_line
-from harness.model.ruling import HoldBackKind, Ruling, Verdict
+from harness.model.ruling import Ruling, Verdict
 
 
 def verdict_document(verdict: Verdict) -> bytes:
@@ -46,12 +42,3 @@ def _criterion(ruling: Ruling) -> dict[str, Any]:
         "reason": ruling.reason,
         "waiver": ruling.waiver,
     }
-
-
-def verdict_from_document(document: Mapping[str, Any], evidence: Iterable[Evidence]) -> Verdict:
-    """The verdict in a `verdict.json`, over that evidence. Raises `msgspec.ValidationError` if it is none."""
-    texts = document.get("held_back")
-    kept = [{"kind": HoldBackKind.UNSTATED, "text": text} for text in texts] if isinstance(texts, list) else texts
-    verdict = msgspec.convert({**document, "held_back": kept}, Verdict)
-    lines = {line.seq: line for line in evidence}
-    return replace(verdict, criteria=tuple(replace(one, first=quoted_line(one, lines)) for one in verdict.criteria))

@@ -1,7 +1,7 @@
 """What must hold before a suite starts: small checks, each with an id, a time and a remedy, and a score over them."""
 
 from harness.preflight.check import Check, ReadinessFinding, Scene, run_check
-from harness.preflight.registry import (
+from harness.preflight.checks import (
     CHECK_IDS,
     CHECKS,
     LIVE,

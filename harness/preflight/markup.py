@@ -6,16 +6,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.preflight.unclosed import EVERYTHING, without_unclosed
+
 _PART = re.compile(
-    r"<!--.*?-->|\{#.*?#\}|\{\{!--.*?--\}\}"
-    r"|<script\b(?P<attributes>(?>\{\{.*?\}\}|\{%.*?%\}|\"[^\"]*\"|'[^']*'|[^>])*+)>(?P<body>.*?)</script\s*>",
+    r"<!--.*?-->|(?<!\{)\{#.*?#\}|\{\{!--.*?--\}\}"
+    r"|<script\b(?P<attributes>(?>\{\{.*?\}\}|\{%.*?%\}|\"[^\"]*\"|'[^']*'|[^<>])*+)>(?P<body>.*?)</script\s*>",
     re.DOTALL | re.IGNORECASE,
 )
 _TYPE = re.compile(r"(?<![\w-])type\s*=\s*[\"']?(?P<type>[^\"'\s>]*)", re.IGNORECASE)
 _JAVASCRIPT = re.compile(r"(?:(?:text|application)/(?:x-)?(?:java|ecma)script(?:\s*;.*)?)?", re.IGNORECASE)
 _TAG = re.compile(
     r"\{%[-+]?\s*raw\s*-?%\}(?P<raw>.*?)\{%-?\s*endraw\s*[-+]?%\}"
-    r"|\{#.*?#\}|<%.*?%>|\{%[-+]?\s*(?P<statement>\w+).*?%\}"
+    r"|(?<!\{)\{#.*?#\}|<%.*?%>|\{%[-+]?\s*(?P<statement>\w+).*?%\}"
     r"|\{\{!--.*?--\}\}|\{\{\{.*?\}\}\}|\{\{[-~]?\s*(?P<sign>[#/^>!]|else\b)?.*?\}\}",
     re.DOTALL,
 )
@@ -54,18 +56,18 @@ class Inline:
 
 def inline_scripts(page: str) -> Iterator[Inline]:
     """Every script that stands in a page itself and is JavaScript; those in comments are none."""
-    for part in _PART.finditer(page):
+    for part in _PART.finditer(without_unclosed(page, EVERYTHING)):
         if part["body"] is None:
             continue
         said = _TYPE.search(part["attributes"])
         kind = said["type"] if said else ""
         if kind.lower() == "module" or _JAVASCRIPT.fullmatch(kind):
-            yield Inline(part["body"], part.start("body"), kind.lower() == "module")
+            yield Inline(page[slice(*part.span("body"))], part.start("body"), kind.lower() == "module")
 
 
 def has_tags(page: str) -> bool:
     """Is it a template? A script alone does not show it: braces are JavaScript's own."""
-    return _TAG.search(_PART.sub("", page)) is not None
+    return _TAG.search(_PART.sub("", without_unclosed(page, EVERYTHING))) is not None
 
 
 def as_rendered(text: str) -> str:
@@ -75,7 +77,7 @@ def as_rendered(text: str) -> str:
     made: list[str] = []
     at = 0
     left_out = 0
-    for tag in _TAG.finditer(text):
+    for tag in _TAG.finditer(without_unclosed(text, EVERYTHING)):
         before = text[at : tag.start()]
         made.append(_blank(before) if left_out else before)
         at = tag.end()
@@ -84,15 +86,15 @@ def as_rendered(text: str) -> str:
             left_out += (word in _OPENING) - (word.startswith("end") or word == "/")
         elif word in {"else", "elif", "elsif", "empty", "^"}:
             left_out = 1
-        made.append(_tag(tag) if not left_out else _blank(tag[0]))
+        made.append(_tag(tag, text) if not left_out else _blank(tag[0]))
     made.append(text[at:])
     return "".join(made)
 
 
-def _tag(tag: re.Match[str]) -> str:
+def _tag(tag: re.Match[str], text: str) -> str:
     if tag["raw"] is not None:
         begin, end = tag.start("raw") - tag.start(), tag.end("raw") - tag.start()
-        return _blank(tag[0][:begin]) + tag["raw"] + _blank(tag[0][end:])
+        return _blank(tag[0][:begin]) + text[slice(*tag.span("raw"))] + _blank(tag[0][end:])
     statement = tag["statement"] or ""
     silent = statement in _SILENT or statement.startswith("end") or tag["sign"] or tag[0].startswith("{#")
     if silent or (tag[0].startswith("<%") and tag[0][2] not in "=-"):

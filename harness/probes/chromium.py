@@ -24,7 +24,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from harness.errors import UsageError
-from harness.probes.reach import Reach, names_this_machine, place_of
+from harness.model.network import is_loopback_host
+from harness.probes.reach import Reach, place_of
 
 PACKAGED = Path(sys.prefix) / "node" / "chromium"
 """Where `make setup` unpacks the npm package's browser."""
@@ -127,7 +128,7 @@ def arguments_to_stay(urls: Iterable[str], hosts: Iterable[str] = ()) -> tuple[s
 
 def _rule(host: str, port: int) -> str:
     """The rule by which that host is found. Chromium knows itself where `localhost` is."""
-    if names_this_machine(host) or _is_address(host):
+    if is_loopback_host(host) or _is_address(host):
         return f"EXCLUDE {host}"
     for address in Reach(frozenset({(host, port)})).addresses(host, port):
         with suppress(OSError), socket.create_connection((address, port), _ANSWERS_WITHIN_S):

@@ -23,8 +23,10 @@ _SHOWN_ERROR = 300
 _SECRET_NAME = re.compile(r"pass(word|wd|phrase)?$|secret|token$|api[-_]?key|otp$|credential", re.IGNORECASE)
 _SECRET_HEADERS = {"x-api-key": "TOKEN", "x-auth-token": "TOKEN", "x-csrf-token": "TOKEN", "cookie": "COOKIE"}
 _CURL_SENDS_ITSELF = frozenset({"connection", "content-length", "host", "user-agent"})
-_JSON_MEMBER = re.compile(r'"(?P<name>(?:[^"\\]|\\.)*)"(?P<colon>\s*:\s*)"(?:[^"\\]|\\.)*"?', re.DOTALL)
-"""A member with a string for value; the last one may be cut off."""
+_JSON_MEMBER = re.compile(
+    r'"(?P<name>(?:[^"\\]|\\.)*+)(?:"(?P<member>(?P<colon>\s*+:\s*+)"(?:[^"\\]|\\.)*+"?)?|\Z)', re.DOTALL
+)
+"""A text, and whether it is the name of a member with a text for value; the last one may be cut off."""
 _MARK = "\ue000"
 """Around a variable's name inside a text that is still to be quoted: a character that has no meaning (private use)."""
 
@@ -217,6 +219,8 @@ def _hide_in_body(content_type: str, text: str) -> str:
 
 def _hide_member(member: re.Match[str]) -> str:
     name = member["name"]
+    if member["member"] is None:
+        return member[0]
     return f'"{name}"{member["colon"]}"{_variable(name)}"' if _SECRET_NAME.search(name) else member[0]
 
 

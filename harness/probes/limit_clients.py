@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 from typing import Self
 
 from harness.probes.address import SHARED_ADDRESSES, AddressBook, AddressMode
@@ -86,8 +85,6 @@ class LimitClients:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         for client in self._clients.values():
             client.close()

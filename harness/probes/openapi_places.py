@@ -18,7 +18,7 @@ OPENAPI_PLACES = (
 )
 """Of FastAPI, springdoc, Swashbuckle and those who write like them."""
 _MOST_LINKED = 3
-_LINK = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?(?:service-desc|describedby)\b", re.IGNORECASE)
+_LINK = re.compile(r"<([^<>]*+)>\s*+;[^,<]*\brel=\"?(?:service-desc|describedby)\b", re.IGNORECASE)
 """RFC 8631: a service's description, as a link of any of its answers."""
 
 

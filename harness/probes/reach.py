@@ -15,6 +15,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from harness.errors import SafetyError
+from harness.model.network import is_loopback_host
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -53,7 +54,9 @@ class Reach:
         """
         self.check(host, port)
         found = _looked_up(plain_host(host), port)
-        if names_this_machine(host) and not all(ipaddress.ip_address(_bare(each)).is_loopback for each in found):
+        if is_loopback_host(plain_host(host)) and not all(
+            ipaddress.ip_address(_bare(each)).is_loopback for each in found
+        ):
             raise SafetyError(f"{host} names this machine, and its address here is {', '.join(found)}; mend /etc/hosts")
         return found
 
@@ -66,19 +69,6 @@ def place_of(url: str) -> tuple[str, int] | None:
     except ValueError:
         return None
     return (plain_host(host), port) if host and port else None
-
-
-def names_this_machine(host: str) -> bool:
-    """Does a host name this machine by `localhost` or by an address of the loopback interface?"""
-    name = plain_host(host)
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def plain_host(host: str) -> str:

@@ -18,7 +18,7 @@ import httpcore
 import httpx
 
 from harness.probes.content_coding import CodingError, decoded
-from harness.probes.patience import Place, hangs, patience, waited_in_vain, was_answered
+from harness.probes.patience import Place, patience, waited_in_vain, was_answered
 from harness.probes.reach import Reach, plain_host
 
 MAX_ANSWER_BYTES = 32 * 2**20
@@ -118,7 +118,7 @@ class BoundedTransport(httpx.BaseTransport):
         """Send, and read the head of the answer; the body is read as the response is."""
         url = request.url
         place = (plain_host(url.host), url.port or _PORTS.get(url.scheme, 0))
-        budget = Budget(patience(place, self._timeout_s))
+        budget = Budget(patience(place, _asked(request), self._timeout_s))
         request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write"), budget) | {"pool": self._timeout_s}
         # a proxy would connect for us, so the place itself is asked about too
         self._reach.check(*place)
@@ -180,7 +180,7 @@ class _Body(httpx.SyncByteStream):
                 # what came in one read may be thousands of chunks
                 self._budget.left()
                 yield chunk
-        was_answered(self._place)
+        was_answered(self._place, _asked(self._request))
 
     def close(self) -> None:
         self._answer.close()
@@ -201,9 +201,8 @@ class _Named:
         if isinstance(error, UnboundedAnswer):
             error.request = self._request
         elif isinstance(error, httpcore.TimeoutException) and not isinstance(error, httpcore.PoolTimeout):
-            before = ", as often before" if hangs(self._place) else ""
             waited_in_vain(self._place)
-            what = f"no whole answer within {float(self._budget):g} s{before}"
+            what = f"no whole answer within {float(self._budget):g} s"
             raise getattr(httpx, type(error).__name__)(what, request=self._request) from error
         elif kind is not None and kind.__module__.startswith("httpcore"):
             raise getattr(httpx, kind.__name__, httpx.TransportError)(str(error), request=self._request) from error
@@ -271,6 +270,10 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's own signature
         return self._stream.get_extra_info(info)
+
+
+def _asked(request: httpx.Request) -> str:
+    return f"{request.method} {request.url.path}"
 
 
 def _left(timeout: float | None) -> float:

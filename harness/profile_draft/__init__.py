@@ -2,6 +2,6 @@
 
 from harness.profile_draft.draft import Draft, draft_profile
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import Reader, service_address
+from harness.profile_draft.reader import DraftReader, service_address
 
-__all__ = ["Draft", "DraftKey", "DraftTable", "Reader", "draft_profile", "service_address"]
+__all__ = ["Draft", "DraftKey", "DraftReader", "DraftTable", "draft_profile", "service_address"]

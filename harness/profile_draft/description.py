@@ -15,7 +15,7 @@ from harness.probes.openapi import OpenApi, OpenApiError, Operation, load_docume
 from harness.probes.openapi_document import looks_like_document
 from harness.probes.openapi_places import openapi_places
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import ACTS, Reader, kind_of
+from harness.profile_draft.reader import ACTS, DraftReader, kind_of
 
 _PASSWORD = re.compile(r"pass(word|wd|phrase)?$", re.IGNORECASE)
 _USER = re.compile(r"e-?mail|user(_?name|_?id)?|login|account", re.IGNORECASE)
@@ -51,7 +51,7 @@ class Description:
     login: LoginShape | None = None
 
 
-def find_description(reader: Reader, front: Exchange) -> Description:
+def find_description(reader: DraftReader, front: Exchange) -> Description:
     """Look at the front page's links to a description, then at the usual places."""
     refused = ""
     page = front.text if kind_of(front) == "text/html" else ""

@@ -18,7 +18,7 @@ from harness.probes.exchange import Exchange
 from harness.profile_draft.description import LoginShape, find_description
 from harness.profile_draft.pages import find_pages
 from harness.profile_draft.parts import DraftKey, DraftTable, comment, quoted
-from harness.profile_draft.reader import Reader, kind_of, service_address
+from harness.profile_draft.reader import DraftReader, kind_of, service_address
 from harness.profile_draft.traffic import answering, find_cache, find_clients, find_limit, load_parts
 
 _MOST_READS = 6
@@ -69,7 +69,7 @@ class Draft:
         return "\n\n".join(["\n".join(head), *(part.toml for part in self.parts)]) + "\n"
 
 
-def draft_profile(reader: Reader, name: str) -> Draft:
+def draft_profile(reader: DraftReader, name: str) -> Draft:
     """Look at the service and draft its profile, which the profile loader has accepted.
 
     Raises `UnreachableError` if nothing answers at `/`, and `HarnessError` if the draft is no profile after all.
@@ -88,7 +88,7 @@ def draft_profile(reader: Reader, name: str) -> Draft:
     return draft
 
 
-def _look(reader: Reader, front: Exchange) -> Iterator[DraftTable]:
+def _look(reader: DraftReader, front: Exchange) -> Iterator[DraftTable]:
     yield DraftTable(table="service", keys=(DraftKey(name="url", value=reader.url, why=""),))
     anything = kind_of(reader.ask(reader.unknown_path()))
     description = find_description(reader, front)
@@ -118,7 +118,7 @@ def _look(reader: Reader, front: Exchange) -> Iterator[DraftTable]:
     )
 
 
-def _health(reader: Reader, anything: str) -> DraftTable:
+def _health(reader: DraftReader, anything: str) -> DraftTable:
     """Ask the usual places. `anything` is the media type of the answer to a path that no service has ("" for none):
     a place that answers alike says nothing.
     """
@@ -145,7 +145,7 @@ def _health(reader: Reader, anything: str) -> DraftTable:
     )
 
 
-def _build(reader: Reader, anything: str) -> DraftTable:
+def _build(reader: DraftReader, anything: str) -> DraftTable:
     """Ask the usual places which build runs."""
     for place in _BUILD:
         answer = reader.ask(place)
@@ -231,7 +231,7 @@ def _auth(login: LoginShape | None) -> DraftTable:
     )
 
 
-def _cors(reader: Reader, paths: tuple[str, ...]) -> DraftTable:
+def _cors(reader: DraftReader, paths: tuple[str, ...]) -> DraftTable:
     example = ("[cors]", 'origins = ["https://app.example.org"]')
     for path in paths:
         answer = reader.ask(path)
@@ -255,7 +255,7 @@ def _is_origin(text: str) -> bool:
         return False
 
 
-def _remarks(reader: Reader, front: Exchange) -> Iterator[str]:
+def _remarks(reader: DraftReader, front: Exchange) -> Iterator[str]:
     yield f"The slowest answer took {reader.slowest_s * 1000:.0f} ms."
     location = front.header("Location") if 300 <= front.status < 400 else None
     if location is not None and reader.local_path(location) is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.probes.exchange import Exchange
 from harness.probes.page_markup import read_markup
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import ACTS, Reader, kind_of
+from harness.profile_draft.reader import ACTS, DraftReader, kind_of
 
 _MOST_LINKS = 6
 _FILE = re.compile(r"\.(?!html?$)\w{1,5}$", re.ASCII)
@@ -23,7 +23,7 @@ class FoundPages:
     shown: tuple[str, ...] = ()
 
 
-def find_pages(reader: Reader) -> FoundPages:
+def find_pages(reader: DraftReader) -> FoundPages:
     """Look at the front page and at the first links of each kind on it; a link that may act is left alone."""
     start, front = reader.land("/")
     if front is None or kind_of(front) != "text/html":
@@ -40,7 +40,7 @@ def find_pages(reader: Reader) -> FoundPages:
     return FoundPages(parts=(pages, *_login_tables(form, shown)), shown=tuple(shown))
 
 
-def _follow(reader: Reader, front: Exchange, start: str) -> tuple[dict[str, Exchange], dict[str, str]]:
+def _follow(reader: DraftReader, front: Exchange, start: str) -> tuple[dict[str, Exchange], dict[str, str]]:
     """Pages that answer everybody, and where those that do not led to."""
     shown, closed = {start: front}, dict[str, str]()
     for path in _links(reader, front, start):
@@ -54,7 +54,7 @@ def _follow(reader: Reader, front: Exchange, start: str) -> tuple[dict[str, Exch
     return shown, closed
 
 
-def _form_page(reader: Reader, shown: dict[str, Exchange]) -> str | None:
+def _form_page(reader: DraftReader, shown: dict[str, Exchange]) -> str | None:
     """The page with the login form, put among those shown if only its usual name led to it."""
     for path, answer in shown.items():
         if read_markup(answer.text).form is not None:
@@ -77,7 +77,7 @@ def _login_tables(path: str | None, shown: dict[str, Exchange]) -> tuple[DraftTa
     return (DraftTable(table="pages.login", keys=keys),)
 
 
-def _links(reader: Reader, page: Exchange, at: str) -> tuple[str, ...]:
+def _links(reader: DraftReader, page: Exchange, at: str) -> tuple[str, ...]:
     """Paths that a page links to: without a query, no files, no acts, and one of those that differ in numbers only."""
     kinds: dict[str, str] = {}
     for link in read_markup(page.text).links:

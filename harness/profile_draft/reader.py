@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -35,8 +34,6 @@ _MOST_HOPS = 3
 def service_address(url: str) -> str:
     """The address as a profile holds it. Raises `UsageError` for what is none, or holds a password."""
     url = checked_url(url, "")
-    if "@" in urlsplit(url).netloc:
-        raise UsageError("the URL holds a user name or a password, which would end up in the profile; leave it out")
     try:
         # parts the international names that exist from those that cannot
         host = httpx.URL(url).host and (urlsplit(url).hostname or "")
@@ -47,7 +44,7 @@ def service_address(url: str) -> str:
     return url
 
 
-class Reader:
+class DraftReader:
     """Asks with GET, without cookies, each path once; None where there was no answer, or no more room for a request.
 
     At most `most` requests within `total_s` seconds, each answered within `timeout_s`. Of an announced limit a fifth
@@ -173,9 +170,7 @@ class Reader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._client.close()
 
 

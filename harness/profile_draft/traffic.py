@@ -9,7 +9,7 @@ from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange
 from harness.profile_draft.limits import Announced, announced_limit
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import Reader, kind_of
+from harness.profile_draft.reader import DraftReader, kind_of
 
 _CACHE_HEADERS = ("X-Cache", "CF-Cache-Status", "X-Cache-Status", "Cache-Status", "X-Proxy-Cache", "X-Varnish-Cache")
 _CACHE_SIGNS = ("X-Varnish", "Age")
@@ -20,7 +20,7 @@ _USUAL_RATE = 50.0
 ClientAddress = Literal["none", "source", "x-forwarded-for"]
 
 
-def find_cache(reader: Reader, paths: Sequence[str]) -> DraftTable:
+def find_cache(reader: DraftReader, paths: Sequence[str]) -> DraftTable:
     """Ask paths that answered once more, and believe what says HIT the second time."""
     answers = {path: answer for path in paths if (answer := reader.ask(path)) is not None}
     signs = {name for name in _CACHE_SIGNS for answer in answers.values() if answer.header(name) is not None}
@@ -37,7 +37,7 @@ def find_cache(reader: Reader, paths: Sequence[str]) -> DraftTable:
     return DraftTable(table="cache", keys=keys, notes=(note,))
 
 
-def find_limit(reader: Reader, paths: Sequence[str]) -> tuple[DraftTable, Announced | None, str]:
+def find_limit(reader: DraftReader, paths: Sequence[str]) -> tuple[DraftTable, Announced | None, str]:
     """The limit, as the first path announces it that announces any, and that path."""
     for path in paths:
         answer = reader.ask(path)
@@ -57,7 +57,7 @@ def find_limit(reader: Reader, paths: Sequence[str]) -> tuple[DraftTable, Announ
     return DraftTable(table="ratelimit", notes=(note,), example=_LIMIT_EXAMPLE), None, ""
 
 
-def find_clients(reader: Reader, path: str) -> tuple[DraftTable, ClientAddress]:
+def find_clients(reader: DraftReader, path: str) -> tuple[DraftTable, ClientAddress]:
     """How the limiter tells clients apart: does a new address have more left than we have?"""
     example = ("[clients]", 'address = "x-forwarded-for"')
     if not path:
@@ -93,12 +93,12 @@ def load_parts(paths: Sequence[str], limit: Announced | None, clients: ClientAdd
     return (DraftTable(table="load", keys=(slower,)), weights)
 
 
-def answering(reader: Reader, paths: Sequence[str], most: int) -> tuple[str, ...]:
+def answering(reader: DraftReader, paths: Sequence[str], most: int) -> tuple[str, ...]:
     """Those of the first paths that answer 200."""
     return tuple(path for path in tuple(dict.fromkeys(paths))[:most] if kind_of(reader.ask(path)))
 
 
-def _hit_header(reader: Reader, path: str, first: Exchange) -> str | None:
+def _hit_header(reader: DraftReader, path: str, first: Exchange) -> str | None:
     """The header in which the second answer says HIT; it is asked for only if the first speaks of a cache at all."""
     again = reader.again(path) if any(first.header(name) for name in _CACHE_HEADERS) else None
     return next((name for name in _CACHE_HEADERS if again is not None and _is_hit(again, name)), None)

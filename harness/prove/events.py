@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model import Event
+from harness.model import ProgressEvent
 
 
 @dataclass(frozen=True, slots=True)
-class HealthyRunEnded(Event):
+class HealthyRunEnded(ProgressEvent):
     """A run without any mistake ended; `alarm` is the first thing that spoke against it all the same."""
 
     number: int
@@ -16,7 +16,7 @@ class HealthyRunEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TrafficRecorded(Event):
+class TrafficRecorded(ProgressEvent):
     """All exchanges of the healthy service with some of the tests are known."""
 
     name: str
@@ -24,7 +24,7 @@ class TrafficRecorded(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class MutantBegan(Event):
+class MutantBegan(ProgressEvent):
     """A mutant of a phase (the catalogue's, the draw's) is tried; `done` of `total` were before it."""
 
     phase: str

@@ -231,9 +231,11 @@ def _touched(defect: Defect, source: Source) -> tuple[str, ...]:
 
 def _changed_files(top: Path, ref: str) -> frozenset[Path]:
     """Files that differ from that revision, committed or not. Raises ConfigError."""
+    if ref.startswith("-"):
+        raise ConfigError(f"--changed {ref}: is no revision; a branch, a tag or a commit was expected")
     try:
         done = subprocess.run(
-            ["git", "-C", str(top), "diff", "--name-only", "--relative", ref, "--"],
+            ["git", "-C", str(top), "diff", "--name-only", "--relative", "--end-of-options", ref, "--"],
             capture_output=True,
             text=True,
             timeout=30.0,

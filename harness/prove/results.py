@@ -12,9 +12,11 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import UsageError
+from harness.machine.decoding import Reader
 from harness.model import DefectKind
 from harness.prove.model import Defect, OnResult, ProofPlan, Result
-from harness.run.documents import replace_file
+from harness.run.access import make_run_folder
+from harness.run.files import replace_file
 from harness.run.folder import new_name, switch_latest
 from harness.stack.build import fingerprint
 
@@ -25,6 +27,9 @@ RESULTS, PROOF, PAGE = "results.jsonl", "proof.json", "index.html"
 class _Line:
     digest: str
     result: Result
+
+
+_LINE = Reader(_Line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class ProofFolder:
         lines = (self.path / RESULTS).read_bytes().splitlines() if (self.path / RESULTS).is_file() else []
         for number, text in enumerate(lines, start=1):
             try:
-                line = msgspec.json.decode(text, type=_Line)
+                line = _LINE.json(text)
             except msgspec.MsgspecError:
                 if number == len(lines):
                     break
@@ -104,7 +109,8 @@ def new_folder(out: Path) -> ProofFolder:
     """Make a folder for a new proof."""
     name = new_name(datetime.now(UTC))
     folder = ProofFolder(out / "prove" / name)
-    folder.runs.mkdir(parents=True)
+    make_run_folder(folder.path)
+    folder.runs.mkdir()
     switch_latest(out / "prove", Path(name))
     return folder
 

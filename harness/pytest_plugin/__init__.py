@@ -7,6 +7,7 @@ stack and the run; xdist workers are told where both lie.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--url", metavar="URL", default=None, help="attach to a service that already runs")
     group.addoption("--stack-file", metavar="PATH", default=None, help="use the running stack described there")
     group.addoption("--run", metavar="PATH", default=None, help="add the evidence to this run")
+    group.addoption(
+        "--target-file", metavar="PATH", default=None, help="the profile of --run with what it keeps secret"
+    )
     group.addoption("--active", action="store_true", help="allow writes and attacks on a loopback --url")
     group.addoption("--traces", action="store_true", help="keep browser traces of an attached service too")
     group.addoption("--tests-file", metavar="PATH", default=None, help="run only the tests whose ids this file lists")
@@ -48,12 +52,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--journal", metavar="PATH", default=None, help="write there when each test ran (without -n)")
 
 
-def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> Iterator[None]:
     """Count assertions of fixtures' modules too. Load Allure's plugin only where it is asked for: it costs 0.4 s."""
+    # before pytest reads the filters for conftests: a suite that says a former name is told, and runs
+    early_config.addinivalue_line("filterwarnings", "default::harness.moved.FormerName")
     pytest.register_assert_rewrite("fixtures")
     plugins = early_config.pluginmanager
     if any(word.startswith("--alluredir") for word in args) and not plugins.has_plugin(_ALLURE):
         plugins.import_plugin(_ALLURE)
+    yield
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -63,8 +71,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if not is_suite_session(config):
         return
-    # a suite that still says an old name is told, and runs
-    config.addinivalue_line("filterwarnings", "default::harness.moved.ModuleMoved")
     _share_fixtures(config)
     config.stash[MACHINE_LOCK] = MachineLock()
     config.stash[REDACT] = Redactor()

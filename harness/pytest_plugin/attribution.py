@@ -12,6 +12,7 @@ import pytest
 from harness.errors import HarnessError, StartupError
 from harness.model import Outcome, StackInfo
 from harness.probes.http import ServiceUnavailable
+from harness.stack.liveness import supervisor_lives
 
 _OWN_TIMEOUT = re.compile(r"^Timeout \(>?\d")
 
@@ -48,8 +49,11 @@ def without_servers(info: StackInfo) -> StackInfo:
 def silent_part(info: StackInfo, patience_s: float = 2.0) -> str | None:
     """The first part of the stack that does not answer a greeting within `patience_s`; None if all do.
 
+    The supervisor must only live: everything of the stack ends with it, the service too.
     Of the proxy in front no greeting is asked, which would be passed on: it must only take a connection.
     """
+    if not supervisor_lives(info):
+        return "supervisor"
     if info.has_front and not _listens(info.url, patience_s):
         return "proxy in front"
     for name, url in (("database", info.database_url), ("cache", info.redis_url), ("mail server", info.smtp_url)):

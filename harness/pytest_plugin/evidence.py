@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.machine.decoding import Reader
 from harness.machine.encodable import encodable_data
 from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo
@@ -23,6 +24,7 @@ SHOWN_REQUESTS = 3
 _PROPERTY = "harness.observations"
 """Name of the property under which a report carries its observations."""
 _MESSAGE_LIMIT = 2000
+_OBSERVATIONS = Reader(list[Observation])
 
 
 def observe(
@@ -104,7 +106,7 @@ def attached_observations(report: pytest.TestReport) -> list[Observation] | None
     """What a report carries; None for one that was not made where the test ran, as when its worker died."""
     for name, value in report.user_properties:
         if name == _PROPERTY:
-            return msgspec.json.decode(str(value), type=list[Observation])
+            return _OBSERVATIONS.json(str(value))
     return None
 
 

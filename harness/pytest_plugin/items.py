@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from harness.machine.encodable import encodable, encodable_data
+from harness.machine.redaction import Redactor
 from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure
 from harness.pytest_plugin.evidence import SHOWN_REQUESTS, attach_observations, observe
 from harness.pytest_plugin.markers import check_mark
 from harness.pytest_plugin.pacing import Pace
-from harness.pytest_plugin.redaction import clean_report
 from harness.pytest_plugin.stash import CONTEXT, INSTRUMENT, MACHINE_LOCK, NOTES, REDACT, WAITED, Instrument, ItemNotes
 from harness.stack.permissions import Action
 
@@ -129,7 +130,7 @@ class ItemHooks:
             report.sections.append(("the last requests, to repeat", lines))
             allure.attach(item, redact(lines))
         attach_observations(report, observed, redact)
-        clean_report(report, self._config, redact)
+        _clean_report(report, self._config, redact)
         return report
 
 
@@ -151,3 +152,19 @@ def _with_wait(outcome: Observation, seconds: float) -> Observation:
     if seconds < _WORTH_NOTING_S:
         return outcome
     return replace(outcome, detail={**outcome.detail, "waited_s": round(seconds, 3)})
+
+
+def _clean_report(report: pytest.TestReport, config: pytest.Config, redact: Redactor) -> None:
+    """Clean a report in place, before a terminal, a log or another process gets it."""
+    report.sections = [(title, encodable(redact(text))) for title, text in report.sections]
+    if isinstance(report.longrepr, tuple):
+        path, line, reason = report.longrepr
+        report.longrepr = (path, line, encodable(redact(reason)))
+        return
+    if report.longrepr is None or encodable(redact(report.longreprtext)) == report.longreprtext:
+        return
+    # the way by which xdist sends reports: pytest's own, so that a traceback stays one
+    data = config.hook.pytest_report_to_serializable(config=config, report=report)
+    data = encodable_data(redact.data(data))
+    clean: pytest.TestReport = config.hook.pytest_report_from_serializable(config=config, data=data)
+    report.longrepr = clean.longrepr

@@ -13,9 +13,11 @@ import pytest
 from harness.config import target_from_document
 from harness.errors import HarnessError
 from harness.machine.bundle import root
+from harness.machine.decoding import Reader
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target
 from harness.model import StackInfo, Target
-from harness.probes.patience import heed_others, tell_others
+from harness.probes.patience import count_waits
 from harness.probes.reach import place_of
 from harness.probes.surface import Surface, find_surface
 from harness.pytest_plugin.recorder import Recorder
@@ -29,6 +31,7 @@ from harness.stack.selection import TargetSelection, bring_up, find_target, sele
 if TYPE_CHECKING:
     from harness.jobs.session import RunSession
 
+_INFO, _TARGET, _SURFACE = Reader(StackInfo), Reader(Target), Reader(Surface)
 _STATE = "stack.json"
 _WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -72,11 +75,12 @@ class Session:
         target, stack = self._find_target_and_stack()
         self._opened.callback(stack.stop)
         redact = config.stash[REDACT]
+        learn_target(redact, target)
         teach_secrets(redact, stack.info)
         self._run = self._open_run(target, stack, redact)
         self._recorder = Recorder(self._run, config)
         config.pluginmanager.register(self._recorder, "harness-recorder")
-        _be_patient(stack.info)
+        _count_waits(stack.info)
         if config.getoption("dist", "no") == "load":
             from harness.pytest_plugin.xdist import Spreading
 
@@ -86,7 +90,7 @@ class Session:
             info=stack.info,
             stack_file=Path(stack.info.state_dir) / _STATE,
             run=self._run.path,
-            surface=_surface(target, stack.info),
+            surface=find_surface(target, stack.info.url, stack.info.ca_file),
             active=config.getoption("--active"),
             traces=config.getoption("--traces"),
         )
@@ -118,7 +122,7 @@ class Session:
         options = self._config.option
         if not options.stack_file:
             return select_for_pytest(target=options.target, url=options.url)
-        target = find_target(options.target) if options.target else _target_of_run(Path(options.run))
+        target = find_target(options.target) if options.target else _target_of_run(options.run, options.target_file)
         return TargetSelection(target=target, backend="attach", file=Path(options.stack_file))
 
     def _open_run(self, target: Target, stack: Stack, redact: Redactor) -> Run:
@@ -141,21 +145,15 @@ class Session:
         )
 
 
-def _target_of_run(run: Path) -> Target:
-    return target_from_document(read_document(run / "profile.json"))
+def _target_of_run(run: str, target_file: str | None) -> Target:
+    """As the runner has it; else as the run keeps it, without what is secret in it."""
+    return target_from_document(read_document(Path(target_file) if target_file else Path(run) / "profile.json"))
 
 
-def _be_patient(info: StackInfo) -> None:
-    """As patient as other processes of the same stack found that it is worth."""
-    if place := place_of(info.url):
-        heed_others(info.state_dir, place)
-
-
-def _surface(target: Target, info: StackInfo) -> Surface:
-    found = find_surface(target, info.url, info.ca_file)
-    if place := place_of(info.url):
-        tell_others(info.state_dir, place)
-    return found
+def _count_waits(info: StackInfo) -> None:
+    """A service of somebody else that hangs is waited for less and less, by all processes of the session."""
+    if not info.owned and (place := place_of(info.url)):
+        count_waits(place, info.state_dir)
 
 
 def serve_context(context: Context) -> bytes:
@@ -176,15 +174,17 @@ def worker_context(config: pytest.Config) -> Context:
     """What the controller told this worker."""
     told: dict[str, Any] = msgspec.json.decode(config.workerinput["harness"])  # type: ignore[attr-defined]
     stack_file = Path(told["stack_file"])
-    info = msgspec.json.decode(stack_file.read_bytes(), type=StackInfo)
+    info = _INFO.json(stack_file.read_bytes())
+    target = _TARGET.data(told["target"])
+    learn_target(config.stash[REDACT], target)
     teach_secrets(config.stash[REDACT], info)
-    _be_patient(info)
+    _count_waits(info)
     return Context(
-        target=msgspec.convert(told["target"], Target),
+        target=target,
         info=info,
         stack_file=stack_file,
         run=Path(told["run"]),
-        surface=msgspec.convert(told["surface"], Surface),
+        surface=_SURFACE.data(told["surface"]),
         active=told["active"],
         traces=told["traces"],
     )

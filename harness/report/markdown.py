@@ -14,6 +14,7 @@ from harness.model import Outcome, Ruling, Status
 from harness.report.findings import STATUS_WORDS, headline, not_proven, outcome_counts, skipped, tally, why
 from harness.report.sources import RunFiles
 from harness.report.text import cell, clock, number, plural
+from harness.run import replace_file
 
 _ROWS = 60
 MANUAL_ITEMS = (
@@ -31,7 +32,7 @@ MANUAL_ITEMS = (
 def write_summary(run: RunFiles, notes: Sequence[str] = ()) -> Path:
     """Write the run's `summary.md`, with `notes` (what could not be built) at its end; returns its path."""
     path = run.path / "summary.md"
-    path.write_text(summary(run, notes), encoding="utf-8")
+    replace_file(path, summary(run, notes).encode())
     return path
 
 
@@ -99,7 +100,7 @@ def _row(cells: Iterable[str]) -> str:
 def write_checklist(run: RunFiles) -> Path:
     """Write the run's `CHECKLIST.md`; returns its path."""
     path = run.path / "CHECKLIST.md"
-    path.write_text(checklist(run), encoding="utf-8")
+    replace_file(path, checklist(run).encode())
     return path
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from harness.errors import BrokenRunError
-from harness.model import Build, Evidence, Policy, RunRecord, Verdict
-from harness.model.verdict_record import verdict_from_document
-from harness.run import Reading, read_document, read_evidence, read_run_record
+from harness.machine.decoding import Reader
+from harness.model import Build, Evidence, HoldBackKind, Policy, RunRecord, Verdict
+from harness.model.quoting import quoted_line
+from harness.run import Reading, is_regular, read_document, read_evidence, read_regular, read_run_record
 
 T = TypeVar("T")
+_VERDICT, _POLICY = Reader(Verdict), Reader(Policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class RunFiles:
     def digest(self, name: str) -> str | None:
         """sha256 of one file of the run; None where there is no such file."""
         path = self.path / name
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        return hashlib.sha256(read_regular(path)).hexdigest() if is_regular(path) else None
 
     def holds(self, name: str) -> bool:
         """Is `name` the relative path of something inside this run? Evidence may claim any path."""
@@ -68,33 +70,38 @@ def read_run(path: Path, reading: Reading | None = None) -> RunFiles:
     facts = read_run_record(path)
     reading = reading or read_evidence(path / "evidence.jsonl", facts.run)
     manifest = path / "manifest.json"
+    sealed = is_regular(manifest)
+
+    def to_verdict(document: Mapping[str, Any]) -> Verdict:
+        return verdict_from_document(document, reading.lines)
+
     return RunFiles(
         path=path,
         facts=facts,
-        verdict=_read_verdict(path / "verdict.json", reading.lines),
-        policy=_read_as(path / "policy.json", Policy) if (path / "policy.json").is_file() else None,
+        # what nothing seals may have been written by anybody
+        verdict=_read(path / "verdict.json", to_verdict) if sealed else None,
+        policy=_read(path / "policy.json", _POLICY.data),
         evidence=reading.lines,
         problems=reading.problems,
         evidence_sha256=reading.sha256,
-        manifest_sha256=hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
+        manifest_sha256=hashlib.sha256(read_regular(manifest)).hexdigest() if sealed else None,
     )
 
 
-def _read_verdict(path: Path, evidence: Sequence[Evidence]) -> Verdict | None:
-    if not path.is_file():
+def verdict_from_document(document: Mapping[str, Any], evidence: Iterable[Evidence]) -> Verdict:
+    """The verdict in a `verdict.json`, over that evidence. Raises `msgspec.ValidationError` if it is none."""
+    texts = document.get("held_back")
+    kept = [{"kind": HoldBackKind.UNSTATED, "text": text} for text in texts] if isinstance(texts, list) else texts
+    verdict = _VERDICT.data({**document, "held_back": kept})
+    lines = {line.seq: line for line in evidence}
+    return replace(verdict, criteria=tuple(replace(one, first=quoted_line(one, lines)) for one in verdict.criteria))
+
+
+def _read(path: Path, convert: Callable[[dict[str, Any]], T]) -> T | None:
+    """None where nothing stands at that place, not even a link."""
+    if not os.path.lexists(path):
         return None
-    with _naming(path):
-        return verdict_from_document(read_document(path), evidence)
-
-
-def _read_as(path: Path, kind: type[T]) -> T:
-    with _naming(path):
-        return msgspec.convert(read_document(path), kind)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
     try:
-        yield
+        return convert(read_document(path))
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path}: is not what a run keeps there ({error}); judge or run it again") from error

@@ -7,24 +7,9 @@ from __future__ import annotations
 
 import re
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Everything outside XML 1.0's production `Char`; these are no good in HTML or Markdown either."""
-_C1_CONTROLS = re.compile("[\x7f-\x84\x86-\x9f]")
-_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Marks that let text read differently from what it is (CVE-2021-42574)."""
+from harness.machine.foreign_text import plain
 
-
-def plain(text: str, limit: int | None = None) -> str:
-    """`text` without terminal escapes, cut at `limit`; what cannot be shown becomes U+FFFD or its `\\u` name."""
-    cut = text if limit is None else text[: limit + 1]
-    cut = _ANSI.sub("", cut)
-    cut = _NOT_XML.sub("\ufffd", cut)
-    cut = _C1_CONTROLS.sub("\ufffd", cut)
-    cut = _DIRECTION.sub(lambda mark: f"\\u{ord(mark.group()):04x}", cut)
-    if limit is not None and len(text) > limit:
-        return f"{cut[:limit]}… ({len(text) - limit:,} characters more)"
-    return cut
+__all__ = ["amount", "cell", "clock", "number", "one_line", "percent", "plain", "plural", "seconds", "signs"]
 
 
 def one_line(text: str, limit: int | None = None) -> str:

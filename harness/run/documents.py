@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,20 @@ import msgspec
 
 from harness.errors import BrokenRunError
 from harness.machine.encodable import encodable_data
+from harness.machine.nesting import json_too_deep
+from harness.run.files import read_regular, replace_file
+
+_MOST_BYTES = 64 * 2**20
 
 
 def read_document(path: Path) -> dict[str, Any]:
     """A JSON object from disk. Raises `BrokenRunError` naming the file."""
     try:
-        document = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+        data = read_regular(path, _MOST_BYTES)
+        if json_too_deep(data):
+            raise BrokenRunError(f"{path}: cannot be read (it nests too deeply)")
+        document = msgspec.json.decode(data)
+    except (OSError, msgspec.DecodeError, UnicodeError) as error:
         raise BrokenRunError(f"{path}: cannot be read ({error})") from error
     if not isinstance(document, dict):
         raise BrokenRunError(f"{path}: an object was expected")
@@ -35,13 +41,3 @@ def encode_document(document: object) -> bytes:
 def write_document(path: Path, document: object) -> None:
     """Replace the file by that document, in one step."""
     replace_file(path, encode_document(document))
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace the file's content in one step; a draft beside it is renamed over it."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_bytes(data)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

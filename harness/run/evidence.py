@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +19,15 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import BrokenRunError, HarnessError
+from harness.machine.decoding import Reader
 from harness.machine.encodable import encodable_data
+from harness.machine.nesting import json_too_deep
 from harness.machine.redaction import Redactor
 from harness.model import Evidence, Observation
+from harness.run.files import read_regular
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(Evidence, strict=True)
+_EVIDENCE = Reader(Evidence)
 
 
 def utc_now(moment: datetime | None = None) -> str:
@@ -70,10 +74,13 @@ class EvidenceLog:
     @contextmanager
     def _locked(self) -> Iterator[int]:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:
             raise HarnessError(f"{self._path}: evidence cannot be written ({error.strerror})") from error
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise BrokenRunError(f"{self._path}: is no file; start a new run")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._catch_up(descriptor)
             yield descriptor
@@ -124,7 +131,7 @@ class EvidenceLog:
             os.ftruncate(descriptor, size)
         last = tail[:whole].rstrip(b"\n").rsplit(b"\n", 1)[-1]
         try:
-            self._seq = _DECODER.decode(last).seq if last else 0
+            self._seq = _EVIDENCE.json(last).seq if last else 0
         except msgspec.DecodeError as error:
             raise BrokenRunError(f"{self._path}: its last line is no evidence ({error}); start a new run") from error
         self._size = size
@@ -152,7 +159,12 @@ class Reading:
 
 def read_evidence(path: Path, run: str) -> Reading:
     """Read every line; a torn last line is dropped, anything else amiss is a problem (never an exception)."""
-    data = path.read_bytes() if path.exists() else b""
+    try:
+        data = read_regular(path)
+    except FileNotFoundError:
+        data = b""
+    except BrokenRunError as error:
+        return Reading(lines=(), problems=(error.message,), sha256="")
     raw = data.split(b"\n")
     torn = raw.pop() != b""
     lines, problems = _parse(raw, run)
@@ -165,8 +177,11 @@ def _parse(raw: Sequence[bytes], run: str) -> tuple[tuple[Evidence, ...], tuple[
     lines: list[Evidence] = []
     problems: list[str] = []
     for number, text in enumerate(raw, start=1):
+        if json_too_deep(text):
+            problems.append(f"evidence line {number} cannot be read: it nests too deeply")
+            continue
         try:
-            line = _DECODER.decode(text)
+            line = _EVIDENCE.json(text)
         except msgspec.DecodeError as error:
             problems.append(f"evidence line {number} cannot be read: {error}")
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import platform
@@ -18,7 +19,9 @@ import msgspec
 import psutil
 
 from harness.errors import BrokenRunError, UsageError
+from harness.machine.decoding import Reader
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import kept_profile, learn_target
 from harness.model import (
     UNKNOWN_BUILD,
     EvidenceCount,
@@ -30,10 +33,14 @@ from harness.model import (
     StackInfo,
     Target,
 )
+from harness.run.access import make_run_folder
 from harness.run.documents import read_document, write_document
 from harness.run.evidence import EvidenceLog, Reading, read_evidence, utc_now
 
 RECORD = "run.json"
+_RESERVE, _RESERVE_BYTES = ".reserve", 16384
+"""Room on the disk for the last change of `run.json`: a run whose disk fills up says that it was interrupted."""
+_RECORD = Reader(RunRecord)
 _PACKAGES = ("harness", "httpx", "locust", "playwright", "psycopg", "pytest", "pytest-xdist", "redis")
 
 
@@ -44,6 +51,8 @@ class Run:
     path: Path
     id: str
     log: EvidenceLog
+    target: Target | None = None
+    """As it was given: what `profile.json` keeps of it has no secret in it. None for a run that was opened again."""
 
     def record(self, observations: Iterable[Observation]) -> tuple[int, ...]:
         """Append evidence; returns the lines' numbers."""
@@ -61,8 +70,9 @@ class Run:
     def close(self, state: RunState) -> Reading:
         """Write end, state and the evidence's count and digest; after this no line may be added.
 
-        Returns the evidence as it was counted.
+        Where the disk is full, the room that was set aside for this is used. Returns the evidence as it was counted.
         """
+        (self.path / _RESERVE).unlink(missing_ok=True)
         self.log.cut_torn_tail()
         reading = read_evidence(self.path / "evidence.jsonl", self.id)
         counted = EvidenceCount(count=len(reading.lines), sha256=reading.sha256)
@@ -89,8 +99,12 @@ def create_run(
 ) -> Run:
     """Make the folder, write `run.json` and the profile, policy and waivers as used, and switch `latest` to it.
 
-    `documents` are those last three by name; each becomes `<name>.json`.
+    `documents` are those last three by name; each becomes `<name>.json`. What is secret in the target is learned by
+    `redact` before the first of them is written.
     """
+    redact = redact or Redactor()
+    if target is not None:
+        learn_target(redact, target)
     now = datetime.now(UTC)
     name = new_name(now)
     path = out / "runs" / name
@@ -109,25 +123,35 @@ def create_run(
         start=utc_now(now),
         end=None,
         narrowed=narrowed,
-        absent=target.absent if target else {},
+        absent=redact.texts(target.absent) if target else {},
         collected=(),
         phases=(),
         evidence=None,
     )
     try:
-        path.mkdir(parents=True)
+        make_run_folder(path)
         write_document(path / RECORD, record)
         for folder in ("samples", "artifacts", "logs"):
             (path / folder).mkdir()
         for title, content in documents.items():
-            write_document(path / f"{title}.json", content)
+            write_document(path / f"{title}.json", _kept(title, content, redact))
         (path / "evidence.jsonl").touch()
+        (path / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
         switch_latest(out, Path("runs") / name)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise UsageError(
             f"{error.filename or out}: cannot be written ({error.strerror}); give another folder with --out"
         ) from error
-    return open_run(path, redact)
+    return replace(open_run(path, redact), target=target)
+
+
+def _kept(title: str, content: object, redact: Redactor) -> object:
+    """A document as the run keeps it. Members keep their names and numbers, what they hold is cleaned text by text."""
+    if title != "profile":
+        return content
+    return redact.texts(kept_profile(msgspec.to_builtins(content)))
 
 
 def open_run(path: Path, redact: Redactor | None = None) -> Run:
@@ -135,6 +159,8 @@ def open_run(path: Path, redact: Redactor | None = None) -> Run:
 
     Raises `BrokenRunError` if it is none, `UsageError` if it has ended: its evidence is counted, a line more breaks it.
     """
+    # a name such as `latest` is a link to it, what lies in it is none
+    path = path.resolve() if path.is_symlink() else path
     record = read_run_record(path)
     if record.state != "running":
         raise UsageError(f"{path}: this run is {record.state}, nothing can be added to it; start a new one")
@@ -145,7 +171,7 @@ def read_run_record(path: Path) -> RunRecord:
     """What the run at `path` says of itself. Raises `BrokenRunError` if it is none."""
     document = read_document(path / RECORD)
     try:
-        return msgspec.convert(document, RunRecord)
+        return _RECORD.data(document)
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path / RECORD}: is not a run's record ({error})") from error
 

@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from harness.errors import BrokenRunError
+from harness.machine.decoding import Reader
 from harness.model import Integrity, Record, RunRecord
 from harness.run.documents import read_document
 from harness.run.evidence import Reading, read_evidence
 from harness.run.folder import read_run_record
-from harness.run.seal import changed_files
+from harness.run.seal import changed_files, is_sealed
 
 
 class _Profile(msgspec.Struct, frozen=True):
@@ -23,16 +25,22 @@ class _Profile(msgspec.Struct, frozen=True):
     absent: dict[str, str] = {}
 
 
-def load_record(path: Path, reading: Reading | None = None) -> Record:
+_PROFILE = Reader(_Profile)
+
+
+def load_record(path: Path, reading: Reading | None = None, *, sealed: bool = False) -> Record:
     """Read the run at `path` back; what does not fit together is listed in its `integrity`.
 
-    `reading` is its evidence, where the caller has just read it.
+    `reading` is its evidence, where the caller has just read it. A run that somebody else may have changed
+    since it finished is asked to be `sealed`.
 
     Raises `BrokenRunError` if there is no readable `run.json`.
     """
     facts = read_run_record(path)
     reading = reading or read_evidence(path / "evidence.jsonl", facts.run)
     problems = (*reading.problems, *_contradictions(facts, reading), *_other_target(path, facts), *_changes(path))
+    if sealed and facts.state == "finished" and not is_sealed(path):
+        problems = (*problems, "the run has finished and manifest.json, which seals it, is gone: it may be another one")
     return Record(
         run=facts.run,
         target=str(facts.target),
@@ -60,10 +68,10 @@ def _contradictions(facts: RunRecord, reading: Reading) -> Iterator[str]:
 
 def _other_target(path: Path, facts: RunRecord) -> Iterator[str]:
     """Was the run made of the target whose profile it keeps? What that target does not have, only its profile says."""
-    if not (path / "profile.json").is_file():
+    if not os.path.lexists(path / "profile.json"):
         return
     try:
-        profile = msgspec.convert(read_document(path / "profile.json"), _Profile)
+        profile = _PROFILE.data(read_document(path / "profile.json"))
     except (BrokenRunError, msgspec.ValidationError) as error:
         yield f"profile.json: is not a profile ({error})"
         return

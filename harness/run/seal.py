@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import msgspec
 
 from harness.errors import BrokenRunError
-from harness.run.documents import encode_document, read_document, replace_file
+from harness.machine.decoding import Reader
+from harness.run.documents import encode_document, read_document
+from harness.run.files import is_regular, open_regular, replace_file
 
+_DIGESTS = Reader(dict[str, str])
 _SEALED_FILES = ("run.json", "evidence.jsonl", "profile.json", "policy.json", "waivers.json", "verdict.json")
 _SEALED_FOLDERS = ("samples", "artifacts", "logs")
 
 
 def seal(path: Path) -> str:
     """Write the manifest of the run at `path`; returns the manifest's own digest."""
-    digests = {name: _digest(path / name) for name in _sealed_names(path)}
+    digests = {name: digest for name in _sealed_names(path) if (digest := _digest(path / name)) is not None}
     text = encode_document({"schema": 1, "sha256": digests})
     replace_file(path / "manifest.json", text)
     return hashlib.sha256(text).hexdigest()
@@ -24,7 +28,7 @@ def seal(path: Path) -> str:
 
 def is_sealed(path: Path) -> bool:
     """Does the run have a manifest?"""
-    return (path / "manifest.json").is_file()
+    return (path / "manifest.json").is_file() or (path / "manifest.json").is_symlink()
 
 
 def changed_files(path: Path) -> tuple[str, ...]:
@@ -35,7 +39,7 @@ def changed_files(path: Path) -> tuple[str, ...]:
     if not is_sealed(path):
         return ()
     try:
-        sealed = msgspec.convert(read_document(path / "manifest.json").get("sha256"), dict[str, str])
+        sealed = _DIGESTS.data(read_document(path / "manifest.json").get("sha256"))
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path / 'manifest.json'}: is not a manifest ({error})") from error
     now = set(_sealed_names(path))
@@ -44,12 +48,20 @@ def changed_files(path: Path) -> tuple[str, ...]:
 
 
 def _sealed_names(path: Path) -> list[str]:
-    names = [name for name in _SEALED_FILES if (path / name).is_file()]
+    """Files of the run, and what stands where one may be: a link, a pipe."""
+    names = [name for name in _SEALED_FILES if os.path.lexists(path / name)]
     for folder in _SEALED_FOLDERS:
-        names += [str(file.relative_to(path)) for file in sorted((path / folder).rglob("*")) if file.is_file()]
+        if (path / folder).is_symlink():
+            names.append(folder)
+            continue
+        found = sorted((path / folder).rglob("*"))
+        names += [str(file.relative_to(path)) for file in found if file.is_symlink() or not file.is_dir()]
     return names
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+def _digest(path: Path) -> str | None:
+    """None for what is no file: it was not when the run was sealed, or it is not what was sealed."""
+    if not is_regular(path):
+        return None
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

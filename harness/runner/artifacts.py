@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.machine.archives import clean_archive
 from harness.machine.redaction import Redactor
 from harness.model import StackInfo
 
@@ -35,11 +36,21 @@ def keep_logs(run: Path, info: StackInfo, redact: Redactor, prefix: str = "") ->
 
 
 def redact_results(run: Path, redact: Redactor) -> None:
-    """Take secrets out of what other programs wrote into the run: pytest's output and Allure's results."""
-    for folder in (run / "logs", run / "allure-results"):
-        for file in folder.rglob("*") if folder.is_dir() else ():
-            if file.suffix in _TEXTS:
+    """Take secrets out of what other programs wrote into the run: pytest's output, Allure's results, a browser's
+    traces. What was done to a trace stands in `logs/traces.log`.
+    """
+    said: list[str] = []
+    for folder in (run / "logs", run / "allure-results", run / "artifacts", run / "samples"):
+        for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            if file.is_symlink() or not file.is_file():
+                continue
+            if file.suffix == ".zip":
+                done = clean_archive(file, redact)
+                said += [f"{file.relative_to(run)}: {done}\n"] if done else []
+            elif file.suffix in _TEXTS:
                 text = file.read_text(encoding="utf-8", errors="surrogateescape")
                 clean = redact(text)
                 if clean != text:
                     file.write_text(clean, encoding="utf-8", errors="surrogateescape")
+    if said:
+        (run / "logs" / "traces.log").write_text("".join(said), encoding="utf-8")

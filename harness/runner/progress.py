@@ -11,12 +11,13 @@ from pathlib import Path
 
 import msgspec
 
+from harness.machine.decoding import Reader
 from harness.machine.lock import DEFAULT_FOLDER, LOCK_FILES, MachineLock
 from harness.model import Evidence, Listener, MachineAwaited, Outcome
 from harness.run import Run, read_run_record
 from harness.runner.checks import GateCheck
 
-_EVIDENCE = msgspec.json.Decoder(Evidence)
+_EVIDENCE = Reader(Evidence)
 _WORTH_SAYING_S = 1.0
 """Seconds of waiting for the machine from which on it is shown."""
 
@@ -76,7 +77,7 @@ class SuiteProgress:
         self._offset += len(whole)
         for line in whole.splitlines():
             with suppress(msgspec.DecodeError):
-                self._take(_EVIDENCE.decode(line))
+                self._take(_EVIDENCE.json(line))
         self._count_collected()
 
     def _take(self, line: Evidence) -> None:

@@ -19,9 +19,10 @@ from typing import Protocol
 
 import pytest
 
+from harness.config import target_document
 from harness.machine.bundle import root
 from harness.model import Listener, MachineAwaited, Observation, Outcome, PhaseAdvanced, StackInfo
-from harness.run import Run
+from harness.run import Run, write_document
 from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
 from harness.runner.progress import SuiteProgress, waits_for_machine
@@ -148,7 +149,7 @@ def crashed(phase: Phase, reason: str, message: str) -> list[Observation]:
 def _start(run: Run, phase: Phase, stack: Tested, options: SuiteOptions, scratch: Path) -> subprocess.Popen[bytes]:
     with (run.path / "logs" / f"pytest-{phase.name}.log").open("wb") as log:
         return subprocess.Popen(
-            _command(run, phase, stack, options),
+            _command(run, phase, stack, options, _target_file(run, scratch)),
             cwd=root(),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -163,12 +164,22 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _WORDS_FOR_PYTEST}
 
 
-def _command(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> list[str]:
+def _target_file(run: Run, scratch: Path) -> Path | None:
+    """The target for pytest alone, in a folder that only we can read: the run's own profile.json has no secrets."""
+    if run.target is None:
+        return None
+    path = scratch / "target.json"
+    write_document(path, target_document(run.target))
+    return path
+
+
+def _command(run: Run, phase: Phase, stack: Tested, options: SuiteOptions, target: Path | None) -> list[str]:
     # pytest works in the folder of the suites: what was given relative to ours must be said in full
     folder = run.path.resolve()
     words = [sys.executable, "-m", "pytest", "-c", str(root() / "pytest.ini"), "--rootdir", str(root())]
     words += ["-p", "no:cacheprovider", "-q", "--continue-on-collection-errors", "-m", phase.marks]
     words += ["--run", str(folder), "--stack-file", str(Path(stack.info.state_dir) / "stack.json")]
+    words += ["--target-file", str(target)] if target is not None else []
     words += ["--alluredir", str(folder / "allure-results")]
     if phase.workers > 1:
         words += ["-n", str(phase.workers), "--max-worker-restart", "2"]

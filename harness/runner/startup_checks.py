@@ -5,18 +5,19 @@ end."""
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import GroundError, StartupError
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.probes.exchange import UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
-from harness.probes.patience import is_silent, tell_others
+from harness.probes.patience import count_waits, is_silent
 from harness.probes.reach import place_of
 from harness.runner.checks import GateCheck
 from harness.stack import Stack
 from harness.stack.build import reported_build
-from harness.stack.liveness import ended_processes, processes_of
+from harness.stack.liveness import ended_processes, processes_of, supervisor_lives
 from harness.stack.readiness import tail
 
 _PAUSE_S = 0.1
@@ -64,7 +65,7 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
             ),
         )
     try:
-        ended = ended_processes(stack)
+        ended = _ended(stack)
     except GroundError as error:
         # what became of them is not known, and what was seen before that still counts
         detail = {"reason": error.message, "message": error.message}
@@ -85,6 +86,13 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
         )
         for process in processes_of(info)
     )
+
+
+def _ended(stack: Stack) -> Mapping[str, str]:
+    info = stack.info
+    if not supervisor_lives(info):
+        raise GroundError(f"supervisor {info.supervisor_pid} of the stack was killed, and all that it ran with it")
+    return ended_processes(stack)
 
 
 def build_changed(target: Target, info: StackInfo) -> tuple[Observation, ...]:
@@ -109,6 +117,8 @@ def build_changed(target: Target, info: StackInfo) -> tuple[Observation, ...]:
 
 def attached_startup(target: Target, info: StackInfo) -> Observation:
     """Ask live and ready until both answer, for as long as the profile gives a request."""
+    if place := place_of(info.url):
+        count_waits(place, info.state_dir)
     begun = time.monotonic()
     named = [path for path in (target.health.live, target.health.ready) if path]
     paths, wrong_from = named or ["/"], _ERRORS_FROM[bool(named)]
@@ -117,8 +127,6 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
         while any(answers.values()) and time.monotonic() - begun < target.service.timeout_s:
             time.sleep(_PAUSE_S)
             answers = {path: _ask(client, path, wrong_from) for path in paths}
-    if place := place_of(info.url):
-        tell_others(info.state_dir, place)
     wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
     return Observation(
         suite="gate",

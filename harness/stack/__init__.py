@@ -4,7 +4,8 @@
 `Stack`, a context manager that leaves nothing behind.
 """
 
-from harness.stack.attach import attach_url, checked_url
+from harness.config.service_url import checked_url
+from harness.stack.attach import attach_url
 from harness.stack.build import commit_of
 from harness.stack.launcher import launch, open_stack
 from harness.stack.liveness import health_problem

@@ -7,11 +7,10 @@ import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
-from harness.errors import StackError, UnreachableError, UsageError
+from harness.config.service_url import checked_url
+from harness.errors import StackError, UnreachableError
 from harness.model import Instance, StackInfo, Target, Worker
 from harness.stack.build import reported_build
 from harness.stack.supervisor.client import Supervision
@@ -68,9 +67,7 @@ class AttachedStack:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
 
@@ -112,20 +109,6 @@ def attach_url(
     )
     write_info(info)
     return AttachedStack(info, supervision)
-
-
-def checked_url(url: str, option: str = "--url ") -> str:
-    """The URL without a slash at its end. Raises UsageError, which names the option, for no http(s) service."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise UsageError(f"{option}{url!r}: {error}; write http://HOST:PORT") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise UsageError(f"{option}{url!r}: not an address of a service; write http://HOST:PORT or https://HOST")
-    if parts.query or parts.fragment:
-        raise UsageError(f"{option}{url!r}: a base address has no query and no fragment; leave them out")
-    return url.rstrip("/")
 
 
 def _reach(url: str, path: str, timeout: float) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from harness.errors import StackError, UsageError
-from harness.model import MOST_WORKERS, Event, Listener, Noted, Service, StackAdvanced, StackInfo, Target
+from harness.errors import HarnessError, StackError, UsageError
+from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target, setting_secrets
+from harness.model import MOST_WORKERS, Listener, Noted, ProgressEvent, Service, StackAdvanced, StackInfo, Target
 from harness.stack.attach import AttachedStack
 from harness.stack.build import fingerprint
 from harness.stack.copies import confirm_ready
@@ -41,7 +43,7 @@ from harness.stack.supervisor.registry import (
 _MOST_INSTANCES = 64
 
 
-def silent(event: Event) -> None:
+def silent(event: ProgressEvent) -> None:
     """A listener that shows nothing."""
 
 
@@ -81,7 +83,9 @@ def launch(
     mark = secrets.token_hex(6)
     folders = folders_for(mark, name)
     supervision = Supervision(mark)
-    with _all_or_nothing(supervision, folders) as opened:
+    redact = Redactor()
+    learn_target(redact, target, changed)
+    with _all_or_nothing(supervision, folders, redact) as opened:
         _make_folders(supervision, mark, folders, fingerprint(target))
         runner = _open_backend(kind, supervision, folders, target, Sources(target, changed))
         opened.append(runner)
@@ -95,6 +99,7 @@ def launch(
         placeholders = PlaceholderValues(target, recipe.values, made_secrets).at(endpoint)
         settings = service_settings(target, placeholders, endpoint, changed)
         _check_placeholders(target, placeholders)
+        redact.learn([*made_secrets.values(), *setting_secrets(settings)])
         info = StackInfo(
             name=name or f"run-{mark}",
             backend=kind,
@@ -236,10 +241,11 @@ def _start_service(
 
 
 @contextlib.contextmanager
-def _all_or_nothing(supervision: Supervision, folders: Folders) -> Iterator[list[Backend]]:
+def _all_or_nothing(supervision: Supervision, folders: Folders, redact: Redactor) -> Iterator[list[Backend]]:
     """End what a start that failed had started, and close the backends that were put into the list.
 
-    A full disk is named as such: what fails on it says so in many ways, or not at all.
+    A full disk is named as such: what fails on it says so in many ways, or not at all. A service that ends prints what
+    it was given: what is shown of it to whoever asked has no secret in it.
     """
     opened: list[Backend] = []
     try:
@@ -249,6 +255,8 @@ def _all_or_nothing(supervision: Supervision, folders: Folders) -> Iterator[list
         supervision.down()
         for backend in opened:
             backend.close()
+        if isinstance(error, HarnessError):
+            error.message, error.output = redact(error.message), redact(error.output)
         if full is None:
             raise
         said = f"no space is left in {full}, where the stack's files are; free some, or set TMPDIR to another folder"

@@ -19,6 +19,17 @@ def processes_of(info: StackInfo) -> tuple[Instance | Worker, ...]:
     return (*info.instances, *info.workers)
 
 
+def supervisor_lives(info: StackInfo) -> bool:
+    """Whether the parent of all processes of a stack is there; true of a stack that has none of ours.
+
+    They end with it: once it is gone, none of them can be blamed for being gone too.
+    """
+    if info.supervisor_pid is None:
+        return True
+    stat = process_stat(info.supervisor_pid)
+    return stat is not None and stat[0] not in "ZX"
+
+
 def ended_processes(stack: Stack) -> Mapping[str, str]:
     """How each of them ended that has, by name."""
     ended: dict[str, str] = {}

@@ -156,6 +156,26 @@ def bring_down(name: str) -> bool:
 
 
 @contextlib.contextmanager
+def free_name(name: str) -> Iterator[None]:
+    """Have a name for a new stack, which must run at the end; what a dead stack of that name left is cleared up.
+
+    Who asks for the same name meanwhile waits. Raises UsageError where a stack of that name runs.
+    """
+    with _held(name):
+        refuse_taken_name(name)
+        _clear_dead(name)
+        yield
+
+
+def refuse_taken_name(name: str) -> None:
+    """Raise UsageError where a stack of that name runs."""
+    if find_stack(name) is not None:
+        raise UsageError(
+            f"--keep-up: a stack {name!r} is up; `harness down --name {name}` ends it, or give another --name"
+        )
+
+
+@contextlib.contextmanager
 def _held(name: str) -> Iterator[None]:
     """One process at a time brings a stack of this name up or down; a second one waits."""
     folder = named_folder(name)

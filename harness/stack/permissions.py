@@ -68,3 +68,9 @@ class Permissions:
             return None
         profile = self.profile or "the profile (--target FILE)"
         return Refusal(action=action, host=host, profile=profile, active_helps=loopback)
+
+
+def allowed(action: Action, info: StackInfo, target: Target, active: bool) -> str | None:  # noqa: FBT001 - as it was
+    """The refusal as text, or None: what suites of other people asked before there were `Permissions`."""
+    refusal = Permissions.on(info, target, active=active).refusal(action, info.service_url)
+    return None if refusal is None else str(refusal)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import socket
+from collections import deque
 from pathlib import Path
 
 from harness.errors import StackError
@@ -15,10 +16,15 @@ _RANGE = range(20000, 32000)
 """Below Linux's ephemeral range (from 32768): no outgoing connection can take a port between its choice and its use."""
 
 
+_given: deque[int] = deque(maxlen=len(_RANGE) // 4)
+"""Ports that this process was given last: each is free until its server listens, and must not be given twice."""
+
+
 def free_port(taken: frozenset[int] = frozenset()) -> int:
     """A port that nobody listens on now, at random, so that stacks that start at once do not meet."""
     for port in random.sample(_RANGE, 200):
-        if port not in taken and is_free(port):
+        if port not in taken and port not in _given and is_free(port):
+            _given.append(port)
             return port
     raise StackError(f"no free port on {HOST} between {_RANGE.start} and {_RANGE.stop}", mend="end what listens there")
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.config import generic_target, load_target
+from harness.config.service_url import checked_url
 from harness.errors import UsageError
 from harness.machine.bundle import in_checkout, root
 from harness.model import Listener, Noted, StackInfo, Target
-from harness.stack.attach import attach_url, checked_url
+from harness.stack.attach import attach_url
 from harness.stack.compare import Difference, StackRequest
 from harness.stack.launcher import detach, front_for, launch, open_stack
-from harness.stack.named import Mode, attach_name, bring_down, find_obstacle, find_stack, target_of
+from harness.stack.named import Mode, attach_name, find_obstacle, find_stack, free_name, refuse_taken_name, target_of
 from harness.stack.protocol import Stack
 
 DEFAULT_TARGET, DEFAULT_NAME, DEFAULT_BACKEND = "dealradar", "default", "embedded"
@@ -147,8 +148,12 @@ def bring_up(
     if selection.passed_over is not None:
         listen(Noted(str(selection.passed_over)))
     if selection.keep:
-        # clears up what a dead stack of that name left
-        bring_down(selection.keep)
+        with free_name(selection.keep):
+            return _launch(selection, listen, before_service)
+    return _launch(selection, listen, before_service)
+
+
+def _launch(selection: TargetSelection, listen: Listener, before_service: Callable[[StackInfo], None] | None) -> Stack:
     return launch(
         selection.target,
         backend=selection.backend,
@@ -177,10 +182,8 @@ def _select_started(
         if obstacle is None:
             return TargetSelection(target=found, backend="attach", name=name)
         passed_over = PassedOver(name, obstacle) if obstacle.kind != "absence" else None
-    if start.keep_up and find_stack(name) is not None:
-        raise UsageError(
-            f"--keep-up: a stack {name!r} is up; `harness down --name {name}` ends it, or give another --name"
-        )
+    if start.keep_up:
+        refuse_taken_name(name)
     return TargetSelection(
         target=found,
         backend=backend,

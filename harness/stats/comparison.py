@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.stats.distributions import student_quantile
-from harness.stats.inputs import Floats, check_level, checked
+from harness.stats.intervals import Floats, check_level, checked
 
 Places = NDArray[np.int64]
 Comparison = Literal["regression", "improvement", "equivalent", "inconclusive"]

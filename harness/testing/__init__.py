@@ -5,11 +5,14 @@ rest by subject, so that a suite loads only what it uses. `docs/suites.md` lists
 """
 
 from harness.errors import HarnessError
+from harness.machine.archives import clean_archive
+from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import Permit, RecordingClient, ServiceUnavailable
 from harness.pytest_plugin import count_browser_assertions
+from harness.pytest_plugin.attribution import silent_part
 from harness.pytest_plugin.fixtures import Measure
 from harness.pytest_plugin.markers import CheckMark, RigMark, check_mark, suite_of
 from harness.pytest_plugin.polling import eventually
@@ -36,6 +39,7 @@ __all__ = [
     "Outcome",
     "Permit",
     "RecordingClient",
+    "Redactor",
     "RequestRules",
     "RigMark",
     "ServiceUnavailable",
@@ -43,6 +47,7 @@ __all__ = [
     "Target",
     "UnfitAnswer",
     "check_mark",
+    "clean_archive",
     "context_of",
     "count_browser_assertions",
     "eventually",
@@ -50,5 +55,6 @@ __all__ = [
     "notes_of",
     "redactor_of",
     "share_instrument",
+    "silent_part",
     "suite_of",
 ]

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from harness.testing import Observation, Outcome, context_of
+from harness.testing import HarnessError, Observation, Outcome, context_of, silent_part
 from harness.testing.load import (
     GeneratorError,
     Stage,
@@ -77,6 +77,8 @@ def test_the_usual_load_is_answered(plan, stack, record, pytestconfig):
         if not result.inconclusive or attempt == ATTEMPTS:
             break
         record(repeated(attempt, result.inconclusive))
+    if (silent := silent_part(stack.info)) is not None:
+        raise HarnessError(f"{silent} of the stack does not answer: nothing of this was the service's doing")
     record(*observations(result))
     if result.inconclusive:
         raise GeneratorError(result.inconclusive)

@@ -6,8 +6,9 @@ import uuid
 import pytest
 
 LEAKS = re.compile(
-    r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+|\bat [\w$.]+\([\w]+\.(?:java|js|ts|kt):\d+"
-    r"|/(?:home|root|usr|srv|app|opt|var)/[\w./-]+\.(?:py|js|rb|php|go)\b|psycopg|sqlalchemy|SQLSTATE"
+    r"Traceback \(most recent call last\)|File \"[^\"]{1,300}\", line \d+"
+    r"|\bat [\w$.]{1,200}\(\w{1,200}\.(?:java|js|ts|kt):\d+"
+    r"|/(?:home|root|usr|srv|app|opt|var)/[\w./-]{1,200}\.(?:py|js|rb|php|go)\b|psycopg|sqlalchemy|SQLSTATE"
     r"|syntax error at or near|ORA-\d{5}|node_modules|werkzeug|django\.|stack trace",
     re.IGNORECASE,
 )

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.gate_target import Small, make_small
@@ -104,4 +105,35 @@ def test_a_killed_load_leaves_nothing(small: Small) -> None:
     started_load(small)
     process.kill()
     process.communicate(timeout=60)
+    assert eventually(lambda: not small.left()), small.left()
+
+
+ASKS = """\
+import pathlib, time, pytest
+
+@pytest.mark.check("own.asked")
+def test_asked(client):
+    assert client.exchange("GET", "/").status < 500
+    pathlib.Path(r"{folder}/begun").write_text("asked")
+    deadline = time.monotonic() + 60
+    while client.exchange("GET", "/").status < 500 and time.monotonic() < deadline:
+        time.sleep(0.05)
+"""
+
+
+def test_what_ends_with_its_supervisor_is_not_the_services_fault(small: Small) -> None:
+    small.suite(ASKS.format(folder=small.folder))
+    process = small.start("gate", *small.aimed, "-n", "1")
+    assert eventually((small.folder / "begun").exists, 60)
+    [service] = [pid for pid, command in small.processes().items() if "service.py" in command]
+    supervisor = psutil.Process(service).ppid()
+    os.kill(supervisor, signal.SIGKILL)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode in (3, 4), err
+    assert "NO-GO" not in out
+    assert "Traceback" not in err
+    assert [line["check"] for line in small.evidence() if line["outcome"] == "fail"] == []
+    told = {line["check"]: line["detail"]["reason"] for line in small.evidence() if line["outcome"] == "error"}
+    assert f"supervisor {supervisor} of the stack was killed" in told["process.lives"]
+    assert "supervisor of the stack does not answer" in told["own.asked"]
     assert eventually(lambda: not small.left()), small.left()

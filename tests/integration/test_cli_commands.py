@@ -17,6 +17,21 @@ from harness.cli.main import COMMANDS, run_command
 from harness.run import changed_files, is_sealed
 from tests.gate_target import Small, make_small
 
+FORMER_NAMES = """
+from harness.stack import allowed
+from harness.stack.state import Recipe, read_recipe, write_recipe
+
+
+def test_one(stack_info, target):
+    assert target.allow_hosts == ()
+    assert target.cors_origins == ()
+    assert allowed("attack", stack_info, target, False) is None
+
+
+def test_two(target):
+    assert target.allow_hosts == ()
+"""
+
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Small]:
@@ -108,6 +123,21 @@ class TestRun:
         ran = small.harness("run", "own", *aimed, "--json", "--", "-k", "item")
         assert ran.returncode == 0, ran.stderr
         assert json.loads(ran.stdout)["passed"] == 1
+
+    def test_a_suite_of_former_names_passes_and_each_is_told_once(self, small: Small, aimed: list[str]) -> None:
+        small.suite(FORMER_NAMES)
+        (small.folder / "own" / "conftest.py").write_text("from harness.redact import Redactor\n", encoding="utf-8")
+        ran = small.harness("run", "own", *aimed, "--json")
+        assert json.loads(ran.stdout)["passed"] == 2, ran.stderr
+        log = (small.run / "logs" / "pytest-tests.log").read_text(encoding="utf-8")
+        told = [line.partition("FormerName: ")[2].split(";")[0] for line in log.splitlines() if "FormerName:" in line]
+        assert sorted(told) == [
+            "harness.redact is now harness.machine.redaction",
+            "harness.stack.allowed is now harness.stack.Permissions",
+            "harness.stack.state is now harness.stack.supervisor.registry",
+            "target.allow_hosts is now target.allow.hosts",
+            "target.cors_origins is now target.cors.origins",
+        ]
 
     def test_nothing_that_ran_is_3(self, small: Small, aimed: list[str]) -> None:
         ran = small.harness("run", "own", *aimed, "--", "-k", "nothing_of_that_name")

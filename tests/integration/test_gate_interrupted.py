@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -186,6 +187,8 @@ def test_a_full_disk_is_exit_4_in_one_line_and_never_a_verdict(small: Small, siz
     assert "Traceback" not in ran.stderr
     assert ran.stdout == ""
     assert not list((small.folder / "kept").glob("*/verdict.json"))
+    states = [json.loads(path.read_bytes())["state"] for path in (small.folder / "kept").glob("*/run.json")]
+    assert states == (["interrupted"] if size == "48k" else states)
     assert small.left() == []
 
 

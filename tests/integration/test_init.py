@@ -13,7 +13,7 @@ import pytest
 
 from harness.config import load_target
 from harness.model import PageLogin, RateLimit
-from harness.profile_draft import Reader, draft_profile
+from harness.profile_draft import DraftReader, draft_profile
 from tests.strangers import HTML, JSON, NOTHING, TEXT, Reply, Stranger, drafted, serving
 
 
@@ -194,7 +194,7 @@ def counting(left: Iterator[int], reset: str = "") -> Callable[[str, Any], Reply
 def test_of_an_announced_limit_a_fifth_is_left_and_the_next_window_waited_for(serve: Any) -> None:
     stranger = serve(counting(iter([22, 21, 20, *range(99, 0, -1)]), reset="7"))
     slept: list[float] = []
-    with Reader(stranger.url, sleep=slept.append) as reader:
+    with DraftReader(stranger.url, sleep=slept.append) as reader:
         draft_profile(reader, "limited")
     assert slept == [7]
     assert len(stranger.asked) > 10
@@ -204,7 +204,7 @@ def test_of_an_announced_limit_a_fifth_is_left_and_the_next_window_waited_for(se
 def test_where_no_time_is_left_to_wait_the_draft_says_what_was_not_looked_for(serve: Any) -> None:
     stranger = serve(counting(iter(range(22, 0, -1)), reset="7"))
     slept: list[float] = []
-    with Reader(stranger.url, total_s=5, sleep=slept.append) as reader:
+    with DraftReader(stranger.url, total_s=5, sleep=slept.append) as reader:
         draft = draft_profile(reader, "limited")
     assert (len(stranger.asked), slept) == (3, [])
     assert draft.remarks[-1].startswith("Not everything was looked for: the service's rate limit was nearly used up")
@@ -212,14 +212,14 @@ def test_where_no_time_is_left_to_wait_the_draft_says_what_was_not_looked_for(se
 
 def test_requests_are_counted(serve: Any) -> None:
     stranger = serve(KINDS["empty"])
-    with Reader(stranger.url) as reader:
+    with DraftReader(stranger.url) as reader:
         while reader.ask(reader.unknown_path()) is not None:
             assert len(stranger.asked) <= 40
     assert (len(stranger.asked), reader.stopped) == (40, "40 requests were sent")
 
 
 def test_time_for_looking_ends(serve: Any) -> None:
-    with Reader(serve(slowly).url, total_s=0.2) as reader:
+    with DraftReader(serve(slowly).url, total_s=0.2) as reader:
         draft = draft_profile(reader, "slow")
     assert reader.count < 20
     assert "the time for looking was over" in draft.toml

@@ -21,7 +21,7 @@ from harness.cli.main import run_command
 from harness.config import load_target
 from harness.errors import UnreachableError
 from harness.model import RateLimit
-from harness.profile_draft import Reader, draft_profile
+from harness.profile_draft import DraftReader, draft_profile
 from tests.pages import ROOT
 from tests.strangers import NOTHING, Reply, Stranger, drafted, serving
 
@@ -66,7 +66,7 @@ class TestNothingThatAnswers:
     def test_silence(self) -> None:
         with (
             socket.create_server(("127.0.0.1", 0)) as listener,
-            Reader(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.2) as reader,
+            DraftReader(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=0.2) as reader,
             pytest.raises(UnreachableError, match="no whole answer"),
         ):
             draft_profile(reader, "silent")

@@ -129,7 +129,7 @@ def test_an_interrupted_run_says_so(server, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--rate", "0"], "--rate 0.0: a number of requests a second above 0"),
+        (["--rate", "0"], "--rate 0: requests a second were expected, above 0"),
         (["--rate", "nan"], "--rate nan"),
         (["--rate", "fast"], "'fast' is not a valid float"),
         (["--duration", "soon"], "duration 'soon'"),

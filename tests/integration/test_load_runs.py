@@ -16,8 +16,8 @@ import pytest
 from harness.load import ALL, GeneratorError, LoadPlan, Request, Stage, run_load
 from harness.load.observations import observations
 from harness.load.samples import Samples
-from harness.load.summary import histogram_quantile
 from harness.model import Outcome
+from tests.histograms import histogram_quantile
 
 SERVER = Path(__file__).with_name("load_server.py")
 PATIENT = {"lateness_limit_s": 5.0, "seed": 11}

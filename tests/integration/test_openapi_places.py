@@ -10,7 +10,7 @@ import pytest
 from harness.config import generic_target, load_target
 from harness.probes.openapi_places import OPENAPI_PLACES, local_path, openapi_places
 from harness.probes.surface import find_description, find_surface
-from harness.profile_draft import Reader
+from harness.profile_draft import DraftReader
 from harness.profile_draft.description import find_description as find_for_a_draft
 from tests.strangers import HTML, JSON, NOTHING, serving
 
@@ -26,7 +26,7 @@ def serve() -> Iterator[Any]:
 
 def places_of(url: str) -> tuple[str, str]:
     """Where a bare URL's surface and a draft find the description."""
-    with Reader(url) as reader:
+    with DraftReader(url) as reader:
         drafted = find_for_a_draft(reader, reader.front()).path
     assert (find_description(generic_target(url), url) is not None) == bool(drafted)
     return find_surface(generic_target(url), url).openapi, drafted

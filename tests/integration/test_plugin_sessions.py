@@ -268,11 +268,12 @@ def test_a_suite_that_says_old_names_runs_and_is_told_the_new_ones(bench, worker
     )
     ended = bench.run_as("by hand", workers)
     assert ended.the("probe.old_names")["outcome"] == "pass", ended.out
-    told = [line.strip() for line in ended.out.splitlines() if "ModuleMoved:" in line]
-    assert [line.partition("ModuleMoved: ")[2].split(";")[0] for line in sorted(told)] == [
+    told = [line.partition("FormerName: ")[2].split(";")[0] for line in ended.out.splitlines() if "FormerName:" in line]
+    assert sorted(told) == [
         "harness.places is now harness.machine.bundle",
         "harness.pytest_plugin.waiting is now harness.pytest_plugin.polling",
         "harness.turns is now harness.machine.lock",
+        "harness.turns.Turns is now harness.machine.lock.MachineLock",
     ]
 
 

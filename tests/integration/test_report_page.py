@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from harness.report.html import write_page
+from harness.report.html.page import write_page
 from harness.report.sources import read_run
 from tests import report_runs
 from tests.visiting import CONTRAST, Visitor, chromium

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from harness.errors import StackError, StartupError
-from harness.model import Event, Noted, StackInfo, Target
+from harness.model import Noted, ProgressEvent, StackInfo, Target
 from harness.stack import launch
 from harness.stack.servers.data_cache import MOST_KEPT
 from harness.stack.servers.postgres import PREPARED
@@ -96,7 +96,7 @@ def bring(target: Target) -> tuple[int, list[str]]:
     """Rows of a stack's database, and what was noted while it started."""
     notes: list[str] = []
 
-    def listen(event: Event) -> None:
+    def listen(event: ProgressEvent) -> None:
         if isinstance(event, Noted):
             notes.append(event.text)
 

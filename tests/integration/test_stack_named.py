@@ -275,6 +275,10 @@ def test_interrupted_up_leaves_nothing(desk: Desk) -> None:
     assert folders_of(mark) == []
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden"])
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden"])
 def test_a_name_that_is_no_word_is_refused(desk: Desk, name: str) -> None:
     assert "a stack's name is letters" in desk.run("status", "--name", name, status=2)[1]
+
+
+def test_an_empty_name_is_refused(desk: Desk) -> None:
+    assert "--name': it is empty" in desk.run("status", "--name", "", status=2)[1]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.machine.lock import MachineLock
-from harness.model import Event, MachineAwaited, Observation, Outcome
+from harness.model import MachineAwaited, Observation, Outcome, ProgressEvent
 from harness.run import Run, create_run
 from harness.runner.checks import GateCheck
 from harness.runner.progress import SuiteProgress, machine_shared, waits_for_machine
@@ -48,7 +48,7 @@ def test_no_turns_yet_is_no_waiting(tmp_path: Path) -> None:
 
 def test_a_turn_that_is_free_is_taken_in_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("harness.runner.progress.MachineLock", lambda: MachineLock(tmp_path))
-    told: list[Event] = []
+    told: list[ProgressEvent] = []
     waits: list[float] = []
     with machine_shared("tests", told.append, waits.append):
         pass
@@ -63,10 +63,10 @@ def test_a_turn_that_is_taken_is_waited_for_aloud(monkeypatch: pytest.MonkeyPatc
     assert holder.stdout is not None
     assert holder.stdin is not None
     assert holder.stdout.readline() == b"got it\n"
-    told: list[Event] = []
+    told: list[ProgressEvent] = []
     waits: list[float] = []
 
-    def tell(happened: Event) -> None:
+    def tell(happened: ProgressEvent) -> None:
         told.append(happened)
         # heard of it: the machine is let go
         holder.stdin.close()

@@ -6,7 +6,6 @@ from itertools import permutations
 import msgspec
 import pytest
 
-from harness import checkers
 from harness.checkers import (
     Anomaly,
     Checked,
@@ -171,9 +170,3 @@ def test_the_example_of_the_page_runs_and_prints_what_it_says(capsys):
     exec(example, {})  # noqa: S102 - a page of this repository
     printed = capsys.readouterr().out.strip()
     assert f"# {printed}\n" in example
-
-
-@pytest.mark.parametrize(("old", "new"), [("Attempt", SendAttempt), ("Mail", DeliveredMail), ("Run", ScheduledRun)])
-def test_an_old_name_still_works_and_says_the_new_one(old, new):
-    with pytest.warns(DeprecationWarning, match=rf"^harness\.checkers\.{old} is now {new.__name__}$"):
-        assert getattr(checkers, old) is new

@@ -16,7 +16,7 @@ from harness.config.waivers import _Waivers
 from harness.errors import HarnessError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Outcome, Profile, RunRecord, Target, Threshold
 from harness.model.placeholders import STACK_WORDS
-from harness.preflight.registry import CHECKS
+from harness.preflight.checks import CHECKS
 from harness.pytest_plugin import FIXTURE_MODULES
 from harness.pytest_plugin.markers import MARKERS, SEVERITIES
 from harness.run.seal import _SEALED_FILES, _SEALED_FOLDERS

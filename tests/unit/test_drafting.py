@@ -15,7 +15,7 @@ from harness.probes.page_markup import LoginFields, read_markup
 from harness.profile_draft.description import login_shape
 from harness.profile_draft.limits import announced_limit
 from harness.profile_draft.parts import DraftKey, DraftTable, comment
-from harness.profile_draft.reader import Reader, service_address
+from harness.profile_draft.reader import DraftReader, service_address
 
 
 def answer(**headers: str) -> Exchange:
@@ -146,7 +146,7 @@ def test_whatever_a_stranger_says_is_toml_afterwards(text, name, number):
 )
 def test_only_a_path_below_the_address_is_followed(reference, at, path):
     below = "http://service.test:8000/app" if "app" in reference else "http://service.test:8000"
-    with Reader(below) as reader:
+    with DraftReader(below) as reader:
         assert reader.local_path(reference, at) == path
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.judge import judge, verdict_document
 from harness.model import Build, Criterion, HeldBack, HoldBackKind, Integrity, Select, Waiver
 from harness.model.quoting import quotation
-from harness.model.verdict_record import verdict_from_document
+from harness.report.sources import verdict_from_document
 from tests.judging import MS, attempt, criterion, line, measured, policy, record, ruling_of, verdict_of
 
 HEADERS = criterion(id="security.headers")

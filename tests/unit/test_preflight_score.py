@@ -23,7 +23,7 @@ from harness.preflight import (
     validate_weights,
 )
 from harness.preflight.check import CannotAskError, fine, nothing_to_ask, unknown, wrong
-from harness.preflight.registry import registered
+from harness.preflight.checks import registered
 
 SCENE = Scene(
     target=Target(name="t", source="", service=Service(command=("x",))),

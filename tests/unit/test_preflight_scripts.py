@@ -9,9 +9,9 @@ import pytest
 from harness.model import Outcome, Service, StackInfo, Target
 from harness.preflight import Scene, run_check
 from harness.preflight.check import ReadinessFinding
+from harness.preflight.checks import STATIC
 from harness.preflight.checks.scripts import check_scripts
 from harness.preflight.markup import as_rendered
-from harness.preflight.registry import STATIC
 
 
 def read(top: Path, files: dict[str, str], *, owned: bool = True) -> ReadinessFinding:

@@ -50,3 +50,8 @@ def test_what_informs_does_not(line: str) -> None:
 
 def test_a_long_line_is_cut() -> None:
     assert len(complaint("ERROR " + "x" * 1000)) == 160
+
+
+def test_a_line_that_nests_without_end_is_read_as_text():
+    assert complaint('{"level":' * 100_000 + " ERROR") is not None
+    assert complaint('{"level":' * 100_000) is None

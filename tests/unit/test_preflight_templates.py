@@ -15,8 +15,8 @@ from harness.machine.bundle import root
 from harness.model import Outcome, Service, StackInfo, Target, Templates
 from harness.preflight import Scene, run_check
 from harness.preflight.check import CannotAskError, ReadinessFinding
+from harness.preflight.checks import STATIC
 from harness.preflight.checks.templates import check_templates
-from harness.preflight.registry import STATIC
 
 WEB = """\
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader

@@ -9,7 +9,6 @@ import pytest
 from harness.cli.progress import Plain, described
 from harness.model import (
     STACK_UP,
-    Event,
     LoadAdvanced,
     MachineAsked,
     MachineAwaited,
@@ -17,12 +16,13 @@ from harness.model import (
     PhaseAdvanced,
     PhaseBegan,
     PhaseEnded,
+    ProgressEvent,
     StackAdvanced,
 )
 
 WAITING = "waiting for the machine: another run measures time, or is about to"
 SECOND = LoadAdvanced(second=4, seconds=30, finished=200, failed=1, in_flight=3, p95_ms=8.25)
-SHOWN: dict[Event, str] = {
+SHOWN: dict[ProgressEvent, str] = {
     Noted("cleared up"): "note  cleared up",
     StackAdvanced("starting the service"): "stack  starting the service",
     PhaseBegan("tests"): "tests  begun",
@@ -38,12 +38,12 @@ SHOWN: dict[Event, str] = {
 
 
 @pytest.mark.parametrize("event", SHOWN, ids=str)
-def test_an_event_in_words(event: Event) -> None:
+def test_an_event_in_words(event: ProgressEvent) -> None:
     assert described(event) == SHOWN[event]
 
 
 def test_every_event_has_words() -> None:
-    ours = {kind.__name__ for kind in Event.__subclasses__() if kind.__module__ == "harness.model.events"}
+    ours = {kind.__name__ for kind in ProgressEvent.__subclasses__() if kind.__module__ == "harness.model.events"}
     assert ours == {type(event).__name__ for event in SHOWN}
 
 

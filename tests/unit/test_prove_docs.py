@@ -34,7 +34,7 @@ def test_what_is_detected_is_killed_alone():
 
 
 def test_every_option_of_its_own_is_told():
-    shared = {"--target", "--env", "--policy", "--out", "--debug", "--jobs", "--draw", "--seed"}
+    shared = {"--target", "--env", "--policy", "--out", "--share", "--debug", "--jobs", "--draw", "--seed"}
     own = {name for one in command.params if isinstance(one, Option) for name in one.opts} - shared
     text = PAGE + read("docs/wire-mutants.md")
     assert [name for name in sorted(own) if name not in text] == []

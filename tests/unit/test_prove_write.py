@@ -13,7 +13,7 @@ from harness.prove.proof import Proof
 from harness.prove.report.provenance import begin
 from harness.prove.report.write import write_proof
 from harness.prove.results import new_folder
-from harness.report.html import write_page
+from harness.report.html.page import write_page
 from harness.report.sources import read_run
 from harness.run import changed_files, is_sealed
 from tests.prove_proofs import POLICY, health, missed_some, result

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.machine.redaction import MASK, SHORTEST, Redactor
+from harness.machine.redaction import MASK, SHORTEST, TOO_DEEP, Redactor
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 SECRETS = st.text(min_size=SHORTEST, max_size=30).filter(lambda text: text.strip())
@@ -115,8 +115,8 @@ def test_members_of_data_keep_their_names_and_numbers():
 def test_no_known_secret_survives_in_text(secret, before, after):
     redact = knowing(secret)
     assert secret not in redact(f"{before}{secret}{after}")
-    cleaned = redact(json.dumps({"message": before + secret + after}, ensure_ascii=False))
-    assert secret not in json.loads(cleaned)["message"]
+    cleaned = redact(json.dumps({"": before + secret + after}, ensure_ascii=False))
+    assert secret not in json.loads(cleaned)[""]
 
 
 @given(
@@ -143,3 +143,38 @@ def test_a_line_of_json_stays_one(secret):
     line = json.dumps({"message": f"got {secret}", "header": f"Authorization: Bearer {secret}", "password": secret})
     cleaned = json.loads(Redactor()(line))
     assert cleaned["password"] == MASK or cleaned["password"].startswith(("$", "'\"$"))
+
+
+def test_a_text_that_spells_a_secret_in_every_round_goes_as_a_whole():
+    secret = "abc***def"
+    text = secret
+    for _ in range(20):
+        text = text.replace("***", secret)
+    assert knowing(secret)(text) == MASK
+
+
+def test_half_a_surrogate_pair_is_a_secret_like_any_other():
+    assert knowing("\ud800-token")("got \ud800-token") == "got ***"
+
+
+def test_data_that_lies_too_deep_is_not_kept():
+    nested: object = "x"
+    for _ in range(5000):
+        nested = [nested]
+    assert TOO_DEEP in json.dumps(Redactor().data({"body": nested}), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("secret", "before"),
+    [
+        ("000000", "\x00"),
+        ("n12345", "\n"),
+        ("00abcdef", "\x01"),
+        ("b00000", "x\\\b"),
+        ("n12345", "\\n"),
+        ("n12345", "\\\n"),
+    ],
+)
+def test_a_mask_breaks_no_escape(secret, before):
+    for text in (before + secret, before + secret[2:], before + secret[1:]):
+        assert secret not in json.loads(knowing(secret)(json.dumps({"message": text})))["message"]

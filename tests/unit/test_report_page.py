@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.model import Outcome
-from harness.report.html import write_page
+from harness.report.html.page import write_page
 from harness.report.sources import read_run
 from tests import report_runs
 from tests.report_lines import seen

@@ -10,7 +10,7 @@ import pytest
 from harness.jobs.gate import keep_proof
 from harness.model import Service, Target
 from harness.prove.proof import proof_document
-from harness.report.html import write_page
+from harness.report.html.page import write_page
 from harness.report.sources import read_run
 from harness.stack.build import fingerprint
 from tests import report_runs

@@ -78,6 +78,7 @@ def test_a_run_says_all_it_knows_before_anything_is_done(tmp_path):
     assert document["machine"]["cpus"] >= 1
     assert run.id.startswith(document["start"][:19].replace("-", "").replace(":", "") + "Z-")
     assert {entry.name for entry in run.path.iterdir()} == {
+        ".reserve",
         "artifacts",
         "evidence.jsonl",
         "logs",
@@ -177,7 +178,7 @@ def test_an_edit_that_fails_leaves_the_document_as_it_was(tmp_path):
     assert (run.path / "run.json").read_bytes() == before
     run.update(lambda record: replace(record, narrowed="--only e2e"))
     assert described(run.path)["narrowed"] == "--only e2e"
-    assert not [entry.name for entry in run.path.iterdir() if entry.name.startswith(".")]
+    assert [entry.name for entry in run.path.iterdir() if entry.name.startswith(".")] == [".reserve"]
 
 
 def test_who_reads_while_run_json_is_changed_sees_the_old_one_whole(tmp_path):

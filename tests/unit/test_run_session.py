@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -96,3 +97,22 @@ def test_the_logs_of_another_stack_stand_beside_those_of_the_first(tmp_path, inf
         pass
     assert {path.name for path in (session.path / "logs").iterdir()} == {"service-1.log", "load-service-1.log"}
     assert read_run_record(session.path).build == BUILD
+
+
+def test_a_setting_changed_for_this_run_is_learned_before_anything_is_written(tmp_path):
+    with run_session("gate", TARGET, tmp_path, overrides={"API_TOKEN": SECRET}) as session:
+        session.run.record([replace(SEEN, detail={"message": f"it said {SECRET}"})])
+    assert MASK in (session.path / "evidence.jsonl").read_text()
+    assert SECRET not in (session.path / "evidence.jsonl").read_text()
+
+
+def test_a_run_whose_results_cannot_be_cleaned_says_that_it_was_interrupted(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("harness.jobs.session.redact_results", fail)
+    session = run_session("gate", TARGET, tmp_path)
+    with pytest.raises(OSError, match="No space left"), session:
+        session.run.record([SEEN])
+    assert read_run_record(session.path).state == "interrupted"
+    assert not is_sealed(session.path)

@@ -89,7 +89,7 @@ def _kind(path: Path, top: Path) -> str:
         if package.is_file():
             try:
                 described = json.loads(read_text(package))
-            except ValueError:
+            except (ValueError, RecursionError):
                 return "commonjs"
             return "module" if isinstance(described, dict) and described.get("type") == "module" else "commonjs"
         folder = folder.parent

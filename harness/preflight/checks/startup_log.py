@@ -77,7 +77,7 @@ def _fields(line: str) -> Mapping[str, Any]:
     """The members of a line that is a JSON object."""
     try:
         return dict(json.loads(line)) if line.startswith("{") else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 

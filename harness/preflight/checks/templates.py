@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,29 +18,34 @@ from typing import Any
 
 import msgspec
 
+from harness.machine.decoding import Reader
 from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, first_few, nothing_to_ask, wrong
 from harness.preflight.files import not_here, own_files, read_text, tally
 from harness.preflight.markup import inline_scripts
 from harness.preflight.programs.engines import ENGINES, Rendering, TemplateEngine
+from harness.preflight.unclosed import COMMENTS, without_unclosed
 
 _SCRIPT = re.compile(r"\.m?js(\.|$)")
-_USES_JINJA = re.compile(r"^\s*(?:import jinja2|from jinja2[. ])|\bJinja2Templates\b|\bflask\b", re.MULTILINE)
+_USES_JINJA = re.compile(r"^[ \t]*+(?:import jinja2|from jinja2[. ])|\bJinja2Templates\b|\bflask\b", re.MULTILINE)
 _MOST_NAMED = 3
+_SAMPLES, _COMMON = Reader(dict[str, dict[str, Any] | list[dict[str, Any]]]), Reader(dict[str, Any])
 # What of a template is no tag, or one with everything in it that belongs to strings.
 _STRINGS = r"\"(?:\\.|[^\"\\\n])*+\"|'(?:\\.|[^'\\\n])*+'"
 _TAGS = re.compile(
     r"\{%[-+]?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*[-+]?%\}|\{\{\{\{(?P<block>\w+)\}\}\}\}.*?\{\{\{\{/(?P=block)\}\}\}\}"
-    r"|\{\#.*?\#\}|\{\{!--.*?--\}\}|\{\{![^}]*\}\}|\\\{\{"
+    r"|(?<!\{)\{\#.*?\#\}|\{\{!--.*?--\}\}|\{\{![^{}]*+\}\}|\\\{\{"
     rf"|(?P<open>\{{\{{\{{?|\{{%)(?>{_STRINGS}|(?!\}}\}}|%\}}|\{{\{{|\{{%).)*+(?P<next>\}}\}}|%\}}|\{{\{{|\{{%)",
     re.DOTALL,
 )
 # JavaScript's template literals, with whatever could only look as if it began one.
 _LITERALS = re.compile(
-    r"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|(?P<literal>`(?:\\.|[^`\\])*`)", re.DOTALL
+    r"//[^\n]*+|/\*.*?(?:\*/|\Z)|'(?:\\.|[^'\\\n])*+'?|\"(?:\\.|[^\"\\\n])*+\"?"
+    r"|(?P<literal>`(?:\\.|[^`\\])*+`)|`(?:\\.|[^`\\])*+\Z",
+    re.DOTALL,
 )
 _DOLLAR = re.compile(r"(?<!\\)\$\{\{(?!\{)")
 _RAW = re.compile(
-    r"\{%[-+]?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*[-+]?%\}|\{#.*?#\}|\{\{!--.*?--\}\}"
+    r"\{%[-+]?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*[-+]?%\}|(?<!\{)\{#.*?#\}|\{\{!--.*?--\}\}"
     r"|\{\{\{\{(?P<block>\w+)\}\}\}\}.*?\{\{\{\{/(?P=block)\}\}\}\}",
     re.DOTALL,
 )
@@ -115,6 +121,8 @@ def _syntax_problem(path: Path) -> tuple[Path, int | None, str] | None:
         jinja2.Environment(autoescape=True, extensions=known).parse(read_text(path))
     except jinja2.TemplateSyntaxError as error:
         return path, error.lineno, str(error.message)
+    except RecursionError:
+        return path, None, "nests too deeply to be parsed"
     return None
 
 
@@ -126,11 +134,11 @@ def _samples(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CannotAskError(f"{path.name} cannot be read: {error}", mend) from error
     try:
-        written = msgspec.convert(data, dict[str, dict[str, Any] | list[dict[str, Any]]])
-        common = msgspec.convert(written.pop("*", {}), dict[str, Any])
+        written = _SAMPLES.data(data)
+        common = _COMMON.data(written.pop("*", {}))
     except msgspec.ValidationError as error:
         what = "a table of values, or a list of them, was expected for each template"
         raise CannotAskError(f"{path.name}: {what} ({error})", mend) from error
@@ -144,30 +152,33 @@ def _collisions(text: str, *, script: bool, engine: str) -> Iterator[tuple[int, 
     Line and message of each: the engine's own names a line far away, or there is none and the page is wrong. `script`:
     the whole template is one.
     """
-    dollars = list(_dollars(text, script=script))
-    for at in dollars:
-        yield _line(text, at), f"{engine} takes the braces of '${{{{' in a script's template literal for its own"
+    dollars = set(_dollars(text, script=script))
+    lines = [found.start() for found in re.finditer("\n", text)]
+    for at in sorted(dollars):
+        yield _line(lines, at), f"{engine} takes the braces of '${{{{' in a script's template literal for its own"
     for opened, followed in _nested(text):
         # that the braces of a script close nothing is no news
         if opened - 1 not in dollars:
-            first, second = _line(text, opened), _line(text, followed)
+            first, second = _line(lines, opened), _line(lines, followed)
             where = "in it" if first == second else f"at line {second}"
             one, other = text[opened : opened + 2], text[followed : followed + 2]
             yield first, f"'{one}' is not closed before '{other}' {where}"
 
 
 def _dollars(text: str, *, script: bool) -> Iterator[int]:
-    hidden = [range(*raw.span()) for raw in _RAW.finditer(text)]
+    hidden = [raw.span() for raw in _RAW.finditer(without_unclosed(text, COMMENTS))]
     for start, body in [(0, text)] if script else [(one.start, one.text) for one in inline_scripts(text)]:
         for found in _LITERALS.finditer(body):
             for dollar in _DOLLAR.finditer(found["literal"] or ""):
                 at = start + found.start() + dollar.start()
-                if not any(at in span for span in hidden):
+                before = bisect_right(hidden, (at, len(text))) - 1
+                if before < 0 or at >= hidden[before][1]:
                     yield at
 
 
 def _nested(text: str) -> Iterator[tuple[int, int]]:
     """Where a tag begins that is not closed before the next one, and where that begins."""
+    text = without_unclosed(text, COMMENTS)
     at = 0
     while (tag := _TAGS.search(text, at)) is not None:
         at = tag.end()
@@ -177,8 +188,8 @@ def _nested(text: str) -> Iterator[tuple[int, int]]:
             yield tag.start(), at
 
 
-def _line(text: str, at: int) -> int:
-    return text.count("\n", 0, at) + 1
+def _line(lines: list[int], at: int) -> int:
+    return bisect_left(lines, at) + 1
 
 
 CHECKS = (

@@ -20,8 +20,10 @@ import msgspec
 import harness
 from harness.errors import HarnessError
 from harness.machine.bundle import root
+from harness.machine.decoding import Reader
 from harness.prove.gate_lies.scene import Ending, PrintedVerdict
 
+_VERDICT = Reader(PrintedVerdict)
 PATIENCE_S = 240.0
 """A gate may wait for its turn on the machine as long as others measure there."""
 _GRACE_S = 15.0
@@ -100,6 +102,6 @@ def _error_line(text: str) -> str:
 
 def _verdict(out: bytes) -> PrintedVerdict | None:
     try:
-        return msgspec.json.decode(out, type=PrintedVerdict)
+        return _VERDICT.json(out)
     except msgspec.MsgspecError:
         return None

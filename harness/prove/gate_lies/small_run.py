@@ -1,4 +1,4 @@
-"""Scenes for `harness judge`: a run as the gate leaves it before its seal, written by the real writer."""
+"""Scenes for `harness judge`: a run as the gate leaves it, written and sealed by the real writer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from harness.model import Build, Observation, Outcome, Service, Target
 from harness.prove.gate_lies.process import ending_of, install
 from harness.prove.gate_lies.scene import Ending, Scene
 from harness.prove.gate_lies.small_gate import POLICY
+from harness.run import seal
 
 TARGET = "small"
 STARTED = Observation(suite="gate", check="startup", subject="service", outcome=Outcome.PASS)
@@ -79,6 +80,8 @@ def judged(
         install(scratch)
         run = make_run(scratch, lines, policy=policy, waivers=waivers(), build=build, collected=collected)
         spoil(run)
+        # whoever can change a run can seal it too: a lie must be caught by more than a missing seal
+        seal(run)
         return ending_of(scratch, "judge", run.name, "--out", "out")
 
     return play

@@ -5,6 +5,7 @@ A gate that hangs, dies or leaves something behind then costs this defect, and n
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,8 @@ import msgspec
 from harness.errors import HarnessError
 from harness.jobs.gate import GatePlan, run_gate
 from harness.jobs.gate_plan import suites_of
-from harness.model import Event, Policy, Target
+from harness.machine.decoding import Reader
+from harness.model import Policy, ProgressEvent, Target
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
 
@@ -49,14 +51,18 @@ class GateFailure:
     message: str
 
 
+_SPEC, _FAILURE = Reader(GateSpec), Reader(GateFailure)
+
+
 def write_spec(spec: GateSpec, path: Path) -> None:
-    """Write what `main` reads."""
-    path.write_bytes(msgspec.json.encode(spec))
+    """Write what `main` reads, for it alone: the target's secrets are in it."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(spec))
 
 
 def read_failure(path: Path) -> GateFailure | None:
     """What `main` wrote of an error; None where it wrote nothing."""
-    return msgspec.json.decode(path.read_bytes(), type=GateFailure) if path.is_file() else None
+    return _FAILURE.json(path.read_bytes()) if path.is_file() else None
 
 
 def main(words: list[str]) -> int:
@@ -64,7 +70,7 @@ def main(words: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         # whatever was inherited: a gate that is told to end takes its stack down
         signal.signal(number, signal.default_int_handler)
-    spec = msgspec.json.decode(Path(words[0]).read_bytes(), type=GateSpec)
+    spec = _SPEC.json(Path(words[0]).read_bytes())
     try:
         run_gate(plan_of(spec), _show)
     except HarnessError as error:
@@ -94,7 +100,7 @@ def plan_of(spec: GateSpec) -> GatePlan:
     )
 
 
-def _show(event: Event) -> None:
+def _show(event: ProgressEvent) -> None:
     sys.stderr.write(f"{event}\n")
 
 

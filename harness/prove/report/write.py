@@ -12,6 +12,7 @@ import msgspec
 from harness.errors import HarnessError, UsageError
 from harness.jobs.session import RunSession, run_session
 from harness.machine.redaction import Redactor
+from harness.machine.secret_values import learn_target
 from harness.model import FACET_STATES, MutantStatus, Observation, Outcome, ProofRecord
 from harness.prove.model import FacetCoverage, HealthyRuns, ProofPlan, Result
 from harness.prove.proof import Draw, Proof, excused, missed, proof_document, score, with_results
@@ -32,13 +33,15 @@ def write_proof(plan: ProofPlan, folder: ProofFolder, proof: Proof, begun: Begun
     HarnessError where they cannot be written.
     """
     redact = Redactor()
+    learn_target(redact, plan.target, plan.overrides)
     record = record_of(plan, folder, (*proof.results, *proof.drawn), begun)
     proof = _cleaned(proof, redact)
     record = with_results(record, proof)
     document = encode_document(proof_document(record))
-    folder.write(PROOF, document)
-    folder.write(PAGE, render_proof(proof, record, plan.defects, plan.policy).encode("utf-8", "replace"))
     _write_run(plan, proof, record, document, redact)
+    folder.write(PAGE, render_proof(proof, record, plan.defects, plan.policy).encode("utf-8", "replace"))
+    # last: a gate takes a folder that has it for a whole proof
+    folder.write(PROOF, document)
 
 
 def _cleaned(proof: Proof, redact: Redactor) -> Proof:

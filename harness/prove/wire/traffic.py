@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import msgspec
-
+from harness.machine.decoding import Reader
 from harness.prove.wire.facets import ObservedExchange, SampledExchange, observe
 from harness.prove.wire.operations import Operations
 from harness.proxy import ProxiedAnswer, ProxiedRequest, Send
 from harness.pytest_plugin.timeline import Journal, TimeSpan
 
 _MOST_SAMPLES = 2000
+_JOURNAL = Reader(Journal)
 
 
 class TrafficRecorder:
@@ -58,7 +58,7 @@ class Traffic:
 
 def read_journal(path: Path) -> Journal:
     """What a run's session wrote of its tests."""
-    return msgspec.json.decode(path.read_bytes(), type=Journal)
+    return _JOURNAL.json(path.read_bytes())
 
 
 def traffic_of(recorder: TrafficRecorder, journal: Journal) -> Traffic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ import msgspec
 from markupsafe import Markup
 
 from harness.errors import BrokenRunError
+from harness.machine.decoding import Reader
 from harness.model import Threshold
 from harness.report.html.svg import Scale, element, figure, log_ticks, path, ticks
 from harness.report.text import number, signs
+from harness.run import read_regular
 
 TIMELINE = "samples/load-timeline.json"
 
@@ -38,13 +41,16 @@ class _Timeline:
     seconds: tuple[TimelineSecond, ...]
 
 
+_TIMELINE = Reader(_Timeline)
+
+
 def read_timeline(run: Path) -> tuple[TimelineSecond, ...]:
     """The seconds of the run's load; empty where no load was run. Raises `BrokenRunError` for another shape."""
     file = run / TIMELINE
-    if not file.is_file():
+    if not os.path.lexists(file):
         return ()
     try:
-        return msgspec.json.decode(file.read_bytes(), type=_Timeline).seconds
+        return _TIMELINE.json(read_regular(file)).seconds
     except msgspec.DecodeError as error:
         raise BrokenRunError(f"{file}: is not a timeline of load ({error})") from error
 

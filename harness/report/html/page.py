@@ -8,17 +8,17 @@ from typing import Any
 
 from harness.model import Status, Threshold
 from harness.report import findings
-from harness.report.html.facts import headline_facts, machine_words, repeat_commands, version_rows
+from harness.report.html.facts import headline_facts, machine_words, phase_rows, repeat_commands, version_rows
 from harness.report.html.frame import render_alone
 from harness.report.html.latency import latency_figure, read_timeline
 from harness.report.html.lines import TROUBLE, preflight_part, suite_groups
-from harness.report.html.phases import phase_rows
-from harness.report.html.proven import proven_part
 from harness.report.html.ratios import CHECK as RATIO_CHECK
 from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, ratio_scale
 from harness.report.html.rulings import areas, ruling_views
+from harness.report.proven import proven_part
 from harness.report.sources import RunFiles
 from harness.report.text import one_line, plain, seconds
+from harness.run import make_folder, replace_file
 
 _TONES = {"GO": "go", "NO-GO": "no-go", "INCONCLUSIVE": "inconclusive"}
 _LONG_LIST = 100
@@ -26,9 +26,8 @@ _LONG_LIST = 100
 
 def write_page(run: RunFiles, notes: Sequence[str] = ()) -> Path:
     """Write the run's `report/index.html`, with `notes` (what could not be built); returns its path."""
-    path = run.path / "report" / "index.html"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(render(run, notes), encoding="utf-8", errors="replace")
+    path = make_folder(run.path / "report") / "index.html"
+    replace_file(path, render(run, notes).encode("utf-8", "replace"))
     return path
 
 

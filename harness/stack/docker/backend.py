@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from harness.errors import GroundError, StackError
+from harness.machine.decoding import Reader
 from harness.model import Build, Listener, Target
 from harness.stack.docker.containers import Container, Containers, PortTakenError
 from harness.stack.docker.engine import connect_engine
@@ -54,6 +55,9 @@ class ContainerRecipe:
     image_id: str
 
 
+_RECIPE = Reader(ContainerRecipe)
+
+
 class DockerBackend:
     """Runs one stack's containers, or further copies of the service of a stack that is up."""
 
@@ -75,7 +79,7 @@ class DockerBackend:
         self._recipe: ContainerRecipe | None = None
         file = self._state / _RECIPE_FILE
         if file.is_file():
-            self._recipe = msgspec.json.decode(file.read_bytes(), type=ContainerRecipe)
+            self._recipe = _RECIPE.json(file.read_bytes())
             self._containers.join_network(self._recipe.network)
 
     @property

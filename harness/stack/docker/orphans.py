@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from harness.machine.decoding import Reader
 from harness.stack.docker.engine import DockerEngine, engine_errors
 from harness.stack.supervisor.registry import OwnerRecord
 
+_OWNER = Reader(OwnerRecord)
 OWNER_LABEL, TARGET_LABEL = "harness.keeper", "harness.target"
 
 
@@ -68,7 +70,7 @@ def _remove(dead: DeadThing) -> None:
 
 def _is_dead(labels: Mapping[str, str]) -> bool:
     try:
-        owner = msgspec.json.decode(labels[OWNER_LABEL], type=OwnerRecord)
+        owner = _OWNER.json(labels[OWNER_LABEL])
     except (KeyError, msgspec.MsgspecError):
         return False
     return not owner.alive

@@ -24,6 +24,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import StackError
+from harness.machine.decoding import Reader
 from harness.stack.servers.binaries import Account, cache_home
 from harness.stack.servers.fingerprint_sources import Sources
 from harness.stack.supervisor.client import Supervision
@@ -46,6 +47,9 @@ class CacheRecord:
     password: str
     """Its superuser's."""
     shape: str
+
+
+_RECORD = Reader(CacheRecord)
 
 
 class NotCachedError(Exception):
@@ -109,7 +113,7 @@ class CachedData:
     def _record(self) -> CacheRecord | None:
         """What is written beside the data, if that is still what it was."""
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            record = msgspec.json.decode((self.place / "facts.json").read_bytes(), type=CacheRecord)
+            record = _RECORD.json((self.place / "facts.json").read_bytes())
             return record if _shape(self.place / "data") == record.shape else None
         return None
 

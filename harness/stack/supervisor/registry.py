@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import StackError, UsageError
+from harness.machine.decoding import Reader
 from harness.model import StackInfo, Target
 from harness.stack.supervisor.process import end_tree, is_alive, remove_folders
 
@@ -78,6 +79,9 @@ class Recipe:
     target: Target
     values: Mapping[str, str]
     """What the placeholders mean to the service."""
+
+
+_OWNER, _INFO, _RECIPE = Reader(OwnerRecord), Reader(StackInfo), Reader(Recipe)
 
 
 def make_owner_record(mark: str, pid: int, start: int, folders: tuple[Path, ...], fingerprint: str) -> OwnerRecord:
@@ -158,7 +162,7 @@ def write_owner(folder: Path, owner: OwnerRecord) -> None:
 def read_owner(folder: Path) -> OwnerRecord | None:
     """Who answers for `folder`; None if it does not say."""
     with contextlib.suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode((folder / OWNER).read_bytes(), type=OwnerRecord)
+        return _OWNER.json((folder / OWNER).read_bytes())
     return None
 
 
@@ -172,7 +176,7 @@ def write_info(info: StackInfo) -> Path:
 def read_info(path: Path) -> StackInfo:
     """The stack that a `stack.json` describes. Raises StackError if there is none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=StackInfo)
+        return _INFO.json(path.read_bytes())
     except OSError as error:
         raise StackError(f"{path}: {error.strerror}; start a stack with `harness up`") from error
     except msgspec.MsgspecError as error:
@@ -190,7 +194,7 @@ def read_recipe(folder: Path) -> Recipe:
 
     try:
         document = msgspec.json.decode((folder / RECIPE).read_bytes())
-        return msgspec.convert(document | {"target": in_file_shape(document["target"])}, Recipe)
+        return _RECIPE.data(document | {"target": in_file_shape(document["target"])})
     except (OSError, LookupError, TypeError, msgspec.MsgspecError) as error:
         raise StackError(f"{folder / RECIPE}: cannot be read ({error}); start the stack again") from error
 
