@@ -42,8 +42,8 @@ def test_every_operation_has_a_name_of_its_own_and_answers(described, document):
 
 
 @pytest.mark.check("openapi.paths", severity="high", source="OpenAPI 3.1, 4.8.8.1", subject="GET")
-def test_every_path_is_one_of_the_service(described, surface, record):
-    assert described.operations or described.left_out or described.unread, "the document describes no path"
+@pytest.mark.usefixtures("described")
+def test_every_path_is_one_of_the_service(surface, record):
     if surface.found > len(surface.paths):
         record(sample_of(surface))
     assert list(surface.left_out) == [], "paths that lead elsewhere, or that no request can hold: nothing asks for them"
