@@ -13,12 +13,11 @@ Swagger 2.0 are schemathesis' business, JSON Schema that of `jsonschema_rs`. Our
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from harness.probes.openapi_document import (
     MAX_BYTES,
@@ -29,6 +28,7 @@ from harness.probes.openapi_document import (
     read_document,
     short,
 )
+from harness.probes.openapi_operation import Operation, fits, names_in_path
 from harness.probes.openapi_servers import is_own_path, server_path, servers_of_swagger
 
 if TYPE_CHECKING:
@@ -65,50 +65,6 @@ class Mismatch:
 
     at: str
     says: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One method of one path."""
-
-    method: str
-    """In capitals."""
-    path: str
-    """From the service's address on: the server's own path, then the one that the document writes, with `{names}`."""
-    written: str
-    """The path as the document writes it."""
-    operation_id: str
-    required: tuple[str, ...]
-    """Names of parameters that must be given, those of the path among them."""
-    needs_login: bool
-    has_body: bool
-    statuses: tuple[str, ...]
-    """Statuses described: "200", "4XX", "default"."""
-
-    @property
-    def is_safe(self) -> bool:
-        """Does it only read (RFC 9110 9.2.1)?"""
-        return self.method in ("GET", "HEAD", "OPTIONS", "QUERY")
-
-    @property
-    def name(self) -> str:
-        """`GET /path`."""
-        return f"{self.method} {self.path}"
-
-    def is_open_below(self, path: str) -> bool:
-        """Can anybody GET it with no more than one identifier right below that path: `/deals/{id}`, `/deals/{id}/x`?"""
-        if not self.path.startswith(f"{path}/{{"):
-            return False
-        names = _names_in_path(self.path)
-        return (
-            (self.method, self.needs_login, self.required) == ("GET", False, tuple(names))
-            and len(names) == 1
-            and self.path.startswith(f"{path}/{{{names[0]}}}")
-        )
-
-    def path_for(self, identifier: object) -> str:
-        """The path with that in place of its parameters."""
-        return re.sub(r"\{[^/{}]*\}", lambda _: quote(str(identifier), safe=""), self.path)
 
 
 class OpenApi:
@@ -155,8 +111,8 @@ class OpenApi:
         if plain is not None:
             return plain
         wanted = asked.split("/")
-        fits = (each for each in self._templated if each.method == method.upper() and _fits(each.path, wanted))
-        return min(fits, key=lambda each: each.path.count("{"), default=None)
+        found = (each for each in self._templated if each.method == method.upper() and fits(each.path, wanted))
+        return min(found, key=lambda each: each.path.count("{"), default=None)
 
     def media_types(self, operation: Operation, status: int) -> tuple[str, ...] | None:
         """Media types described for a status; None if the status is not described at all."""
@@ -240,7 +196,7 @@ class OpenApi:
             path=server_path(*levels, url=self._url, place=self._place) + read.path,
             written=read.path,
             operation_id=str(raw.get("operationId", "")),
-            required=tuple(dict.fromkeys([*required, *_names_in_path(read.path)])),
+            required=tuple(dict.fromkeys([*required, *names_in_path(read.path)])),
             needs_login=bool(security) and {} not in security,
             has_body="requestBody" in raw or bool(read.body),
             statuses=tuple(read.responses.status_codes),
@@ -393,21 +349,3 @@ def _names_of(error: jsonschema_rs.ValidationError, body: object) -> str:
         node = node[part]
     names = [name for name, value in node.items() if value == error.instance] if isinstance(node, dict) else []
     return ", ".join(short(repr(name)) for name in names[:_MOST_MISMATCHES]) or "a member"
-
-
-def _fits(template: str, wanted: list[str]) -> bool:
-    parts = template.rstrip("/").split("/")
-    return len(parts) == len(wanted) and all(map(_fits_part, parts, wanted))
-
-
-def _fits_part(own: str, other: str) -> bool:
-    if "{" not in own:
-        return own == other
-    if own.startswith("{") and own.find("}") == len(own) - 1:
-        return other != ""
-    pattern = "[^/]+".join(re.escape(text) for text in re.split(r"\{[^/{}]*\}", own))
-    return re.fullmatch(pattern, other) is not None
-
-
-def _names_in_path(path: str) -> list[str]:
-    return re.findall(r"\{([^/{}]+)\}", path)
