@@ -98,7 +98,10 @@ def _requests(selection: TargetSelection, spec: LoadSpec, info: StackInfo) -> tu
     """The scenario; what the service shows is asked for only where nobody said what to load."""
     target = selection.target
     named = spec.paths or target.load.paths or target.cache.paths or target.pages.open
-    found = () if named else find_surface(target, info.url, info.ca_file).paths
+    if named:
+        return scenario(target, paths=spec.paths, found=())
+    surface = find_surface(target, info.url, info.ca_file)
+    found = tuple(path for path in surface.paths if path not in surface.streams)
     return scenario(target, paths=spec.paths, found=found)
 
 

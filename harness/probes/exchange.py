@@ -7,9 +7,11 @@ A `curl` line may end up in a report, so it never holds a credential: tokens, co
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
@@ -115,9 +117,19 @@ class Exchange(SentRequest):
 def parse_json(body: bytes, whose: str) -> Any:  # noqa: ANN401 - JSON is anything
     """A body as JSON; see `Exchange.json`. Raises `UnfitAnswer` that names whose it is."""
     try:
-        return json.loads(body, object_hook=_Object)
+        return json.loads(body, object_hook=_Object, parse_float=_number, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise UnfitAnswer(f"{whose} has a body that is no JSON ({str(error)[:_SHOWN_ERROR]})") from None
+
+
+def _number(text: str) -> float | Decimal:
+    """Of more than a float can hold what was written, and not infinity."""
+    number = float(text)
+    return number if math.isfinite(number) else Decimal(text)
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON: RFC 8259, 6")
 
 
 def curl_line(sent: SentRequest) -> str:

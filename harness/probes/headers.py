@@ -114,6 +114,10 @@ def parse_cache_control(lines: Iterable[str]) -> Mapping[str, str | None]:
     return MappingProxyType(directives)
 
 
+ENDLESS = frozenset({"text/event-stream", "multipart/x-mixed-replace"})
+"""Media types whose answers go on as long as the client listens (HTML, 9.2)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaType:
     """A Content-Type (RFC 9110 8.3.1), names in lower case."""
@@ -131,6 +135,11 @@ class MediaType:
     def is_json(self) -> bool:
         """JSON or a format built on it (`application/problem+json`)."""
         return self.subtype == "json" or self.subtype.endswith("+json")
+
+    @property
+    def is_endless(self) -> bool:
+        """An answer that has no end, and is judged by its head."""
+        return self.essence in ENDLESS
 
     @property
     def is_html(self) -> bool:

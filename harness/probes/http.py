@@ -19,6 +19,7 @@ from harness.errors import SafetyError, UsageError
 from harness.model.network import is_loopback
 from harness.probes.address import AddressMode
 from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer, curl_line
+from harness.probes.headers import parse_media_type
 from harness.probes.reach import Reach
 from harness.probes.transport import BoundedTransport, UnboundedAnswer
 from harness.probes.trust import trusted
@@ -179,6 +180,10 @@ class RecordingClient(httpx.Client):
     def _after(self, response: httpx.Response) -> None:
         if _HEAD_ONLY in response.request.extensions:
             return
+        if _is_endless(response.headers.get("Content-Type")):
+            # judged by its head: what comes then is empty to everybody who reads on
+            response.stream.close()  # type: ignore[union-attr]
+            response.stream = httpx.ByteStream(b"")
         body = response.read()
         elapsed = time.perf_counter() - response.request.extensions[_BEGUN]
         sent = self._attempt(response.request)
@@ -218,6 +223,12 @@ def exchange_of(response: httpx.Response) -> Exchange:
     """The exchange that a `RecordingClient` kept of this answer."""
     exchange: Exchange = response.extensions[_EXCHANGE]
     return exchange
+
+
+def _is_endless(content_type: str | None) -> bool:
+    """Does an answer of that Content-Type go on as long as somebody listens?"""
+    kind = parse_media_type(content_type)
+    return kind is not None and kind.is_endless
 
 
 def _header_lines(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:

@@ -1,28 +1,62 @@
-"""A service's own description: its operations, and whether an answer is what the description says.
+"""A service's own description, as schemathesis reads it: its operations, and whether an answer is what it describes.
 
-OpenAPI 3.0 and 3.1 as JSON. References are followed inside the document only: nothing is fetched from elsewhere.
+References, parameters, security, media type ranges, `nullable`, `writeOnly` and the dialects of OpenAPI 3.0 to 3.2 and
+Swagger 2.0 are schemathesis' business, JSON Schema that of `jsonschema_rs`. Ours is what neither serves:
+
+- bytes that a stranger sent become a document that leads nowhere else (`openapi_document`);
+- operations lie where this service has them, at the address that was given (`openapi_servers`), so that a path that was
+  asked finds its operation;
+- patterns and tuples stay as they were written: schemathesis narrows `\\p{L}` to Latin letters, and writes
+  `prefixItems` as a draft had it that 3.1 does not use; `jsonschema_rs` knows both;
+- a mismatch is one line.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
-from harness.probes.openapi_servers import is_own_path, server_path
+from harness.probes.openapi_document import (
+    MAX_BYTES,
+    OUTSIDE,
+    OpenApiError,
+    PlainDocument,
+    UnreadDocument,
+    read_document,
+    short,
+)
+from harness.probes.openapi_operation import Operation, fits, names_in_path
+from harness.probes.openapi_servers import is_own_path, server_path, servers_of_swagger
 
-MAX_BYTES = 8 * 2**20
+if TYPE_CHECKING:
+    import jsonschema_rs
+    from schemathesis.specs.openapi.adapter.responses import OpenApiResponse, OpenApiResponses
+    from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+__all__ = [
+    "MAX_BYTES",
+    "METHODS",
+    "Mismatch",
+    "OpenApi",
+    "OpenApiError",
+    "Operation",
+    "UnreadDocument",
+    "load_document",
+]
+
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _MOST_MISMATCHES = 10
+_HIDDEN = {"pattern": "x-written-pattern", "prefixItems": "x-written-prefixItems"}
+"""Words of a schema that schemathesis rewrites for its generators, and `jsonschema_rs` knows as they are."""
+_FOUND = {name: word for word, name in _HIDDEN.items()}
+_OF_3_0 = {"nullable": "x-nullable-of-3.0"}
+"""What later versions dropped, and schemathesis takes nevertheless."""
 _MOST_REFERENCES = 50
-_ROOT = "urn:openapi"
-
-
-class OpenApiError(ValueError):
-    """The document cannot be used; the message names the place."""
+_GAVE_UP = ("backtrackLimitExceeded", "regexEngineFailure")
+"""Kinds of error by which the validator says that it could not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,61 +67,31 @@ class Mismatch:
     says: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One method of one path."""
-
-    method: str
-    """In capitals."""
-    path: str
-    """From the service's address on: the server's own path, then the one that the document writes, with `{names}`."""
-    operation_id: str
-    required: tuple[str, ...]
-    """Names of parameters that must be given, those of the path among them."""
-    needs_login: bool
-    has_body: bool
-    statuses: tuple[str, ...]
-    """Statuses described: "200", "4XX", "default"."""
-    pointer: str
-    """JSON pointer of the operation."""
-
-    @property
-    def is_safe(self) -> bool:
-        """Does it only read (RFC 9110 9.2.1)?"""
-        return self.method in ("GET", "HEAD", "OPTIONS")
-
-    @property
-    def name(self) -> str:
-        """`GET /path`."""
-        return f"{self.method} {self.path}"
-
-    def is_open_below(self, path: str) -> bool:
-        """Can anybody GET it with no more than one identifier right below that path: `/deals/{id}`, `/deals/{id}/x`?"""
-        if not self.path.startswith(f"{path}/{{"):
-            return False
-        names = _names_in_path(self.path)
-        return (
-            (self.method, self.needs_login, self.required) == ("GET", False, tuple(names))
-            and len(names) == 1
-            and self.path.startswith(f"{path}/{{{names[0]}}}")
-        )
-
-    def path_for(self, identifier: object) -> str:
-        """The path with that in place of its parameters."""
-        return re.sub(r"\{[^/{}]*\}", lambda _: quote(str(identifier), safe=""), self.path)
-
-
 class OpenApi:
-    """A document that was read, and its operations. `url` is the address of the service that it was asked from."""
+    """A document that was read, and its operations.
 
-    def __init__(self, document: Mapping[str, Any], url: str = "") -> None:
+    `url` is the address of the service that it was asked from, `place` the path there. Raises `OpenApiError`.
+    """
+
+    def __init__(self, document: PlainDocument, url: str = "", place: str = "/") -> None:
         self.document = document
+        self.version = document.version
         self._url = url
-        self.version = str(document["openapi"])
-        self._schemas = _with_plain_schemas(document) if self.version.startswith("3.0") else document
-        self.left_out: tuple[str, ...] = tuple(path for path in self._paths() if not is_own_path(path))
+        self._place = place
+        paths = document.content.get("paths", {})
+        if not isinstance(paths, Mapping):
+            raise OpenApiError("/paths: an object was expected")
+        self.left_out: tuple[str, ...] = tuple(path for path in paths if not is_own_path(path))
         """Paths of the document that lead elsewhere than to the service, or that no request can hold."""
-        self.operations = tuple(self._operations())
+        self.unread: dict[str, str] = {}
+        """Operations that the document describes in a way that cannot be read, and why."""
+        own = {path: item for path, item in paths.items() if is_own_path(path)}
+        self._validators: dict[tuple[str, int, str], jsonschema_rs.Validator | None] = {}
+        with _reading("the document"):
+            self._schema = _schema_of({**document.content, "paths": own}, document.version)
+            operations = tuple(self._operations())
+        self.operations = tuple(each for each in operations if is_own_path(each.path))
+        self.left_out += tuple(each.path for each in operations if not is_own_path(each.path))
         self._templated = tuple(each for each in self.operations if "{" in each.path)
         # the first one counts, where paths differ in their last slash alone
         self._plain = {
@@ -107,224 +111,241 @@ class OpenApi:
         if plain is not None:
             return plain
         wanted = asked.split("/")
-        fits = (each for each in self._templated if each.method == method.upper() and _fits(each.path, wanted))
-        return min(fits, key=lambda each: each.path.count("{"), default=None)
-
-    def response(self, operation: Operation, status: int) -> tuple[str, Mapping[str, Any]] | None:
-        """Pointer and content of what is described for a status: itself, its class (`4XX`) or `default`."""
-        responses = f"{operation.pointer}/responses"
-        described = self._at(responses)
-        for key in (str(status), f"{status // 100}XX", "default"):
-            if isinstance(described, Mapping) and key in described:
-                return self.resolve(f"{responses}/{_escape(key)}")
-        return None
+        found = (each for each in self._templated if each.method == method.upper() and fits(each.path, wanted))
+        return min(found, key=lambda each: each.path.count("{"), default=None)
 
     def media_types(self, operation: Operation, status: int) -> tuple[str, ...] | None:
         """Media types described for a status; None if the status is not described at all."""
-        found = self.response(operation, status)
-        if found is None:
-            return None
-        content = found[1].get("content", {})
-        return tuple(content) if isinstance(content, Mapping) else ()
+        with _reading(operation.name):
+            found = self._response(operation, status)
+            if found is None:
+                return None
+            if not self.document.is_swagger:
+                content = found.definition.get("content")
+                return tuple(content) if isinstance(content, Mapping) else ()
+            if "schema" not in found.definition:
+                return ()
+            raw = self._schema[operation.written][operation.method].definition.raw
+            return tuple(map(str, raw.get("produces") or self.document.content.get("produces") or ()))
 
     def mismatches(
         self, operation: Operation, status: int, media_type: str, body: object
     ) -> tuple[Mismatch, ...] | None:
         """Where a JSON body differs from the schema of its status and media type, at most ten places; None if the
-        document has no schema for them.
+        document has no schema for them, or one that takes anything.
 
-        Raises `OpenApiError` if the schema itself cannot be used (a reference that leads nowhere, or in a circle).
+        Raises `UnreadDocument` if the schema cannot be used: a reference that leads nowhere or out of the document, a
+        malformed word, a pattern that takes too long.
         """
-        found = self.response(operation, status)
-        if found is None:
-            return None
-        pointer, response = found
-        content = response.get("content", {})
-        if not isinstance(content, Mapping):
-            return None
-        kind = next((key for key in content if key.split(";")[0].strip().lower() == media_type), None)
-        described = content[kind] if kind is not None else None
-        if not isinstance(described, Mapping) or "schema" not in described:
-            return None
-        return self._validate(f"{pointer}/content/{_escape(str(kind))}/schema", body)
+        with _reading(f"{operation.name}, status {status}, {media_type}"):
+            key = (operation.name, status, media_type)
+            if key not in self._validators:
+                self._validators[key] = self._validator(operation, status, media_type)
+            validator = self._validators[key]
+            if validator is None:
+                return None
+            try:
+                found = [error for error, _ in zip(validator.iter_errors(body), range(_MOST_MISMATCHES), strict=False)]
+            except UnicodeEncodeError:
+                return (Mismatch("$", "half of a surrogate pair is no character (RFC 8259, 8.2)"),)
+            if any(error.kind.name in _GAVE_UP for error in found):
+                raise UnreadDocument(f"{operation.name}: a pattern of the schema takes too long")
+            return tuple(Mismatch(_json_path(error.instance_path), _says(error, body)) for error in found)
 
-    def _validate(self, pointer: str, body: object) -> tuple[Mismatch, ...]:
-        import jsonschema  # type: ignore[import-untyped]
-        import referencing
-        import referencing.exceptions
-        from referencing.jsonschema import DRAFT202012
+    def request_schema(self, operation: Operation) -> Mapping[str, Any] | None:
+        """The schema of the JSON body that an operation takes, its references inside itself."""
+        with _reading(operation.name):
+            bodies = self._schema[operation.written][operation.method].body
+            found = next((each for each in bodies if _essence(str(each.media_type)) == "application/json"), None)
+            schema = found.raw_schema if found is not None else None
+            return schema if isinstance(schema, Mapping) else None
 
-        registry: referencing.Registry[Any] = referencing.Registry().with_resource(
-            _ROOT, DRAFT202012.create_resource(self._schemas)
-        )
-        validator = jsonschema.Draft202012Validator(
-            {"$ref": f"{_ROOT}#{quote(pointer, safe='/~!$&()*+,;=:@')}"},
-            registry=registry,
-            format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
-        )
-        try:
-            found = [
-                Mismatch(error.json_path, _short(error.message))
-                for error, _ in zip(validator.iter_errors(body), range(_MOST_MISMATCHES), strict=False)
-            ]
-        except (
-            referencing.exceptions.Unresolvable,
-            jsonschema.exceptions.SchemaError,
-            jsonschema.exceptions.UnknownType,
-        ) as error:
-            raise OpenApiError(f"{pointer}: the schema cannot be used ({_short(str(error))})") from error
-        except RecursionError as error:
-            raise OpenApiError(f"{pointer}: the schema refers to itself without end") from error
-        except (TypeError, AttributeError, ValueError, LookupError, ArithmeticError, re.error) as error:
-            # jsonschema trusts a schema's shape: `required: true` and its like end here
-            raise OpenApiError(f"{pointer}: the schema is malformed ({_short(str(error))})") from error
-        return tuple(found)
-
-    def _paths(self) -> Mapping[str, Any]:
-        paths = self.document.get("paths", {})
-        if not isinstance(paths, Mapping):
-            raise OpenApiError("/paths: an object was expected")
-        return paths
+    def answer_schema(self, operation: Operation, status: int) -> Mapping[str, Any] | None:
+        """The schema of the JSON body that an operation answers with, its references inside itself."""
+        with _reading(operation.name):
+            schema = self._answer_schema(operation, status, "application/json")
+            return schema if isinstance(schema, Mapping) else None
 
     def _operations(self) -> Iterator[Operation]:
-        for path in self._paths():
-            if not is_own_path(path):
-                continue
-            pointer, item = self.resolve(f"/paths/{_escape(path)}")
-            for method in METHODS:
-                if isinstance(item.get(method), Mapping):
-                    operation = self._operation(path, method, f"{pointer}/{method}", item)
-                    # the path of a server stands before it, which is the document's word too
-                    if is_own_path(operation.path):
-                        yield operation
+        from schemathesis.core.result import Err
 
-    def _operation(self, path: str, method: str, pointer: str, item: Mapping[str, Any]) -> Operation:
-        described: Mapping[str, Any] = item[method]
-        shared = item.get("parameters", [])
-        own = described.get("parameters", [])
-        parameters = [self._follow(each) for each in (*shared, *own)]
-        required = [
-            str(each.get("name")) for each in parameters if each.get("required") is True or each.get("in") == "path"
-        ]
-        security = described.get("security", self.document.get("security", []))
+        base = servers_of_swagger(self.document.content) if self.document.is_swagger else self.document.content
+        items: dict[str, Mapping[str, Any]] = {}
+        for result in self._schema.get_all_operations():
+            if isinstance(result, Err):
+                said = result.err()
+                self.unread[f"{str(said.method or '*').upper()} {said.path}"] = _said(said)
+                continue
+            read = result.ok()
+            if read.path not in items:
+                items[read.path] = self._path_item(read.path)
+            try:
+                yield self._operation(read, items[read.path], base)
+            except (AttributeError, TypeError, ValueError, LookupError) as why:
+                self.unread[f"{read.method.upper()} {read.path}"] = _said(why)
+
+    def _operation(self, read: Any, item: Mapping[str, Any], base: Mapping[str, Any]) -> Operation:  # noqa: ANN401 - a generic of four types
+        from schemathesis.specs.openapi.adapter.security import effective_security_requirements
+
+        raw = read.definition.raw
+        security = effective_security_requirements(read, self.document.content)
+        levels = (base,) if self.document.is_swagger else (raw, item, base)
+        required = [str(each.name) for each in read.iter_parameters() if each.is_required]
         return Operation(
-            method=method.upper(),
-            path=server_path(described, item, self.document, url=self._url) + path,
-            operation_id=str(described.get("operationId", "")),
-            required=tuple(dict.fromkeys([*required, *_names_in_path(path)])),
+            method=read.method.upper(),
+            path=server_path(*levels, url=self._url, place=self._place) + read.path,
+            written=read.path,
+            operation_id=str(raw.get("operationId", "")),
+            required=tuple(dict.fromkeys([*required, *names_in_path(read.path)])),
             needs_login=bool(security) and {} not in security,
-            has_body="requestBody" in described,
-            statuses=tuple(str(status) for status in described.get("responses", {})),
-            pointer=pointer,
+            has_body="requestBody" in raw or bool(read.body),
+            statuses=tuple(read.responses.status_codes),
         )
 
-    def _follow(self, node: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a part of somebody's document
-        for _ in range(_MOST_REFERENCES):
-            if not isinstance(node, Mapping):
-                raise OpenApiError(f"an object was expected, not {_short(repr(node))}")
-            if "$ref" not in node:
-                return node
-            node = self._at(_local(node["$ref"]))
-        raise OpenApiError("a reference leads in a circle")
+    def _path_item(self, path: str) -> Mapping[str, Any]:
+        from schemathesis.core.jsonschema.resolver import resolve_reference
 
-    def resolve(self, pointer: str) -> tuple[str, Mapping[str, Any]]:
-        """The node at a pointer, references followed, and the pointer that was reached in the end.
+        item: Mapping[str, Any] = self._schema.raw_schema["paths"][path]
+        return resolve_reference(self._schema.root_resolver, item["$ref"])[1] if "$ref" in item else item
 
-        Raises `OpenApiError` if there is no object.
-        """
-        for _ in range(_MOST_REFERENCES):
-            node = self._at(pointer)
-            if not isinstance(node, Mapping):
-                raise OpenApiError(f"{pointer}: an object was expected")
-            if "$ref" not in node:
-                return pointer, node
-            pointer = _local(node["$ref"])
-        raise OpenApiError(f"{pointer}: a reference leads in a circle")
+    def _response(self, operation: Operation, status: int) -> OpenApiResponse | None:
+        responses: OpenApiResponses = self._schema[operation.written][operation.method].responses
+        return responses.find_by_status_code(status)
 
-    def _at(self, pointer: str) -> Any:  # noqa: ANN401 - a part of somebody's document
-        node: Any = self.document
-        for part in pointer.split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            try:
-                node = node[int(key)] if isinstance(node, list) else node[key]
-            except (KeyError, IndexError, ValueError, TypeError):
-                raise OpenApiError(f"{pointer}: there is nothing at {part!r}") from None
-        return node
+    def _answer_schema(self, operation: Operation, status: int, media_type: str) -> object:
+        """The schema of an answer; None if there is none. Raises `UnreadDocument` for a reference that is followed."""
+        found = self._response(operation, status)
+        if found is None:
+            return None
+        kind: str | None = media_type
+        if not self.document.is_swagger:
+            kind = _described_as(media_type, found.definition.get("content"))
+            if kind is None:
+                return None
+        resolved = found.get_schema(kind)
+        if resolved.unresolvable_reference is not None:
+            raise UnreadDocument(f"{operation.name}: {_lost(resolved.unresolvable_reference)}")
+        return resolved.schema
+
+    def _validator(self, operation: Operation, status: int, media_type: str) -> jsonschema_rs.Validator | None:
+        from schemathesis.core.jsonschema import FANCY_REGEX_OPTIONS, supplemental_formats
+
+        schema = _renamed(self._answer_schema(operation, status, media_type), _FOUND)
+        if schema in (None, True, {}):
+            return None
+        if _is_circle(schema):
+            raise UnreadDocument(f"{operation.name}: the schema refers to itself without end")
+        draft = self._schema.adapter.jsonschema_validator_cls
+        return draft(
+            schema, validate_formats=True, pattern_options=FANCY_REGEX_OPTIONS, formats=supplemental_formats(draft)
+        )
 
 
-def load_document(data: bytes, url: str = "") -> OpenApi:
-    """Read a document that was asked from the service at `url`.
+def load_document(data: bytes, url: str = "", place: str = "/") -> OpenApi:
+    """Read a document that was asked from the service at `url`, at the path `place`.
 
-    Raises `OpenApiError` in one line: no JSON, too long, another version, not an object.
+    Raises `OpenApiError` in one line: no JSON or YAML, too long, another version, not an object.
     """
-    if len(data) > MAX_BYTES:
-        raise OpenApiError(f"the document is longer than {MAX_BYTES} bytes")
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise OpenApiError(f"the document is no JSON ({_short(str(error))})") from error
-    version = document.get("openapi") if isinstance(document, dict) else None
-    if not isinstance(version, str) or not version.startswith(("3.0", "3.1")):
-        found = f"openapi = {version!r}" if isinstance(document, dict) else "no object"
-        raise OpenApiError(f"an OpenAPI 3.0 or 3.1 document was expected, found {found}")
-    return describe(document, url)
+    return OpenApi(read_document(data), url, place)
 
 
-def describe(document: Mapping[str, Any], url: str = "") -> OpenApi:
-    """A document, whatever its version. Raises `OpenApiError` in one line if its shape is not OpenAPI's."""
+def _schema_of(document: dict[str, Any], version: str) -> OpenApiSchema:
+    from schemathesis.config import SchemathesisConfig
+    from schemathesis.openapi import from_dict
+
+    # a configuration of our own, or the file of the folder that the harness is started in would be found; with an
+    # address of ours servers are not looked at, and a malformed one spoils nothing
+    config = SchemathesisConfig.from_dict(
+        {"base-url": "http://127.0.0.1", "generation": {"with-security-parameters": False}}
+    )
+    hidden = _HIDDEN if version.startswith(("2.", "3.0")) else _HIDDEN | _OF_3_0
+    return from_dict(_renamed(document, hidden), config=config)
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Whatever a library says of somebody's document, in one line."""
     try:
-        return OpenApi(document, url)
+        yield
     except OpenApiError:
         raise
-    except (AttributeError, TypeError, ValueError, LookupError, RecursionError) as error:
-        raise OpenApiError(f"the document's shape is not OpenAPI's ({_short(str(error))})") from error
+    except Exception as error:
+        raise UnreadDocument(f"{what}: the description cannot be used ({_said(error)})") from error
 
 
-def _fits(template: str, wanted: list[str]) -> bool:
-    parts = template.rstrip("/").split("/")
-    return len(parts) == len(wanted) and all(
-        own == other or (own.startswith("{") and own.endswith("}") and other != "")
-        for own, other in zip(parts, wanted, strict=True)
+def _said(error: Exception) -> str:
+    return short(getattr(error, "message", error)) or type(error).__name__
+
+
+def _renamed(node: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - a part of somebody's document
+    """A copy in which words of a schema have another name. A property of that name keeps it: its value is an object."""
+    if isinstance(node, list):
+        return [_renamed(each, names) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        names[key] if key in names and not isinstance(value, dict) else key: _renamed(value, names)
+        for key, value in node.items()
+    }
+
+
+def _is_circle(schema: Any) -> bool:  # noqa: ANN401 - a part of somebody's document
+    """Does a schema say no more than where it lies?"""
+    node = schema
+    for _ in range(_MOST_REFERENCES):
+        if not isinstance(node, dict) or not isinstance(node.get("$ref"), str):
+            return False
+        *_, name = node["$ref"].split("/")
+        node = schema.get("x-bundled", {}).get(name)
+    return True
+
+
+def _described_as(media_type: str, content: object) -> str | None:
+    """The key of a response's content that is meant for a media type: itself, or the narrowest range (4.8.14)."""
+    from schemathesis.core import media_types
+    from schemathesis.core.errors import MalformedMediaType
+
+    wanted = _essence(media_type)
+    found = []
+    for key in content if isinstance(content, Mapping) else ():
+        try:
+            if media_types.matches(_essence(key), wanted):
+                found.append(key)
+        except MalformedMediaType:
+            continue
+    return min(found, key=lambda key: key.count("*"), default=None)
+
+
+def _essence(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
+
+
+def _lost(reference: str) -> str:
+    if reference.startswith(OUTSIDE):
+        outside = reference.removeprefix(OUTSIDE).replace("~1", "/").replace("~0", "~")
+        return f"the reference {short(repr(outside))} leads out of the document, and is not followed"
+    return f"the reference {short(repr(unquote(reference)))} leads nowhere"
+
+
+def _json_path(path: list[str | int]) -> str:
+    return "$" + "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" if part.isidentifier() else f"[{part!r}]" for part in path
     )
 
 
-def _names_in_path(path: str) -> list[str]:
-    return [part[1:-1] for part in path.split("/") if part.startswith("{") and part.endswith("}")]
+def _says(error: jsonschema_rs.ValidationError, body: object) -> str:
+    kind, way = error.kind.name, error.schema_path
+    if kind == "falseSchema" and way[-1:] == ["additionalProperties"]:
+        return f"{_names_of(error, body)}: no such member is described, and no other is allowed"
+    if kind in ("falseSchema", "not") and way[-3:-2] == ["properties"]:
+        return "no answer may have this member: it is described as writeOnly, or by a schema that takes nothing"
+    return short(error.message)
 
 
-def _local(reference: object) -> str:
-    if not isinstance(reference, str) or not reference.startswith("#/"):
-        raise OpenApiError(f"the reference {_short(repr(reference))} leads out of the document")
-    return unquote(reference[1:])
-
-
-def _escape(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
-
-
-def _with_plain_schemas(node: Any) -> Any:  # noqa: ANN401 - a part of somebody's document
-    """A 3.0 document with its dialect's two own words put into JSON Schema's: `nullable`, and bounds as booleans."""
-    if isinstance(node, list):
-        return [_with_plain_schemas(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    plain = {key: _with_plain_schemas(value) for key, value in node.items()}
-    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(plain.get(exclusive), bool) and plain.pop(exclusive) and bound in plain:
-            plain[exclusive] = plain.pop(bound)
-    if plain.get("nullable") is True and isinstance(plain.get("type"), str):
-        plain |= _nullable(plain)
-    return plain
-
-
-def _nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
-    words: dict[str, Any] = {"type": [schema["type"], "null"]}
-    values = schema.get("enum")
-    if isinstance(values, list) and None not in values:
-        words["enum"] = [*values, None]
-    return words
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 200 else f"{line[:197]}…"
+def _names_of(error: jsonschema_rs.ValidationError, body: object) -> str:
+    """Names of the members that hold what was refused; the value itself may be a secret."""
+    node: Any = body
+    for part in error.instance_path:
+        node = node[part]
+    names = [name for name, value in node.items() if value == error.instance] if isinstance(node, dict) else []
+    return ", ".join(short(repr(name)) for name in names[:_MOST_MISMATCHES]) or "a member"

@@ -1,4 +1,8 @@
-"""Where the paths of an OpenAPI document lie: below the path of one of its servers (OpenAPI 3.1, 4.8.5)."""
+"""Where the paths of an OpenAPI document lie: below the path of one of its servers (OpenAPI 3.1, 4.8.5).
+
+schemathesis takes the first server, wherever it is; here the service has an address already, and the server that means
+that address is looked for.
+"""
 
 from __future__ import annotations
 
@@ -28,26 +32,36 @@ def is_own_path(path: str) -> bool:
     )
 
 
-def server_path(*levels: Mapping[str, Any], url: str = "") -> str:
+def servers_of_swagger(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Swagger 2.0's host and base path as OpenAPI 3 writes them."""
+    host, base = document.get("host"), document.get("basePath", "/")
+    if not isinstance(base, str):
+        return {}
+    return {"servers": [{"url": f"//{host}{base}" if host and isinstance(host, str) else base}]}
+
+
+def server_path(*levels: Mapping[str, Any], url: str = "", place: str = "/") -> str:
     """What goes before an operation's path: `/api/v1`, or "" where paths begin at the address itself.
 
     `levels` are the operation, its path item and the document: the nearest that names servers counts. `url` is the
-    address that the document was asked from. Of several servers the one at that address counts; else the
-    first that names no host, and so means that address; else the first, since a description of another place of the
-    same service has its paths. What the address already holds of the path is not put before it again.
+    address that the document was asked from, `place` the path there, at which relative addresses begin. Of several
+    servers the one at that address counts; else the first that names no host, and so means that address; else the
+    first, since a description of another place of the same service has its paths. What the address already holds of
+    the path is not put before it again.
     """
     servers = next((level["servers"] for level in levels if level.get("servers")), None)
     asked = urlsplit(url)
-    found = [server for address in _addresses(servers) if (server := _split(address)) is not None]
+    base = asked.path.rstrip("/") + place
+    found = [server for address in _addresses(servers) if (server := _split(base, address)) is not None]
     best = min(found, key=lambda server: _rank(server, asked), default=None)
     path = best.path.rstrip("/") if best is not None else ""
     mounted = asked.path.rstrip("/")
     return path[len(mounted) :] if mounted and f"{path}/".startswith(f"{mounted}/") else path
 
 
-def _split(address: str) -> SplitResult | None:
+def _split(base: str, address: str) -> SplitResult | None:
     try:
-        return urlsplit(urljoin("/", address))
+        return urlsplit(urljoin(base, address or "/"))
     except ValueError:
         return None
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.probes.exchange import Exchange
+from harness.probes.headers import ENDLESS
 from harness.probes.openapi import OpenApi, OpenApiError, Operation, load_document
+from harness.probes.openapi_document import looks_like_document
 from harness.probes.openapi_places import openapi_places
 from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import ACTS, DraftReader, kind_of
@@ -20,6 +22,8 @@ _USER = re.compile(r"e-?mail|user(_?name|_?id)?|login|account", re.IGNORECASE)
 _LOGIN = re.compile(r"log-?in|sign-?in|token|session|auth", re.IGNORECASE)
 _OTHER = re.compile(r"regist|sign-?up|reset|change|forgot|refresh|logout|users?/?$|accounts?/?$", re.IGNORECASE)
 _TOKENS = ("access_token", "accessToken", "token", "jwt", "id_token", "idToken")
+_NAMES_ITSELF = re.compile(rb"""["']?\b(?:openapi|swagger)["']?[ \t]*:""")
+_MOST_BRANCHES = 50
 _NESTS = ("data", "result", "tokens")
 
 
@@ -59,7 +63,7 @@ def find_description(reader: DraftReader, front: Exchange) -> Description:
             why = f"GET {path} answered with {answer.size} bytes that begin like OpenAPI, too long to be looked into"
             return _found(path, why)
         try:
-            api = load_document(answer.body, reader.url)
+            api = load_document(answer.body, reader.url, path)
         except OpenApiError as error:
             refused = f"GET {path} looks like a description of the API, which the harness cannot read: {error}"
             continue
@@ -72,12 +76,8 @@ def _describes(answer: Exchange) -> bool:
     if kind_of(answer) in ("", "text/html"):
         return False
     if answer.size > len(answer.body):
-        return b'"openapi"' in answer.body[:4096]
-    try:
-        document = answer.json()
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and bool({"openapi", "swagger"} & document.keys())
+        return _NAMES_ITSELF.search(answer.body[:4096]) is not None
+    return looks_like_document(answer.body) and _NAMES_ITSELF.search(answer.body) is not None
 
 
 def _described(path: str, api: OpenApi) -> Description:
@@ -86,9 +86,12 @@ def _described(path: str, api: OpenApi) -> Description:
         for operation in api.plain_gets()
         if is_sendable(operation.path)
         and not ACTS.search(operation.path)
-        and "text/event-stream" not in _media_types(api, operation)
+        and ENDLESS.isdisjoint(_media_types(api, operation))
     )
-    why = f"GET {path} answered with OpenAPI {api.version}, {len(api.operations)} operations"
+    kind = "Swagger" if api.document.is_swagger else "OpenAPI"
+    why = f"GET {path} answered with {kind} {api.version}, {len(api.operations)} operations"
+    if api.unread:
+        why += f", and {len(api.unread)} that cannot be read: {next(iter(api.unread.values()))}"
     return replace(_found(path, why), reads=reads, login=login_shape(api))
 
 
@@ -121,10 +124,10 @@ def _shape(api: OpenApi, operation: Operation) -> LoginShape | None:
     if operation.method != "POST" or operation.required or not operation.has_body or not is_sendable(operation.path):
         return None
     try:
-        pointer, body = api.resolve(f"{operation.pointer}/requestBody")
-        members, required = _members(api, pointer, body)
+        root = api.request_schema(operation)
     except OpenApiError:
         return None
+    members, required = _members(root, root)
     password = next(filter(_PASSWORD.search, members), None)
     username = next(filter(_USER.fullmatch, members), None)
     if password is None or username is None:
@@ -141,42 +144,52 @@ def _shape(api: OpenApi, operation: Operation) -> LoginShape | None:
 def _token(api: OpenApi, operation: Operation) -> str | None:
     for status in (200, 201):
         try:
-            described = api.response(operation, status)
-            token = next(_tokens(api, _members(api, *described)[0]), None) if described is not None else None
+            root = api.answer_schema(operation, status)
         except OpenApiError:
             continue
+        token = next(_tokens(root), None)
         if token is not None:
             return token
     return None
 
 
-def _tokens(api: OpenApi, members: Mapping[str, str]) -> Iterator[str]:
+def _tokens(root: Mapping[str, Any] | None) -> Iterator[str]:
     """Dotted paths that a token may have among an answer's members, the likeliest first."""
+    members, _ = _members(root, root)
     yield from (name for name in _TOKENS if name in members)
     for nest in _NESTS:
         if nest in members:
-            inner, _ = _properties(api, members[nest])
+            inner, _ = _members(root, members[nest])
             yield from (f"{nest}.{name}" for name in _TOKENS if name in inner)
 
 
-def _members(api: OpenApi, pointer: str, holder: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Members of the JSON content of a request or an answer with their pointers, and which of them are required."""
-    content = holder.get("content")
-    if not isinstance(content, Mapping):
-        return {}, ()
-    kind = next((key for key in content if str(key).split(";")[0].strip().lower() == "application/json"), None)
-    return _properties(api, f"{pointer}/content/{_escape(kind)}/schema") if kind is not None else ({}, ())
+def _members(root: Mapping[str, Any] | None, schema: object) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Schemas of an object's members, those of each `allOf` among them, and which of them are required.
+
+    References lead to places of `root`.
+    """
+    members: dict[str, Any] = {}
+    required: list[str] = []
+    waiting = [schema]
+    for _ in range(_MOST_BRANCHES):
+        if not waiting:
+            break
+        part = _followed(root, waiting.pop())
+        properties, names, branches = part.get("properties"), part.get("required"), part.get("allOf")
+        members |= properties if isinstance(properties, Mapping) else {}
+        required += map(str, names) if isinstance(names, list) else ()
+        waiting += branches if isinstance(branches, list) else ()
+    return members, tuple(required)
 
 
-def _properties(api: OpenApi, pointer: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    at, schema = api.resolve(pointer)
-    properties, required = schema.get("properties"), schema.get("required")
-    members = {
-        str(name): f"{at}/properties/{_escape(name)}"
-        for name in (properties if isinstance(properties, Mapping) else {})
-    }
-    return members, tuple(str(name) for name in required) if isinstance(required, list) else ()
-
-
-def _escape(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
+def _followed(root: Mapping[str, Any] | None, schema: object) -> Mapping[str, Any]:
+    for _ in range(_MOST_BRANCHES):
+        if not isinstance(schema, Mapping):
+            break
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return schema
+        schema = root
+        for part in reference.split("/")[1:]:
+            schema = schema.get(part) if isinstance(schema, Mapping) else None
+    return {}

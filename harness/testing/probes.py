@@ -22,7 +22,7 @@ from harness.probes.headers import (
 from harness.probes.limit_clients import LimitClients
 from harness.probes.limit_observation import LimitObservation
 from harness.probes.login import account_of, log_in, log_in_by_form
-from harness.probes.openapi import METHODS, Mismatch, OpenApi, OpenApiError, Operation, describe
+from harness.probes.openapi import METHODS, Mismatch, OpenApi, OpenApiError, Operation, UnreadDocument, load_document
 from harness.probes.page_watch import PageWatch
 from harness.probes.ratelimit import LimitProbe, probe_limit
 from harness.probes.surface import Surface
@@ -49,15 +49,16 @@ __all__ = [
     "SetCookie",
     "Surface",
     "TimedClients",
+    "UnreadDocument",
     "Violation",
     "account_of",
     "arguments_to_stay",
     "arguments_to_trust",
     "ask_cors",
     "compare_cached",
-    "describe",
     "find_axe",
     "find_chromium",
+    "load_document",
     "log_in",
     "log_in_by_form",
     "names_in",

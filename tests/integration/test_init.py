@@ -133,8 +133,9 @@ def test_a_description_is_believed_where_answers_bear_it_out(serve: Any, tmp_pat
     [
         ('{"openapi": "3.1.0", "paths": {"/": {"get": {}}}}', "/openapi.json", "with OpenAPI 3.1.0, 1 operations"),
         ('{"openapi": "3.1.0", "x": "' + "x" * 300_000 + '"}', "/openapi.json", "too long to be looked into"),
-        ('{"swagger": "2.0", "paths": {}}', "", "which the harness cannot read"),
-        ('{"openapi": "3.1.0", "paths": {"/x": {"$ref": "#/nowhere"}}}', "", "there is nothing at"),
+        ('{"swagger": "2.0", "paths": {}}', "/openapi.json", "with Swagger 2.0, 0 operations"),
+        ('{"swagger": "1.2", "paths": {}}', "", "which the harness cannot read"),
+        ('{"openapi": "3.1.0", "paths": {"/x": {"$ref": "#/nowhere"}}}', "/openapi.json", "and 1 that cannot be read"),
         ('{"openapi": "3.1.0", "paths": []}', "", "an object was expected"),
         ("[" * 100_000, "", "No OpenAPI document was found"),
     ],

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.model import OpenApiPath, Service, Target
-from harness.probes import surface as surface_module
 from harness.probes.exchange import UnfitAnswer, parse_json
 from harness.probes.openapi import OpenApi, OpenApiError, load_document
 from harness.probes.openapi_servers import is_own_path
 from harness.probes.surface import find_surface
+from harness.profile_draft.description import login_shape
 from tests.scripted_server import Line, ScriptedServer
 
 TEXT = st.text(st.characters(), max_size=20)  # lone surrogates among them
@@ -92,6 +92,8 @@ def use(api: OpenApi) -> None:
             with suppress(OpenApiError):
                 api.media_types(operation, status)
                 api.mismatches(operation, status, "application/json", [{"id": 1}, None])
+            with suppress(OpenApiError):
+                login_shape(api)
 
 
 @given(st.one_of(JSON, mutated()))
@@ -101,11 +103,15 @@ def use(api: OpenApi) -> None:
 def test_a_document_is_read_or_named(document: Any) -> None:
     with suppress(OpenApiError):
         use(load_document(json.dumps(document).encode(), "http://127.0.0.1:8000"))
-    if isinstance(document, dict):
-        own, left_out = surface_module._parameterless_gets(document, "http://127.0.0.1:8000")
-        assert all(is_own_path(path) for path in own)
-        # what workers of a session are told, and what becomes tests
-        msgspec.json.encode((sorted(own), left_out))
+
+
+@given(mutated())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_is_found_can_be_told_to_workers(document: Any) -> None:
+    with ScriptedServer(saying(json.dumps(document).encode())) as server:
+        found = find_surface(target(), server.url)
+    assert all(is_own_path(path) for path in found.paths)
+    msgspec.json.encode((found.paths, found.left_out, found.streams))
 
 
 @pytest.mark.parametrize(

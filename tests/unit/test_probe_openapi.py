@@ -26,7 +26,11 @@ def paths() -> dict[str, Any]:
     return {
         "/deals": {
             "get": {"responses": {"200": ok, "4XX": {"$ref": "#/components/responses/Problem"}}},
-            "post": {"requestBody": {}, "security": [{"bearer": []}], "responses": {"default": {"description": ""}}},
+            "post": {
+                "requestBody": {"content": {"application/json": {}}},
+                "security": [{"bearer": []}],
+                "responses": {"default": {"description": ""}},
+            },
         },
         "/deals/{id}": {
             "parameters": [{"$ref": "#/components/parameters/Id"}],
@@ -119,7 +123,7 @@ def test_a_described_error_is_judged_too(api: OpenApi) -> None:
     operation = api.find("GET", "/deals")
     assert operation is not None
     assert [each.says for each in api.mismatches(operation, 404, "application/problem+json", {}) or ()] == [
-        "'status' is a required property"
+        '"status" is a required property'
     ]
 
 
@@ -150,9 +154,9 @@ def test_the_words_of_3_0() -> None:
     ("schema", "says"),
     [
         ({"$ref": "#/components/schemas/Loop"}, "itself without end"),
-        ({"$ref": "#/components/schemas/Gone"}, "cannot be used"),
-        ({"$ref": "https://example.org/schema.json"}, "cannot be used"),
-        ({"type": "object", "required": 5}, "malformed"),
+        ({"$ref": "#/components/schemas/Gone"}, "leads nowhere"),
+        ({"$ref": "https://example.org/schema.json"}, "leads out of the document"),
+        ({"type": "object", "required": 5}, "cannot be used"),
     ],
 )
 def test_a_schema_that_cannot_be_used_is_no_verdict(schema: dict[str, Any], says: str) -> None:
@@ -167,12 +171,10 @@ def test_a_schema_that_cannot_be_used_is_no_verdict(schema: dict[str, Any], says
         (b"<html>", "no JSON"),
         (b"[" * 100_000, "no JSON"),
         (b"[]", "found no object"),
-        (b'{"swagger": "2.0"}', "found openapi = None"),
+        (b'{"swagger": "1.2"}', "found swagger = '1.2'"),
+        (b'{"info": {}}', "found openapi = None"),
         (b'{"openapi": "4.0.0"}', r"found openapi = '4\.0\.0'"),
         (b'{"openapi": "3.1.0", "paths": []}', "/paths: an object"),
-        (b'{"openapi": "3.1.0", "paths": {"/x": {"$ref": "#/paths/~1x"}}}', "circle"),
-        (b'{"openapi": "3.1.0", "paths": {"/x": {"$ref": "other.json"}}}', "leads out"),
-        (b'{"openapi": "3.1.0", "paths": {"/x": {"get": {"parameters": 5}}}}', "shape"),
         (b" " * (MAX_BYTES + 1), "longer than"),
     ],
 )

@@ -1,0 +1,190 @@
+"""From the bytes of a service's description to a plain document: JSON or YAML, bounded, leading nowhere else.
+
+schemathesis reads documents that somebody trusts: it follows references to files and to other hosts, and takes a member
+that is null for a fault of everything around it. What is done here comes before it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+MAX_BYTES = 8 * 2**20
+MAX_YAML_BYTES = 2 * 2**20
+"""YAML takes ten times as long to read as JSON."""
+_MOST_NODES = 1_000_000
+"""As many as a YAML document may hold once its aliases are written out."""
+_SHOWN_NULLS = 3
+_VERSION = re.compile(r"3\.[0-2](\.\d+)*(-\w+)?")
+_LOOKS_LIKE_YAML = re.compile(rb"""^["']?(?:openapi|swagger)["']?[ \t]*:""", re.MULTILINE)
+_LITERAL = frozenset({"const", "default", "enum", "example", "examples", "value"})
+"""Members that hold values, in which null is one."""
+_NAMED = frozenset(
+    {
+        *("$defs", "callbacks", "content", "definitions", "headers", "links", "parameters", "paths"),
+        *("patternProperties", "properties", "requestBodies", "responses", "schemas", "securitySchemes", "variables"),
+    }
+)
+"""Members that hold other members by names of the author's own."""
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+OUTSIDE = "#/x-outside/"
+"""Where a reference leads that led out of the document: to nothing, by a pointer that still tells where."""
+
+
+class OpenApiError(ValueError):
+    """The document cannot be used; the message names the place."""
+
+
+class UnreadDocument(OpenApiError):  # noqa: N818 - what became of the document
+    """The harness cannot read the document, or a part of it: its own limit, and no fault of the service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainDocument:
+    """A description as nested JSON values that lead nowhere else."""
+
+    content: dict[str, Any]
+    version: str
+    """`2.0` of Swagger, `3.0.3` and the like of OpenAPI."""
+    nulls: tuple[str, ...]
+    """JSON pointers of members that were null; they are taken as absent."""
+
+    @property
+    def is_swagger(self) -> bool:
+        """Swagger 2.0, and not OpenAPI 3."""
+        return "swagger" in self.content
+
+    def tell_nulls(self) -> str:
+        """One line about the members that were null."""
+        more = len(self.nulls) - _SHOWN_NULLS
+        shown = ", ".join(self.nulls[:_SHOWN_NULLS]) + (f" and {more} more" if more > 0 else "")
+        return f"members that are null are taken as absent: {shown}"
+
+
+def read_document(data: bytes) -> PlainDocument:
+    """Read OpenAPI 3.0 to 3.2 or Swagger 2.0.
+
+    Raises `OpenApiError` in one line for what is no such document, `UnreadDocument` for what may be one and is too
+    much.
+    """
+    parsed = _parse(data)
+    if not isinstance(parsed, dict):
+        raise OpenApiError("an OpenAPI document was expected, found no object")
+    version = _version(parsed)
+    nulls: list[str] = []
+    try:
+        content = _plain(parsed, "", nulls, literal=False, named=False)
+    except RecursionError as error:
+        raise UnreadDocument("the document is nested too deep") from error
+    content["swagger" if "swagger" in parsed else "openapi"] = version
+    return PlainDocument(content=content, version=version, nulls=tuple(nulls))
+
+
+def looks_like_document(data: bytes) -> bool:
+    """May these bytes be a description: a JSON object or YAML that begins like one?"""
+    return data.lstrip()[:1] == b"{" or _LOOKS_LIKE_YAML.search(data) is not None
+
+
+def short(text: object) -> str:
+    """One line of what may be long."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= 200 else f"{line[:197]}…"
+
+
+def _parse(data: bytes) -> object:
+    if len(data) > MAX_BYTES:
+        raise UnreadDocument(f"the document is longer than {MAX_BYTES} bytes")
+    try:
+        document: object = json.loads(data, parse_constant=_refuse)
+    except RecursionError as error:
+        raise UnreadDocument("the document is no JSON that can be read: it is nested too deep") from error
+    except ValueError as error:
+        if not _LOOKS_LIKE_YAML.search(data):
+            raise OpenApiError(f"the document is no JSON ({short(error)}), and does not look like YAML") from error
+    else:
+        return document
+    return _parse_yaml(data)
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _parse_yaml(data: bytes) -> object:
+    import yaml
+    from schemathesis.core.deserialization import get_yaml_loader
+
+    if len(data) > MAX_YAML_BYTES:
+        raise UnreadDocument(f"the document is YAML of more than {MAX_YAML_BYTES} bytes")
+    try:
+        loader = get_yaml_loader()(data)
+        try:
+            node = loader.get_single_node()
+            _count(node, {})
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except RecursionError as error:
+        raise UnreadDocument("the document is nested too deep") from error
+    except UnreadDocument:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
+        raise OpenApiError(f"the document is neither JSON nor YAML ({short(error)})") from error
+
+
+def _count(node: Any, counted: dict[int, int]) -> int:  # noqa: ANN401 - PyYAML has no types
+    """How many nodes there are once aliases are written out. Raises `UnreadDocument` if they are too many."""
+    if id(node) in counted:
+        if not counted[id(node)]:
+            raise UnreadDocument("an alias of the YAML document leads to itself")
+        return counted[id(node)]
+    counted[id(node)] = 0
+    value = getattr(node, "value", ())
+    parts = value if isinstance(value, list) else ()
+    inside = (each for part in parts for each in (part if isinstance(part, tuple) else (part,)))
+    total = 1 + sum(_count(each, counted) for each in inside)
+    if total > _MOST_NODES:
+        raise UnreadDocument(f"the YAML document has more than {_MOST_NODES} nodes once its aliases are written out")
+    counted[id(node)] = total
+    return total
+
+
+def _version(document: Mapping[str, Any]) -> str:
+    if "swagger" in document and "openapi" not in document:
+        # YAML reads a bare 2.0 as a number
+        if str(document["swagger"]) == "2.0":
+            return "2.0"
+        raise UnreadDocument(f"Swagger 2.0 was expected, found swagger = {short(repr(document['swagger']))}")
+    found = document.get("openapi")
+    if isinstance(found, (str, float)) and _VERSION.fullmatch(str(found)):
+        return str(found)
+    kind = UnreadDocument if "openapi" in document else OpenApiError
+    raise kind(f"OpenAPI 3.0 to 3.2 or Swagger 2.0 was expected, found openapi = {short(repr(found))}")
+
+
+def _plain(node: Any, at: str, nulls: list[str], *, literal: bool, named: bool) -> Any:  # noqa: ANN401 - somebody's document
+    """A copy without null members outside of values, and without references that lead elsewhere."""
+    if isinstance(node, list):
+        return [_plain(each, f"{at}/{index}", nulls, literal=literal, named=False) for index, each in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    made: dict[str, Any] = {}
+    for key, value in node.items():
+        place = f"{at}/{_escape(key)}"
+        holds_value = literal or (not named and (key in _LITERAL or key.startswith("x-")))
+        if value is None and not holds_value:
+            nulls.append(place)
+        elif key in _REFERENCES and isinstance(value, str):
+            made[key] = value if value.startswith("#") else OUTSIDE + _escape(value)
+        elif not (key == "$schema" and isinstance(value, str)):
+            made[key] = _plain(value, place, nulls, literal=holds_value, named=not named and key in _NAMED)
+    return made
+
+
+@lru_cache(maxsize=4096)
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

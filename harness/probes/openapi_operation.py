@@ -1,0 +1,71 @@
+"""One operation of a description, and the concrete paths that are it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    """In capitals."""
+    path: str
+    """From the service's address on: the server's own path, then the one that the document writes, with `{names}`."""
+    written: str
+    """The path as the document writes it."""
+    operation_id: str
+    required: tuple[str, ...]
+    """Names of parameters that must be given, those of the path among them."""
+    needs_login: bool
+    has_body: bool
+    statuses: tuple[str, ...]
+    """Statuses described: "200", "4XX", "default"."""
+
+    @property
+    def is_safe(self) -> bool:
+        """Does it only read (RFC 9110 9.2.1)?"""
+        return self.method in ("GET", "HEAD", "OPTIONS", "QUERY")
+
+    @property
+    def name(self) -> str:
+        """`GET /path`."""
+        return f"{self.method} {self.path}"
+
+    def is_open_below(self, path: str) -> bool:
+        """Can anybody GET it with no more than one identifier right below that path: `/deals/{id}`, `/deals/{id}/x`?"""
+        if not self.path.startswith(f"{path}/{{"):
+            return False
+        names = names_in_path(self.path)
+        return (
+            (self.method, self.needs_login, self.required) == ("GET", False, tuple(names))
+            and len(names) == 1
+            and self.path.startswith(f"{path}/{{{names[0]}}}")
+        )
+
+    def path_for(self, identifier: object) -> str:
+        """The path with that in place of its parameters."""
+        return re.sub(r"\{[^/{}]*\}", lambda _: quote(str(identifier), safe=""), self.path)
+
+
+def fits(template: str, wanted: list[str]) -> bool:
+    """Does a concrete path, by its segments, fit a path with `{names}`?"""
+    parts = template.rstrip("/").split("/")
+    return len(parts) == len(wanted) and all(map(_fits_part, parts, wanted))
+
+
+def _fits_part(own: str, other: str) -> bool:
+    if "{" not in own:
+        return own == other
+    if own.startswith("{") and own.find("}") == len(own) - 1:
+        return other != ""
+    pattern = "[^/]+".join(re.escape(text) for text in re.split(r"\{[^/{}]*\}", own))
+    return re.fullmatch(pattern, other) is not None
+
+
+def names_in_path(path: str) -> list[str]:
+    """What stands in braces."""
+    return re.findall(r"\{([^/{}]+)\}", path)
