@@ -54,7 +54,7 @@ def test_every_path_is_one_of_the_service(surface, measure):
 
 def counted(value):
     """What `measure` is told of a number that was counted."""
-    return {"statistic": "count", "interval": (value, value), "method": "exact"}
+    return {"subject": "GET", "statistic": "count", "interval": (value, value), "method": "exact"}
 
 
 def unread_of(described):

@@ -115,8 +115,8 @@ def test_each_answer_is_held_to_its_description(tmp_path: Path) -> None:
         in (seen["openapi.answers", "GET /api/other"][1])
     )
     assert seen["openapi.answers", "GET /api/events"][0] == seen["api.answers", "GET /api/events"][0] == "pass"
-    assert "/paths/~1null/get/parameters" in seen["openapi.nulls", ""][1]
-    assert seen["openapi.unread", ""][1].startswith("GET /unread cannot be read, and is not tried")
+    assert "/paths/~1null/get/parameters" in seen["openapi.nulls", "GET"][1]
+    assert seen["openapi.unread", "GET"][1].startswith("GET /unread cannot be read, and is not tried")
     assert ("api.answers", "GET /api/unread") not in seen
 
 
