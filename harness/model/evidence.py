@@ -148,8 +148,13 @@ class _Detailed:
         return self._words("title")
 
     @property
+    def why(self) -> str:
+        """Why it matters when the check fails."""
+        return self._words("why")
+
+    @property
     def remedy(self) -> str:
-        """What to do about a readiness check that did not pass."""
+        """What to do about a check that did not pass."""
         return self._words("remedy")
 
     @property

@@ -81,7 +81,8 @@ def _blame(
 def _observation(
     item: pytest.Item, mark: CheckMark, outcome: Outcome, detail: dict[str, Any], artifacts: tuple[str, ...] = ()
 ) -> Observation:
-    extra = {"severity": mark.severity} | ({"source": mark.source} if mark.source else {})
+    told = {"source": mark.source, "why": mark.why, "remedy": mark.remedy}
+    extra = {"severity": mark.severity} | {key: words for key, words in told.items() if words}
     return Observation(
         suite=suite_of(item.path),
         check=mark.check,

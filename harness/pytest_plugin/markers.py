@@ -12,7 +12,8 @@ import pytest
 from harness.runner.sources import check_of
 
 MARKERS = (
-    'check(id, severity="normal", source="", subject=""): the check that a test proves, and its outcome is evidence of',
+    'check(id, severity="normal", source="", subject="", why="", remedy=""): the check that a test proves, and its'
+    " outcome is evidence of; why a failure matters, and what to do about it, a sentence each",
     "alone: measures time or disturbs others; runs with the machine to itself, in the gate on a stack of its own",
     "beside: waits more than it works; the gate runs it in a process beside the other tests",
     "writes: changes data of the target",
@@ -22,6 +23,8 @@ MARKERS = (
 )
 """As pytest registers them."""
 SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
+_TOLD = ("severity", "source", "why", "remedy")
+"""Words of `check` that stand in the evidence as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,10 @@ class CheckMark:
 
     check: str
     subject: str
-    severity: str
-    source: str
+    severity: str = "normal"
+    source: str = ""
+    why: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +77,13 @@ def _read_mark(item: pytest.Item) -> CheckMark:
     subject = " ".join(str(value) for value in parameters.values()) or name
     marker = item.get_closest_marker("check")
     if marker is None:
-        return CheckMark(check=check_of(suite_of(item.path), name), subject=subject, severity="normal", source="")
+        return CheckMark(check=check_of(suite_of(item.path), name), subject=subject)
     words: dict[str, Any] = dict(marker.kwargs)
     _refuse_unknown(item, marker)
     return CheckMark(
         check=marker.args[0],
         subject=_filled(item, words.get("subject", ""), parameters) or subject,
-        severity=words.get("severity", "normal"),
-        source=words.get("source", ""),
+        **{key: words[key] for key in _TOLD if key in words},
     )
 
 
@@ -87,10 +91,11 @@ def _refuse_unknown(item: pytest.Item, marker: pytest.Mark) -> None:
     words = marker.kwargs
     if len(marker.args) != 1 or not isinstance(marker.args[0], str) or not marker.args[0]:
         raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.check takes one check id, for example 'headers.hsts'")
-    unknown = set(words) - {"severity", "source", "subject"}
+    unknown = set(words) - {"subject", *_TOLD}
     if unknown or words.get("severity", "normal") not in SEVERITIES:
         raise pytest.UsageError(
-            f"{item.nodeid}: @pytest.mark.check knows subject, source and severity ({', '.join(SEVERITIES)}),"
+            f"{item.nodeid}: @pytest.mark.check knows subject, source, why, remedy and severity"
+            f" ({', '.join(SEVERITIES)}),"
             f" not {sorted(unknown) or words['severity']!r}"
         )
 
