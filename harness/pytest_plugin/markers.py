@@ -12,8 +12,10 @@ import pytest
 from harness.runner.sources import check_of
 
 MARKERS = (
-    'check(id, severity="normal", source="", subject="", why="", remedy=""): the check that a test proves, and its'
-    " outcome is evidence of; why a failure matters, and what to do about it, a sentence each",
+    (
+        'check(id, severity="normal", source="", subject="", why="", remedy=""): the check that a test proves, and its'
+        " outcome is evidence of; why a failure matters, and what to do about it, a sentence each"
+    ),
     "alone: measures time or disturbs others; runs with the machine to itself, in the gate on a stack of its own",
     "beside: waits more than it works; the gate runs it in a process beside the other tests",
     "writes: changes data of the target",
