@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+_NAME = re.compile(r"\{[^/{}]*\}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
@@ -48,7 +50,7 @@ class Operation:
 
     def path_for(self, identifier: object) -> str:
         """The path with that in place of its parameters."""
-        return re.sub(r"\{[^/{}]*\}", lambda _: quote(str(identifier), safe=""), self.path)
+        return _NAME.sub(lambda _: quote(str(identifier), safe=""), self.path)
 
 
 def fits(template: str, wanted: list[str]) -> bool:
@@ -58,12 +60,23 @@ def fits(template: str, wanted: list[str]) -> bool:
 
 
 def _fits_part(own: str, other: str) -> bool:
-    if "{" not in own:
+    """Are the texts between the `{names}` there in their order, something in the place of each name?
+
+    Not by a pattern: a stranger wrote the template, and `{a}{b}{c}{d}x` as a pattern takes for ever.
+    """
+    first, *texts = _NAME.split(own)
+    if not texts:
         return own == other
-    if own.startswith("{") and own.find("}") == len(own) - 1:
-        return other != ""
-    pattern = "[^/]+".join(re.escape(text) for text in re.split(r"\{[^/{}]*\}", own))
-    return re.fullmatch(pattern, other) is not None
+    *between, last = texts
+    if not other.startswith(first):
+        return False
+    end = len(first)
+    for text in between:
+        begin = other.find(text, end + 1)
+        if begin < 0:
+            return False
+        end = begin + len(text)
+    return other.endswith(last) and len(other) - len(last) > end
 
 
 def names_in_path(path: str) -> list[str]:

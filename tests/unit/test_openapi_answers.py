@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.probes.exchange import UnfitAnswer, parse_json
 from harness.probes.openapi import OpenApi, UnreadDocument, load_document
+from harness.probes.openapi_operation import fits
 
 URL = "http://127.0.0.1:8000"
 USER = {
@@ -314,7 +318,7 @@ def test_a_member_that_is_not_described_is_named_and_its_value_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "fits"),
+    ("path", "asked", "is_its"),
     [
         ("/files/{name}.json", "/files/a.json", True),
         ("/files/{name}.json", "/files/a.xml", False),
@@ -323,8 +327,19 @@ def test_a_member_that_is_not_described_is_named_and_its_value_is_not() -> None:
         ("/é/{id}", "/é/1", True),
     ],
 )
-def test_a_path_with_parameters_inside_of_segments(path: str, asked: str, *, fits: bool) -> None:
-    assert (reading({path: {"get": {"responses": {}}}}).find("GET", asked) is not None) is fits
+def test_a_path_with_parameters_inside_of_segments(path: str, asked: str, *, is_its: bool) -> None:
+    assert (reading({path: {"get": {"responses": {}}}}).find("GET", asked) is not None) is is_its
+
+
+@given(st.lists(st.sampled_from(["a", "b", "{x}"]), max_size=8).map("".join), st.text("ab", max_size=8))
+def test_a_segment_fits_a_template_as_it_would_a_pattern(template: str, segment: str) -> None:
+    pattern = "[^/]+".join(re.escape(text) for text in re.split(r"\{[^/{}]*\}", template))
+    assert fits(f"/{template}/z", f"/{segment}/z".split("/")) is (re.fullmatch(pattern, segment) is not None)
+
+
+@pytest.mark.timeout(20)
+def test_a_template_of_names_alone_takes_no_time() -> None:
+    assert not fits("/" + "{a}" * 200 + "x", ["", "a" * 2000])
 
 
 def test_one_operation_that_cannot_be_read_spoils_no_other() -> None:
