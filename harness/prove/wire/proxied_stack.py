@@ -15,7 +15,7 @@ from harness.probes.surface import find_description
 from harness.proxy import Proxy, running_proxy
 from harness.stack import Stack, attach_url, launch
 from harness.stack.ports import HOST, free_port
-from harness.stack.supervisor.registry import RECIPE, make_private, write_info
+from harness.stack.supervisor.registry import OWNER, RECIPE, make_private, write_info
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,11 @@ def _proxied(target: Target, stack: Stack, proxy: Proxy, path: str) -> ProxiedSt
     make_private(state)
     for part in ("logs", "tmp"):
         make_private(state / part)
-    recipe = Path(info.state_dir) / RECIPE
-    if recipe.is_file():
-        (state / RECIPE).write_bytes(recipe.read_bytes())
+    # how to start another copy, and which supervisor answers for the stack: the proxied one is the same
+    for name in (RECIPE, OWNER):
+        kept = Path(info.state_dir) / name
+        if kept.is_file():
+            (state / name).write_bytes(kept.read_bytes())
     fronted = replace(info, url=f"{proxy.url}{path}", behind=info.url, state_dir=str(state))
     write_info(fronted)
     return ProxiedStack(
