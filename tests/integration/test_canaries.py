@@ -127,16 +127,22 @@ def gated(tmp_path: Path, mood: str, *words: str) -> tuple[subprocess.CompletedP
 
 
 def arguments_of(pid: int) -> Iterator[str]:
-    """Arguments of a process's descendants, as every user of the machine may read them."""
+    """Arguments of a process's descendants, as every user of the machine may read them.
+
+    A child that has not become its own program yet has those that its caller gave to the process itself.
+    """
     try:
-        children = psutil.Process(pid).children(recursive=True)
+        process = psutil.Process(pid)
+        given, children = process.cmdline(), process.children(recursive=True)
     except psutil.Error:
         return
     for child in children:
         try:
-            yield " ".join(child.cmdline())
+            words = child.cmdline()
         except psutil.Error:
             continue
+        if words != given:
+            yield " ".join(words)
 
 
 def leaks(data: bytes, where: str) -> list[str]:
@@ -171,6 +177,6 @@ def test_no_secret_is_left_anywhere(tmp_path, mood):
     assert leaks_below(tmp_path / "tmp") == []
     assert run.stat().st_mode & 0o077 == 0
     lines = [json.loads(line) for line in (run / "evidence.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert any(line["suite"] == "security" and line["outcome"] == "pass" for line in lines)
+    assert any(line["suite"] == "security" and line["outcome"] == "pass" for line in lines), done.stderr
     assert mood == "well" or any((run / "artifacts").glob("*.zip"))
     assert "env STRIPE_KEY = ***" in (run / "logs" / "service-1.log").read_text(encoding="utf-8")
