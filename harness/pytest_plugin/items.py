@@ -16,9 +16,10 @@ from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure
 from harness.pytest_plugin.attribution import without_servers
-from harness.pytest_plugin.evidence import SHOWN_REQUESTS, attach_observations, observe
+from harness.pytest_plugin.evidence import attach_observations, observe, shown_requests
 from harness.pytest_plugin.markers import check_mark
 from harness.pytest_plugin.pacing import Pace
+from harness.pytest_plugin.sentences import said_by
 from harness.pytest_plugin.stash import CONTEXT, INSTRUMENT, MACHINE_LOCK, NOTES, REDACT, WAITED, Instrument, ItemNotes
 from harness.stack.ground import doubted
 from harness.stack.permissions import Action
@@ -130,7 +131,8 @@ class ItemHooks:
             report.longrepr = outcome.message
         redact = self._config.stash[REDACT]
         if report.failed and notes.exchanges:
-            lines = "\n".join(curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:])
+            shown = shown_requests(notes, said_by(error, notes.exchanges))
+            lines = "\n".join(curl_line(exchange) for exchange in shown)
             report.sections.append(("the last requests, to repeat", lines))
             allure.attach(item, redact(lines))
         attach_observations(report, observed, redact)
