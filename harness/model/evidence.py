@@ -29,6 +29,10 @@ class Outcome(StrEnum):
     MEASURED = "measured"
 
 
+SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
+"""How bad a failure is, in the words of suites."""
+USUAL_SEVERITY = "normal"
+"""Of a check that says none."""
 RED = frozenset({Outcome.FAIL, Outcome.ERROR})
 """Outcomes that no attempt may end with if its test is to pass."""
 _WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY, Outcome.SKIP, Outcome.PASS)
