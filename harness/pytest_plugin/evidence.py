@@ -40,7 +40,7 @@ def observe(
     """What this phase of the attempt says; None where a later phase will say it."""
     mark = check_mark(item)
     if report.skipped:
-        return _observation(item, mark, Outcome.SKIP, {"reason": skip_reason(report)})
+        return _observation(item, mark, Outcome.SKIP, {"reason": _bounded(skip_reason(report))})
     if report.failed:
         outcome, reason = _blame(item, report, error, notes, info)
         said = said_by(error, notes.exchanges)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness.machine.encodable import encodable, encodable_data
+from harness.machine.foreign_text import MOST_KEPT, kept
 from harness.machine.redaction import Redactor
 from harness.model import Observation
 from harness.probes.exchange import curl_line
@@ -161,11 +162,14 @@ def _with_wait(outcome: Observation, seconds: float) -> Observation:
 
 
 def _clean_report(report: pytest.TestReport, config: pytest.Config, redact: Redactor) -> None:
-    """Clean a report in place, before a terminal, a log or another process gets it."""
-    report.sections = [(title, encodable(redact(text))) for title, text in report.sections]
+    """Clean a report in place, before a terminal, a log or another process gets it: no secret, no text without end."""
+    report.sections = [(title, kept(encodable(redact(text)))) for title, text in report.sections]
     if isinstance(report.longrepr, tuple):
         path, line, reason = report.longrepr
-        report.longrepr = (path, line, encodable(redact(reason)))
+        report.longrepr = (path, line, kept(encodable(redact(reason))))
+        return
+    if report.longrepr is not None and len(report.longreprtext) > MOST_KEPT:
+        report.longrepr = kept(encodable(redact(report.longreprtext)))
         return
     if report.longrepr is None or encodable(redact(report.longreprtext)) == report.longreprtext:
         return
