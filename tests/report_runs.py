@@ -49,6 +49,11 @@ class Scenario:
     overrides: tuple[str, ...] = ()
 
 
+def scenario(*lines: Observation, narrowed: str = "", collected: tuple[str, ...] = ()) -> Scenario:
+    """These lines and no others."""
+    return Scenario(observations=lines, policy=POLICY, narrowed=narrowed, collected=collected)
+
+
 def go() -> Scenario:
     """All is well."""
     lines = healthy_lines()

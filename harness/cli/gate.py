@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @options.active
 @options.traces
 @options.json
-@options.debug
+@options.debug_words
 def command(
     *,
     target: str | None,
@@ -60,6 +60,7 @@ def command(
     active: bool,
     traces: bool,
     as_json: bool,
+    debug: bool,
 ) -> int:
     """Start the target, test it, rule GO, NO-GO or INCONCLUSIVE, and stop it (--mode fresh, the default).
 
@@ -101,7 +102,7 @@ def command(
     if as_json:
         echo_json((result.run / "verdict.json").read_text(encoding="utf-8"))
     else:
-        print_verdict(result.verdict, result.evidence, result.run)
+        print_verdict(result.verdict, result.evidence, result.run, debug=debug)
     if selection.keep and find_stack(selection.keep) is not None:
         echo(f"stack {selection.keep} stays up: `harness status --name {selection.keep}`, `harness down`", err=True)
     if result.unreported is not None:

@@ -19,8 +19,8 @@ from harness.model import Policy, Verdict
 @click.option("--policy", metavar="quick|release|PATH", help="Rule by another policy; nothing in the run changes.")
 @options.out
 @options.json
-@options.debug
-def command(run: str, *, policy: str | None, out: Path | None, as_json: bool) -> int:
+@options.debug_words
+def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, debug: bool) -> int:
     """Rule on RUN (a folder, a run's id, or `latest`) again, with the policy and waivers kept in it.
 
     The same evidence gives the same verdict, byte for byte. Exits 0 for GO, 1 for NO-GO, 3 for INCONCLUSIVE.
@@ -43,7 +43,7 @@ def command(run: str, *, policy: str | None, out: Path | None, as_json: bool) ->
     if as_json:
         echo_json(text.decode())
     else:
-        print_verdict(verdict, record.evidence, folder)
+        print_verdict(verdict, record.evidence, folder, debug=debug)
     return EXITS[verdict.verdict]
 
 

@@ -66,6 +66,9 @@ active = click.option("--active", is_flag=True, help="Allow writes and attacks o
 traces = click.option("--traces", is_flag=True, help="Keep browser traces of an attached service too.")
 debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback when something fails.")
 """Read by `main`, which is who shows it."""
+debug_words = click.option(
+    "--debug", is_flag=True, help="Show a traceback when something fails, and pytest's own words of each failure."
+)
 policy = click.option("--policy", metavar="quick|release|PATH", default="quick", show_default=True)
 
 

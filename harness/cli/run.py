@@ -43,7 +43,7 @@ class SplitAtDashes(Command):
 @options.active
 @options.traces
 @options.json
-@options.debug
+@options.debug_words
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -59,13 +59,16 @@ def command(
     active: bool,
     traces: bool,
     as_json: bool,
+    debug: bool,
 ) -> int:
     """Run suites against a target; what stands behind `--` goes to pytest.
 
     Exit status: 0 all passed, 1 something failed, 3 something is unclear or nothing ran.
     """
+    from harness.cli.findings_text import print_findings
     from harness.jobs.gate_plan import suites_of
     from harness.jobs.suites import run_alone
+    from harness.run import read_run_record
     from harness.runner.discovery import choose
     from harness.runner.pytest_process import SuiteOptions, usual_workers
     from harness.stack.selection import select_target
@@ -80,11 +83,7 @@ def command(
     if as_json:
         echo_json(msgspec.json.encode(counts).decode())
         return counts.exit_code
-    for line in counts.failures:
-        echo(f"{line.outcome}  {line.check}  {line.subject}  ({line.test or line.suite})")
-        echo("    " + line.message.strip().replace("\n", "\n    "))
-        for repeat in line.curl[-1:]:
-            echo(f"    {repeat}")
+    print_findings(counts.failures, read_run_record(path).invocation, debug=debug)
     echo(
         f"{counts.passed} passed, {counts.failed} failed, {counts.errors} errors, {counts.skipped} skipped,"
         f" {counts.flaky} flaky   page: {path / 'report' / 'index.html'}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
 from harness.cli.console import Console
-from harness.model import Decision, Evidence, Outcome, Ruling, Status, Verdict
+from harness.model import Decision, Evidence, Ruling, Status, Verdict
 
 EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 _COLOURS = {
@@ -23,23 +23,28 @@ _COLOURS = {
     Status.WAIVED: "magenta",
     Status.NOT_APPLICABLE: "dim",
 }
-_RED = (Outcome.FAIL, Outcome.ERROR)
 _WIDTH = 160
 """Columns where nothing says how wide the reader's are."""
 
 
-def print_verdict(verdict: Verdict, evidence: Iterable[Evidence], run: Path) -> None:
-    """Criteria, then what is not proven and why, then the verdict and where the page lies."""
+def print_verdict(verdict: Verdict, evidence: Sequence[Evidence], run: Path, *, debug: bool) -> None:
+    """Criteria, what is not proven, what was found, then the verdict and where the page lies; with `debug` pytest's own
+    words too.
+    """
+    from harness.cli.findings_text import print_findings
+    from harness.run import read_run_record
+
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
     console.print(_table(verdict.criteria))
-    lines = {line.seq: line for line in evidence}
     for ruling in verdict.criteria:
         if ruling.status not in (Status.PASS, Status.NOT_APPLICABLE):
-            _print_open(console, ruling, lines)
+            _print_open(console, ruling)
     for one in verdict.held_back:
         _print_whole(console, f"held back: {one.text}")
+    console.print()
+    print_findings(evidence, read_run_record(run).invocation, debug=debug)
     console.print()
     console.print(
         Text.assemble(
@@ -51,15 +56,11 @@ def print_verdict(verdict: Verdict, evidence: Iterable[Evidence], run: Path) -> 
     _print_whole(console, f"page: {page}" if page.is_file() else f"evidence: {run}")
 
 
-def _print_open(console: Console, ruling: Ruling, lines: Mapping[int, Evidence]) -> None:
-    """What is not proven: why, and how to see it again."""
+def _print_open(console: Console, ruling: Ruling) -> None:
+    """What is not proven, and why."""
     needed = "" if ruling.required else " (not required)"
     head = Text.assemble((f"{ruling.status}", _COLOURS[ruling.status]), f" {ruling.id}{needed}: {ruling.reason}")
     console.print(head, soft_wrap=True)
-    red = [lines[seq] for seq in ruling.evidence if seq in lines and lines[seq].outcome in _RED]
-    repeat = next((line.curl[-1] for line in red if line.curl), None)
-    if repeat is not None:
-        _print_whole(console, f"    {repeat}")
 
 
 def _print_whole(console: Console, text: str) -> None:

@@ -14,6 +14,7 @@ from harness.judge import judge, verdict_document
 from harness.model import (
     STACK_UP,
     Evidence,
+    Invocation,
     Listener,
     Noted,
     Observation,
@@ -64,6 +65,7 @@ class GatePlan:
     preflight: bool = True
     """Without it the criteria over preflight are not run."""
     reports: bool = True
+    invocation: Invocation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,7 @@ def _run_gate(plan: GatePlan, listen: Listener) -> GateResult:
         waivers=plan.waivers,
         narrowed=plan.narrowed,
         overrides=selection.overrides,
+        invocation=plan.invocation,
     ) as session:
         if selection.starts and not selection.overrides:
             keep_proof(session.path, plan.out, target)

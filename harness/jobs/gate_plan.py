@@ -11,7 +11,7 @@ from harness.config import check_selects, load_policy, load_waivers
 from harness.errors import UsageError
 from harness.jobs.gate import GatePlan
 from harness.machine.bundle import root
-from harness.model import Target
+from harness.model import Invocation, Target
 from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite, choose, find_suites
 from harness.runner.phases import SuiteOptions
@@ -37,8 +37,7 @@ def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:
 
 def waivers_beside(policy: str) -> Path:
     """The waivers' file of a policy, given by name or path: it lies in the same folder."""
-    is_path = "/" in policy or policy.endswith(".toml")
-    return (Path(policy).parent if is_path else root() / "policies") / "waivers.toml"
+    return (Path(policy).parent if _is_path(policy) else root() / "policies") / "waivers.toml"
 
 
 def make_plan(
@@ -63,15 +62,31 @@ def make_plan(
     if both is not None:
         raise UsageError(f"--only {both} --without {both}: it cannot be run and left out; leave one of them out")
     chosen = choose(suites, only, without)
-    narrowed = " ".join(
-        f"{option} {','.join(names)}" for option, names in (("--only", only), ("--without", without)) if names
-    )
+    left_out = [(option, ",".join(names)) for option, names in (("--only", only), ("--without", without)) if names]
+    selecting = (*selection.words, *options.words)
     return GatePlan(
         selection=selection,
         policy=rules,
         waivers=waivers,
         suites=chosen,
-        narrowed=narrowed,
+        narrowed=" ".join(f"{option} {names}" for option, names in left_out),
         options=replace(options, retries=rules.retries),
         out=out,
+        invocation=Invocation(
+            command=(
+                *("harness", "gate", *selecting, *selection.start_words),
+                *("--policy", _from_anywhere(policy)),
+                *(word for pair in left_out for word in pair),
+            ),
+            selection=selecting,
+        ),
     )
+
+
+def _from_anywhere(policy: str) -> str:
+    """A policy's name as it is, its path in full."""
+    return str(Path(policy).resolve()) if _is_path(policy) else policy
+
+
+def _is_path(policy: str) -> bool:
+    return "/" in policy or policy.endswith(".toml")

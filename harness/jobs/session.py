@@ -12,7 +12,7 @@ from harness.config import policy_document, target_document, waivers_document
 from harness.machine.bundle import root
 from harness.machine.redaction import Redactor
 from harness.machine.secret_values import setting_secrets
-from harness.model import Policy, RunKind, RunState, StackInfo, Target, Waiver
+from harness.model import Invocation, Policy, RunKind, RunState, StackInfo, Target, Waiver
 from harness.run import Reading, Run, create_run, seal, stack_facts
 from harness.runner.artifacts import keep_logs, redact_results
 from harness.stack.build import commit_of, identify_build
@@ -91,6 +91,7 @@ def run_session(
     seeds: Mapping[str, int] | None = None,
     overrides: Mapping[str, str] | None = None,
     redact: Redactor | None = None,
+    invocation: Invocation | None = None,
 ) -> RunSession:
     """Make a run's folder, with everything in it that is known before the start. Raises `UsageError`.
 
@@ -114,5 +115,6 @@ def run_session(
         redact=redact,
         narrowed=narrowed,
         seeds=seeds,
+        invocation=invocation,
     )
     return RunSession(run=run, target=target, redact=redact)

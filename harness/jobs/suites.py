@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.jobs.gate import fresh_stack, stack_for
 from harness.jobs.session import run_session
-from harness.model import Evidence, Listener, Outcome
+from harness.model import Evidence, Invocation, Listener, Outcome
 from harness.report import write_reports
 from harness.runner.artifacts import full_disk_named
 from harness.runner.discovery import Suite
@@ -50,14 +50,21 @@ def _run_alone(
     selection: TargetSelection, suites: Sequence[Suite], options: SuiteOptions, out: Path, listen: Listener
 ) -> tuple[Path, SuiteCounts]:
     # whoever judges it: what was chosen by hand is not all that a release has to show
-    narrowed = " ".join(["harness run", *(suite.name for suite in suites), *options.extra])
-    with run_session("run", selection.target, out, narrowed=narrowed, overrides=selection.overrides) as session:
+    names = tuple(suite.name for suite in suites)
+    narrowed = " ".join(["harness run", *names, *options.extra])
+    selecting = (*selection.words, *options.words)
+    invocation = Invocation(
+        command=("harness", "run", *names, *selecting, *(("--", *options.extra) if options.extra else ())),
+        selection=selecting,
+    )
+    with run_session(
+        "run", selection.target, out, narrowed=narrowed, overrides=selection.overrides, invocation=invocation
+    ) as session:
         run = session.run
         with stack_for(selection, session, listen) as stack:
             run_suites(run, suites, stack, fresh_stack(selection, session, listen), options, listen)
         reading = session.close()
     write_reports(run.path, guarded_folder, reading)
-    names = {suite.name for suite in suites}
     return run.path, count(run.id, [line for line in reading.lines if line.suite in names])
 
 

@@ -7,6 +7,8 @@ read backwards.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 # compiled where they are used first: every command imports this, and few print what needs them
 _ANSI = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])"
@@ -50,3 +52,29 @@ def clipped(text: str, most: int) -> str:
         return text
     half = (most - 40) // 2
     return f"{text[:half]} … ({len(text) - 2 * half:,} characters) … {text[-half:]}"
+
+
+MOST_KEPT = 64_000
+"""Characters that reports keep of one text: what a test printed, an attachment, a message."""
+
+
+def kept(text: str, most: int = MOST_KEPT) -> str:
+    """The text, of a longer one its beginning and its end, with a word of how much is left out between them."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    left_out = f"{len(text) - 2 * half:,} of {len(text):,} characters"
+    return f"{text[:half]}\n… cut here: {left_out} are left out …\n{text[-half:]}"
+
+
+def kept_data(data: Any) -> Any:  # noqa: ANN401 - JSON is anything
+    """Nested data with each of its texts `kept`."""
+    match data:
+        case str():
+            return kept(data)
+        case Mapping():
+            return {name: kept_data(value) for name, value in data.items()}
+        case list() | tuple():
+            return [kept_data(value) for value in data]
+        case _:
+            return data

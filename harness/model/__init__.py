@@ -46,7 +46,7 @@ from harness.model.ruling import (
     Verdict,
     Waiver,
 )
-from harness.model.run_record import EvidenceCount, PhaseRecord, RunKind, RunRecord, RunState, StackFacts
+from harness.model.run_record import EvidenceCount, Invocation, PhaseRecord, RunKind, RunRecord, RunState, StackFacts
 from harness.model.schema import Index, Manifest, Table
 from harness.model.stack import FRONT, Instance, StackInfo, Worker
 from harness.model.target import (
@@ -111,6 +111,7 @@ __all__ = [
     "Instance",
     "Integrity",
     "Interval",
+    "Invocation",
     "Listener",
     "Load",
     "LoadAdvanced",

@@ -14,6 +14,7 @@ Interval = tuple[float, float]
 
 _HAVE_A_PLACE = frozenset(
     {"message", "reason", "expected", "observed", "curl", "interval", "level", "method", "statistic", "superseded"}
+    | {"cause", "pytest_words"}
 )
 
 
@@ -28,6 +29,10 @@ class Outcome(StrEnum):
     MEASURED = "measured"
 
 
+SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
+"""How bad a failure is, in the words of suites."""
+USUAL_SEVERITY = "normal"
+"""Of a check that says none."""
 RED = frozenset({Outcome.FAIL, Outcome.ERROR})
 """Outcomes that no attempt may end with if its test is to pass."""
 _WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY, Outcome.SKIP, Outcome.PASS)
@@ -118,7 +123,7 @@ class _Detailed:
 
     @property
     def curl(self) -> tuple[str, ...]:
-        """The last requests as commands that repeat them, the last one last."""
+        """Requests as commands that repeat them: the one that shows what was seen last, and those before it."""
         return self._lines("curl")
 
     @property
@@ -156,6 +161,16 @@ class _Detailed:
     def remedy(self) -> str:
         """What to do about a check that did not pass."""
         return self._words("remedy")
+
+    @property
+    def cause(self) -> str:
+        """What the line has in common with those of other places: lines of one check with it are one finding."""
+        return self._words("cause") or self.says
+
+    @property
+    def pytest_words(self) -> str:
+        """pytest's account of the expression that did not hold."""
+        return self._words("pytest_words")
 
     @property
     def counts(self) -> bool:

@@ -45,6 +45,16 @@ class EvidenceCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """How a run was asked for, as words of a command line, so that it can be asked for again."""
+
+    command: tuple[str, ...]
+    """Without the values of settings, which a run does not keep."""
+    selection: tuple[str, ...] = ()
+    """Of its options those that say which target, on which stack, and what may be done to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """The members of `run.json`, in the order of the file."""
 
@@ -72,3 +82,5 @@ class RunRecord:
     phases: tuple[PhaseRecord, ...]
     evidence: EvidenceCount | None
     """None until the run has ended: no line may be added then."""
+    invocation: Invocation | None = None
+    """None where no command line says it."""

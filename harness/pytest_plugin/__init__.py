@@ -22,6 +22,7 @@ from harness.pytest_plugin.fixtures import learn_secret, measure, record, turn
 from harness.pytest_plugin.items import ItemHooks
 from harness.pytest_plugin.markers import MARKERS
 from harness.pytest_plugin.selection import OnlyTests, UntilFails
+from harness.pytest_plugin.sentences import keep_sentences_apart
 from harness.pytest_plugin.session import Session, is_suite_session, serve_context, worker_context
 from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, NOTES, REDACT, Context, ItemNotes
 from harness.pytest_plugin.timeline import JournalHooks
@@ -77,6 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     counter = AssertionCounter()
     counter.install()
     config.stash[_COUNTER] = counter
+    config.add_cleanup(keep_sentences_apart())
     config.pluginmanager.register(counter, "harness-assertions")
     config.pluginmanager.register(ItemHooks(config), "harness-items")
     if config.pluginmanager.has_plugin(_ALLURE):

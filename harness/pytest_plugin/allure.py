@@ -1,4 +1,5 @@
-"""Allure's results: labelled by the marker that names the check, and without secrets, as all files of a run are.
+"""Allure's results: labelled by the marker that names the check, and as all files of a run are without secrets and
+bounded.
 
 Allure itself is loaded only where its results are written.
 """
@@ -7,17 +8,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from harness.machine.foreign_text import kept, kept_data
 from harness.machine.redaction import Redactor
 from harness.model import Target
 from harness.pytest_plugin.markers import check_mark, suite_of
 from harness.run import replace_file
 
+_MOST_BYTES = 2_000_000
+"""Of an attachment that is no text, such as a picture."""
 _SEVERITY = {"high": "critical"}
 """Our words that Allure does not know."""
 
@@ -51,6 +55,12 @@ def attach(item: pytest.Item, curl: str) -> None:
     allure.attach(curl, name="requests to repeat", attachment_type=allure.attachment_type.TEXT)
 
 
+def _held(data: bytes) -> bytes:
+    if len(data) <= _MOST_BYTES:
+        return data
+    return f"left out: an attachment of {len(data):,} bytes; the report is one file, and holds {_MOST_BYTES:,}".encode()
+
+
 def keep_secrets_out(redact: Redactor) -> Callable[[], None]:
     """Let Allure's plugin, which is not configured yet, make its logger of ours; returns what undoes it."""
     import allure_commons
@@ -64,15 +74,22 @@ def keep_secrets_out(redact: Redactor) -> Callable[[], None]:
         def _report_item(self, item: Any) -> None:  # noqa: ANN401 - any of Allure's attrs classes
             members = asdict(item, filter=lambda _, value: value or value is False)
             path = self._report_dir / item.file_pattern.format(prefix=uuid.uuid4())
-            replace_file(path, msgspec.json.encode(redact.data(members)))
+            replace_file(path, msgspec.json.encode(kept_data(redact.data(members))))
 
         @allure_commons.hookimpl
         def report_attached_data(self, body: str | bytes, file_name: str) -> None:
-            """An attachment; one that is no text stays as it is."""
+            """An attachment; one that is no text stays as it is, unless no page could hold it."""
             data = body.encode() if isinstance(body, str) else body
-            with suppress(UnicodeDecodeError):
-                data = redact(data.decode()).encode()
+            try:
+                data = kept(redact(data.decode())).encode()
+            except UnicodeDecodeError:
+                data = _held(data)
             replace_file(self._report_dir / file_name, data)
+
+        @allure_commons.hookimpl
+        def report_attached_file(self, source: str, file_name: str) -> None:
+            """A file, as if its content were attached."""
+            self.report_attached_data(Path(source).read_bytes(), file_name)
 
     original = plugin.AllureFileLogger
     plugin.AllureFileLogger = CleanFileLogger

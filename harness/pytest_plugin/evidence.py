@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -14,13 +15,15 @@ from harness.machine.decoding import Reader
 from harness.machine.encodable import encodable_data
 from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo
-from harness.probes.exchange import curl_line
+from harness.probes.exchange import Exchange, SentRequest, curl_line
+from harness.probes.http import ServiceUnavailable
 from harness.pytest_plugin.attribution import outcome_of, without_servers
 from harness.pytest_plugin.markers import CheckMark, check_mark, suite_of
+from harness.pytest_plugin.sentences import Said, cause_of, said_by
 from harness.pytest_plugin.stash import ItemNotes
 
 SHOWN_REQUESTS = 3
-"""How many of a failed test's requests are shown, the last ones."""
+"""How many of a failed test's requests are shown: the one that shows the failure, and those before it."""
 _PROPERTY = "harness.observations"
 """Name of the property under which a report carries its observations."""
 _MESSAGE_LIMIT = 2000
@@ -37,17 +40,22 @@ def observe(
     """What this phase of the attempt says; None where a later phase will say it."""
     mark = check_mark(item)
     if report.skipped:
-        return _observation(item, mark, Outcome.SKIP, {"reason": skip_reason(report)})
+        return _observation(item, mark, Outcome.SKIP, {"reason": _bounded(skip_reason(report))})
     if report.failed:
         outcome, reason = _blame(item, report, error, notes, info)
-        message = "\n".join([*notes.misbehaved, _message(report, error)])
+        said = said_by(error, notes.exchanges)
+        message = "\n".join([*notes.misbehaved, _bounded(said.sentence or _crash(report, error))])
         detail: dict[str, Any] = {"message": message, "phase": report.when}
+        if said.pytest_words:
+            detail["pytest_words"] = _bounded(said.pytest_words)
         if reason:
             detail["reason"] = reason
+        shown = shown_requests(notes, said)
+        detail["cause"] = said.cause or cause_of(message, _places(item, mark, shown))
         # in its teardown the page of a test is gone already, and its picture was taken when it failed
         makers = notes.on_failure if report.when != "teardown" else []
         artifacts = tuple(name for make in makers for name in make())
-        return _observation(item, mark, outcome, detail | _last_requests(notes), artifacts)
+        return _observation(item, mark, outcome, detail | _repeatable(shown, error), artifacts)
     if report.when != "call":
         return None
     if notes.unasked or notes.assertions == 0:
@@ -56,12 +64,33 @@ def observe(
     return _observation(item, mark, Outcome.PASS, {"assertions": notes.assertions, "requests": len(notes.exchanges)})
 
 
-def _last_requests(notes: ItemNotes) -> dict[str, Any]:
-    if not notes.exchanges:
+def shown_requests(notes: ItemNotes, said: Said) -> list[Exchange]:
+    """The request that shows the failure, at the end, and those before it; without a known one, the last."""
+    sent = notes.exchanges
+    index = next((at for at, each in enumerate(sent) if each is said.exchange), len(sent) - 1)
+    return sent[max(0, index + 1 - SHOWN_REQUESTS) : index + 1]
+
+
+def _repeatable(shown: Sequence[Exchange], error: BaseException | None) -> dict[str, Any]:
+    lines = [curl_line(exchange) for exchange in shown]
+    if isinstance(error, ServiceUnavailable):
+        attempt = error.attempt
+        return {"curl": [*lines[1 - SHOWN_REQUESTS :], error.curl], "observed": {"request": _request(attempt)}}
+    if not shown:
         return {}
-    shown = notes.exchanges[-SHOWN_REQUESTS:]
-    observed = {"request": f"{shown[-1].method} {shown[-1].url}", "status": shown[-1].status}
-    return {"curl": [curl_line(exchange) for exchange in shown], "observed": observed}
+    return {"curl": lines, "observed": {"request": _request(shown[-1]), "status": shown[-1].status}}
+
+
+def _request(sent: SentRequest) -> str:
+    return f"{sent.method} {sent.url}"
+
+
+def _places(item: pytest.Item, mark: CheckMark, shown: Sequence[Exchange]) -> list[str]:
+    """Words of a sentence that only say where it was seen."""
+    callspec = getattr(item, "callspec", None)
+    given = [str(value) for value in callspec.params.values()] if callspec is not None else []
+    asked = [text for each in shown[-1:] for text in (each.path, urlsplit(each.url).path, each.url)]
+    return [mark.subject, *given, *asked, *(f"{shown[-1].method} {path}" for path in asked)]
 
 
 def _blame(
@@ -118,9 +147,12 @@ def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     return str(getattr(report, "wasxfail", "") or report.longrepr)
 
 
-def _message(report: pytest.TestReport, error: BaseException | None) -> str:
-    """The assertion's own words: what was expected, what came back; bounded, without colour codes."""
+def _crash(report: pytest.TestReport, error: BaseException | None) -> str:
+    """What ended a test that did not end by its own word; without colour codes."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(crash.message) if crash is not None else str(error or report.longrepr)
-    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
-    return text if len(text) <= _MESSAGE_LIMIT else text[:_MESSAGE_LIMIT] + " …"
+    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _MESSAGE_LIMIT else f"{text[:_MESSAGE_LIMIT]} …"

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from harness.machine.encodable import encodable, encodable_data
+from harness.machine.foreign_text import MOST_KEPT, kept
 from harness.machine.redaction import Redactor
 from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure
 from harness.pytest_plugin.attribution import without_servers
-from harness.pytest_plugin.evidence import SHOWN_REQUESTS, attach_observations, observe
+from harness.pytest_plugin.evidence import attach_observations, observe, shown_requests
 from harness.pytest_plugin.markers import check_mark
 from harness.pytest_plugin.pacing import Pace
+from harness.pytest_plugin.sentences import said_by
 from harness.pytest_plugin.stash import CONTEXT, INSTRUMENT, MACHINE_LOCK, NOTES, REDACT, WAITED, Instrument, ItemNotes
 from harness.stack.ground import doubted
 from harness.stack.permissions import Action
@@ -130,7 +132,8 @@ class ItemHooks:
             report.longrepr = outcome.message
         redact = self._config.stash[REDACT]
         if report.failed and notes.exchanges:
-            lines = "\n".join(curl_line(exchange) for exchange in notes.exchanges[-SHOWN_REQUESTS:])
+            shown = shown_requests(notes, said_by(error, notes.exchanges))
+            lines = "\n".join(curl_line(exchange) for exchange in shown)
             report.sections.append(("the last requests, to repeat", lines))
             allure.attach(item, redact(lines))
         attach_observations(report, observed, redact)
@@ -159,11 +162,14 @@ def _with_wait(outcome: Observation, seconds: float) -> Observation:
 
 
 def _clean_report(report: pytest.TestReport, config: pytest.Config, redact: Redactor) -> None:
-    """Clean a report in place, before a terminal, a log or another process gets it."""
-    report.sections = [(title, encodable(redact(text))) for title, text in report.sections]
+    """Clean a report in place, before a terminal, a log or another process gets it: no secret, no text without end."""
+    report.sections = [(title, kept(encodable(redact(text)))) for title, text in report.sections]
     if isinstance(report.longrepr, tuple):
         path, line, reason = report.longrepr
-        report.longrepr = (path, line, encodable(redact(reason)))
+        report.longrepr = (path, line, kept(encodable(redact(reason))))
+        return
+    if report.longrepr is not None and len(report.longreprtext) > MOST_KEPT:
+        report.longrepr = kept(encodable(redact(report.longreprtext)))
         return
     if report.longrepr is None or encodable(redact(report.longreprtext)) == report.longreprtext:
         return

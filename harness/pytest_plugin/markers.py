@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.model.evidence import SEVERITIES, USUAL_SEVERITY
 from harness.runner.sources import check_of
 
 MARKERS = (
@@ -24,7 +25,6 @@ MARKERS = (
     "rig(instances=1, workers=None, env={}): the stack that this module has for itself, to break it (fixture rig)",
 )
 """As pytest registers them."""
-SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
 _TOLD = ("severity", "source", "why", "remedy")
 """Words of `check` that stand in the evidence as they are."""
 
@@ -35,7 +35,7 @@ class CheckMark:
 
     check: str
     subject: str
-    severity: str = "normal"
+    severity: str = USUAL_SEVERITY
     source: str = ""
     why: str = ""
     remedy: str = ""
@@ -94,7 +94,7 @@ def _refuse_unknown(item: pytest.Item, marker: pytest.Mark) -> None:
     if len(marker.args) != 1 or not isinstance(marker.args[0], str) or not marker.args[0]:
         raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.check takes one check id, for example 'headers.hsts'")
     unknown = set(words) - {"subject", *_TOLD}
-    if unknown or words.get("severity", "normal") not in SEVERITIES:
+    if unknown or words.get("severity", USUAL_SEVERITY) not in SEVERITIES:
         raise pytest.UsageError(
             f"{item.nodeid}: @pytest.mark.check knows subject, source, why, remedy and severity"
             f" ({', '.join(SEVERITIES)}),"

@@ -8,11 +8,11 @@ release is the policy's word, not JUnit's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from harness.model import Evidence, Outcome, last_attempt, worst
+from harness.model import Evidence, Outcome
+from harness.report.causes import last_attempts
 from harness.report.sources import RunFiles
 from harness.report.text import amount, number, one_line, plain
 from harness.run import replace_file
@@ -37,22 +37,17 @@ def write_junit(run: RunFiles) -> Path:
     return path
 
 
-def last_attempts(lines: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Of the lines of one (test, check, subject) the worst of the last attempt.
-
-    An attempt that was to be repeated and never was counts as the last.
-    """
-    groups: dict[object, list[Evidence]] = {}
-    for line in lines:
-        if line.outcome is not Outcome.MEASURED:
-            groups.setdefault(line.attempt_of, []).append(line)
-    return tuple(worst(last_attempt(group)) for group in groups.values())
-
-
-def particulars(line: Evidence) -> list[str]:
-    """What was expected, what was seen instead and how to see it again, a line of text each."""
-    told = (("expected", line.expected), ("observed", line.observed), ("curl", line.curl))
-    return [f"{name}: {text}" for name, texts in told for text in texts]
+def _particulars(line: Evidence) -> list[str]:
+    """What was expected, what was seen instead, why it matters, what to do and how to see it again, each as a text."""
+    told = (
+        ("expected", line.expected),
+        ("observed", line.observed),
+        ("why", (line.why,)),
+        ("source", (line.source,)),
+        ("remedy", (line.remedy,)),
+        ("curl", line.curl),
+    )
+    return [f"{name}: {text}" for name, texts in told for text in texts if text]
 
 
 def _suite(name: str, lines: list[Evidence]) -> ET.Element:
@@ -103,7 +98,7 @@ def _finding(case: ET.Element, kind: str, line: Evidence, message: str) -> None:
     element = ET.SubElement(case, kind, message=one_line(message, _MESSAGE), type=_name(line.check))
     parts = [message]
     parts += [f"reason: {line.reason}"] if line.reason else []
-    parts += [*particulars(line), f"evidence line {line.seq}"]
+    parts += [*_particulars(line), f"evidence line {line.seq}"]
     element.text = plain("\n".join(parts), _OUTPUT)
 
 

@@ -1,7 +1,7 @@
 """The run in Markdown: `summary.md` for a CI run's page, and `CHECKLIST.md`, what a release manager ticks off.
 
-The summary is the verdict, why, and what is not proven; nothing else. In the checklist measured items carry the judge's
-word, others wait for a person.
+The summary is the verdict, why, what was found, and what is not proven; nothing else. In the checklist measured items
+carry the judge's word, others wait for a person.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.model import Outcome, Ruling, Status
+from harness.report.causes import Finding, findings
 from harness.report.findings import STATUS_WORDS, headline, not_proven, outcome_counts, skipped, tally, why
 from harness.report.sources import RunFiles
 from harness.report.text import cell, clock, number, plural
 from harness.run import replace_file
 
 _ROWS = 60
+_PLACES = 3
 MANUAL_ITEMS = (
     ("release.owner", "Somebody is named who decides, and somebody who is on call during the release."),
     ("release.notes", "The change log says what users and operators will notice."),
@@ -43,13 +45,16 @@ def summary(run: RunFiles, notes: Sequence[str] = ()) -> str:
         f"**{cell(why(run), 2_000)}**",
         _facts(run),
     ]
+    blocks += _listed("Found", (_told(each) for each in findings(run.evidence)))
     if run.verdict is not None:
         counts = [f"{number(count)} {STATUS_WORDS[status]}" for status, count in tally(run.verdict.criteria)]
         blocks.append(f"Criteria: {', '.join(counts) or 'none'}.")
         blocks += _criteria(not_proven(run.verdict))
-        blocks += _listed("Held back", (one.text for one in run.verdict.held_back))
-    blocks += _listed("Skipped", (f"{plural(len(each.lines), 'test')}: {each.reason}" for each in skipped(run)))
-    blocks += _listed("Not built", notes)
+        blocks += _listed("Held back", (cell(one.text, 600) for one in run.verdict.held_back))
+    blocks += _listed(
+        "Skipped", (f"{plural(len(each.lines), 'test')}: {cell(each.reason, 600)}" for each in skipped(run))
+    )
+    blocks += _listed("Not built", (cell(note, 600) for note in notes))
     blocks.append(f"The whole report is `report/index.html` in the folder of run `{run.facts.run}`.")
     return "\n\n".join(blocks) + "\n"
 
@@ -66,6 +71,16 @@ def _facts(run: RunFiles) -> str:
         "evidence": ", ".join(f"{number(counts[each])} {each.value}" for each in Outcome if counts[each]) or "none",
     }
     return "\n".join(_row(cells) for cells in (words.keys(), ["---"] * len(words), map(cell, words.values())))
+
+
+def _told(finding: Finding) -> str:
+    """A finding in one line of Markdown."""
+    first, places = finding.first, finding.places
+    bad = finding.severity if finding.outcome is Outcome.FAIL else "not tried"
+    named = ", ".join([*places[:_PLACES], *(["…"] if len(places) > _PLACES else [])])
+    where = f" ({plural(len(places), 'place')}: {cell(named)})" if places else ""
+    remedy = f" *{cell(first.remedy)}*" if first.remedy else ""
+    return f"**{bad}** {cell(first.check)}: {cell(finding.says, 600)}{where}{remedy}"
 
 
 def _criteria(rulings: Sequence[Ruling]) -> list[str]:
@@ -87,7 +102,8 @@ def _criteria(rulings: Sequence[Ruling]) -> list[str]:
 
 
 def _listed(title: str, items: Iterable[str]) -> list[str]:
-    lines = [f"- {cell(item, 600)}" for item in items]
+    """A list under a title; the items are Markdown."""
+    lines = [f"- {item}" for item in items]
     if len(lines) > _ROWS:
         lines = [*lines[:_ROWS], f"- {len(lines) - _ROWS} more are on the page"]
     return [f"**{title}:**", "\n".join(lines)] if lines else []

@@ -25,6 +25,7 @@ from harness.machine.secret_values import kept_profile, learn_target
 from harness.model import (
     UNKNOWN_BUILD,
     EvidenceCount,
+    Invocation,
     Observation,
     RunKind,
     RunRecord,
@@ -96,6 +97,7 @@ def create_run(
     redact: Redactor | None = None,
     narrowed: str = "",
     seeds: Mapping[str, int] | None = None,
+    invocation: Invocation | None = None,
 ) -> Run:
     """Make the folder, write `run.json` and the profile, policy and waivers as used, and switch `latest` to it.
 
@@ -127,6 +129,7 @@ def create_run(
         collected=(),
         phases=(),
         evidence=None,
+        invocation=invocation,
     )
     try:
         make_run_folder(path)

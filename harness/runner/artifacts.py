@@ -9,9 +9,12 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.machine.archives import clean_archive
+from harness.machine.foreign_text import kept
 from harness.machine.redaction import Redactor
 from harness.model import StackInfo
 
+_MOST_OF_LOG = 4_000_000
+"""Characters of what one pytest process printed; its tests may print without end."""
 _TEXTS = frozenset({".json", ".jsonl", ".txt", ".log", ".xml", ".csv", ".html"})
 
 
@@ -50,6 +53,8 @@ def redact_results(run: Path, redact: Redactor) -> None:
             elif file.suffix in _TEXTS:
                 text = file.read_text(encoding="utf-8", errors="surrogateescape")
                 clean = redact(text)
+                if folder.name == "logs" and file.name.startswith("pytest-"):
+                    clean = kept(clean, _MOST_OF_LOG)
                 if clean != text:
                     file.write_text(clean, encoding="utf-8", errors="surrogateescape")
     if said:

@@ -52,6 +52,11 @@ class SuiteOptions:
     extra: tuple[str, ...] = ()
     """More words for pytest."""
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options of a command line that say what may be done to the target."""
+        return ("--active",) if self.active else ()
+
 
 class Tested(Protocol):
     """What pytest needs of a stack: its facts, and that nothing of pytest outlives it."""

@@ -59,6 +59,22 @@ class TargetSelection:
         """Does this selection start a stack of its own?"""
         return self.backend != "attach"
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options that select the same again from whatever folder; of changed settings a run keeps the names."""
+        if self.name:
+            return ("--stack", "attach", "--name", self.name)
+        source = Path(self.target.source)
+        ours = source.parent == (root() / "profiles").resolve()
+        target = ("--target", source.stem if ours else str(source)) if self.target.source else ()
+        return (*target, "--url", self.url) if self.url else (*target, "--stack", self.backend)
+
+    @property
+    def start_words(self) -> tuple[str, ...]:
+        """The options that say in how many copies and behind what a service is started."""
+        copies = ("--instances", str(self.instances)) if self.instances > 1 else ()
+        return (*copies, "--tls") if self.tls else copies
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _StartOptions:

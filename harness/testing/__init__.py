@@ -16,6 +16,7 @@ from harness.pytest_plugin.fixtures import Measure
 from harness.pytest_plugin.markers import CheckMark, RigMark, check_mark, suite_of
 from harness.pytest_plugin.polling import eventually
 from harness.pytest_plugin.requests import RequestRules
+from harness.pytest_plugin.sentences import Complaint
 from harness.pytest_plugin.stash import (
     Context,
     Instrument,
@@ -29,6 +30,7 @@ from harness.stack.ground import silent_part
 
 __all__ = [
     "CheckMark",
+    "Complaint",
     "Context",
     "Exchange",
     "HarnessError",

@@ -15,10 +15,11 @@ from harness.config.profile_load import read_manifest
 from harness.config.waivers import _Waivers
 from harness.errors import HarnessError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Outcome, Profile, RunRecord, Target, Threshold
+from harness.model.evidence import SEVERITIES
 from harness.model.placeholders import STACK_WORDS
 from harness.preflight.checks import CHECKS
 from harness.pytest_plugin import FIXTURE_MODULES
-from harness.pytest_plugin.markers import MARKERS, SEVERITIES
+from harness.pytest_plugin.markers import MARKERS
 from harness.run.seal import _SEALED_FILES, _SEALED_FOLDERS
 from tests.judging import MS, criterion, line, measured, ruling_of
 from tests.pages import ROOT, blocks, read, rows, section

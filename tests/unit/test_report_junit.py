@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness.model import Outcome
-from harness.report.junit import last_attempts, write_junit
+from harness.report.causes import last_attempts
+from harness.report.junit import write_junit
 from harness.report.sources import read_run
 from tests import report_runs
 from tests.report_lines import POLICY, seen

@@ -2,9 +2,11 @@
 
 import re
 
+from harness.model import Outcome
 from harness.report.markdown import MANUAL_ITEMS, checklist, summary
 from harness.report.sources import read_run
 from tests import report_runs
+from tests.report_lines import PATHS, seen
 
 
 def read(tmp_path, scenario, **how):
@@ -30,6 +32,27 @@ def test_the_summary_says_verdict_why_and_what_is_not_proven(tmp_path):
     assert "3 tests: the stack has no mail server" in text
     assert "- Allure report not built: Node is missing" in text
     assert f"folder of run `{run.facts.run}`" in text
+
+
+def test_the_summary_has_a_line_a_cause(tmp_path):
+    lines = [
+        seen(
+            "e2e",
+            "api.read",
+            f"GET {path}",
+            Outcome.FAIL,
+            message="it is <b>slow</b>",
+            remedy="Add an index.",
+            severity="minor",
+        )
+        for path in PATHS
+    ]
+    text = summary(read(tmp_path, report_runs.scenario(*lines)))
+    (found,) = re.findall(r"^- \*\*minor\*\* .*$", text, re.MULTILINE)
+    assert "api.read" in found
+    assert "(6 places: GET /, GET /api/deals, GET /api/deals/" in found
+    assert found.endswith(", …) *Add an index.*")
+    assert "<b>" not in found.replace("\\<", "")
 
 
 def test_the_summary_of_a_proven_run_is_short(tmp_path):

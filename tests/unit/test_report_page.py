@@ -3,16 +3,18 @@
 import json
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from harness.model import Outcome
+from harness.model import Invocation, Outcome
+from harness.report.html.facts import repeat_commands
 from harness.report.html.page import write_page
 from harness.report.sources import read_run
 from tests import report_runs
-from tests.report_lines import seen
+from tests.report_lines import PATHS, seen
 
 _VOID = {"meta", "br", "img", "input", "link", "hr", "base", "embed", "source", "track", "col", "area", "wbr"}
 
@@ -122,7 +124,12 @@ def test_the_verdict_comes_first_then_what_is_not_proven(tmp_path, name, word, w
     page = page_of(tmp_path, getattr(report_runs, name)())
     assert page.words["h1"] == [word]
     assert why in page.prose
-    assert page.words["h2"][:3] == ["What is not proven", "What was waived, and by whom", "Every criterion"]
+    assert page.words["h2"][:4] == [
+        "What was found",
+        "What is not proven",
+        "What was waived, and by whom",
+        "Every criterion",
+    ]
     assert "It never overrules the verdict." in page.prose
     assert "Allure report not built: Node is missing" in page.prose
 
@@ -177,17 +184,68 @@ def test_a_measured_criterion_is_drawn_against_its_limit(tmp_path):
 
 
 def test_the_judges_words_stand_apart_from_the_first_failures_own(tmp_path):
-    message = (
-        "AssertionError: never refused: 330 of 330 served\nassert None is not None\n +  where None = Limit().refused"
-    )
-    failed = seen("security", "ratelimit.refused", "GET /api/deals", Outcome.FAIL, message=message)
+    message = "never refused: 330 of 330 served"
+    words = "assert None is not None"
+    failed = seen("security", "ratelimit.refused", "GET /api/deals", Outcome.FAIL, message=message, pytest_words=words)
     scenario = replace(report_runs.go(), observations=(*report_runs.go().observations, failed))
     page = page_of(tmp_path, scenario)
-    start = page.source.index('<p class="reason">')
-    card = page.source[start : page.source.index("</details>", start)]
+    start = page.source.index('<article class="open fail">')
+    card = page.source[start : page.source.index("</article>", start)]
     assert '<p class="reason">1 of 4 failed: ratelimit.refused on GET /api/deals.</p>' in card
-    assert '<p class="said">never refused: 330 of 330 served</p>' in card
-    assert "where None = Limit().refused" in card, "the whole message is one click away"
+    assert '<p class="said"><a href="#f1">never refused: 330 of 330 served</a></p>' in card
+    assert words not in page.source
+
+
+def test_one_cause_is_one_card_with_why_remedy_request_and_all_its_places(tmp_path):
+    lines = [
+        seen(
+            "security",
+            "headers.nosniff",
+            f"GET {path}",
+            Outcome.FAIL,
+            message=f"GET {path} answered 200 without X-Content-Type-Options: nosniff",
+            cause="GET {place} answered 200 without X-Content-Type-Options: nosniff",
+            severity="high",
+            source="Fetch, 3.6",
+            why="A browser that guesses may run a text as a script.",
+            remedy="Send X-Content-Type-Options: nosniff with every answer.",
+            curl=[f"curl -sS -i http://127.0.0.1:8011{path}"],
+        )
+        for path in PATHS
+    ]
+    page = page_of(tmp_path, report_runs.scenario(*lines))
+    assert page.source.count('<article class="open finding fail"') == 1
+    card = page.source[page.source.index('<article class="open finding') :].partition("</article>")[0]
+    for words in (
+        "GET / answered 200 without X-Content-Type-Options: nosniff",
+        "A browser that guesses may run a text as a script.",
+        "Send X-Content-Type-Options: nosniff with every answer.",
+        "Fetch, 3.6",
+        "<pre>curl -sS -i http://127.0.0.1:8011/</pre>",
+        "6 places",
+        *(f'<a href="#e{seq}">GET {escape(path)}</a>' for seq, path in enumerate(PATHS, 1)),
+    ):
+        assert words in card
+
+
+def test_what_could_not_be_tried_stands_apart(tmp_path):
+    line = seen("security", "headers.nosniff", "GET /", Outcome.ERROR, message="RuntimeError: the fixture broke")
+    page = page_of(tmp_path, report_runs.scenario(line))
+    assert "Could not be tried" in page.prose
+    assert "the fixture broke" in page.prose
+
+
+def test_the_commands_name_the_run_in_full_and_take_settings_from_the_environment(tmp_path):
+    command = ("harness", "run", "checks", "--target", "/a b/shop.toml", "--", "-k", "one or two")
+    run = read_run(report_runs.write_run(tmp_path, report_runs.no_go()))
+    facts = replace(run.facts, invocation=Invocation(command=command))
+    told = dict(repeat_commands(replace(run, facts=facts)))
+    again = told["The whole run again"]
+    assert again == (
+        "harness run checks --target '/a b/shop.toml' --env RATE_LIMIT_PER_MINUTE=\"$RATE_LIMIT_PER_MINUTE\""
+        " -- -k 'one or two'"
+    )
+    assert told["The ruling again, from this evidence"] == f"harness judge {run.path.resolve()}"
 
 
 def test_a_waived_ruling_keeps_its_words_together(tmp_path):

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from harness.model import RunRecord
+from harness.model import Invocation, RunRecord
 from harness.report.html.svg import Scale, element, figure
 from harness.report.sources import RunFiles
 from harness.report.text import clock, number, one_line, seconds
@@ -121,35 +121,33 @@ def phase_rows(facts: RunRecord) -> tuple[PhaseRow, ...]:
 
 
 def repeat_commands(run: RunFiles) -> tuple[tuple[str, str], ...]:
-    """What each command is for, and the command. Values of overridden settings are not kept in a run."""
+    """What each command is for, and the command: each runs as it stands, in whatever folder of this machine.
+
+    Values of overridden settings are not kept in a run: they are taken from the environment.
+    """
     facts = run.facts
-    name = shlex.quote(facts.run)
+    folder = shlex.quote(str(run.path.resolve()))
     commands: list[tuple[str, str]] = []
     build = run.build
     if build.kind == "commit" and build.id:
         same = "The commit under it; its uncommitted changes are not kept" if build.dirty else "The same build"
         commands.append((same, f"git checkout {shlex.quote(one_line(build.id, 80))}"))
-    if facts.kind == "gate":
-        commands.append(("The whole run again", _gate_command(facts)))
+    if facts.invocation is not None:
+        commands.append(("The whole run again", _command(facts.invocation, facts)))
     if run.verdict is not None:
-        commands.append(("The ruling again, from this evidence", f"harness judge {name}"))
-    commands.append(("This page again", f"harness report {name} --open"))
+        commands.append(("The ruling again, from this evidence", f"harness judge {folder}"))
+    commands.append(("This page again", f"harness report {folder}"))
     if run.manifest_sha256 is not None:
-        commands.append(("Has anything changed since?", f"harness verify {name}"))
+        commands.append(("Has anything changed since?", f"harness verify {folder}"))
     return tuple(commands)
 
 
-def _gate_command(facts: RunRecord) -> str:
-    words = ["harness", "gate"]
-    if facts.target:
-        words += ["--target", facts.target]
-    if facts.stack is not None and facts.stack.backend:
-        words += ["--stack", facts.stack.backend]
-    if facts.policy:
-        words += ["--policy", facts.policy]
-    overrides = facts.stack.overrides if facts.stack is not None else ()
-    settings = [f"--env {shlex.quote(one_line(key, 80))}=…" for key in overrides]
-    return " ".join([shlex.join(one_line(word, 200) for word in words), *settings])
+def _command(invocation: Invocation, facts: RunRecord) -> str:
+    names = [one_line(name, 80) for name in (facts.stack.overrides if facts.stack is not None else ())]
+    words = [shlex.quote(one_line(word, 400)) for word in invocation.command]
+    # options end where pytest's words begin
+    end = words.index("--") if "--" in words else len(words)
+    return " ".join([*words[:end], *(f'--env {shlex.quote(name)}="${name}"' for name in names), *words[end:]])
 
 
 def _short(identity: str) -> str:

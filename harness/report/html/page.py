@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.model import Status, Threshold
-from harness.report import findings
+from harness.report import causes, findings
 from harness.report.html.facts import headline_facts, machine_words, phase_rows, repeat_commands, version_rows
+from harness.report.html.found import findings_part
 from harness.report.html.frame import render_alone
 from harness.report.html.latency import latency_figure, read_timeline
 from harness.report.html.lines import TROUBLE, preflight_part, suite_groups
@@ -59,11 +60,13 @@ def _verdict_part(run: RunFiles) -> dict[str, Any]:
 
 
 def _rulings_part(run: RunFiles) -> dict[str, Any]:
-    """The criteria, those first that are not proven."""
-    views = ruling_views(run)
+    """What was found, and the criteria, those first that are not proven."""
+    found = findings_part(causes.findings(run.evidence), run.facts.invocation)
+    views = ruling_views(run, found.of_line)
     open_ones = findings.not_proven(run.verdict) if run.verdict is not None else ()
     absent = [each.id for each in open_ones if each.status is Status.NOT_APPLICABLE]
     return {
+        "found": found,
         "open_rulings": [views[each.id] for each in open_ones if each.id not in absent],
         "absent_rulings": [views[name] for name in absent],
         "waived": [view for view in views.values() if view.waiver is not None],

@@ -11,12 +11,14 @@ from markupsafe import Markup
 from harness.model import Criterion, Evidence, Interval, Ruling, Status, Threshold
 from harness.model.quoting import own_words
 from harness.report.findings import STATUS_WORDS
+from harness.report.html.found import FindingView
 from harness.report.html.lines import TROUBLE
 from harness.report.html.svg import Scale, element, figure
 from harness.report.sources import RunFiles
 from harness.report.text import number, one_line, plain
 
 _LINKS = 12
+_FINDINGS = 5
 _FIGURE_WIDTH, _FIGURE_HEIGHT = 240.0, 44.0
 _MIDDLE = 15.0
 _ICONS = {status: status.value.replace("_", "-") for status in Status}
@@ -62,7 +64,10 @@ class RulingView:
     """What the first observation behind the reason said for itself, where the reason quotes it."""
     links: tuple[int, ...]
     more_links: int
+    findings: tuple[FindingView, ...]
+    more_findings: int
     first: First | None
+    """Where no finding says it: a flake."""
     waiver: WaiverView | None
 
 
@@ -74,13 +79,13 @@ class Area:
     rulings: tuple[RulingView, ...]
 
 
-def ruling_views(run: RunFiles) -> Mapping[str, RulingView]:
-    """All criteria of the verdict by id."""
+def ruling_views(run: RunFiles, found: Mapping[int, FindingView]) -> Mapping[str, RulingView]:
+    """All criteria of the verdict by id; `found` are the findings, by line."""
     if run.verdict is None:
         return {}
     lines = {line.seq: line for line in run.evidence}
     criteria = {each.id: each for each in run.policy.criteria} if run.policy is not None else {}
-    return {each.id: _view(each, criteria.get(each.id), lines) for each in run.verdict.criteria}
+    return {each.id: _view(each, criteria.get(each.id), lines, found) for each in run.verdict.criteria}
 
 
 def areas(views: Sequence[RulingView]) -> tuple[Area, ...]:
@@ -89,12 +94,15 @@ def areas(views: Sequence[RulingView]) -> tuple[Area, ...]:
     return tuple(Area(name, tuple(group)) for name, group in groupby(ordered, key=lambda view: view.area))
 
 
-def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evidence]) -> RulingView:
+def _view(
+    ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evidence], found: Mapping[int, FindingView]
+) -> RulingView:
     quoted = lines.get(ruling.first) if ruling.first is not None and ruling.waiver is None else None
     shown = _worst_first(ruling.evidence, lines)
     trouble = [seq for seq in shown if seq in lines and lines[seq].outcome in TROUBLE]
     links = tuple(trouble or shown)[:_LINKS]
-    first = _first(lines[trouble[0]]) if trouble else None
+    findings = tuple({found[seq].anchor: found[seq] for seq in trouble if seq in found}.values())
+    first = _first(lines[trouble[0]]) if trouble and not findings else None
     return RulingView(
         id=one_line(ruling.id, 120),
         anchor=f"c-{ruling.id}",
@@ -108,9 +116,11 @@ def _view(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evide
         figure=_figure(ruling, criterion, lines),
         n=ruling.n,
         reason=plain(f"{own_words(ruling, quoted)}." if quoted is not None else ruling.reason, 1_200),
-        said=_assertion(plain(quoted.says, 2_000)) if quoted is not None else "",
+        said=one_line(quoted.says, 400) if quoted is not None else "",
         links=links,
         more_links=len(shown) - len(links),
+        findings=findings[:_FINDINGS],
+        more_findings=max(0, len(findings) - _FINDINGS),
         first=first,
         waiver=_waiver(ruling),
     )
@@ -121,12 +131,6 @@ def _figure(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evi
     if ruling.interval is None or demand is None:
         return None
     return _interval_figure(ruling.interval, demand, _value(ruling, demand.stat, lines))
-
-
-def _assertion(message: str) -> str:
-    """A failed assertion's own message where it has one, without pytest's account of the expression."""
-    own, _, _ = message.removeprefix("AssertionError: ").partition("\nassert ")
-    return one_line(own, 400)
 
 
 def _value(ruling: Ruling, statistic: str, lines: Mapping[int, Evidence]) -> float | None:
