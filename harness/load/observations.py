@@ -8,7 +8,7 @@ from typing import Any
 from harness.errors import GeneratorError
 from harness.load.result import ALL, EndpointFigures, LoadResult
 from harness.load.summary import LEVEL
-from harness.model import Observation, Outcome
+from harness.model import Measurement, Observation, Outcome
 from harness.stats import clopper_pearson
 
 SUITE = "load"
@@ -17,6 +17,13 @@ LATENCY, ERRORS, SHED = "load.latency", "load.errors", "load.shed"
 CHECK_IDS = frozenset({COMPLETED, GENERATOR, LATENCY, ERRORS, SHED})
 """Every id that a load run writes; policies are checked against them."""
 _STATISTICS = ("p50", "p95", "p99")
+MEASUREMENTS = frozenset(
+    {
+        *(Measurement(LATENCY, statistic, "ms") for statistic in _STATISTICS),
+        Measurement(ERRORS, "error_rate", "ratio"),
+    }
+)
+"""Every number that a load run writes."""
 
 
 def observations(result: LoadResult) -> tuple[Observation, ...]:

@@ -16,7 +16,19 @@ from harness.model.events import (
     ProgressEvent,
     StackAdvanced,
 )
-from harness.model.evidence import RED, Evidence, Interval, Observation, Outcome, last_attempt, worst
+from harness.model.evidence import (
+    RED,
+    SEVERITIES,
+    USUAL_SEVERITY,
+    Evidence,
+    Interval,
+    Measurement,
+    Observation,
+    Outcome,
+    Severity,
+    last_attempt,
+    worst,
+)
 from harness.model.proof_record import (
     DEFECT_KINDS,
     FACET_STATES,
@@ -43,6 +55,7 @@ from harness.model.ruling import (
     Select,
     Status,
     Threshold,
+    ToDo,
     Verdict,
     Waiver,
 )
@@ -85,8 +98,10 @@ __all__ = [
     "MOST_WORKERS",
     "NEEDS_WORDS",
     "RED",
+    "SEVERITIES",
     "STACK_UP",
     "UNKNOWN_BUILD",
+    "USUAL_SEVERITY",
     "AllowedHosts",
     "Auth",
     "Build",
@@ -117,6 +132,7 @@ __all__ = [
     "MachineAsked",
     "MachineAwaited",
     "Manifest",
+    "Measurement",
     "MutantStatus",
     "Noted",
     "Observation",
@@ -142,6 +158,7 @@ __all__ = [
     "RunState",
     "Select",
     "Service",
+    "Severity",
     "StackAdvanced",
     "StackFacts",
     "StackInfo",
@@ -151,6 +168,7 @@ __all__ = [
     "Target",
     "Templates",
     "Threshold",
+    "ToDo",
     "Verdict",
     "Waiver",
     "Worker",

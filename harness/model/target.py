@@ -245,6 +245,8 @@ class Profile:
 
     schema: int = 1
     name: str
+    policy: str = ""
+    """By name, or absolute once the profile is loaded; what rules where none is asked for."""
     service: Service
     workers: Workers = Workers()
     health: Health = Health()

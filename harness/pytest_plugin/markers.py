@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.model import SEVERITIES
 from harness.runner.sources import check_of
 
 MARKERS = (
@@ -24,7 +25,6 @@ MARKERS = (
     "rig(instances=1, workers=None, env={}): the stack that this module has for itself, to break it (fixture rig)",
 )
 """As pytest registers them."""
-SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
 _TOLD = ("severity", "source", "why", "remedy")
 """Words of `check` that stand in the evidence as they are."""
 
