@@ -11,7 +11,7 @@ from harness.config.service_url import refuse_credentials
 from harness.config.toml_reader import TomlFile, Where, nearest
 from harness.errors import UsageError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Target
-from harness.model.placeholders import SERVER_OF, STACK_WORDS, placeholders
+from harness.model.placeholders import SERVER_OF, STACK_WORDS, names_server, placeholders
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -57,9 +57,9 @@ def _check_prepared(file: TomlFile, target: Target) -> None:
         for index, command in enumerate(getattr(service, key)):
             if not command:
                 raise file.error("an empty command; a list of words was expected", ("service", key, index))
-    if service.prepare_cached and not any("database_url" in placeholders(text) for text in _prepare_texts(target)):
+    if service.prepare_cached and not any(names_server("postgres", text) for text in _prepare_texts(target)):
         raise file.error(
-            "its result is kept with the stack's database, and none of its words and settings is {database_url}",
+            "its result is kept with the stack's database, and none of its words and settings is {database_url} or a part of it",
             ("service", "prepare_cached"),
         )
 

@@ -12,6 +12,7 @@ from harness.errors import UsageError
 from harness.jobs.gate import GatePlan
 from harness.machine.bundle import root
 from harness.model import Measurement, Policy, Target
+from harness.profile_draft import target_at
 from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite, choose, find_suites
 from harness.runner.phases import SuiteOptions
@@ -65,6 +66,8 @@ def make_plan(
 
     Raises `ConfigError` and `UsageError`, both before anything starts.
     """
+    if selection.url and not selection.target.source:
+        selection = replace(selection, target=target_at(selection.url))
     preflight.validate_weights(selection.target)
     suites = suites_of(selection.target)
     chosen_policy = policy_of(selection.target, policy)
