@@ -59,7 +59,8 @@ def _check_prepared(file: TomlFile, target: Target) -> None:
                 raise file.error("an empty command; a list of words was expected", ("service", key, index))
     if service.prepare_cached and not any(names_server("postgres", text) for text in _prepare_texts(target)):
         raise file.error(
-            "its result is kept with the stack's database, and none of its words and settings is {database_url} or a part of it",
+            "its result is kept with the stack's database, and none of its words and settings is {database_url}, or a "
+            "part of it",
             ("service", "prepare_cached"),
         )
 
