@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, epilog="Example: harness gate --target dealradar --policy quick --env CACHE_ENABLED=false")
 @options.target_selection
-@options.policy
+@click.option(
+    "--policy",
+    metavar="web|quick|release|PATH",
+    default=None,
+    help="What to rule by (default: the profile's `policy`, else web).",
+)
 @options.out
 @options.share
 @click.option(
@@ -47,7 +52,7 @@ def command(
     url: str | None,
     name: str,
     env: tuple[str, ...],
-    policy: str,
+    policy: str | None,
     out: Path | None,
     workers: int | None,
     only: str | None,

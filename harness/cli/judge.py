@@ -16,7 +16,7 @@ from harness.model import Policy, Verdict
 
 @click.command(cls=Command, epilog="Example: harness judge latest --policy release")
 @click.argument("run")
-@click.option("--policy", metavar="quick|release|PATH", help="Rule by another policy; nothing in the run changes.")
+@click.option("--policy", metavar="web|quick|release|PATH", help="Rule by another policy; nothing in the run changes.")
 @options.out
 @options.json
 @options.debug_words
@@ -26,13 +26,12 @@ def command(run: str, *, policy: str | None, out: Path | None, as_json: bool, de
     The same evidence gives the same verdict, byte for byte. Exits 0 for GO, 1 for NO-GO, 3 for INCONCLUSIVE.
     """
     from harness.cli.verdict_text import EXITS, print_verdict
-    from harness.config import load_policy, waivers_from_document
+    from harness.config import waivers_from_document
     from harness.judge import judge, verdict_document
-    from harness.machine.bundle import root
     from harness.run import find_run, load_record, read_document
 
     folder = find_run(run, out or Path("reports"))
-    rules = _kept_policy(folder) if policy is None else load_policy(policy, root())
+    rules = _kept_policy(folder) if policy is None else _other_policy(folder, policy)
     kept = folder / "waivers.json"
     waivers = waivers_from_document(read_document(kept)) if os.path.lexists(kept) else ()
     record = load_record(folder, sealed=True)
@@ -54,6 +53,22 @@ def _kept_policy(folder: Path) -> Policy:
     if not os.path.lexists(folder / "policy.json"):
         raise BrokenRunError(f"{folder}: holds no policy.json; say which policy to rule by with --policy")
     return policy_from_document(read_document(folder / "policy.json"))
+
+
+def _other_policy(folder: Path, given: str) -> Policy:
+    """The policy that was asked for, held against the suites of the run's target where they are still there."""
+    from harness.config import load_policy, target_from_document
+    from harness.jobs.gate_plan import check_policy, suites_of
+    from harness.machine.bundle import root
+    from harness.run import read_document
+
+    rules = load_policy(given, root())
+    kept = folder / "profile.json"
+    if os.path.lexists(kept):
+        target = target_from_document(read_document(kept))
+        if all(Path(path).is_dir() for path in target.suites.paths):
+            check_policy(rules, target, suites_of(target))
+    return rules
 
 
 def _keep(folder: Path, verdict: Verdict, text: bytes) -> None:

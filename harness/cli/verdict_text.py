@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.console import Console
-from harness.model import Decision, Evidence, Ruling, Status, Verdict
+from harness.model import Decision, Evidence, Ruling, Status, ToDo, Verdict
 
 EXITS = {Decision.GO: 0, Decision.NO_GO: 1, Decision.INCONCLUSIVE: 3}
 _COLOURS = {
@@ -23,6 +23,7 @@ _COLOURS = {
     Status.WAIVED: "magenta",
     Status.NOT_APPLICABLE: "dim",
 }
+_MOST_STEPS = 3
 _WIDTH = 160
 """Columns where nothing says how wide the reader's are."""
 
@@ -43,6 +44,10 @@ def print_verdict(verdict: Verdict, evidence: Sequence[Evidence], run: Path, *, 
             _print_open(console, ruling)
     for one in verdict.held_back:
         _print_whole(console, f"held back: {one.text}")
+    for each in verdict.todo:
+        _print_whole(console, f"to do: {_to_do(each)}")
+    for step in verdict.next_steps[:_MOST_STEPS]:
+        _print_whole(console, f"next step: add {step}")
     console.print()
     print_findings(evidence, read_run_record(run).invocation, debug=debug)
     console.print()
@@ -54,6 +59,13 @@ def print_verdict(verdict: Verdict, evidence: Sequence[Evidence], run: Path, *, 
     )
     page = run / "report" / "index.html"
     _print_whole(console, f"page: {page}" if page.is_file() else f"evidence: {run}")
+
+
+def _to_do(each: ToDo) -> str:
+    """One line: what failed, where, and what to do about it."""
+    more = f" and {len(each.subjects) - 1} more" if len(each.subjects) > 1 else ""
+    said = each.remedy or each.message
+    return f"{each.check} ({each.severity}) on {each.subjects[0]}{more}" + (f": {said}" if said else "")
 
 
 def _print_open(console: Console, ruling: Ruling) -> None:

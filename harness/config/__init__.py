@@ -1,6 +1,7 @@
 """What people write: a profile of the service, a policy of what a release demands, and waivers."""
 
-from harness.config.policy_load import check_selects, load_policy, policy_document, policy_from_document
+from harness.config.policy_checks import check_selects
+from harness.config.policy_load import load_policy, policy_document, policy_from_document, policy_of
 from harness.config.profile_load import (
     generic_target,
     in_file_shape,
@@ -19,6 +20,7 @@ __all__ = [
     "load_waivers",
     "policy_document",
     "policy_from_document",
+    "policy_of",
     "target_document",
     "target_from_document",
     "waivers_document",

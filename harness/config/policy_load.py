@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +16,10 @@ from msgspec import Meta
 from harness.config.toml_reader import TomlFile, Where, nearest, read_toml
 from harness.errors import BrokenRunError, ConfigError
 from harness.machine.decoding import Reader
-from harness.model import ABSENT_WORDS, Criterion, Policy, Select, Threshold
+from harness.model import ABSENT_WORDS, Criterion, Policy, Select, Severity, Target, Threshold
 
+USUAL_POLICY = "web"
+"""Of a service whose profile names none."""
 ALL_PASS = "all pass"  # noqa: S105 - a demand
 STARTUP = Criterion(
     id="startup",
@@ -43,6 +44,8 @@ class _Select:
     check: str | tuple[str, ...]
     suite: str | None = None
     subject: str | None = None
+    severity: Severity | tuple[Severity, ...] = ()
+    rest: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,8 @@ class _Criterion:
     target: str | None = None
     allow_skip: tuple[str, ...] = ()
     waivable: bool | None = None
+    budget: _Tolerated | None = None
+    unlock: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +92,11 @@ def load_policy(given: str, root: Path) -> Policy:
     if all(criterion.id != STARTUP.id for criterion in policy.criteria):
         policy = replace(policy, criteria=(STARTUP, *policy.criteria))
     return replace(policy, name=_name(path, given, root))
+
+
+def policy_of(target: Target, given: str | None) -> str:
+    """Name or path of the policy that rules: the one that was asked for, else the profile's, else the usual one."""
+    return given or target.policy or USUAL_POLICY
 
 
 def _name(path: Path, given: str, root: Path) -> str:
@@ -161,10 +171,17 @@ def _criterion(file: TomlFile, entry: _Criterion, at: Where) -> Criterion:
             raise file.error(what, (*at, "select", "check"))
     if not checks:
         raise file.error("an empty list selects nothing", (*at, "select", "check"))
+    severity = entry.select.severity
     return Criterion(
         id=entry.id,
         area=entry.area,
-        select=Select(checks=checks, suite=entry.select.suite, subject=entry.select.subject),
+        select=Select(
+            checks=checks,
+            suite=entry.select.suite,
+            subject=entry.select.subject,
+            severities=(severity,) if isinstance(severity, str) else severity,
+            rest=entry.select.rest,
+        ),
         demand=None if isinstance(entry.demand, str) else entry.demand,
         requires=entry.requires,
         required=entry.required,
@@ -174,6 +191,8 @@ def _criterion(file: TomlFile, entry: _Criterion, at: Where) -> Criterion:
         target=entry.target,
         allow_skip=entry.allow_skip,
         waivable=entry.id != STARTUP.id if entry.waivable is None else entry.waivable,
+        budget=entry.budget,
+        unlock=entry.unlock.strip(),
         source=f"{file.path.name}:{file.line(at)}",
     )
 
@@ -191,6 +210,12 @@ def _check_entry(file: TomlFile, entry: _Criterion, at: Where) -> None:
         raise file.error("the name of a statistic was expected, such as 'p99'", (*at, "demand", "stat"))
     if entry.needs is not None and entry.needs not in ABSENT_WORDS:
         raise file.error(f"unknown word {entry.needs!r}; {nearest(entry.needs, ABSENT_WORDS)}", (*at, "needs"))
+    if isinstance(entry.demand, Threshold) and entry.budget is not None:
+        raise file.error("counts checks that fail; a demand over numbers has none", (*at, "budget"))
+    if isinstance(entry.demand, Threshold) and file.has((*at, "select", "severity")):
+        raise file.error("numbers have no severity; leave it out", (*at, "select", "severity"))
+    if entry.target is not None and not _ID.fullmatch(entry.target):
+        raise file.error(f"{entry.target!r} is the name of no target, which has small letters only", (*at, "target"))
     if entry.id == STARTUP.id:
         _check_startup(file, entry, at)
 
@@ -205,62 +230,13 @@ def _check_startup(file: TomlFile, entry: _Criterion, at: Where) -> None:
         "target": entry.target is not None,
         "allow_skip": bool(entry.allow_skip),
         "waivable": bool(entry.waivable),
+        "budget": entry.budget is not None,
+        "unlock": bool(entry.unlock),
     }
     for key, is_weaker in weaker.items():
         if is_weaker:
             what = "criterion 'startup' selects check 'startup', is required of every target and cannot be waived"
             raise file.error(what, (*at, key))
-
-
-def check_selects(policy: Policy, known: Mapping[str, frozenset[str]], *, target: str | None = None) -> None:
-    """Refuse a criterion one of whose patterns matches no check of any suite.
-
-    `known` has the check ids that suites say they record, with `*` for a computed part, and the suites of each. With
-    `target`, criteria for other targets are left out: their suites are not collected.
-    Raises `ConfigError` with the nearest check id.
-    """
-    for criterion in policy.criteria:
-        if criterion.target is not None and target is not None and criterion.target != target:
-            continue
-        if criterion.id != STARTUP.id:
-            _check_criterion(criterion, known)
-
-
-def _check_criterion(criterion: Criterion, known: Mapping[str, frozenset[str]]) -> None:
-    suite = criterion.select.suite
-    suites = frozenset().union(*known.values())
-    if suite is not None and suite not in suites:
-        raise _error(criterion, f"no suite {suite!r}; {nearest(suite, suites)}")
-    checks = [check for check, homes in known.items() if suite is None or suite in homes]
-    for pattern in criterion.select.checks:
-        if not any(overlap(pattern, check) for check in checks):
-            where = f"suite {suite}" if suite is not None else "any suite"
-            raise _error(criterion, f"{pattern!r} matches no check of {where}; {nearest(pattern, checks)}")
-
-
-def _error(criterion: Criterion, what: str) -> ConfigError:
-    name, _, line = criterion.source.rpartition(":")
-    place = name or None
-    return ConfigError(
-        what,
-        path=place,
-        line=int(line) if place is not None and line.isdigit() else None,
-        key=f"criterion {criterion.id!r}: select",
-    )
-
-
-@lru_cache(maxsize=4096)
-def overlap(one: str, other: str) -> bool:
-    """Is there a text that both patterns (`*`, `?`) match?"""
-    if not one and not other:
-        return True
-    if one.startswith("*"):
-        return overlap(one[1:], other) or (bool(other) and overlap(one, other[1:]))
-    if other.startswith("*"):
-        return overlap(other, one)
-    if not one or not other:
-        return False
-    return (one[0] == other[0] or "?" in (one[0], other[0])) and overlap(one[1:], other[1:])
 
 
 def policy_document(policy: Policy) -> dict[str, Any]:

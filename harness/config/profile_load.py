@@ -68,6 +68,8 @@ def _target(file: TomlFile, written: Profile) -> Target:
     tables = {each.name: getattr(written, each.name) for each in fields(written)}
     tables["service"] = replace(written.service, cwd=str((home / written.service.cwd).resolve()))
     tables["suites"] = SuitePaths(paths=tuple(str((home / path).resolve()) for path in written.suites.paths))
+    if written.policy.endswith(".toml"):
+        tables["policy"] = str((home / written.policy).resolve())
     manifest = written.preflight.manifest
     return Target(
         **tables, source=str(file.path.resolve()), manifest=read_manifest(home / manifest) if manifest else None

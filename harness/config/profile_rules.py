@@ -11,9 +11,12 @@ from harness.config.service_url import refuse_credentials
 from harness.config.toml_reader import TomlFile, Where, nearest
 from harness.errors import UsageError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Target
-from harness.model.placeholders import SERVER_OF, STACK_WORDS, placeholders
+from harness.model.placeholders import SERVER_OF, STACK_WORDS, names_server, placeholders
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name (RFC 9110 5.6.2), and the name of a scheme."""
+_WITHOUT_LOGIN = frozenset({"basic", "key"})
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _SETTING = re.compile(r"[A-Za-z_]\w*")
 _NAMED = re.compile(r"(secret|env)\.[A-Za-z_]\w*")
@@ -57,9 +60,10 @@ def _check_prepared(file: TomlFile, target: Target) -> None:
         for index, command in enumerate(getattr(service, key)):
             if not command:
                 raise file.error("an empty command; a list of words was expected", ("service", key, index))
-    if service.prepare_cached and not any("database_url" in placeholders(text) for text in _prepare_texts(target)):
+    if service.prepare_cached and not any(names_server("postgres", text) for text in _prepare_texts(target)):
         raise file.error(
-            "its result is kept with the stack's database, and none of its words and settings is {database_url}",
+            "its result is kept with the stack's database, and none of its words and settings is {database_url}, or a "
+            "part of it",
             ("service", "prepare_cached"),
         )
 
@@ -125,7 +129,7 @@ def _check_words(file: TomlFile, target: Target) -> None:
 def _check_contradictions(file: TomlFile, target: Target) -> None:
     """The profile may not describe what it says is absent: a criterion would leave the score for nothing."""
     said = {
-        "auth": ("[auth] login", bool(target.auth.login)),
+        "auth": ("[auth]", bool(target.auth.login) or target.auth.kind in _WITHOUT_LOGIN),
         "cache": ("[cache] paths", bool(target.cache.paths)),
         "database": ('"postgres" in [service] needs', "postgres" in target.service.needs),
         "mail": ('"smtp" in [service] needs', "smtp" in target.service.needs),
@@ -142,8 +146,13 @@ def _check_contradictions(file: TomlFile, target: Target) -> None:
 
 def _check_roles(file: TomlFile, target: Target) -> None:
     auth = target.auth
-    if auth.roles and not auth.login and target.pages.login is None:
+    if auth.roles and not auth.login and auth.kind not in _WITHOUT_LOGIN and target.pages.login is None:
         raise file.error("roles need a path to log in at: [auth] login, or [pages.login]", ("auth", "roles"))
+    if auth.login and auth.kind in _WITHOUT_LOGIN:
+        raise file.error(f"an account of kind {auth.kind!r} logs in with each request; leave it out", ("auth", "login"))
+    for key in ("header", "prefix"):
+        if not _FIELD.fullmatch(getattr(auth, key) or "x"):
+            raise file.error(f"{getattr(auth, key)!r} cannot stand in a header", ("auth", key))
     if target.pages.roles and target.pages.login is None:
         raise file.error("pages behind a login need its form: [pages.login]", ("pages", "roles"))
     if auth.login and not auth.token:

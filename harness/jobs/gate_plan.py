@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import load, preflight
-from harness.config import check_selects, load_policy, load_waivers
+from harness.config import check_selects, load_policy, load_waivers, policy_of
 from harness.errors import UsageError
 from harness.jobs.gate import GatePlan
 from harness.machine.bundle import root
-from harness.model import Invocation, Target
+from harness.model import Invocation, Measurement, Policy, Target
+from harness.profile_draft import target_at
 from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite, choose, find_suites
 from harness.runner.phases import SuiteOptions
@@ -35,6 +36,17 @@ def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:
     return known
 
 
+def measurements(suites: Sequence[Suite]) -> frozenset[Measurement]:
+    """Every number that some check says it measures."""
+    score = Measurement(preflight.SCORE_CHECK, "score", "of 100")
+    return frozenset({score}).union(load.MEASUREMENTS, *(suite.measurements for suite in suites))
+
+
+def check_policy(policy: Policy, target: Target, suites: Sequence[Suite]) -> None:
+    """Refuse a policy that names what these suites do not have. Raises `ConfigError`."""
+    check_selects(policy, known_checks(suites), target=target.name, measured=measurements(suites))
+
+
 def waivers_beside(policy: str) -> Path:
     """The waivers' file of a policy, given by name or path: it lies in the same folder."""
     return (Path(policy).parent if _is_path(policy) else root() / "policies") / "waivers.toml"
@@ -43,7 +55,7 @@ def waivers_beside(policy: str) -> Path:
 def make_plan(
     selection: TargetSelection,
     *,
-    policy: str,
+    policy: str | None,
     only: Sequence[str],
     without: Sequence[str],
     options: SuiteOptions,
@@ -53,11 +65,14 @@ def make_plan(
 
     Raises `ConfigError` and `UsageError`, both before anything starts.
     """
+    if selection.url and not selection.target.source:
+        selection = replace(selection, target=target_at(selection.url))
     preflight.validate_weights(selection.target)
     suites = suites_of(selection.target)
-    rules = load_policy(policy, root())
-    check_selects(rules, known_checks(suites), target=selection.target.name)
-    waivers = load_waivers(waivers_beside(policy), rules)
+    chosen_policy = policy_of(selection.target, policy)
+    rules = load_policy(chosen_policy, root())
+    check_policy(rules, selection.target, suites)
+    waivers = load_waivers(waivers_beside(chosen_policy), rules)
     both = next((name for name in only if name in without), None)
     if both is not None:
         raise UsageError(f"--only {both} --without {both}: it cannot be run and left out; leave one of them out")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from harness.judge.decide import decide, held_back, score, waive
 from harness.judge.rule import rule, ruling
-from harness.judge.select import FinalOutcome, final_attempts, select
+from harness.judge.select import FinalOutcome, final_attempts, select_all
+from harness.judge.todo import things_to_do
 from harness.model import Criterion, Policy, Record, Ruling, Status, Verdict, Waiver
 from harness.model.quoting import one_line
 from harness.model.verdict_record import verdict_document
@@ -22,13 +23,13 @@ def judge(policy: Policy, waivers: Sequence[Waiver], record: Record) -> Verdict:
     criteria = tuple(one for one in policy.criteria if one.target in (None, record.target))
     attempts = final_attempts(record.evidence)
     rulings: list[Ruling] = []
-    seen: set[int] = set()
-    for criterion in criteria:
-        selected = select(criterion, attempts.outcomes)
-        seen.update(one.line.seq for one in selected)
+    claimed = select_all(criteria, attempts.outcomes)
+    for criterion, selected in zip(criteria, claimed, strict=True):
         found = _rule(criterion, selected, record, policy)
         rulings.append(waive(found, criterion, waivers, target=record.target, end=record.end))
-    against = held_back(record, policy, criteria, attempts, seen)
+    demanding = [one for one, found in zip(criteria, rulings, strict=True) if not found.unlock]
+    seen = {one.line.seq for selected in claimed for one in selected}
+    against = held_back(record, policy, demanding, attempts, seen)
     return Verdict(
         schema=1,
         run=record.run,
@@ -40,6 +41,7 @@ def judge(policy: Policy, waivers: Sequence[Waiver], record: Record) -> Verdict:
         criteria=tuple(rulings),
         held_back=against,
         evidence_sha256=record.integrity.evidence_sha256,
+        todo=things_to_do(criteria, rulings, claimed),
     )
 
 

@@ -9,12 +9,13 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 from harness.judge.select import FinalOutcome
-from harness.judge.wording import counts, demanded, named, with_unit
+from harness.judge.wording import counts, demanded, first_few, named, with_unit
 from harness.model import Criterion, Evidence, Interval, Outcome, Ruling, Status, Threshold
 from harness.model.quoting import one_line, quotation
 
 # every interval here is of 95 % or surer; one of 50 % is narrow enough to meet any limit
 _LEAST_LEVEL = 0.95
+_MANY = 12
 
 
 class ThresholdComparison(Enum):
@@ -48,11 +49,13 @@ def rule(
         finding = _over_outcomes(criterion, lines, max_flaky)
     else:
         finding = _over_numbers(criterion, criterion.demand, lines, max_flaky)
+    locked = bool(criterion.unlock) and finding.status is Status.NOT_RUN
     return ruling(
         criterion,
-        finding.status,
+        Status.NOT_APPLICABLE if locked else finding.status,
         finding.reason,
         first=finding.first,
+        unlock=criterion.unlock if locked else "",
         measured=finding.measured or counts(lines),
         interval=finding.interval,
         n=len(lines) if finding.n is None else finding.n,
@@ -70,6 +73,7 @@ def ruling(
     interval: Interval | None = None,
     n: int = 0,
     evidence: tuple[int, ...] = (),
+    unlock: str = "",
 ) -> Ruling:
     """A ruling on the criterion, with its words and its weight."""
     return Ruling(
@@ -78,7 +82,7 @@ def ruling(
         requires=criterion.requires,
         status=status,
         measured=measured,
-        threshold=demanded(criterion.demand),
+        threshold=demanded(criterion.demand, criterion.budget),
         interval=interval,
         n=n,
         evidence=evidence,
@@ -86,6 +90,7 @@ def ruling(
         first=first,
         required=criterion.required,
         weight=criterion.weight,
+        unlock=unlock,
     )
 
 
@@ -131,6 +136,8 @@ def _absent(word: str, reason: str, selected: Sequence[FinalOutcome]) -> _Findin
 
 
 def _over_outcomes(criterion: Criterion, lines: Sequence[FinalOutcome], max_flaky: int) -> _Finding:
+    if criterion.budget is not None:
+        return _over_budget(criterion, criterion.budget, lines)
     if finding := _red_or_flaky(lines, max_flaky):
         return finding
     skips = _having(lines, {Outcome.SKIP})
@@ -143,6 +150,18 @@ def _over_outcomes(criterion: Criterion, lines: Sequence[FinalOutcome], max_flak
     if seen < criterion.min_n:
         return _Finding(Status.INCONCLUSIVE, f"{seen} observed, at least {criterion.min_n} are needed")
     return _Finding(Status.PASS, f"all {len(passes)} passed" + (f", {len(skips)} skips allowed" if skips else ""))
+
+
+def _over_budget(criterion: Criterion, budget: int, lines: Sequence[FinalOutcome]) -> _Finding:
+    """Checks are counted, not their subjects: one header that is missing is one thing to do, on however many pages."""
+    if not any(one.outcome is not Outcome.SKIP for one in lines):
+        return _Finding(Status.NOT_RUN, _nothing(criterion))
+    failed: dict[str, int] = {}
+    for one in _having(lines, {Outcome.FAIL}):
+        failed[one.line.check] = failed.get(one.line.check, 0) + 1
+    shown = first_few([f"{check} ({count})" for check, count in failed.items()], _MANY)
+    words = f"{len(failed)} checks failed, {budget} may" + (f": {shown}" if shown else "")
+    return _Finding(Status.FAIL if len(failed) > budget else Status.PASS, words)
 
 
 def _all_or_wrongly_skipped(

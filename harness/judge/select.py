@@ -45,8 +45,15 @@ def final_attempts(evidence: Iterable[Evidence]) -> FinalAttempts:
 
 
 def select(criterion: Criterion, outcomes: Iterable[FinalOutcome]) -> tuple[FinalOutcome, ...]:
-    """What the criterion looks at."""
+    """What the criterion looks at, whatever others look at."""
     return tuple(final for final in outcomes if criterion.select.matches(final.line))
+
+
+def select_all(criteria: Sequence[Criterion], outcomes: Sequence[FinalOutcome]) -> tuple[tuple[FinalOutcome, ...], ...]:
+    """What each criterion looks at, in their order; those over the rest look at what all others leave."""
+    firsts = [criterion.select for criterion in criteria if not criterion.select.rest]
+    left = [final for final in outcomes if not any(each.matches(final.line) for each in firsts)]
+    return tuple(select(criterion, left if criterion.select.rest else outcomes) for criterion in criteria)
 
 
 def _of_last_attempt(lines: Sequence[Evidence]) -> tuple[FinalOutcome, ...]:

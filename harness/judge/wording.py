@@ -32,8 +32,10 @@ def with_unit(value: float, unit: str) -> str:
     return f"{value:.6g} {unit}".rstrip()
 
 
-def demanded(demand: Threshold | None) -> str:
+def demanded(demand: Threshold | None, budget: int | None = None) -> str:
     """The threshold in words."""
+    if budget is not None:
+        return f"at most {budget} checks fail"
     if demand is None:
         return "all pass"
     return f"{demand.stat} {demand.op} {with_unit(demand.value, demand.unit)}"

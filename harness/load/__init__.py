@@ -1,7 +1,7 @@
 """Load: Locust with open arrivals, in a process of its own; every latency counted from the moment a request was due."""
 
 from harness.errors import GeneratorError
-from harness.load.observations import CHECK_IDS
+from harness.load.observations import CHECK_IDS, MEASUREMENTS
 from harness.load.plan import LoadPlan, Request, Stage, clients_needed
 from harness.load.result import ALL, LoadResult
 from harness.load.run import run_load
@@ -10,6 +10,7 @@ from harness.load.stages import PROFILES, parse_duration, profile_stages
 __all__ = [
     "ALL",
     "CHECK_IDS",
+    "MEASUREMENTS",
     "PROFILES",
     "GeneratorError",
     "LoadPlan",

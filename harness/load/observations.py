@@ -8,7 +8,7 @@ from typing import Any
 from harness.errors import GeneratorError
 from harness.load.result import ALL, EndpointFigures, LoadResult
 from harness.load.summary import LEVEL
-from harness.model import Observation, Outcome
+from harness.model import Measurement, Observation, Outcome
 from harness.stats import clopper_pearson
 
 SUITE = "load"
@@ -16,7 +16,15 @@ COMPLETED, GENERATOR = "load.completed", "load.generator"
 LATENCY, ERRORS, SHED = "load.latency", "load.errors", "load.shed"
 CHECK_IDS = frozenset({COMPLETED, GENERATOR, LATENCY, ERRORS, SHED})
 """Every id that a load run writes; policies are checked against them."""
+_SHED = "shed"
 _STATISTICS = ("p50", "p95", "p99")
+MEASUREMENTS = frozenset(
+    {
+        *(Measurement(LATENCY, statistic, "ms") for statistic in _STATISTICS),
+        Measurement(ERRORS, "error_rate", "ratio"),
+    }
+)
+"""Every number that a load run writes."""
 
 
 def observations(result: LoadResult) -> tuple[Observation, ...]:
@@ -29,10 +37,11 @@ def observations(result: LoadResult) -> tuple[Observation, ...]:
         return facts
     measured: list[Observation] = []
     for name, endpoint in result.endpoints.items():
-        if endpoint.count:
+        if endpoint.kinds.get(_SHED):
+            measured += _shed(name, endpoint)
+        elif endpoint.count:
             measured += _latencies(result, name, endpoint)
             measured.append(_error_rate(result, name, endpoint))
-            measured += _shed(name, endpoint)
     return (*facts, *measured)
 
 
@@ -145,9 +154,9 @@ def _error_rate(result: LoadResult, name: str, endpoint: EndpointFigures) -> Obs
 
 
 def _shed(name: str, endpoint: EndpointFigures) -> list[Observation]:
-    """An unasked 429 means that the generator was taken for one greedy client: the other figures are of nothing."""
-    shed = endpoint.kinds.get("shed", 0)
-    if not shed or name == ALL:
+    """An unasked 429 means that the generator was taken for one greedy client: other figures would be of nothing."""
+    shed = endpoint.kinds[_SHED]
+    if name == ALL:
         return []
     message = (
         f"{shed} of {endpoint.count} requests were refused with 429 though every simulated client stayed below the"

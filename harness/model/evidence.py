@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,10 +29,12 @@ class Outcome(StrEnum):
     MEASURED = "measured"
 
 
-SEVERITIES = ("trivial", "minor", "normal", "high", "critical")
-"""How bad a failure is, in the words of suites."""
-USUAL_SEVERITY = "normal"
-"""Of a check that says none."""
+Severity = Literal["trivial", "minor", "normal", "high", "critical"]
+"""How bad a failure of a check is."""
+SEVERITIES: tuple[Severity, ...] = ("trivial", "minor", "normal", "high", "critical")
+USUAL_SEVERITY: Severity = "normal"
+"""That of a line which says none."""
+
 RED = frozenset({Outcome.FAIL, Outcome.ERROR})
 """Outcomes that no attempt may end with if its test is to pass."""
 _WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY, Outcome.SKIP, Outcome.PASS)
@@ -217,6 +219,15 @@ class Observation(_Detailed):
     detail: Mapping[str, Any] = field(default_factory=dict)
     test: str | None = None
     artifacts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What a check measures, as its source declares it; a computed part is `*`."""
+
+    check: str
+    statistic: str
+    unit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from harness.model.evidence import Evidence, Interval
+from harness.model.evidence import USUAL_SEVERITY, Evidence, Interval, Severity
 
 
 class Status(StrEnum):
@@ -34,12 +34,15 @@ class Decision(StrEnum):
 class Select:
     """Which evidence a criterion looks at: glob patterns over check ids, a suite's name, a glob over the subject.
 
-    None for suite or subject means all of them.
+    None for suite or subject means all of them, and no severities all of these.
     """
 
     checks: tuple[str, ...]
     suite: str | None = None
     subject: str | None = None
+    severities: tuple[Severity, ...] = ()
+    rest: bool = False
+    """Whether it looks only at what no other criterion of the policy looks at."""
 
     def matches(self, line: Evidence) -> bool:
         """Whether a criterion with this selection looks at the line."""
@@ -47,6 +50,7 @@ class Select:
             (self.suite is None or line.suite == self.suite)
             and (self.subject is None or fnmatchcase(line.subject, self.subject))
             and any(fnmatchcase(line.check, pattern) for pattern in self.checks)
+            and (not self.severities or (line.severity or USUAL_SEVERITY) in self.severities)
         )
 
 
@@ -77,6 +81,10 @@ class Criterion:
     target: str | None = None
     allow_skip: tuple[str, ...] = ()
     waivable: bool = True
+    budget: int | None = None
+    """As many checks may fail, on however many subjects; what failed is a list of things to do. None: none may."""
+    unlock: str = ""
+    """What to add to the profile so that there is something to look at; until then nothing is demanded."""
     source: str = ""
     """File and line where it is written, for messages."""
 
@@ -123,6 +131,8 @@ class Ruling:
     required: bool = True
     weight: float = 1.0
     waiver: Waiver | None = None
+    unlock: str = ""
+    """What to add to the profile, where that alone keeps the criterion from being proven."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +209,19 @@ class HeldBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToDo:
+    """A check that failed within a budget: where, and what to do about it."""
+
+    check: str
+    severity: Severity
+    subjects: tuple[str, ...]
+    message: str
+    """What the first of its lines says."""
+    remedy: str
+    evidence: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The ruling over a whole run; `verdict.json` is written from it and read into it."""
 
@@ -212,3 +235,14 @@ class Verdict:
     criteria: tuple[Ruling, ...]
     held_back: tuple[HeldBack, ...]
     evidence_sha256: str
+    todo: tuple[ToDo, ...] = ()
+    """What failed within a budget."""
+
+    @property
+    def next_steps(self) -> tuple[str, ...]:
+        """What to add to the profile, the step that proves most first."""
+        weights: dict[str, float] = {}
+        for ruling in self.criteria:
+            if ruling.unlock:
+                weights[ruling.unlock] = weights.get(ruling.unlock, 0.0) + ruling.weight
+        return tuple(sorted(weights, key=lambda step: -weights[step]))

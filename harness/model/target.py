@@ -82,17 +82,26 @@ class Health:
 class Role:
     """One account the harness may log in with. Values may hold `{secret.NAME}` and `{env.NAME}`."""
 
-    username: str
+    username: str = ""
+    """Empty where the password, or the key, is all."""
     password: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """Login shape: POST `body` as JSON to `login`; the token stands at the dotted path `token` of the answer."""
+    """Login shape: POST `body` to `login`; the token stands at the dotted path `token` of the answer."""
 
+    kind: Literal["bearer", "basic", "key", "cookie"] = "bearer"
+    """What a request of an account carries: a token, name and password, a key, or a session's cookies."""
     login: AnyUrlPath = ""
     body: Mapping[str, str] = field(default_factory=dict)
+    form: bool = False
+    """Whether `body` is sent as a form; else it is JSON."""
     token: str = "access_token"  # noqa: S105 - a field's name
+    header: str = ""
+    """Where it is carried; without it `Authorization`, and `X-API-Key` for a key."""
+    prefix: str = "Bearer"
+    """What stands before the token."""
     roles: Mapping[str, Role] = field(default_factory=dict)
 
 
@@ -101,7 +110,8 @@ class PageLogin:
     """The form that a browser logs in with: its page, and CSS selectors of its parts."""
 
     path: UrlPath
-    username: str
+    username: str = ""
+    """Empty where the form asks for a password alone."""
     password: str
     submit: str = ""
     """What sends the form; without it, Enter in the password's field."""
@@ -193,6 +203,13 @@ class OpenApiPath:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """What an API without a description answers to a plain GET."""
+
+    paths: tuple[UrlPath, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cors:
     """Origins that the target must let in; every other one must stay out."""
 
@@ -245,6 +262,8 @@ class Profile:
 
     schema: int = 1
     name: str
+    policy: str = ""
+    """By name, or absolute once the profile is loaded; what rules where none is asked for."""
     service: Service
     workers: Workers = Workers()
     health: Health = Health()
@@ -257,6 +276,7 @@ class Profile:
     ratelimit: RateLimit | None = None
     pages: Pages = Pages()
     openapi: OpenApiPath = OpenApiPath()
+    api: Api = Api()
     cors: Cors = Cors()
     load: Load = Load()
     preflight: PreflightRules = PreflightRules()

@@ -11,7 +11,7 @@ from harness.model.ruling import Ruling, Verdict
 
 def verdict_document(verdict: Verdict) -> bytes:
     """The canonical text of `verdict.json`."""
-    document = {
+    document: dict[str, Any] = {
         "schema": verdict.schema,
         "run": verdict.run,
         "target": verdict.target,
@@ -23,11 +23,16 @@ def verdict_document(verdict: Verdict) -> bytes:
         "criteria": [_criterion(ruling) for ruling in verdict.criteria],
         "evidence_sha256": verdict.evidence_sha256,
     }
+    # told only where there are some, so that a run of before is ruled with the same bytes
+    if verdict.next_steps:
+        document["next_steps"] = verdict.next_steps
+    if verdict.todo:
+        document["todo"] = verdict.todo
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
 def _criterion(ruling: Ruling) -> dict[str, Any]:
-    return {
+    told: dict[str, Any] = {
         "id": ruling.id,
         "area": ruling.area,
         "requires": ruling.requires,
@@ -42,3 +47,4 @@ def _criterion(ruling: Ruling) -> dict[str, Any]:
         "reason": ruling.reason,
         "waiver": ruling.waiver,
     }
+    return told | ({"unlock": ruling.unlock} if ruling.unlock else {})

@@ -11,12 +11,13 @@ from harness.preflight.checks import (
     run_static,
     validate_weights,
 )
-from harness.preflight.score import ReadinessPart, ReadinessScore, readiness_score, score_observation
+from harness.preflight.score import SCORE_CHECK, ReadinessPart, ReadinessScore, readiness_score, score_observation
 
 __all__ = [
     "CHECKS",
     "CHECK_IDS",
     "LIVE",
+    "SCORE_CHECK",
     "STATIC",
     "Check",
     "ReadinessFinding",

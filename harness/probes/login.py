@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 def log_in(target: Target, info: StackInfo, role: str) -> str:
     """The bearer token of a role. Raises `AssertionError` where the service refuses the profile's account."""
-    username, password = account_of(target, info, role)
-    words = {"username": username, "password": password}
-    body = {key: _resolve(value, info, words) for key, value in target.auth.body.items()}
+    body = fill_body(target, info, role)
     mode = target.clients.address
     with RecordingClient(
         info.url,
@@ -31,7 +29,8 @@ def log_in(target: Target, info: StackInfo, role: str) -> str:
         address=SHARED_ADDRESSES.fresh(mode),
         ca_file=info.ca_file,
     ) as client:
-        answer = client.exchange("POST", target.auth.login, json=body)
+        sent = {"data" if target.auth.form else "json": body}
+        answer = client.exchange("POST", target.auth.login, **sent)
     found = _at(answer, target.auth.token)
     if answer.status >= 400 or not isinstance(found, str):
         raise AssertionError(
@@ -39,6 +38,13 @@ def log_in(target: Target, info: StackInfo, role: str) -> str:
             f" got status {answer.status}"
         )
     return found
+
+
+def fill_body(target: Target, info: StackInfo, role: str) -> dict[str, str]:
+    """What a login of the role sends."""
+    username, password = account_of(target, info, role)
+    words = {"username": username, "password": password}
+    return {key: _resolve(value, info, words) for key, value in target.auth.body.items()}
 
 
 def account_of(target: Target, info: StackInfo, role: str) -> tuple[str, str]:
@@ -52,7 +58,8 @@ def log_in_by_form(page: Page, form: PageLogin, username: str, password: str) ->
     from playwright.sync_api import TimeoutError as NotInTime
 
     page.goto(form.path)
-    page.fill(form.username, username)
+    if form.username:
+        page.fill(form.username, username)
     page.fill(form.password, password)
     try:
         if form.submit:

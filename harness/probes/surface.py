@@ -50,6 +50,7 @@ def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
     named = [
         *pages,
         *target.cache.paths,
+        *target.api.paths,
         *(path for path in (target.health.live, target.health.ready, target.build.path) if path),
     ]
     closed = {*target.cache.roles, *target.pages.roles}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.config import load_target
-from harness.errors import ConfigError, HarnessError, UsageError
+from harness.config import generic_target, load_target
+from harness.errors import ConfigError, HarnessError, UnreachableError, UsageError
+from harness.model import Target
 from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange
 from harness.profile_draft.description import LoginShape, find_description
@@ -84,7 +85,7 @@ def draft_profile(reader: DraftReader, name: str) -> Draft:
         slowest_s=reader.slowest_s,
         remarks=tuple(_remarks(reader, front)),
     )
-    _validate(draft)
+    read_draft(draft)
     return draft
 
 
@@ -273,11 +274,26 @@ def _security_headers(front: Exchange) -> str:
     return f"Security headers of GET /: {', '.join(seen) or 'none'}; not seen: {', '.join(lacking) or 'none'}."
 
 
-def _validate(draft: Draft) -> None:
+def target_at(url: str, *, total_s: float = 20.0) -> Target:
+    """What plain reads show of a service that nobody described: a draft, held in memory.
+
+    Where nothing answers nothing is known but the address. Raises `UsageError` for no http(s) URL.
+    """
+    generic = generic_target(url)
+    try:
+        with DraftReader(generic.service.url, total_s=total_s) as reader:
+            found = read_draft(draft_profile(reader, generic.name))
+    except UnreachableError:
+        return generic
+    return replace(found, source="", service=generic.service)
+
+
+def read_draft(draft: Draft) -> Target:
+    """The target that a draft describes. Raises `HarnessError` where the draft is no profile after all."""
     with tempfile.TemporaryDirectory(prefix="harness-init-") as folder:
         path = Path(folder) / "draft.toml"
         path.write_text(draft.toml, encoding="utf-8")
         try:
-            load_target(str(path), Path(folder))
+            return load_target(str(path), Path(folder))
         except ConfigError as error:
             raise HarnessError(f"the draft for {draft.url} is no profile, which is a bug: {error.message}") from error

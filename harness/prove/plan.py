@@ -13,9 +13,9 @@ from itertools import product
 from pathlib import Path
 from random import Random
 
-from harness.config import check_selects, load_policy
+from harness.config import load_policy
 from harness.errors import ConfigError, UsageError
-from harness.jobs.gate_plan import known_checks, suites_of
+from harness.jobs.gate_plan import check_policy, known_checks, suites_of
 from harness.machine.bundle import root
 from harness.model import Policy, Target
 from harness.prove.catalogue import choose_defects, load_catalogue
@@ -68,7 +68,7 @@ def make_proof_plan(
     suites = suites_of(target)
     checks = known_checks(suites)
     policy = load_policy(request.policy, root())
-    check_selects(policy, checks, target=target.name)
+    check_policy(policy, target, suites)
     source = None if url else source_of(target)
     seed = secrets.randbelow(10**6) if request.seed is None else request.seed
     defects = _sampled(_chosen(request, policy, checks, source, url), request.sample, seed)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.model.evidence import SEVERITIES, USUAL_SEVERITY
+from harness.model import SEVERITIES, USUAL_SEVERITY
 from harness.runner.sources import check_of
 
 MARKERS = (

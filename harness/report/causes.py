@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.model import Evidence, Invocation, Outcome, last_attempt, worst
-from harness.model.evidence import SEVERITIES
+from harness.model import SEVERITIES, Evidence, Invocation, Outcome, last_attempt, worst
 
 _SHOWN = (Outcome.FAIL, Outcome.ERROR)
 _UNSAID = "high"

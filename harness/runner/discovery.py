@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ConfigError, UsageError
+from harness.model import Measurement
 from harness.runner.sources import read_tests
 
 
@@ -24,6 +25,7 @@ class Suite:
     turns: frozenset[str]
     promised: frozenset[str] = frozenset()
     """Of the checks, those that each run of the whole suite must leave a line of, if only a skip."""
+    measurements: frozenset[Measurement] = frozenset()
 
 
 def find_suites(root: Path, target: str, more: Iterable[Path] = ()) -> tuple[Suite, ...]:
@@ -64,6 +66,7 @@ def _read_suite(name: str, files: Iterable[Path], paths: tuple[Path, ...]) -> Su
         checks=frozenset().union(*(tests.checks for tests in found)),
         turns=frozenset().union(*(tests.turns for tests in found)),
         promised=frozenset().union(*(tests.promised for tests in found)),
+        measurements=frozenset().union(*(tests.measurements for tests in found)),
     )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.model import Measurement
+
 _WRITERS = {"measure", "Observation"}
 _TURNS = ("alone", "beside")
 
@@ -26,6 +28,7 @@ class DeclaredTests:
     """Of these, what they prove whatever their parameters are."""
     turns: frozenset[str] = frozenset({"shared"})
     """Which kinds of tests there are: "shared", "alone", "beside"."""
+    measurements: frozenset[Measurement] = frozenset()
 
 
 def check_of(suite: str, test: str) -> str:
@@ -45,6 +48,7 @@ def read_tests(file: Path, suite: str) -> DeclaredTests:
         checks=frozenset(written(tree)).union(*(checks for checks, _ in proven)),
         promised=frozenset(promised for _, promised in proven if promised is not None),
         turns=frozenset(test.turn for test in tests),
+        measurements=frozenset(_measurements(tree)),
     )
 
 
@@ -66,6 +70,21 @@ def written(tree: ast.Module) -> Iterator[str]:
         given = [keyword.value for keyword in node.keywords if keyword.arg == "check"] or node.args[:1]
         if name in _WRITERS and given and (text := _text(given[0], constants)):
             yield text
+
+
+def _measurements(tree: ast.Module) -> Iterator[Measurement]:
+    """What calls of `measure("…", …)` write, and that an `Observation` may say anything."""
+    constants = _constants(tree)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        check = given.get("check", node.args[0] if node.args else None)
+        if name in _WRITERS and check is not None:
+            said = [given.get(word) if name == "measure" else None for word in ("statistic", "unit")]
+            words = [_text(one, constants) if one is not None else None for one in (check, *said)]
+            yield Measurement(*(word if word is not None else "*" for word in words))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.model import Target
-from harness.model.placeholders import SERVER_OF, STACK_WORDS, fill
+from harness.model.placeholders import SERVER_OF, STACK_WORDS, fill, with_parts
 from harness.stack.protocol import ServiceEndpoint
 
 
@@ -22,7 +22,7 @@ class PlaceholderValues:
 
     def __init__(self, target: Target, values: Mapping[str, str], known_secrets: dict[str, str]) -> None:
         self._target = target
-        self._values = values
+        self._values = with_parts(values)
         self.secrets = known_secrets
 
     def at(self, endpoint: ServiceEndpoint) -> PlaceholderValues:

@@ -22,6 +22,7 @@ from harness.probes.headers import (
 from harness.probes.limit_clients import LimitClients
 from harness.probes.limit_observation import LimitObservation
 from harness.probes.login import account_of, log_in, log_in_by_form
+from harness.probes.login_headers import login_headers as account_headers
 from harness.probes.openapi import METHODS, Mismatch, OpenApi, OpenApiError, Operation, UnreadDocument, load_document
 from harness.probes.page_watch import PageWatch
 from harness.probes.ratelimit import LimitProbe, probe_limit
@@ -51,6 +52,7 @@ __all__ = [
     "TimedClients",
     "UnreadDocument",
     "Violation",
+    "account_headers",
     "account_of",
     "arguments_to_stay",
     "arguments_to_trust",

@@ -14,8 +14,7 @@ from harness.config.policy_load import _Policy
 from harness.config.profile_load import read_manifest
 from harness.config.waivers import _Waivers
 from harness.errors import HarnessError
-from harness.model import ABSENT_WORDS, NEEDS_WORDS, Outcome, Profile, RunRecord, Target, Threshold
-from harness.model.evidence import SEVERITIES
+from harness.model import ABSENT_WORDS, NEEDS_WORDS, SEVERITIES, Outcome, Profile, RunRecord, Target, Threshold
 from harness.model.placeholders import STACK_WORDS
 from harness.preflight.checks import CHECKS
 from harness.pytest_plugin import FIXTURE_MODULES
@@ -172,7 +171,7 @@ def test_the_profiles_in_the_documentation_are_profiles(tmp_path):
 
 
 def test_the_policy_and_the_waiver_in_the_documentation_are_what_they_say(tmp_path):
-    policy, waiver = blocks(read("docs/policy.md"), "toml")
+    policy, _, waiver = blocks(read("docs/policy.md"), "toml")
     (tmp_path / "mine.toml").write_text(policy, encoding="utf-8")
     loaded = load_policy(str(tmp_path / "mine.toml"), ROOT)
     assert loaded.clean_build

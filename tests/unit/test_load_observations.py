@@ -141,5 +141,11 @@ def test_no_figure_is_a_number_that_json_does_not_have():
 
 def test_every_check_that_a_load_run_writes_is_registered():
     shed = replace(ENDPOINT, kinds={"shed": 10})
-    seen = observations(replace(GOOD, endpoints={"GET /x": shed, ALL: shed}))
+    seen = observations(replace(GOOD, endpoints={"GET /x": shed, "GET /y": ENDPOINT, ALL: shed}))
     assert {line.check for line in (*seen, *failed_observations(GeneratorError("gone")))} == CHECK_IDS
+
+
+def test_what_a_limiter_refused_is_no_error_of_load():
+    shed = replace(ENDPOINT, kinds={"shed": 10})
+    seen = observations(replace(GOOD, endpoints={"GET /x": shed, ALL: shed}))
+    assert [line.check for line in seen] == ["load.completed", "load.generator", "load.shed"]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from harness.errors import ConfigError, UsageError
 from harness.model import Auth, Role, Service, StackInfo, Target
-from harness.model.placeholders import STACK_WORDS, fill, placeholders
+from harness.model.placeholders import STACK_WORDS, fill, names_server, placeholders, with_parts
 from harness.probes.login import account_of
 from harness.stack.settings import PlaceholderValues
 
@@ -106,3 +106,22 @@ def test_an_account_comes_from_the_stack_and_from_the_callers_environment(monkey
 
 def test_the_words_of_a_stack_are_placeholders():
     assert placeholders("".join(f"{{{word}}}" for word in STACK_WORDS)) == STACK_WORDS
+
+
+def test_an_address_is_told_in_its_parts_too():
+    told = with_parts({"database_url": "postgresql://shop:p%40ss@127.0.0.1:5433/shop_1", "smtp_url": "smtp://mail:25"})
+    assert {name: told[f"database_{name}"] for name in ("host", "port", "user", "password", "name")} == {
+        "host": "127.0.0.1",
+        "port": "5433",
+        "user": "shop",
+        "password": "p@ss",
+        "name": "shop_1",
+    }
+    assert (told["smtp_host"], told["smtp_port"]) == ("mail", "25")
+    assert "redis_host" not in told
+
+
+@pytest.mark.parametrize("text", ["{database_url}", "host={database_host}", "{port}{database_password}"])
+def test_a_part_belongs_to_the_server_of_its_address(text):
+    assert names_server("postgres", text)
+    assert not names_server("valkey", text)

@@ -16,10 +16,10 @@ from harness.config import (
     waivers_document,
     waivers_from_document,
 )
-from harness.config.policy_load import overlap
+from harness.config.policy_checks import overlap
 from harness.errors import BrokenRunError, ConfigError
 from harness.machine.bundle import root
-from harness.model import Select, Threshold
+from harness.model import Measurement, Select, Threshold
 
 POLICY = """\
 schema = 1
@@ -208,7 +208,7 @@ class TestExtends:
 
 
 class TestShipped:
-    @pytest.mark.parametrize("name", ["quick", "release"])
+    @pytest.mark.parametrize("name", ["quick", "release", "web"])
     def test_every_criterion_of_ours_says_what_it_requires(self, name):
         policy = load_policy(name, root())
         assert all(one.requires.endswith(".") for one in policy.criteria)
@@ -390,5 +390,63 @@ def test_the_shipped_policies_select_checks_that_exist():
 
     target = load_target("dealradar", root())
     known = known_checks(suites_of(target))
-    for name in ("quick", "release"):
+    for name in ("quick", "release", "web"):
         assert check_selects(load_policy(name, root()), known, target="dealradar") is None
+
+
+class TestNumbers:
+    """What a criterion demands of a number is held against what is measured."""
+
+    MEASURED = (
+        Measurement("load.latency", "p95", "ms"),
+        Measurement("load.latency", "p99", "ms"),
+        Measurement("sizes.*", "*", "*"),
+    )
+    KNOWN = KNOWN | {"sizes.page": frozenset({"load"}), "foreign.figure": frozenset({"load"})}
+
+    def refusal_of(self, write, check: str, stat: str, unit: str = "ms") -> str:
+        text = POLICY.replace('check = "load.latency"', f'check = "{check}"')
+        text = text.replace('stat = "p99"', f'stat = "{stat}"').replace('unit = "ms"', f'unit = "{unit}"')
+        with pytest.raises(ConfigError) as caught:
+            check_selects(load_policy(write(text), Path("nowhere")), self.KNOWN, measured=self.MEASURED)
+        return caught.value.message
+
+    @pytest.mark.parametrize(
+        ("check", "stat", "unit", "said"),
+        [
+            ("load.latency", "P95", "ms", "did you mean 'p95'?"),
+            ("load.latency", "p75", "ms", "did you mean 'p95'?"),
+            ("load.latency", "median", "ms", "known: p95, p99"),
+            ("load.latency", "p99", "s", "is measured in 'ms', not in 's'"),
+            ("load.latency", "p99", "MS", "is measured in 'ms', not in 'MS'"),
+            ("foreign.figure", "P99", "ms", "did you mean 'p99'?"),
+        ],
+    )
+    def test_a_number_that_nothing_measures_is_refused_with_the_nearest(self, write, check, stat, unit, said):
+        assert said in self.refusal_of(write, check, stat, unit)
+
+    @pytest.mark.parametrize(
+        ("check", "stat", "unit"),
+        [("load.latency", "p95", "ms"), ("sizes.page", "mean", "kB"), ("foreign.figure", "turnover", "EUR")],
+    )
+    def test_one_that_may_be_measured_is_taken(self, write, check, stat, unit):
+        text = POLICY.replace('check = "load.latency"', f'check = "{check}"')
+        text = text.replace('stat = "p99"', f'stat = "{stat}"').replace('unit = "ms"', f'unit = "{unit}"')
+        policy = load_policy(write(text), Path("nowhere"))
+        assert check_selects(policy, self.KNOWN, measured=self.MEASURED) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('suite = "security" }', 'suite = "security", severity = "hihg" }', "did you mean 'high'?"),
+        ('suite = "security" }', 'suite = "security", severity = ["critcal"] }', "did you mean 'critical'?"),
+        ("min_n = 100", "budget = 3", "counts checks that fail"),
+        ('subject = "ALL" }', 'subject = "ALL", severity = "high" }', "numbers have no severity"),
+        ('target = "shop"', 'target = "Shop"', "is the name of no target"),
+        ("weight = 2", "budget = -1", "a number from 0"),
+    ],
+)
+def test_words_of_severity_and_budget_are_checked(write, old, new, said):
+    assert old in POLICY
+    assert said in message_of(write(POLICY.replace(old, new)))

@@ -1,5 +1,6 @@
 """Profiles: what a good one becomes, and the one line that each mistake gets."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -326,7 +327,6 @@ PAGE_MISTAKES = [
     ('{ "/orders"', '{ "/order"', "FILE:45: pages.roles./order: is no path of [pages] paths; did you mean '/orders'?"),
     ('= "admin"', '= "admn"', "FILE:45: pages.roles./orders: unknown role 'admn'; did you mean 'admin'?"),
     ('path = "/login"', 'path = "login"', "FILE:47: pages.login.path: a path that begins with '/' was expected"),
-    ('username = "#user"', "", "FILE:46: pages.login.username: is missing"),
     ("[pages.login]", "[clents]", "FILE:46: clents: unknown key"),
     (PAGES[PAGES.index("[pages.login]") :], "", "FILE:45: pages.roles: pages behind a login need its form"),
 ]
@@ -399,3 +399,29 @@ class TestGeneric:
     def test_what_is_no_url_is_refused(self, url):
         with pytest.raises(UsageError, match=r"--url .*write http://HOST:PORT"):
             generic_target(url)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('kind = "basic"\nlogin = "/login"', "logs in with each request"),
+        ('kind = "bearr"', "did you mean 'bearer'?"),
+        ('kind = "key"\nheader = "X Key"', "cannot stand in a header"),
+    ],
+)
+def test_a_login_that_cannot_be_is_refused(tmp_path, table, said):
+    path = tmp_path / "shop.toml"
+    path.write_text(f'schema = 1\nname = "shop"\n[service]\nurl = "http://127.0.0.1:1"\n[auth]\n{table}\n')
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        load_target(str(path), tmp_path)
+
+
+def test_roles_of_basic_and_of_keys_need_no_login(tmp_path):
+    path = tmp_path / "shop.toml"
+    head = (
+        'schema = 1\nname = "shop"\npolicy = "own.toml"\n[service]\nurl = "http://127.0.0.1:1"\n[api]\npaths = ["/a"]\n'
+    )
+    path.write_text(head + '[auth]\nkind = "key"\n[auth.roles.user]\npassword = "{env.KEY}"\n')
+    target = load_target(str(path), tmp_path)
+    assert (target.auth.kind, target.auth.roles["user"].username, target.api.paths) == ("key", "", ("/a",))
+    assert target.policy == str(tmp_path / "own.toml")

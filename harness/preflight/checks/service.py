@@ -15,7 +15,7 @@ from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.exchange import Exchange
 from harness.probes.headers import parse_date
 from harness.probes.http import RecordingClient, ServiceUnavailable
-from harness.probes.login import log_in
+from harness.probes.login_headers import login_headers
 from harness.stack.servers.clients import connect_cache
 
 MOST_SKEW_S = 2.0
@@ -102,7 +102,7 @@ def _login_header(scene: Scene, role: str | None) -> dict[str, str]:
     if role is None:
         return {}
     try:
-        return {"Authorization": f"Bearer {log_in(scene.target, scene.info, role)}"}
+        return login_headers(scene.target, scene.info, role)
     except (AssertionError, UsageError, ServiceUnavailable) as error:
         text = str(error).splitlines()[0]
         raise CannotAskError(f"no login as {role}: {text}", "mend [auth] in the profile") from error

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model import Target
-from harness.model.placeholders import placeholders
+from harness.model.placeholders import names_server
 
 _NO_SOURCE = frozenset({"__pycache__", ".git", ".hg", ".svn", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 """Folders that are made from sources, or lie beside them."""
@@ -36,7 +36,7 @@ class Sources:
     def may_keep(self) -> bool:
         """Whether what `prepare_cached` makes lies in the stack's own database, and so can be kept with it."""
         service = self.target.service
-        elsewhere = any("database_url" in placeholders(service.env.get(name, "")) for name in self.overrides)
+        elsewhere = any(names_server("postgres", service.env.get(name, "")) for name in self.overrides)
         return bool(service.prepare_cached) and "postgres" in service.needs and not elsewhere
 
     def digest(self) -> str:
