@@ -50,10 +50,15 @@ class Hole:
     source: str = ""
 
     @property
+    def family(self) -> str:
+        """The directive for all elements of that kind."""
+        return self.element.removesuffix("-elem").removesuffix("-attr")
+
+    @property
     def text(self) -> str:
         """The hole in a clause."""
         if not self.directive:
-            return f"nothing governs {self.element.removesuffix('-elem').removesuffix('-attr')}"
+            return f"nothing governs {self.family}"
         written = f"{self.directive} has {self.source}"
         match self.kind:
             case "inline":
@@ -93,10 +98,15 @@ def find_holes(csp: Csp) -> tuple[Hole, ...]:
     for look in _LOOKS:
         ways = [tuple(look(policy)) for policy in csp.policies]
         if ways and all(ways):
-            for hole in min(ways, key=len):
+            for hole in min(ways, key=_width):
                 # one cause is one hole: what stands in script-src is in force for several elements
-                found.setdefault((hole.kind, hole.directive, hole.source), hole)
+                found.setdefault((hole.kind, hole.directive or hole.family, hole.source), hole)
     return tuple(found.values())
+
+
+def _width(way: tuple[Hole, ...]) -> tuple[bool, int]:
+    """A policy that names hosts is narrower than one that names none."""
+    return all(hole.kind != "known host" for hole in way), len(way)
 
 
 def find_mistakes(csp: Csp) -> tuple[Mistake, ...]:
@@ -177,7 +187,7 @@ def _mistakes(policy: ContentSecurityPolicy) -> Iterator[Mistake]:
                 kind: MistakeKind = "no semicolon" if word.lower() in KNOWN | DEPRECATED else "no keyword"
                 yield Mistake(kind=kind, directive=name, text=text)
         lowered = {word.lower() for word in words}
-        if len(words) > 1 and "'none'" in lowered:
+        if len(words) > 1 and not lowered & KNOWN and "'none'" in lowered:
             yield Mistake(kind="ignored", directive=name, text=f"{name}: 'none' is ignored beside other sources")
         if "'strict-dynamic'" in lowered and not any(NONCE.fullmatch(word) or HASH.fullmatch(word) for word in words):
             what = f"{name}: 'strict-dynamic' without a nonce or a hash lets no script run at all"
