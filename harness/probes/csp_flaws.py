@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from harness.probes.csp import DEPRECATED, HASH, KNOWN, NONCE, ContentSecurityPolicy, Csp
 
-HoleKind = Literal["inline", "eval", "anybody", "known host", "plain http", "short nonce"]
+HoleKind = Literal["inline", "eval", "anybody", "moved base", "known host", "plain http", "short nonce"]
 MistakeKind = Literal["unknown directive", "no semicolon", "no keyword", "ignored", "nothing runs"]
 
 _LISTS = (KNOWN | DEPRECATED) - {"plugin-types", "referrer", "reflected-xss", "report-to", "report-uri", "sandbox"}
@@ -58,14 +58,15 @@ class Hole:
     def text(self) -> str:
         """The hole in a clause."""
         if not self.directive:
-            return f"nothing governs {self.family}"
+            moved = ", so a <base> leads scripts with a nonce to another host" if self.kind == "moved base" else ""
+            return f"nothing governs {self.family}{moved}"
         written = f"{self.directive} has {self.source}"
         match self.kind:
             case "inline":
                 return f"{written}: inline code in {_ELEMENTS.get(self.element, self.element)} runs"
             case "eval":
                 return f"{written}: text becomes code"
-            case "anybody":
+            case "anybody" | "moved base":
                 return f"{written}: whatever anybody serves is let in"
             case "known host":
                 return f"{written}: that host serves scripts which run code of the address (JSONP, AngularJS)"
@@ -129,6 +130,15 @@ def _anybody(element: str, policy: ContentSecurityPolicy) -> Iterator[Hole]:
         yield _hole(policy, "anybody", element, source)
 
 
+def _base(policy: ContentSecurityPolicy) -> Iterator[Hole]:
+    """Where a script is let in whatever its address, a page whose base is moved loads its own from elsewhere."""
+    sources = policy.sources("script-src-elem") or ()
+    dynamic = "'strict-dynamic'" in {source.lower() for source in sources}
+    by_nonce = any(NONCE.fullmatch(source) or (dynamic and HASH.fullmatch(source)) for source in sources)
+    for source in policy.wide_sources("base-uri"):
+        yield _hole(policy, "moved base" if by_nonce else "anybody", "base-uri", source)
+
+
 def _known_host(policy: ContentSecurityPolicy) -> Iterator[Hole]:
     yield from _anybody("script-src-elem", policy)
     sources = policy.sources("script-src-elem") or ()
@@ -165,7 +175,8 @@ _LOOKS: tuple[Callable[[ContentSecurityPolicy], Iterable[Hole]], ...] = (
         partial(_anybody, element)
         for element in ("script-src-elem", "script-src-attr", "worker-src", "object-src", "style-src-elem")
     ),
-    *(partial(_anybody, element) for element in ("base-uri", "form-action")),
+    partial(_anybody, "form-action"),
+    _base,
     _known_host,
     *(partial(_plain_http, element) for element in ("script-src-elem", "object-src")),
     _short_nonce,

@@ -221,6 +221,20 @@ def test_a_hole_must_be_in_every_policy() -> None:
     assert not [hole for hole in find_holes(csp(wide, STRICT)) if hole.element.startswith("script")]
 
 
+@pytest.mark.parametrize(
+    ("policy", "kind"),
+    [
+        ("script-src 'nonce-abcdefgh'", "moved base"),
+        ("script-src 'sha256-abc' 'strict-dynamic'", "moved base"),
+        ("script-src 'nonce-abcdefgh'; base-uri https:", "moved base"),
+        ("script-src 'self'", "anybody"),
+        ("script-src 'nonce-abcdefgh'; base-uri 'none'", None),
+    ],
+)
+def test_a_moved_base_is_worse_where_a_nonce_lets_scripts_in(policy: str, kind: str | None) -> None:
+    assert [hole.kind for hole in find_holes(csp(policy)) if hole.element == "base-uri"] == ([kind] if kind else [])
+
+
 def test_what_a_meta_may_say() -> None:
     seen = parse_csp([], [STRICT])
     assert not seen.has_unsafe_inline()
