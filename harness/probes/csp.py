@@ -68,6 +68,8 @@ class ContentSecurityPolicy:
     """Directives that stand there again; a browser ignores the later ones (CSP3 2.2.1)."""
     unheard: tuple[str, ...] = ()
     """Directives of a `<meta>` that count in a header alone."""
+    unread: tuple[str, ...] = ()
+    """Directives with characters outside ASCII, all of which a browser ignores (CSP3 2.2.1)."""
 
     def governing(self, directive: str) -> str | None:
         """The directive that decides on `directive`: itself or its nearest fallback; None if nothing does."""
@@ -161,7 +163,7 @@ def parse_csp(lines: Iterable[str], metas: Iterable[str] = ()) -> Csp:
     """The policies of all Content-Security-Policy lines of one answer (CSP3 2.2.2), and of `<meta>` elements."""
     heard = [_parse_policy(part) for line in lines for part in line.split(",")]
     heard += [_as_meta(_parse_policy(part)) for meta in metas for part in meta.split(",")]
-    return Csp(policies=tuple(policy for policy in heard if policy.directives or policy.unheard))
+    return Csp(policies=tuple(policy for policy in heard if policy.directives or policy.unheard or policy.unread))
 
 
 def _as_meta(policy: ContentSecurityPolicy) -> ContentSecurityPolicy:
@@ -173,13 +175,16 @@ def _as_meta(policy: ContentSecurityPolicy) -> ContentSecurityPolicy:
 def _parse_policy(serialized: str) -> ContentSecurityPolicy:
     directives: dict[str, tuple[str, ...]] = {}
     repeated: list[str] = []
+    unread: list[str] = []
     for part in serialized.split(";"):
         words = part.split()
         if not words:
             continue
         name = words[0].lower()
-        if name in directives:
+        if not part.isascii():
+            unread.append(name)
+        elif name in directives:
             repeated.append(name)
         else:
             directives[name] = tuple(words[1:])
-    return ContentSecurityPolicy(directives=MappingProxyType(directives), repeated=tuple(repeated))
+    return ContentSecurityPolicy(MappingProxyType(directives), repeated=tuple(repeated), unread=tuple(unread))

@@ -34,7 +34,7 @@ _KEYWORDS = frozenset(f"'{word}'" for word in _WORDS.split())
 """CSP3 2.3.1, and words of its drafts that some browsers read."""
 _BARE = frozenset(_WORDS.split()) - {"block", "allow"}
 _BARE_NONCE = re.compile(r"(nonce|sha(256|384|512))-.+", re.IGNORECASE)
-_QUOTES = re.compile("['\"`\u2018\u2019\u201c\u201d]")
+_QUOTES = re.compile("['\"`]")
 _MAY_REPEAT = frozenset({"report-uri", "report-to"})
 _SHORT_NONCE = 8
 _PLAIN = ("http://", "ftp://")
@@ -95,13 +95,14 @@ _ELEMENTS = {
 
 def find_holes(csp: Csp) -> tuple[Hole, ...]:
     """What every policy of the answer lets through; nothing where there is no policy to look at."""
-    found: dict[tuple[HoleKind, str, str], Hole] = {}
+    found: dict[tuple[str, ...], Hole] = {}
     for look in _LOOKS:
         ways = [tuple(look(policy)) for policy in csp.policies]
         if ways and all(ways):
             for hole in min(ways, key=_width):
                 # one cause is one hole: what stands in script-src is in force for several elements
-                found.setdefault((hole.kind, hole.directive or hole.family, hole.source), hole)
+                group = "script-src" if hole.element == "worker-src" else hole.family
+                found.setdefault((hole.kind, group, hole.directive, hole.source), hole)
     return tuple(found.values())
 
 
@@ -187,6 +188,9 @@ def _mistakes(policy: ContentSecurityPolicy) -> Iterator[Mistake]:
     for name in policy.repeated:
         if name not in _MAY_REPEAT:
             yield Mistake(kind="ignored", directive=name, text=f"{name} stands there again and is ignored")
+    for name in policy.unread:
+        what = f"{name[:80]} holds a character outside ASCII, for which browsers ignore all of it"
+        yield Mistake(kind="ignored", directive=name, text=what)
     for name in policy.unheard:
         yield Mistake(kind="ignored", directive=name, text=f"{name} in a <meta> is ignored: only a header may say it")
     for name, words in policy.directives.items():

@@ -130,13 +130,14 @@ class _HeadParser(HTMLParser):
 
     def _meta(self, said: dict[str, str]) -> None:
         content = said.get("content", "")
-        equivalent = said.get("http-equiv", "").strip().lower()
+        # words of these attributes are compared as they are, spaces and all (HTML 2.3.3)
+        equivalent = said.get("http-equiv", "").lower()
         if equivalent == "content-security-policy":
             self.head.policies.append(content)
         elif equivalent == "content-type":
             media = parse_media_type(content)
             self.head.charset = self.head.charset or (media.parameters.get("charset", "") if media else "")
-        elif said.get("name", "").strip().lower() == "referrer":
+        elif said.get("name", "").lower() == "referrer":
             self.head.referrers.append(content)
         if said.get("charset"):
             self.head.charset = self.head.charset or said["charset"].strip()

@@ -32,6 +32,16 @@ def csp(document):
     return policy
 
 
+def without_those_of_scripts(policy, elements, *kinds):
+    """The same, but for what csp.scripts says already: a word of default-src is one cause, whatever it lets in."""
+    said = {(hole.directive, hole.source) for hole in find_holes(policy) if hole.element in SCRIPTS and hole.directive}
+    found = [hole for hole in find_holes(policy) if hole.element in elements and (not kinds or hole.kind in kinds)]
+    new = [hole.text for hole in found if (hole.directive, hole.source) not in said]
+    if found and not new:
+        pytest.skip("not applicable: csp.scripts says it of the same word")
+    return list(dict.fromkeys(new))
+
+
 def holes_in(policy, elements, *kinds):
     """What the policy lets through for these elements, in words, each cause once."""
     found = [hole for hole in find_holes(policy) if hole.element in elements and (not kinds or hole.kind in kinds)]
@@ -122,7 +132,7 @@ def test_a_nonce_is_used_once(client, page_path, document, csp):
     remedy="Move inline styles into a file, or let them in by nonce or hash.",
 )
 def test_foreign_styles_do_not_apply(document, csp):
-    open_ways = holes_in(csp, STYLES)
+    open_ways = without_those_of_scripts(csp, STYLES)
     assert not open_ways, f"{in_words(document)} with Content-Security-Policy in which {'; '.join(open_ways)}"
 
 
@@ -135,7 +145,7 @@ def test_foreign_styles_do_not_apply(document, csp):
     remedy="Add object-src 'none' and form-action 'self'; default-src does not stand in for form-action.",
 )
 def test_nothing_is_left_open(document, csp):
-    open_ways = holes_in(csp, OTHERS, "anybody")
+    open_ways = without_those_of_scripts(csp, OTHERS, "anybody")
     assert not open_ways, f"{in_words(document)} with Content-Security-Policy in which {'; '.join(open_ways)}"
 
 

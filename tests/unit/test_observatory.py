@@ -138,7 +138,7 @@ def test_policies(result: str, policy: str) -> None:
 
 
 def meta(*policies: str) -> str:
-    lines = "".join(f'<meta http-equiv=" Content-SECURITY-Policy " content="{policy}">' for policy in policies)
+    lines = "".join(f'<meta http-equiv="Content-SECURITY-Policy" content="{policy}">' for policy in policies)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="UTF-8">{lines}<title>T</title></head><body></body></html>'
     )
