@@ -63,17 +63,17 @@ class Hole:
         written = f"{self.directive} has {self.source}"
         match self.kind:
             case "inline":
-                return f"{written}: inline code in {_ELEMENTS.get(self.element, self.element)} runs"
+                return f"{written}, so inline code in {_ELEMENTS.get(self.element, self.element)} runs"
             case "eval":
-                return f"{written}: text becomes code"
+                return f"{written}, so text becomes code"
             case "anybody" | "moved base":
-                return f"{written}: whatever anybody serves is let in"
+                return f"{written}, so whatever anybody serves is let in"
             case "known host":
-                return f"{written}: that host serves scripts which run code of the address (JSONP, AngularJS)"
+                return f"{written}, a host whose scripts run code of their address (JSONP, AngularJS)"
             case "plain http":
-                return f"{written}: what is fetched over plain HTTP can be replaced on the way"
+                return f"{written}, and what is fetched over plain HTTP can be replaced on the way"
             case "short nonce":
-                return f"{written}: fewer than {_SHORT_NONCE} characters can be guessed"
+                return f"{written}, and fewer than {_SHORT_NONCE} characters can be guessed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,7 @@ _LOOKS: tuple[Callable[[ContentSecurityPolicy], Iterable[Hole]], ...] = (
 )
 
 
-def _mistakes(policy: ContentSecurityPolicy) -> Iterator[Mistake]:
+def _ignored(policy: ContentSecurityPolicy) -> Iterator[Mistake]:
     for name in policy.repeated:
         if name not in _MAY_REPEAT:
             yield Mistake(kind="ignored", directive=name, text=f"{name} stands there again and is ignored")
@@ -193,6 +193,10 @@ def _mistakes(policy: ContentSecurityPolicy) -> Iterator[Mistake]:
         yield Mistake(kind="ignored", directive=name, text=what)
     for name in policy.unheard:
         yield Mistake(kind="ignored", directive=name, text=f"{name} in a <meta> is ignored: only a header may say it")
+
+
+def _mistakes(policy: ContentSecurityPolicy) -> Iterator[Mistake]:
+    yield from _ignored(policy)
     for name, words in policy.directives.items():
         if name not in KNOWN | DEPRECATED:
             yield _unknown(name)

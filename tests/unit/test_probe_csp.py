@@ -14,7 +14,7 @@ STRICT = (
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
-INLINE = "has 'unsafe-inline': inline code in"
+INLINE = "has 'unsafe-inline', so inline code in"
 
 
 def csp(*lines: str) -> Csp:
@@ -159,23 +159,26 @@ def test_words_that_browsers_knew_or_know_are_no_mistakes(policy: str) -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ("script-src-elem 'unsafe-inline'", ["script-src-elem has 'unsafe-inline': inline code in <script> runs"]),
-        ("script-src-elem 'self' https:", ["script-src-elem has https:: whatever anybody serves is let in"]),
+        ("script-src-elem 'unsafe-inline'", ["script-src-elem has 'unsafe-inline', so inline code in <script> runs"]),
+        ("script-src-elem 'self' https:", ["script-src-elem has https:, so whatever anybody serves is let in"]),
         (
             "script-src-attr 'unsafe-inline'",
             [f"script-src-attr {INLINE} event handlers runs"],
         ),
         ("script-src-attr 'unsafe-inline' 'nonce-abcdefgh'", []),
-        ("style-src-elem 'unsafe-inline'", ["style-src-elem has 'unsafe-inline': inline code in <style> runs"]),
+        ("style-src-elem 'unsafe-inline'", ["style-src-elem has 'unsafe-inline', so inline code in <style> runs"]),
         (
             "style-src-attr 'unsafe-inline'",
             [f"style-src-attr {INLINE} style attributes runs"],
         ),
-        ("worker-src *", ["worker-src has *: whatever anybody serves is let in"]),
-        ("child-src https:", ["child-src has https:: whatever anybody serves is let in"]),
+        ("worker-src *", ["worker-src has *, so whatever anybody serves is let in"]),
+        ("child-src https:", ["child-src has https:, so whatever anybody serves is let in"]),
         ("worker-src blob:", []),
         ("img-src *; connect-src *; font-src data:", []),
-        ("script-src-elem 'nonce-abc'", ["script-src-elem has 'nonce-abc': fewer than 8 characters can be guessed"]),
+        (
+            "script-src-elem 'nonce-abc'",
+            ["script-src-elem has 'nonce-abc', and fewer than 8 characters can be guessed"],
+        ),
     ],
 )
 def test_the_directive_in_force_for_each_element_decides(more: str, says: list[str]) -> None:
