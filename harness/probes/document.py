@@ -21,6 +21,8 @@ _LOOKS_HTML = re.compile(rb"[\t\n\x0c\r ]*<(!doctype html|html|head|body|script|
 _FIRST = 1024
 """Bytes within which a document's charset must stand (HTML 4.2.5.4)."""
 _IN_HEAD = frozenset({"html", "head", "title", "meta", "link", "style", "script", "base", "noscript", "template"})
+_WITH_TEXT = frozenset({"title", "style", "script", "noscript", "template"})
+"""Elements of the head with text; any other text stands in the body."""
 _BOM = b"\xef\xbb\xbf"
 _ERROR = 400
 _REDIRECT = 300
@@ -108,10 +110,13 @@ class _HeadParser(HTMLParser):
         self.head = DocumentHead()
         self._over = False
         self._hidden = 0
+        self._text_of = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = {name: value or "" for name, value in reversed(attrs)}
         self._over = self._over or tag not in _IN_HEAD
+        if tag in _WITH_TEXT:
+            self._text_of = tag
         if tag in ("noscript", "template"):
             self._hidden += 1
         elif tag == "script":
@@ -123,10 +128,11 @@ class _HeadParser(HTMLParser):
         if tag in ("noscript", "template"):
             self._hidden = max(0, self._hidden - 1)
         self._over = self._over or tag == "head"
+        if tag == self._text_of:
+            self._text_of = ""
 
     def handle_data(self, data: str) -> None:
-        # text that is no title, style or script stands in the body
-        self._over = self._over or (bool(data.strip()) and self.lasttag in ("", "html", "head", "meta", "link", "base"))
+        self._over = self._over or (bool(data.strip()) and not self._text_of)
 
     def _meta(self, said: dict[str, str]) -> None:
         content = said.get("content", "")

@@ -399,3 +399,25 @@ class TestGeneric:
     def test_what_is_no_url_is_refused(self, url):
         with pytest.raises(UsageError, match=r"--url .*write http://HOST:PORT"):
             generic_target(url)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ('["XSRF-TOKEN", "lang"]', ""),
+        ('["sessionid"]', "'sessionid' is the name of a login's cookie, which no script may read"),
+        ('["lang", "auth_token"]', "'auth_token' is the name of a login's cookie"),
+        ('[" "]', "a cookie's name was expected"),
+    ],
+)
+def test_a_session_cookie_may_not_be_readable(tmp_path, names, says):
+    path = tmp_path / "shop.toml"
+    path.write_text(
+        f'schema = 1\nname = "shop"\n[service]\nurl = "http://127.0.0.1:1"\n[cookies]\nreadable = {names}\n'
+    )
+    if not says:
+        assert load_target(str(path), root()).cookies.readable == ("XSRF-TOKEN", "lang")
+        return
+    with pytest.raises(ConfigError, match="cookies.readable") as refused:
+        load_target(str(path), root())
+    assert says in str(refused.value)
