@@ -12,6 +12,7 @@ from harness.config.toml_reader import TomlFile, Where, nearest
 from harness.errors import UsageError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Target
 from harness.model.placeholders import SERVER_OF, STACK_WORDS, names_server, placeholders
+from harness.probes.cookies import looks_like_a_session
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -36,6 +37,7 @@ def check_target(file: TomlFile, target: Target) -> None:
     _check_contradictions(file, target)
     _check_roles(file, target)
     _check_hosts(file, target)
+    _check_cookies(file, target)
     _check_placeholders(file, target)
 
 
@@ -180,6 +182,15 @@ def _check_hosts(file: TomlFile, target: Target) -> None:
         _check_url(file, ("cors", "origins", index), origin)
         if urlsplit(origin).path or urlsplit(origin).query:
             raise file.error(f"an origin has no path: {origin!r}", ("cors", "origins", index))
+
+
+def _check_cookies(file: TomlFile, target: Target) -> None:
+    for index, name in enumerate(target.cookies.readable):
+        if not name.strip():
+            raise file.error("a cookie's name was expected", ("cookies", "readable", index))
+        if looks_like_a_session(name):
+            what = f"{name!r} is the name of a login's cookie, which no script may read"
+            raise file.error(what, ("cookies", "readable", index))
 
 
 def _check_url(file: TomlFile, at: Where, url: str) -> None:

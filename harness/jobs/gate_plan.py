@@ -90,7 +90,7 @@ def make_plan(
         invocation=Invocation(
             command=(
                 *("harness", "gate", *selecting, *selection.start_words),
-                *("--policy", _from_anywhere(policy)),
+                *("--policy", _from_anywhere(chosen_policy)),
                 *(word for pair in left_out for word in pair),
             ),
             selection=selecting,

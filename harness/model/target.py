@@ -174,6 +174,22 @@ class ClientIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsTermination:
+    """Who speaks TLS with clients, where the service itself is asked over plain HTTP."""
+
+    in_front: bool = False
+    """A proxy in front ends TLS, and the service answers as if every request were secure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CookieRules:
+    """What the service's cookies are for."""
+
+    readable: tuple[str, ...] = ()
+    """Names of cookies that scripts must read: CSRF tokens, preferences; never the cookie of a login."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedHosts:
     """Hosts that may be loaded, written to, attacked and broken although the harness did not start them."""
 
@@ -269,6 +285,8 @@ class Profile:
     health: Health = Health()
     build: BuildPath = BuildPath()
     clients: ClientIdentity = ClientIdentity()
+    tls: TlsTermination = TlsTermination()
+    cookies: CookieRules = CookieRules()
     absent: Mapping[str, str] = field(default_factory=dict)
     allow: AllowedHosts = AllowedHosts()
     auth: Auth = Auth()

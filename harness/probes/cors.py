@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.probes.exchange import Exchange
-from harness.probes.headers import names_in
+from harness.probes.headers import names_in, whole_seconds
 from harness.probes.http import RecordingClient
 
 
@@ -47,6 +47,17 @@ class CorsAnswer:
         )
 
     @property
+    def may_send_with_credentials(self) -> bool:
+        """Does it do so for a request that carries the user's cookies? Then no wildcard counts (Fetch 4.8)."""
+        answer = self.preflight
+        if not (200 <= answer.status < 300 and _lets_in_with_credentials(answer, self.origin)):
+            return False
+        methods = {method.upper() for method in names_in(answer.header_lines("Access-Control-Allow-Methods"))}
+        headers = names_in(answer.header_lines("Access-Control-Allow-Headers"))
+        method_allowed = self.asked_method.upper() in {"GET", "HEAD", "POST", *methods}
+        return method_allowed and all(name.lower() in headers for name in self.asked_headers)
+
+    @property
     def lets_in_anyone(self) -> bool:
         """Does either answer carry the wildcard?"""
         return "*" in (_allowed_origin(self.simple), _allowed_origin(self.preflight))
@@ -59,8 +70,7 @@ class CorsAnswer:
     @property
     def preflight_max_age_s(self) -> int | None:
         """Seconds for which a browser keeps the preflight's answer; None if it says nothing readable."""
-        value = (self.preflight.header("Access-Control-Max-Age") or "").strip()
-        return int(value) if value.isascii() and value.isdigit() else None
+        return whole_seconds((self.preflight.header("Access-Control-Max-Age") or "").strip())
 
 
 def ask_cors(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 FALLBACKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -41,15 +41,21 @@ _OTHERS = (
     "default-src base-uri form-action frame-ancestors report-to report-uri require-trusted-types-for sandbox "
     "trusted-types upgrade-insecure-requests webrtc"
 )
+_FORMER = (
+    "block-all-mixed-content disown-opener navigate-to plugin-types prefetch-src referrer reflected-xss require-sri-for"
+)
+DEPRECATED = frozenset(_FORMER.split())
+"""Directives of former drafts: known words, which some browsers still read and others ignore."""
 KNOWN = frozenset(FALLBACKS) | frozenset(_OTHERS.split())
 """Directives that browsers know; an unknown one (a typing mistake, often) protects nothing."""
+NOT_IN_META = frozenset({"frame-ancestors", "report-uri", "sandbox"})
+"""Directives that count in a header alone (HTML 4.2.5.3)."""
 
-_NONCE = re.compile(r"'nonce-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
-_HASH = re.compile(r"'sha(256|384|512)-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
+HASH = re.compile(r"'sha(256|384|512)-[A-Za-z0-9+/_-]+={0,2}'", re.IGNORECASE)
 _ANY_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?\*(?::(?:\d+|\*))?(?:/.*)?", re.IGNORECASE)
-_KEYWORDS = frozenset({"self", "none", "unsafe-inline", "unsafe-eval", "strict-dynamic"})
-"""Words that mean something between single quotes alone."""
+_ANY_SCHEME = frozenset({"data:", "ftp:", "http:", "https:", "ws:", "wss:"})
+"""Schemes by which whoever wrote the address chooses the content; of `blob:` a script of the page does."""
 _SCRIPTS = frozenset({"script-src", "script-src-elem", "script-src-attr", "worker-src"})
 
 
@@ -60,30 +66,10 @@ class ContentSecurityPolicy:
     directives: Mapping[str, tuple[str, ...]]
     repeated: tuple[str, ...] = ()
     """Directives that stand there again; a browser ignores the later ones (CSP3 2.2.1)."""
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """Directives that no browser knows."""
-        return tuple(name for name in self.directives if name not in KNOWN)
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What a browser ignores of it, in words."""
-        return (
-            *(f"{name} stands there again and is ignored" for name in self.repeated),
-            *(f"{name} is no directive that browsers know" for name in self.unknown),
-            *(
-                f"{name}: {source} does nothing without its quotes"
-                for name, sources in self.directives.items()
-                for source in sources
-                if source.lower() in _KEYWORDS
-            ),
-            *(
-                f"{name}: 'none' is ignored beside other sources"
-                for name, sources in self.directives.items()
-                if len(sources) > 1 and "'none'" in {source.lower() for source in sources}
-            ),
-        )
+    unheard: tuple[str, ...] = ()
+    """Directives of a `<meta>` that count in a header alone."""
+    unread: tuple[str, ...] = ()
+    """Directives with characters outside ASCII, all of which a browser ignores (CSP3 2.2.1)."""
 
     def governing(self, directive: str) -> str | None:
         """The directive that decides on `directive`: itself or its nearest fallback; None if nothing does."""
@@ -101,7 +87,7 @@ class ContentSecurityPolicy:
         sources = self.sources(directive)
         if sources is None:
             return True
-        if any(_NONCE.fullmatch(source) or _HASH.fullmatch(source) for source in sources):
+        if any(NONCE.fullmatch(source) or HASH.fullmatch(source) for source in sources):
             return False
         lowered = {source.lower() for source in sources}
         if directive in _SCRIPTS and "'strict-dynamic'" in lowered:
@@ -114,7 +100,7 @@ class ContentSecurityPolicy:
         return sources is None or "'unsafe-eval'" in {source.lower() for source in sources}
 
     def wide_sources(self, directive: str) -> tuple[str, ...]:
-        """Sources in force that let in any host: `*`, `https://*`, a bare scheme such as `https:` or `data:`.
+        """Sources in force that let in anybody: `*`, `https://*`, a bare scheme such as `https:` or `data:`.
 
         Where nothing governs the directive the answer is ("*",). For scripts 'strict-dynamic' makes browsers ignore
         hosts and schemes (CSP3 8.2), so there is none then.
@@ -124,7 +110,7 @@ class ContentSecurityPolicy:
             return ("*",)
         if directive in _SCRIPTS and "'strict-dynamic'" in {source.lower() for source in sources}:
             return ()
-        return tuple(source for source in sources if _SCHEME.fullmatch(source) or _ANY_HOST.fullmatch(source))
+        return tuple(source for source in sources if source.lower() in _ANY_SCHEME or _ANY_HOST.fullmatch(source))
 
     def forbids(self, directive: str) -> bool:
         """Is nothing at all allowed: an empty list or 'none' alone?"""
@@ -137,7 +123,6 @@ class Csp:
     """All policies of one answer, enforced together; without any everything is allowed."""
 
     policies: tuple[ContentSecurityPolicy, ...] = ()
-    problems: tuple[str, ...] = field(default=())
 
     def names(self, directive: str) -> bool:
         """Does any policy hold that directive itself?"""
@@ -168,31 +153,38 @@ class Csp:
         """Does at least one policy forbid it wholly?"""
         return any(policy.forbids(directive) for policy in self.policies)
 
-    def missing(self) -> tuple[str, ...]:
-        """What a strict policy has and this one leaves open: script-src, object-src (both may fall back), and
-        base-uri, form-action, frame-ancestors, to which default-src does not apply."""
-        fetched = tuple(name for name in ("script-src", "object-src") if not self.governs(name))
-        alone = tuple(name for name in ("base-uri", "form-action", "frame-ancestors") if not self.names(name))
-        return fetched + alone
+    def nonces(self) -> frozenset[str]:
+        """The nonces with which scripts and styles of this answer run."""
+        words = (word for policy in self.policies for sources in policy.directives.values() for word in sources)
+        return frozenset(found[1] for word in words if (found := NONCE.fullmatch(word)))
 
 
-def parse_csp(lines: Iterable[str]) -> Csp:
-    """The policies of all Content-Security-Policy lines of one answer (CSP3 2.2.2); problems are named."""
-    parsed = (_parse_policy(part) for line in lines for part in line.split(","))
-    policies = tuple(policy for policy in parsed if policy.directives)
-    return Csp(policies=policies, problems=tuple(problem for policy in policies for problem in policy.problems))
+def parse_csp(lines: Iterable[str], metas: Iterable[str] = ()) -> Csp:
+    """The policies of all Content-Security-Policy lines of one answer (CSP3 2.2.2), and of `<meta>` elements."""
+    heard = [_parse_policy(part) for line in lines for part in line.split(",")]
+    heard += [_as_meta(_parse_policy(part)) for meta in metas for part in meta.split(",")]
+    return Csp(policies=tuple(policy for policy in heard if policy.directives or policy.unheard or policy.unread))
+
+
+def _as_meta(policy: ContentSecurityPolicy) -> ContentSecurityPolicy:
+    counting = {name: sources for name, sources in policy.directives.items() if name not in NOT_IN_META}
+    unheard = tuple(name for name in policy.directives if name in NOT_IN_META)
+    return replace(policy, directives=MappingProxyType(counting), unheard=unheard)
 
 
 def _parse_policy(serialized: str) -> ContentSecurityPolicy:
     directives: dict[str, tuple[str, ...]] = {}
     repeated: list[str] = []
+    unread: list[str] = []
     for part in serialized.split(";"):
         words = part.split()
         if not words:
             continue
         name = words[0].lower()
-        if name in directives:
+        if not part.isascii():
+            unread.append(name)
+        elif name in directives:
             repeated.append(name)
         else:
             directives[name] = tuple(words[1:])
-    return ContentSecurityPolicy(directives=MappingProxyType(directives), repeated=tuple(repeated))
+    return ContentSecurityPolicy(MappingProxyType(directives), repeated=tuple(repeated), unread=tuple(unread))

@@ -10,6 +10,9 @@ from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the RFC's word for a name
+_MOST_SECONDS = 2**31
+_DIGITS = 11
+"""More digits than the greatest number of seconds has."""
 _PAIR = re.compile(rf'\s*({_TOKEN})\s*(?:=\s*({_TOKEN}|"(?:[^"\\]|\\.)*")\s*)?')
 
 
@@ -38,70 +41,17 @@ def parse_hsts(lines: Iterable[str]) -> Hsts | None:
         if name in directives:
             return Hsts(max_age=None, problems=(*problems, f"{name} stands there twice"))
         directives[name] = _unquoted(match[2])
-    age = directives.get("max-age")
-    if age is None or not age.isascii() or not age.isdigit():
+    age = whole_seconds(directives.get("max-age"))
+    if age is None:
         return Hsts(max_age=None, problems=(*problems, "max-age is missing or no number"))
     if directives.get("includesubdomains") is not None:
         problems.append("includeSubDomains takes no value")
     return Hsts(
-        max_age=int(age),
+        max_age=age,
         include_subdomains="includesubdomains" in directives,
         preload="preload" in directives,
         problems=tuple(problems),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetCookie:
-    """One Set-Cookie line (RFC 6265bis 5.6); the value itself is not kept, since it may be a credential."""
-
-    name: str
-    value_length: int
-    attributes: Mapping[str, str]
-    """Lower-case name -> value ("" where there is none); of repeated ones the last counts."""
-
-    @property
-    def secure(self) -> bool:
-        """Sent over TLS alone."""
-        return "secure" in self.attributes
-
-    @property
-    def http_only(self) -> bool:
-        """Kept from scripts."""
-        return "httponly" in self.attributes
-
-    @property
-    def same_site(self) -> str:
-        """`strict`, `lax` or `none`; "default" for an absent or unknown value, as browsers take it."""
-        value = self.attributes.get("samesite", "").lower()
-        return value if value in ("strict", "lax", "none") else "default"
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Why a browser would refuse the cookie (prefixes: RFC 6265bis 4.1.3)."""
-        found = []
-        if self.same_site == "none" and not self.secure:
-            found.append("SameSite=None without Secure")
-        lowered = self.name.lower()
-        if lowered.startswith(("__secure-", "__host-")) and not self.secure:
-            found.append(f"the prefix of {self.name} demands Secure")
-        if lowered.startswith("__host-") and (self.attributes.get("path") != "/" or self.attributes.get("domain")):
-            found.append(f"the prefix of {self.name} demands Path=/ and no Domain")
-        return tuple(found)
-
-
-def parse_set_cookie(line: str) -> SetCookie:
-    """One line as a browser reads it: it never fails, a nameless cookie has the name ""."""
-    pair, *rest = line.split(";")
-    name, equals, value = pair.partition("=")
-    if not equals:
-        name, value = "", name
-    attributes: dict[str, str] = {}
-    for part in rest:
-        key, _, content = part.partition("=")
-        attributes[key.strip().lower()] = content.strip()
-    attributes.pop("", None)
-    return SetCookie(name=name.strip(), value_length=len(value.strip()), attributes=MappingProxyType(attributes))
 
 
 def parse_cache_control(lines: Iterable[str]) -> Mapping[str, str | None]:
@@ -112,6 +62,25 @@ def parse_cache_control(lines: Iterable[str]) -> Mapping[str, str | None]:
         if match is not None:
             directives.setdefault(match[1].lower(), _unquoted(match[2]))
     return MappingProxyType(directives)
+
+
+def whole_seconds(value: str | None) -> int | None:
+    """Digits as seconds; None for anything else. What is beyond 2^31 is as good as 2^31 (RFC 9111 1.2.2)."""
+    if value is None or not value.isascii() or not value.isdigit():
+        return None
+    return min(int((value.lstrip("0") or "0")[:_DIGITS]), _MOST_SECONDS)
+
+
+def spares_private_answers(control: Mapping[str, str | None]) -> bool:
+    """Is an answer to one account never served to another out of a shared cache? (RFC 9111 3.5, 5.2.2)
+
+    `no-store` and `private` keep it out; where it must be asked for again each time (`no-cache`, or
+    `max-age=0, must-revalidate`), it may be kept. `s-maxage` comes before `max-age`.
+    """
+    if control.keys() & {"no-store", "private", "no-cache"}:
+        return True
+    age = whole_seconds(control.get("s-maxage", control.get("max-age")))
+    return age == 0 and bool(control.keys() & {"must-revalidate", "proxy-revalidate", "s-maxage"})
 
 
 ENDLESS = frozenset({"text/event-stream", "multipart/x-mixed-replace"})
@@ -169,8 +138,9 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     if value is None:
         return None
     text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
+    seconds = whole_seconds(text)
+    if seconds is not None:
+        return float(seconds)
     try:
         date = parsedate_to_datetime(text)
     except ValueError:

@@ -2,27 +2,37 @@
 
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.axe import Violation, find_axe, run_axe
+from harness.probes.browser_headers import (
+    framing,
+    keeps_type,
+    opener_policy,
+    permissions_policy,
+    referrer_policy,
+)
 from harness.probes.cache import CacheSamples, PathSamples, compare_cached
 from harness.probes.chromium import Chromium, arguments_to_stay, arguments_to_trust, find_chromium
+from harness.probes.cookies import SetCookie, kept_cookies, parse_set_cookie
 from harness.probes.cors import CorsAnswer, ask_cors
 from harness.probes.csp import Csp, parse_csp
+from harness.probes.csp_flaws import find_holes, find_mistakes
+from harness.probes.document import charset_of, in_words, kind_of, policy_of, read_head, why_not_due
 from harness.probes.exchange import parse_json
 from harness.probes.headers import (
     Hsts,
     MediaType,
-    SetCookie,
     names_in,
     parse_cache_control,
     parse_date,
     parse_hsts,
     parse_media_type,
     parse_retry_after,
-    parse_set_cookie,
+    spares_private_answers,
 )
 from harness.probes.limit_clients import LimitClients
 from harness.probes.limit_observation import LimitObservation
 from harness.probes.login import account_of, log_in, log_in_by_form
 from harness.probes.login_headers import login_headers as account_headers
+from harness.probes.observatory import Scan, grade
 from harness.probes.openapi import METHODS, Mismatch, OpenApi, OpenApiError, Operation, UnreadDocument, load_document
 from harness.probes.page_watch import PageWatch
 from harness.probes.ratelimit import LimitProbe, probe_limit
@@ -47,6 +57,7 @@ __all__ = [
     "Operation",
     "PageWatch",
     "PathSamples",
+    "Scan",
     "SetCookie",
     "Surface",
     "TimedClients",
@@ -57,13 +68,23 @@ __all__ = [
     "arguments_to_stay",
     "arguments_to_trust",
     "ask_cors",
+    "charset_of",
     "compare_cached",
     "find_axe",
     "find_chromium",
+    "find_holes",
+    "find_mistakes",
+    "framing",
+    "grade",
+    "in_words",
+    "keeps_type",
+    "kept_cookies",
+    "kind_of",
     "load_document",
     "log_in",
     "log_in_by_form",
     "names_in",
+    "opener_policy",
     "parse_cache_control",
     "parse_csp",
     "parse_date",
@@ -72,6 +93,12 @@ __all__ = [
     "parse_media_type",
     "parse_retry_after",
     "parse_set_cookie",
+    "permissions_policy",
+    "policy_of",
     "probe_limit",
+    "read_head",
+    "referrer_policy",
     "run_axe",
+    "spares_private_answers",
+    "why_not_due",
 ]

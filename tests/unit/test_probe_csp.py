@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.probes.csp import Csp, parse_csp
+from harness.probes.csp_flaws import find_holes, find_mistakes
 
 STRICT = (
     "default-src 'self'; script-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+
+INLINE = "has 'unsafe-inline', so inline code in"
 
 
 def csp(*lines: str) -> Csp:
@@ -20,8 +23,7 @@ def csp(*lines: str) -> Csp:
 
 def test_a_strict_policy_leaves_nothing_open() -> None:
     seen = csp(STRICT)
-    assert seen.missing() == ()
-    assert seen.problems == ()
+    assert find_holes(seen) == find_mistakes(seen) == ()
     assert not seen.has_unsafe_inline("script-src")
     assert not seen.has_unsafe_inline("style-src")
     assert not seen.allows_eval()
@@ -36,7 +38,7 @@ def test_no_policy_allows_everything() -> None:
     assert seen.allows_eval()
     assert seen.wide_sources("script-src") == ("*",)
     assert not seen.governs("script-src")
-    assert seen.missing() == ("script-src", "object-src", "base-uri", "form-action", "frame-ancestors")
+    assert find_holes(seen) == ()  # that there is none at all is said elsewhere
 
 
 @pytest.mark.parametrize(
@@ -93,8 +95,11 @@ def test_sources_that_let_in_any_host(policy: str, directive: str, wide: tuple[s
 
 
 def test_default_src_does_not_stand_in_for_everything() -> None:
-    assert csp("default-src 'none'").missing() == ("base-uri", "form-action", "frame-ancestors")
-    assert csp("script-src 'self'").missing() == ("object-src", "base-uri", "form-action", "frame-ancestors")
+    assert {hole.text for hole in find_holes(csp("default-src 'none'"))} == {
+        "nothing governs base-uri",
+        "nothing governs form-action",
+    }
+    assert "nothing governs object-src" in {hole.text for hole in find_holes(csp("script-src 'self'"))}
 
 
 @pytest.mark.parametrize("lines", [("script-src 'unsafe-inline'", STRICT), (f"script-src 'unsafe-inline', {STRICT}",)])
@@ -104,20 +109,150 @@ def test_of_several_policies_the_strictest_counts(lines: tuple[str, ...]) -> Non
     assert not seen.has_unsafe_inline()
     assert not seen.allows_eval()
     assert seen.wide_sources("img-src") == ()
-    assert seen.missing() == ()
+    assert find_holes(seen) == ()
 
 
 @pytest.mark.parametrize(
     ("policy", "says"),
     [
         ("script-src 'self'; script-src *", "script-src stands there again"),
-        ("scripts-src 'self'", "scripts-src is no directive"),
-        ("script-src self", "self does nothing without its quotes"),
+        ("scripts-src 'self'", "did you mean script-src?"),
+        ("script-src: 'self'", "did you mean script-src?"),
+        ("script-src self", "self does nothing without its single quotes"),
+        ("script-src UNSAFE-INLINE", "does nothing without its single quotes"),
+        ("script-src nonce-abcdefgh", "does nothing without its single quotes"),
+        ("script-src sha256-abc", "does nothing without its single quotes"),
+        ("script-src 'unsafe-inlin'", "did you mean 'unsafe-inline'?"),
+        ("script-src 'self", "is no keyword"),
+        ("script-src \u2018self\u2019", "outside ASCII"),
+        ('script-src "self"', "is no keyword"),
+        ("script-src 'nonce-***'", "is no keyword"),
         ("script-src 'none' 'self'", "'none' is ignored"),
+        ("default-src 'self' script-src 'self'", "a semicolon is missing before script-src"),
+        ("default-src 'self' frame-ancestors 'none'; base-uri 'none'", "a semicolon is missing before frame-ancestors"),
+        ("script-src 'strict-dynamic'", "lets no script run at all"),
+        ("script-src //cdn.example", "is no source"),
     ],
 )
 def test_mistakes_are_named(policy: str, says: str) -> None:
-    assert says in " ".join(csp(policy).problems)
+    (mistake,) = find_mistakes(csp(policy))
+    assert says in mistake.text
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        f"{STRICT}; block-all-mixed-content; upgrade-insecure-requests",
+        f"{STRICT}; report-uri /a; report-uri /b; report-to default-src",
+        f"{STRICT}; prefetch-src 'self'; plugin-types application/pdf",
+        f"{STRICT}; require-trusted-types-for 'script'; trusted-types 'allow-duplicates' dompurify",
+        f"{STRICT}; sandbox allow-scripts allow-same-origin; webrtc 'block'",
+        f"{STRICT}; script-src-elem 'self' 'report-sample' 'wasm-unsafe-eval' 'inline-speculation-rules'",
+        f"{STRICT}; connect-src wss://a.example:* blob:",
+    ],
+)
+def test_words_that_browsers_knew_or_know_are_no_mistakes(policy: str) -> None:
+    assert find_mistakes(csp(policy)) == ()
+    assert find_holes(csp(policy)) == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("script-src-elem 'unsafe-inline'", ["script-src-elem has 'unsafe-inline', so inline code in <script> runs"]),
+        ("script-src-elem 'self' https:", ["script-src-elem has https:, so whatever anybody serves is let in"]),
+        (
+            "script-src-attr 'unsafe-inline'",
+            [f"script-src-attr {INLINE} event handlers runs"],
+        ),
+        ("script-src-attr 'unsafe-inline' 'nonce-abcdefgh'", []),
+        ("style-src-elem 'unsafe-inline'", ["style-src-elem has 'unsafe-inline', so inline code in <style> runs"]),
+        (
+            "style-src-attr 'unsafe-inline'",
+            [f"style-src-attr {INLINE} style attributes runs"],
+        ),
+        ("worker-src *", ["worker-src has *, so whatever anybody serves is let in"]),
+        ("child-src https:", ["child-src has https:, so whatever anybody serves is let in"]),
+        ("worker-src blob:", []),
+        ("img-src *; connect-src *; font-src data:", []),
+        (
+            "script-src-elem 'nonce-abc'",
+            ["script-src-elem has 'nonce-abc', and fewer than 8 characters can be guessed"],
+        ),
+    ],
+)
+def test_the_directive_in_force_for_each_element_decides(more: str, says: list[str]) -> None:
+    assert [hole.text for hole in find_holes(csp(f"{STRICT}; style-src 'self'; {more}"))] == says
+
+
+@pytest.mark.parametrize(
+    ("policy", "element", "source"),
+    [
+        ("object-src *", "object-src", "*"),
+        ("form-action https:", "form-action", "https:"),
+        ("base-uri *", "base-uri", "*"),
+    ],
+)
+def test_a_directive_is_judged_by_what_it_holds(policy: str, element: str, source: str) -> None:
+    found = [hole for hole in find_holes(csp(policy)) if hole.element == element]
+    assert [(hole.kind, hole.source) for hole in found] == [("anybody", source)]
+
+
+@pytest.mark.parametrize(
+    ("sources", "around"),
+    [
+        ("cdnjs.cloudflare.com", True),
+        ("https://*.googleapis.com", True),
+        ("https://cdn.jsdelivr.net:443", True),
+        ("https://ajax.googleapis.com/ajax/libs/angularjs/", True),
+        ("https://ajax.googleapis.com/ajax/libs/jquery/", False),
+        ("https://www.googletagmanager.com", False),
+        ("https://www.googletagmanager.com 'unsafe-eval'", True),
+        ("https://static.example.org", False),
+        ("https://googleapis.com.example.org", False),
+        ("https://cdnjs.cloudflare.com 'strict-dynamic' 'nonce-abcdefgh'", False),
+    ],
+)
+def test_hosts_by_which_a_policy_can_be_gone_around(sources: str, *, around: bool) -> None:
+    kinds = {hole.kind for hole in find_holes(csp(f"script-src {sources}"))}
+    assert ("known host" in kinds) is around
+
+
+def test_a_hole_must_be_in_every_policy() -> None:
+    wide, narrow = "script-src 'unsafe-inline' https:", "script-src cdnjs.cloudflare.com"
+    kinds = {hole.kind for hole in find_holes(csp(wide, narrow)) if hole.element.startswith("script")}
+    assert kinds == {"known host"}
+    assert not [hole for hole in find_holes(csp(wide, STRICT)) if hole.element.startswith("script")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind"),
+    [
+        ("script-src 'nonce-abcdefgh'", "moved base"),
+        ("script-src 'sha256-abc' 'strict-dynamic'", "moved base"),
+        ("script-src 'nonce-abcdefgh'; base-uri https:", "moved base"),
+        ("script-src 'self'", "anybody"),
+        ("script-src 'nonce-abcdefgh'; base-uri 'none'", None),
+    ],
+)
+def test_a_moved_base_is_worse_where_a_nonce_lets_scripts_in(policy: str, kind: str | None) -> None:
+    assert [hole.kind for hole in find_holes(csp(policy)) if hole.element == "base-uri"] == ([kind] if kind else [])
+
+
+def test_what_a_meta_may_say() -> None:
+    seen = parse_csp([], [STRICT])
+    assert not seen.has_unsafe_inline()
+    assert not seen.names("frame-ancestors")
+    assert [mistake.text for mistake in find_mistakes(seen)] == [
+        "frame-ancestors in a <meta> is ignored: only a header may say it"
+    ]
+    assert parse_csp([], ["frame-ancestors 'none'"]).policies
+
+
+def test_nonces_are_found_wherever_they_stand() -> None:
+    assert csp("script-src 'nonce-aaaa'; style-src 'nonce-bbbb'", "default-src 'NONCE-cccc'").nonces() == {
+        "aaaa", "bbbb", "cccc"
+    }  # fmt: skip
 
 
 def test_eval() -> None:
@@ -136,5 +271,7 @@ def test_an_empty_list_forbids_as_none_does() -> None:
 @given(st.lists(st.text(max_size=60), max_size=3))
 def test_no_text_whatsoever_breaks_the_reader(lines: list[str]) -> None:
     seen = parse_csp(lines)
-    assert all(policy.directives for policy in seen.policies)
+    assert all(policy.directives or policy.unread for policy in seen.policies)
+    assert all(hole.text for hole in find_holes(seen))
+    assert all(mistake.text for mistake in find_mistakes(seen))
     assert all(policy.sources(name) is not None for policy in seen.policies for name in policy.directives)

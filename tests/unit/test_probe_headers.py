@@ -15,8 +15,9 @@ from harness.probes.headers import (
     parse_hsts,
     parse_media_type,
     parse_retry_after,
-    parse_set_cookie,
+    spares_private_answers,
     split_list,
+    whole_seconds,
 )
 
 
@@ -63,36 +64,42 @@ def test_hsts_absent_and_doubled() -> None:
     assert "more than one" in doubled.problems[0]
 
 
-def test_cookies() -> None:
-    cookie = parse_set_cookie("__Host-id=abc=d; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=9")
-    assert (cookie.name, cookie.value_length) == ("__Host-id", 5)
-    assert (cookie.secure, cookie.http_only, cookie.same_site) == (True, True, "strict")
-    assert cookie.attributes["max-age"] == "9"
-    assert cookie.problems == ()
-    assert "abc" not in repr(cookie)
-
-
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ("a=1; SameSite=None", "SameSite=None without Secure"),
-        ("__Secure-a=1; HttpOnly", "demands Secure"),
-        ("__Host-a=1; Secure; Path=/x", "demands Path=/"),
-        ("__host-a=1; Secure; Path=/; Domain=example.org", "no Domain"),
-    ],
-)
-def test_cookies_that_a_browser_refuses(line: str, says: str) -> None:
-    assert says in " ".join(parse_set_cookie(line).problems)
-
-
-def test_a_cookie_that_says_nothing() -> None:
-    cookie = parse_set_cookie("just text; samesite=whatever")
-    assert (cookie.name, cookie.same_site, cookie.secure, cookie.http_only) == ("", "default", False, False)
-
-
 def test_cache_control() -> None:
     seen = parse_cache_control(['private, Max-Age=0, no-cache="set-cookie, x"', "max-age=60, no-store"])
     assert seen == {"private": None, "max-age": "0", "no-cache": "set-cookie, x", "no-store": None}
+
+
+@pytest.mark.parametrize(
+    ("value", "spares"),
+    [
+        ("", False),
+        ("no-store", True),
+        ("private, max-age=60", True),
+        ("no-cache", True),
+        ("public, no-cache", True),
+        ("public, max-age=0, must-revalidate", True),
+        ("max-age=0, proxy-revalidate", True),
+        ("s-maxage=0", True),
+        ("public, max-age=0", False),  # may be served stale
+        ("public, max-age=600", False),
+        ("public, max-age=600, must-revalidate", False),
+        ("max-age=0, must-revalidate, s-maxage=60", False),
+        ("max-age=0x, must-revalidate", False),
+    ],
+)
+def test_what_a_shared_cache_serves_to_others(value: str, *, spares: bool) -> None:
+    assert spares_private_answers(parse_cache_control([value])) is spares
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "0" * 5000 + "9" * 12])
+def test_numbers_of_any_length_are_read(digits: str) -> None:
+    assert whole_seconds(digits) == 2**31
+    assert whole_seconds("0" * 5000 + "7") == 7
+    assert [whole_seconds(text) for text in ("", "-1", "1.5", "٣", None)] == [None] * 5
+    hsts = parse_hsts([f"max-age={digits}"])
+    assert hsts is not None
+    assert hsts.max_age == 2**31
+    assert parse_retry_after(digits) == 2**31
 
 
 @pytest.mark.parametrize(
@@ -141,5 +148,6 @@ def test_no_text_whatsoever_breaks_a_reader(text: str) -> None:
     parse_media_type(text)
     parse_retry_after(text)
     parse_date(text)
-    assert parse_set_cookie(text).value_length <= len(text)
+    whole_seconds(text)
+    spares_private_answers(parse_cache_control([text]))
     assert isinstance(dict(parse_cache_control([text])), dict)

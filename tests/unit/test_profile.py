@@ -425,3 +425,25 @@ def test_roles_of_basic_and_of_keys_need_no_login(tmp_path):
     target = load_target(str(path), tmp_path)
     assert (target.auth.kind, target.auth.roles["user"].username, target.api.paths) == ("key", "", ("/a",))
     assert target.policy == str(tmp_path / "own.toml")
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ('["XSRF-TOKEN", "lang"]', ""),
+        ('["sessionid"]', "'sessionid' is the name of a login's cookie, which no script may read"),
+        ('["lang", "auth_token"]', "'auth_token' is the name of a login's cookie"),
+        ('[" "]', "a cookie's name was expected"),
+    ],
+)
+def test_a_session_cookie_may_not_be_readable(tmp_path, names, says):
+    path = tmp_path / "shop.toml"
+    path.write_text(
+        f'schema = 1\nname = "shop"\n[service]\nurl = "http://127.0.0.1:1"\n[cookies]\nreadable = {names}\n'
+    )
+    if not says:
+        assert load_target(str(path), root()).cookies.readable == ("XSRF-TOKEN", "lang")
+        return
+    with pytest.raises(ConfigError, match=r"cookies\.readable") as refused:
+        load_target(str(path), root())
+    assert says in str(refused.value)

@@ -13,7 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from harness.probes.headers import parse_set_cookie, split_list
+from harness.probes.cookies import parse_set_cookie
+from harness.probes.headers import split_list
 from harness.prove.model import Defect, Expectation, Where
 from harness.prove.wire.equivalence import equivalent
 from harness.prove.wire.facets import NOBODYS, SampledExchange, facets_of, without_coding
