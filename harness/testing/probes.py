@@ -7,6 +7,7 @@ from harness.probes.chromium import Chromium, arguments_to_stay, arguments_to_tr
 from harness.probes.cors import CorsAnswer, ask_cors
 from harness.probes.csp import Csp, parse_csp
 from harness.probes.exchange import parse_json
+from harness.probes.exposed import ExposedThings, find_consoles, find_files, find_listings
 from harness.probes.headers import (
     Hsts,
     MediaType,
@@ -19,23 +20,37 @@ from harness.probes.headers import (
     parse_retry_after,
     parse_set_cookie,
 )
+from harness.probes.inputs import TriedInputs, try_places, try_words
+from harness.probes.landing import Landing, land
+from harness.probes.leaks import ERRORS, SECRETS, Leak, find_leaks
 from harness.probes.limit_clients import LimitClients
 from harness.probes.limit_observation import LimitObservation
 from harness.probes.login import account_of, log_in, log_in_by_form
 from harness.probes.openapi import METHODS, Mismatch, OpenApi, OpenApiError, Operation, UnreadDocument, load_document
+from harness.probes.openapi_places import local_path
+from harness.probes.page_parts import PageForm, PageParts, read_parts
 from harness.probes.page_watch import PageWatch
 from harness.probes.ratelimit import LimitProbe, probe_limit
+from harness.probes.site import ACTS, USUAL_PATHS, InputPlace, Site, origin_of, walk_site
 from harness.probes.surface import Surface
 from harness.probes.timed_clients import TimedClients
 
 __all__ = [
+    "ACTS",
+    "ERRORS",
     "METHODS",
+    "SECRETS",
     "SHARED_ADDRESSES",
+    "USUAL_PATHS",
     "CacheSamples",
     "Chromium",
     "CorsAnswer",
     "Csp",
+    "ExposedThings",
     "Hsts",
+    "InputPlace",
+    "Landing",
+    "Leak",
     "LimitClients",
     "LimitObservation",
     "LimitProbe",
@@ -44,11 +59,15 @@ __all__ = [
     "OpenApi",
     "OpenApiError",
     "Operation",
+    "PageForm",
+    "PageParts",
     "PageWatch",
     "PathSamples",
     "SetCookie",
+    "Site",
     "Surface",
     "TimedClients",
+    "TriedInputs",
     "UnreadDocument",
     "Violation",
     "account_of",
@@ -58,10 +77,17 @@ __all__ = [
     "compare_cached",
     "find_axe",
     "find_chromium",
+    "find_consoles",
+    "find_files",
+    "find_leaks",
+    "find_listings",
+    "land",
     "load_document",
+    "local_path",
     "log_in",
     "log_in_by_form",
     "names_in",
+    "origin_of",
     "parse_cache_control",
     "parse_csp",
     "parse_date",
@@ -71,5 +97,9 @@ __all__ = [
     "parse_retry_after",
     "parse_set_cookie",
     "probe_limit",
+    "read_parts",
     "run_axe",
+    "try_places",
+    "try_words",
+    "walk_site",
 ]
