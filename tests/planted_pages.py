@@ -59,6 +59,7 @@ LINKS = (
     '<img src="/files/logo.svg" alt="logo">'
 )
 USERS = ({"name": "ann", "email": "ann@example.com"}, {"name": "bob", "email": "bob@example.com"})
+NAMES = '<a href="a.txt">a.txt</a> <a href="b/">b/</a>'
 HASH = "$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW"
 
 
@@ -128,7 +129,7 @@ class Shop(BaseHTTPRequestHandler):
                 PAGE.format(head="", body='<a href="a.txt">a.txt</a> <a href="b/">b/</a>'),
                 "text/html",
             ),
-            "pprof": ("/debug/pprof/", "<html><head><title>/debug/pprof/</title></head>profiles</html>", "text/html"),
+            "pprof": ("/debug/pprof/", "<html><head><title>/debug/pprof/</title></head></html>", "text/html"),
         }
         made = {path: (body, kind) for fault, (path, body, kind) in texts.items() if self.has(fault)}
         return {path: lambda one=one: self.answer(200, *one) for path, one in made.items()}
