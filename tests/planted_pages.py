@@ -38,8 +38,8 @@ FAULTS = (
     "vary",
 )
 CSP = (
-    "default-src 'self'; script-src 'self' https://cdn.example; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
+    "default-src 'self'; script-src 'self' https://cdn.example; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
 )
 GUARDS = {
     "X-Content-Type-Options": "nosniff",

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.testing import is_loopback
-from harness.testing.probes import origin_of, parse_media_type
+from harness.testing.probes import origin_of
 
 
 @pytest.mark.check(
@@ -178,22 +178,3 @@ def is_foreign(url, own):
 def test_no_link_is_dead(site):
     found = [f"{one.found_on} links to {one.path}, which answers {one.exchange.status}" for one in site.dead]
     assert not found, f"links lead nowhere: {'; '.join(dict.fromkeys(found))}"
-
-
-@pytest.mark.check(
-    "page.charset",
-    source="HTML, 4.2.5.4; RFC 9110, 8.3",
-    subject="pages",
-    why="A page that does not say its encoding is guessed at, and words of readers may become markup.",
-    remedy='Send Content-Type: text/html; charset=utf-8, or begin the page with <meta charset="utf-8">.',
-)
-def test_a_page_says_its_encoding(site):
-    if not site.pages:
-        pytest.skip("not applicable: no page of HTML is shown to everybody")
-    found = []
-    for one in site.pages:
-        kind = parse_media_type(one.exchange.header("Content-Type"))
-        said = (kind.parameters.get("charset", "") or one.parts.charset).lower()
-        if said != "utf-8" and not one.exchange.body.startswith(b"\xef\xbb\xbf"):
-            found.append(f"GET {one.path} says {said or 'no charset'}, in the header or in <meta>")
-    assert not found, f"pages do not say that they are UTF-8: {'; '.join(found)}"

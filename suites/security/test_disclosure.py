@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from harness.testing.probes import SECRETS, find_consoles, find_files, find_leaks, find_listings, parse_media_type
+from harness.testing.probes import SECRETS, find_consoles, find_files, find_leaks, find_listings
 
 NO_PARTS = ("trace", "warning", "database")
 """A page may name a file of its readers; an answer of success that holds one of these is broken."""
@@ -144,24 +144,3 @@ def test_a_malformed_body_is_the_clients_error(client, targets_of_posts):
         if answer.status >= 500 or leaks:
             found.append(f"POST {path} answered {answer.status}" + (f" with {leaks}" if leaks else ""))
     assert not found, f"a body that is no JSON is not refused as the client's error: {'; '.join(found)}"
-
-
-@pytest.mark.check(
-    "headers.vary",
-    severity="minor",
-    source="RFC 9110, 12.5.5",
-    subject="GET {path}",
-    why="A cache that does not know that answers differ by Accept gives one reader the other's form.",
-    remedy="Send Vary: Accept wherever the request's Accept decides what comes.",
-)
-def test_a_negotiated_answer_says_so(client, path):
-    forms = [client.exchange("GET", path, headers={"Accept": kind}) for kind in ("text/html", "application/json")]
-    kinds = [parse_media_type(answer.header("Content-Type")) for answer in forms]
-    if any(answer.status >= 300 for answer in forms) or None in kinds or kinds[0].essence == kinds[1].essence:
-        pytest.skip("not applicable: the answer is of one type, whatever Accept asks for")
-    for answer in forms:
-        named = {word.strip().lower() for line in answer.header_lines("Vary") for word in line.split(",")}
-        stored = "no-store" not in (answer.header("Cache-Control") or "").lower()
-        assert not stored or named & {"accept", "*"}, (
-            f"GET {path} answers {kinds[0].essence} or {kinds[1].essence} by Accept, without Vary: Accept"
-        )
