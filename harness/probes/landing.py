@@ -38,8 +38,8 @@ class Landing:
 
     def __str__(self) -> str:
         """How it got there, as the beginning of a sentence."""
-        way = "".join(f", which redirects to {path}" for path in self.paths[1:])
-        return f"GET {self.paths[0]}{way}"
+        way = " and ".join(self.paths[1:])
+        return f"GET {self.paths[0]}" + (f", redirected to {way}," if way else "")
 
 
 def land(ask: Ask, base_url: str, path: str) -> Landing:

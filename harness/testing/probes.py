@@ -34,6 +34,7 @@ from harness.probes.ratelimit import LimitProbe, probe_limit
 from harness.probes.site import ACTS, USUAL_PATHS, InputPlace, Site, origin_of, walk_site
 from harness.probes.surface import Surface
 from harness.probes.timed_clients import TimedClients
+from harness.probes.trust import verified_pin
 
 __all__ = [
     "ACTS",
@@ -101,5 +102,6 @@ __all__ = [
     "run_axe",
     "try_places",
     "try_words",
+    "verified_pin",
     "walk_site",
 ]
