@@ -164,10 +164,13 @@ def _is_listing(answer: Exchange) -> bool:
     text = answer.body[: 4 * _FIRST].decode("utf-8", "replace")
     if _LISTING.search(text) is not None:
         return True
-    names = [(unquote(link).strip("/"), shown.strip().strip("/")) for link, shown in _ANCHOR.findall(text)]
-    own = [link for link, shown in names if link == shown and "/" not in link and link != ".."]
-    others = [link for link, shown in names if link != shown and shown not in ("..", "Parent Directory")]
-    return len(own) >= _FEWEST_NAMES and not others
+    if answer.path == "/":
+        # a front page may name what it links to so
+        return False
+    names = [(unquote(link).removeprefix("./"), shown.strip()) for link, shown in _ANCHOR.findall(text)]
+    own = [link for link, shown in names if link == shown and not link.startswith(("/", ".."))]
+    others = [link for link, shown in names if link != shown and shown.strip("/") not in ("..", "Parent Directory")]
+    return len(own) >= _FEWEST_NAMES and not others and any("." in name or name.endswith("/") for name in own)
 
 
 def _look(ask: Ask, places: tuple[tuple[str, str, Told], ...]) -> ExposedThings:

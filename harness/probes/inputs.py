@@ -69,7 +69,7 @@ PLACE_PATHS = ("/login", "/redirect", "/go", "/goto", "/out", "/link", "/r", "/e
 _ALL_PLACES = frozenset(name.lower() for group in PLACE_NAMES for name in group) | {"callback", "forward", "ref"}
 _PLACE = re.compile(r"(?:https?:)?/", re.IGNORECASE)
 _NOT_THERE = (401, 403, 404, 405, 410)
-_MOST_GUESSED = 12
+_MOST_GUESSED = 20
 _MOST_FOLDERS = 8
 
 
@@ -133,8 +133,8 @@ class _Tries:
         self.stopped = ""
         self.made: list[Tried] = []
 
-    def send(self, path: str) -> Exchange | None:
-        """The answer; None where none came, or nothing more may be asked."""
+    def send(self, path: str, raw: str = "") -> Exchange | None:
+        """The answer; None where none came, or nothing more may be asked. `raw` is sent in the path's place."""
         if not self.stopped and (self._asked >= MOST_REQUESTS or time.monotonic() > self._ends):
             self.stopped = (
                 f"only {self._asked} requests were sent: no more are, and not for more than {MOST_SECONDS:g} s"
@@ -143,7 +143,7 @@ class _Tries:
             return None
         self._asked += 1
         try:
-            answer = self._ask("GET", path)
+            answer = self._ask("GET", path, **({"extensions": {"target": raw.encode("ascii")}} if raw else {}))
         except (ServiceUnavailable, UnfitAnswer):
             return None
         if answer.status == 429:
@@ -164,8 +164,11 @@ class _Tries:
         return TriedInputs(tried=tuple(self.made), stopped=self.stopped)
 
 
-def try_words(ask: Ask, places: Iterable[InputPlace], folders: Iterable[str]) -> TriedInputs:
-    """Send a word with quotes and brackets in each parameter that is known, in those that many have, and in paths."""
+def try_words(ask: Ask, base_url: str, places: Iterable[InputPlace], folders: Iterable[str]) -> TriedInputs:
+    """Send a word with quotes and brackets in each parameter that is known, in those that many have, and in paths.
+
+    One path is sent as it stands, without the encoding that browsers give it: some clients do, and some pages show it.
+    """
     tries = _Tries(ask)
     known = tuple(places)
     for place in known:
@@ -176,6 +179,10 @@ def try_words(ask: Ask, places: Iterable[InputPlace], folders: Iterable[str]) ->
         path = folder + quote(injection(mark), safe="")
         if (answer := tries.send(path)) is not None:
             tries.keep(path, "the path", mark, answer)
+    mark = _mark()
+    path = f"/{injection(mark).replace(' ', '/')}"
+    if (answer := tries.send("/", raw=urlsplit(base_url).path.rstrip("/") + path)) is not None:
+        tries.keep(path, "the path", mark, answer)
     for place in known[:_MOST_GUESSED]:
         for group in WORD_NAMES:
             _try_group(tries, place.path, [name for name in group if name not in place.values], injection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.probes.exchange import Exchange
 from harness.probes.openapi_places import local_path
@@ -15,7 +15,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 class Ask(Protocol):
     """Sends one request and gives the exchange."""
 
-    def __call__(self, method: str, url: str, /) -> Exchange:
+    def __call__(self, method: str, url: str, **request: Any) -> Exchange:  # noqa: ANN401 - httpx's own arguments
         """Raises `ServiceUnavailable`, `UnfitAnswer`."""
 
 

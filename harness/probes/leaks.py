@@ -62,6 +62,7 @@ _DATABASES = {
     "a database": r"SQLSTATE\[?\w{1,5}\]?|sqlalchemy\.exc\.|django\.db\.utils\.|PDOException|Sequelize\w{1,40}Error"
     r"|ActiveRecord::\w{1,40}|QueryFailedError|PrismaClient\w{1,40}Error|org\.hibernate\.\w{1,80}Exception"
     r"|MongoServerError|MongoError:|unterminated (?:string|quoted identifier)|JDBCException"
+    r"|\bSQL (?:syntax )?error:|\bSQLException\b|\bDatabase error: "
     r"|\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM) [^<>\n]{1,300}(?:syntax error|unrecognized token|no such column)",
 }
 _PATHS = {
@@ -106,7 +107,7 @@ ERRORS: frozenset[LeakKind] = frozenset({"trace", "warning", "database", "path"}
 SECRETS: frozenset[LeakKind] = frozenset({"hash", "key"})
 """What opens something to whoever reads it."""
 
-_SECRET_MEMBER = re.compile(r"pass(?:word|wd|phrase|code)?|pwd", re.IGNORECASE)
+_SECRET_MEMBER = re.compile(r"pass|pwd|pw_?hash", re.IGNORECASE)
 _HASH_MEMBER = re.compile(r"hash|digest|salt", re.IGNORECASE)
 _PERSON = frozenset({"email", "mail", "username", "user_name", "login", "user", "account", "nickname"})
 _DIGEST = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96,128}")
@@ -115,11 +116,13 @@ _DIGEST = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-
 def find_leaks(text: str, kinds: Iterable[LeakKind] = ERRORS | SECRETS) -> tuple[Leak, ...]:
     """What the text tells of these kinds, the first of each form; an error is told by its most telling form alone."""
     wanted = frozenset(kinds)
+    # as a reader sees it: a page writes quotes as references
+    plain = unescape(text)
     found = [
-        Leak(kind, what, _around(text, seen))
+        Leak(kind, what, _around(plain, seen))
         for kind, what, form in _FORMS
         if kind in wanted
-        if (seen := form.search(text))
+        if (seen := form.search(plain))
     ]
     errors = [leak for leak in found if leak.kind in ERRORS][:1]
     secrets = [leak for leak in found if leak.kind in SECRETS]
@@ -129,7 +132,7 @@ def find_leaks(text: str, kinds: Iterable[LeakKind] = ERRORS | SECRETS) -> tuple
 
 
 def _around(text: str, seen: re.Match[str]) -> str:
-    return " ".join(unescape(text[seen.start() : seen.start() + _SHOWN]).split())
+    return " ".join(text[seen.start() : seen.start() + _SHOWN].split())
 
 
 def _in_members(text: str) -> Iterator[Leak]:

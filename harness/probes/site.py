@@ -20,7 +20,7 @@ from harness.probes.landing import Ask, land
 from harness.probes.openapi_places import local_path
 from harness.probes.page_parts import PageParts, read_parts
 
-MOST_ANSWERS = 60
+MOST_ANSWERS = 100
 MOST_SECONDS = 20.0
 _MOST_OF_A_PAGE = 40
 _MOST_FOLDERS = 12
@@ -31,26 +31,45 @@ ACTS = re.compile(
 )
 """A link whose GET, against RFC 9110, may do more than read: never followed."""
 USUAL_PATHS = (
-    "/search",
-    "/login",
-    "/signin",
-    "/about",
-    "/products",
-    "/product",
-    "/items",
-    "/item",
-    "/users",
-    "/user",
-    "/profile",
-    "/hello",
-    "/greet",
-    "/api",
-    "/api/users",
-    "/api/items",
-    "/api/products",
-    "/redirect",
-    "/go",
-    "/out",
+    *(
+        "/search",
+        "/login",
+        "/signin",
+        "/about",
+        "/contact",
+        "/products",
+        "/product",
+        "/items",
+        "/item",
+        "/users",
+        "/user",
+        "/profile",
+        "/account",
+        "/hello",
+        "/greet",
+        "/welcome",
+        "/echo",
+        "/page",
+        "/view",
+        "/article",
+        "/posts",
+        "/orders",
+        "/admin",
+        "/redirect",
+        "/go",
+        "/out",
+    ),
+    *(
+        "/api/users",
+        "/api/items",
+        "/api/products",
+        "/api/orders",
+        "/api/search",
+        "/api/me",
+        "/api/v1/users",
+        "/api",
+        "/users.json",
+    ),
 )
 """Where services of many kinds take input, tried where nobody links to them."""
 _FILE = re.compile(r"\.(?!html?$|php$|aspx?$|jsp$|do$|cgi$|json$)\w{1,5}$", re.ASCII)

@@ -16,6 +16,14 @@ def tell(tried, findings):
     return "; ".join(dict.fromkeys(findings))
 
 
+def new_leaks(tried, site):
+    """What an answer tells of the inside that the same path does not tell to everybody, which is another finding."""
+    bare = tried.path.partition("?")[0]
+    same = [one.exchange.text for one in site.answers if one.path.partition("?")[0] == bare]
+    known = {leak.what for text in same for leak in find_leaks(text)}
+    return [leak for leak in tried.leaks if leak.what not in known]
+
+
 def short(path):
     """A path as it was asked, without what is long in it."""
     return path if len(path) <= 160 else f"{path[:160]}…"
@@ -65,8 +73,8 @@ def test_a_path_comes_back_inert(words, asker):
     why="A quote that reaches the database as it is can carry a query of an attacker's own.",
     remedy="Pass values as parameters of a prepared statement, never as part of its text.",
 )
-def test_a_quote_does_not_reach_the_database(words, asker):
-    hit = [(one, leak) for one in words.tried for leak in one.leaks if leak.kind == "database"]
+def test_a_quote_does_not_reach_the_database(words, site, asker):
+    hit = [(one, leak) for one in words.tried for leak in new_leaks(one, site) if leak.kind == "database"]
     found = [f"GET {short(one.path)} ({one.where}) answered {one.exchange.status} with {leak}" for one, leak in hit]
     repeat(asker, [one for one, _ in hit])
     said = tell(words, found)
@@ -82,11 +90,7 @@ def test_a_quote_does_not_reach_the_database(words, asker):
     remedy="Check parameters before they are used; answer 400, 404 or 422, with a text of your own.",
 )
 def test_a_word_with_quotes_is_no_error_of_the_server(words, site, asker):
-    plain = {(one.path.partition("?")[0], leak.what) for one in site.answers for leak in find_leaks(one.exchange.text)}
-    told = [
-        (one, [leak for leak in one.leaks if (one.path.partition("?")[0], leak.what) not in plain])
-        for one in words.tried
-    ]
+    told = [(one, new_leaks(one, site)) for one in words.tried]
     hit = [
         (one, leaks)
         for one, leaks in told

@@ -53,7 +53,7 @@ SAID = {
     "listing": "GET /files/",
     "trace": "TRACE / answered 200",
     "get-password": "the form on /login sends its password by GET",
-    "traceback": "POST /login answered 500",
+    "traceback": "POST /login as application/json answered 500",
     "hashes": "GET /users answered with a password",
     "pprof": "GET /debug/pprof/",
     "php-warning": "GET / answered 200 with a PHP message",
@@ -125,7 +125,7 @@ def walk(client: RecordingClient, url: str) -> Site:
 def test_each_fault_alone_is_the_only_one_that_the_probes_see(fault: str) -> None:
     with shop(*filter(None, [fault])) as url, RecordingClient(url) as client:
         site = walk(client, url)
-        words = try_words(client.exchange, site.inputs, site.folders)
+        words = try_words(client.exchange, url, site.inputs, site.folders)
         plain = {leak.what for one in site.answers for leak in find_leaks(one.exchange.text)}
         seen = {
             "xss-path": any(one.injected for one in words.tried if one.where == "the path"),
