@@ -56,8 +56,9 @@ class Manner:
     def login_line(self) -> str:
         """What a service behind a login needs of its profile."""
         asked = f" ({self.challenge})" if self.challenge else ""
+        what = "every path" if self.needs_login else "GET /"
         return (
-            f"needs a login: every path is answered {self.front}{asked}; add an account as [auth.roles.NAME] to the"
+            f"needs a login: {what} is answered {self.front}{asked}; add an account as [auth.roles.NAME] to the"
             " profile, or name what is open in [pages] paths or [health] live"
         )
 

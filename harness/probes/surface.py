@@ -106,7 +106,7 @@ def _unnamed(client: RecordingClient, manner: Manner) -> list[str]:
 
 
 def _why_none(manner: Manner) -> str:
-    if manner.needs_login:
+    if manner.front in (401, 403):
         return manner.login_line
     return (
         f"not applicable: no path is known, since GET / is answered {manner.front} and no document describes any; name"
