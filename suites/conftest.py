@@ -31,6 +31,10 @@ def _why(context, name: str) -> str:
         return "the profile lists no origin in [cors] origins"
     if name == "guarded_page":
         return "not applicable: the profile names no page behind a login in [pages.roles]"
+    if name == "path" and context.surface.why:
+        return context.surface.why
+    if name == "page_path" and context.surface.manner.needs_login:
+        return context.surface.manner.login_line
     key = {"page_path": "pages", "cached_path": "cache", "role": "auth"}.get(name, "")
     absent = context.target.absent.get(key)
     return (

@@ -113,11 +113,10 @@ def _check_templates(file: TomlFile, target: Target) -> None:
 
 
 def _check_words(file: TomlFile, target: Target) -> None:
-    for index, text in enumerate(target.preflight.known_warnings):
-        if not text.strip():
-            raise file.error(
-                "a text was expected: an empty one is in every line", ("preflight", "known_warnings", index)
-            )
+    for key in ("expected_log", "known_warnings"):
+        for index, text in enumerate(getattr(target.preflight, key)):
+            if not text.strip():
+                raise file.error("a text was expected: an empty one is in every line", ("preflight", key, index))
     for index, word in enumerate(target.service.needs):
         if word not in NEEDS_WORDS:
             raise file.error(f"unknown word {word!r}; {nearest(word, NEEDS_WORDS)}", ("service", "needs", index))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import re
 import socket as plain_socket
 from collections import defaultdict
 from collections.abc import Mapping
@@ -24,6 +25,9 @@ from gevent import socket, ssl
 from harness.load.samples import Failure
 
 _CHUNK = 65536
+_FINAL = 200
+"""Answers below it are interim: another one follows (RFC 9110, 15.2)."""
+_INTERIM = re.compile(rb"HTTP/1\.\d 1\d\d\b")
 _OWN_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -51,12 +55,16 @@ class _Framing:
         self._parser = parser
 
     def on_headers_complete(self) -> None:
-        self.headers_complete = True
+        self.headers_complete = not self._is_interim()
         self.keep_alive = self._may_keep_alive()
 
     def on_message_complete(self) -> None:
-        self.complete = True
+        # one segment may hold an interim answer and the head of the final one
+        self.complete = not self._is_interim()
         self.keep_alive = self._may_keep_alive()
+
+    def _is_interim(self) -> bool:
+        return self._parser is not None and self._parser.get_status_code() < _FINAL
 
     def _may_keep_alive(self) -> bool:
         # llhttp knows this only while it calls back: afterwards it says no
@@ -194,7 +202,7 @@ def _read(connection: socket.socket, data: bytes, *, head: bool) -> tuple[Receiv
     framing = _Framing()
     parser = httptools.HttpResponseParser(framing)
     framing.ask(parser)
-    begin = data
+    begin = b""
     size = 0
     try:
         while True:
@@ -204,19 +212,19 @@ def _read(connection: socket.socket, data: bytes, *, head: bool) -> tuple[Receiv
                     return ReceivedAnswer(parser.get_status_code(), size), False
                 raise EOFError
             size += len(data)
+            if not framing.headers_complete:
+                begin += data
             parser.feed_data(data)
-            interim = framing.complete and parser.get_status_code() < 200
-            if not interim and (framing.complete or (head and framing.headers_complete)):
+            if framing.complete or (head and framing.headers_complete):
                 return ReceivedAnswer(parser.get_status_code(), size), framing.keep_alive
-            if interim:
-                framing.complete = framing.headers_complete = False
             data = connection.recv(_CHUNK)
-            if interim:
-                begin = data
     finally:
         framing.ask(None)
 
 
 def _is_unbounded(begin: bytes) -> bool:
-    head = begin.partition(b"\r\n\r\n")[0].lower()
-    return b"\ncontent-length:" not in head and b"\ntransfer-encoding:" not in head
+    head, _, rest = begin.partition(b"\r\n\r\n")
+    while _INTERIM.match(head):
+        head, _, rest = rest.partition(b"\r\n\r\n")
+    fields = head.lower()
+    return b"\ncontent-length:" not in fields and b"\ntransfer-encoding:" not in fields

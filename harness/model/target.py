@@ -252,8 +252,10 @@ class PreflightRules:
     """Whether the mail server must offer STARTTLS (RFC 3207)."""
     imports: tuple[str, ...] = ()
     """Python modules of the service whose import must read no setting."""
+    expected_log: tuple[str, ...] = ()
+    """Texts of warnings that the service may log while it starts: its operator chose them, or a library says them."""
     known_warnings: tuple[str, ...] = ()
-    """Texts of warnings that the service may log while it starts."""
+    """The former name of `expected_log`; both are heeded."""
     writable: tuple[str, ...] = ()
     """Folders that the service must be able to write to."""
 

@@ -58,6 +58,7 @@ def log_in_by_form(page: Page, form: PageLogin, username: str, password: str) ->
     from playwright.sync_api import TimeoutError as NotInTime
 
     page.goto(form.path)
+    begun = urlsplit(page.url).path
     if form.username:
         page.fill(form.username, username)
     page.fill(form.password, password)
@@ -66,7 +67,7 @@ def log_in_by_form(page: Page, form: PageLogin, username: str, password: str) ->
             page.click(form.submit)
         else:
             page.press(form.password, "Enter")
-        page.wait_for_url(lambda url: urlsplit(url).path != form.path, wait_until="domcontentloaded")
+        page.wait_for_url(lambda url: urlsplit(url).path != begun, wait_until="domcontentloaded")
     except NotInTime as error:
         raise AssertionError(f"login by form: the browser is still at {form.path} after the form was sent") from error
 

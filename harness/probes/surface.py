@@ -10,9 +10,11 @@ from functools import cache, partial
 import httpx
 
 from harness.model import Target
-from harness.probes.exchange import UnfitAnswer
+from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.headers import ENDLESS
 from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.landing import Landing, land
+from harness.probes.manner import USUAL, Manner, find_manner
 from harness.probes.openapi import OpenApi, OpenApiError, Operation, UnreadDocument, load_document
 from harness.probes.openapi_document import looks_like_document
 from harness.probes.openapi_places import openapi_places
@@ -20,6 +22,21 @@ from harness.probes.openapi_places import openapi_places
 _MOST_PATHS = 40
 _MOST_LEFT_OUT = 5
 _SHOWN_PATH = 200
+_HEALTH_PLACES = (
+    "/health",
+    "/healthz",
+    "/health/live",
+    "/livez",
+    "/readyz",
+    "/-/healthy",
+    "/__heartbeat__",
+    "/api/health",
+    "/status",
+    "/ping",
+    "/version",
+    "/api",
+)
+"""Where services without a front page say that they live."""
 _SEED = 0
 """The paths that are tried of many are drawn by it: the same ones of the same document."""
 
@@ -37,46 +54,76 @@ class Surface:
     """Paths of the document that are none of the service's, at most a handful of them."""
     streams: tuple[str, ...] = ()
     """Those of `paths` whose answer never ends, as the document says."""
+    manner: Manner = USUAL
+    why: str = ""
+    """Why there is no path; "" where there is one."""
 
 
 def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
     """Look at profile, OpenAPI document and front page. `ca_file` is one authority more to trust over TLS."""
     with RecordingClient(url, timeout_s=target.service.timeout_s, ca_file=ca_file, keep=1) as client:
-        front = cache(partial(_fetch, client, "/"))
+        front = cache(partial(_land, client, url))
         place, api = _find_document(client, target, url, front)
+        manner = find_manner(client.exchange, url, front())
         pages = target.pages.open
         if not target.pages.paths and "pages" not in target.absent:
-            pages = ("/",) if _is_page(front()) else ()
-    named = [
-        *pages,
-        *target.cache.paths,
-        *target.api.paths,
-        *(path for path in (target.health.live, target.health.ready, target.build.path) if path),
-    ]
-    closed = {*target.cache.roles, *target.pages.roles}
-    first = [path for path in dict.fromkeys(named) if path not in closed]
-    plain = {operation.path: operation for operation in api.plain_gets()} if api is not None else {}
+            pages = _front_page(front())
+        named = [
+            *pages,
+            *target.cache.paths,
+            *target.api.paths,
+            *(path for path in (target.health.live, target.health.ready, target.build.path) if path),
+        ]
+        closed = {*target.cache.roles, *target.pages.roles}
+        first = [path for path in dict.fromkeys(named) if path not in closed]
+        plain = {operation.path: operation for operation in api.plain_gets()} if api is not None else {}
+        if not first and not plain:
+            first = _unnamed(client, manner)
     more = sorted(plain.keys() - {*first, *closed})
-    paths = tuple([*first, *_drawn(more, max(0, _MOST_PATHS - len(first)))][:_MOST_PATHS]) or ("/",)
+    paths = tuple([*first, *_drawn(more, max(0, _MOST_PATHS - len(first)))][:_MOST_PATHS])
     return Surface(
         paths=paths,
         pages=tuple(pages),
         openapi=place,
-        found=len(first) + len(more) or 1,
+        found=len(first) + len(more),
         left_out=tuple(_shown(path) for path in api.left_out[:_MOST_LEFT_OUT]) if api is not None else (),
         streams=tuple(path for path in paths if path in plain and api is not None and _streams(api, plain[path])),
+        manner=manner,
+        why="" if paths else _why_none(manner),
+    )
+
+
+def _front_page(front: Landing | None) -> tuple[str, ...]:
+    """Where `GET /` leads, if that is a page."""
+    return (front.path,) if front is not None and front.answer.status < 400 and _is_page(front.answer) else ()
+
+
+def _unnamed(client: RecordingClient, manner: Manner) -> list[str]:
+    """Of a service that names no path: its front page, however broken it is, else the usual places of its health."""
+    if manner.needs_login:
+        return []
+    front_is_none = manner.front in (401, 403, 404) and manner.front_path == "/"
+    return [path for path in _HEALTH_PLACES if _fetch(client, path)] if front_is_none else ["/"]
+
+
+def _why_none(manner: Manner) -> str:
+    if manner.front in (401, 403):
+        return manner.login_line
+    return (
+        f"not applicable: no path is known, since GET / is answered {manner.front} and no document describes any; name"
+        " some in [health] live, [pages] paths or [openapi] path of a profile"
     )
 
 
 def find_description(target: Target, url: str, ca_file: str = "") -> OpenApi | None:
     """The service's OpenAPI document; None if it has none that can be read."""
     with RecordingClient(url, timeout_s=target.service.timeout_s, ca_file=ca_file, keep=1) as client:
-        _, api = _find_document(client, target, url, partial(_fetch, client, "/"))
+        _, api = _find_document(client, target, url, partial(_land, client, url))
     return api
 
 
 def _find_document(
-    client: RecordingClient, target: Target, url: str, front: Callable[[], httpx.Response | None]
+    client: RecordingClient, target: Target, url: str, front: Callable[[], Landing | None]
 ) -> tuple[str, OpenApi | None]:
     """Where the profile says, else where the front page says, else at the usual places.
 
@@ -98,9 +145,18 @@ def _find_document(
     return unread, None
 
 
-def _places(url: str, front: httpx.Response | None) -> tuple[str, ...]:
-    links = front.headers.get_list("Link") if front is not None else ()
-    return openapi_places(url, links, front.text if front is not None and _is_page(front) else "")
+def _places(url: str, front: Landing | None) -> tuple[str, ...]:
+    shown = front.answer if front is not None and front.answer.status < 300 else None
+    links = shown.header_lines("Link") if shown is not None else ()
+    return openapi_places(url, links, shown.text if shown is not None and _is_page(shown) else "")
+
+
+def _land(client: RecordingClient, url: str) -> Landing | None:
+    """Where `GET /` leads; None where no whole answer comes."""
+    try:
+        return land(client.exchange, url, "/")
+    except (ServiceUnavailable, UnfitAnswer):
+        return None
 
 
 def _fetch(client: RecordingClient, path: str) -> httpx.Response | None:
@@ -112,8 +168,8 @@ def _fetch(client: RecordingClient, path: str) -> httpx.Response | None:
     return answer if answer.is_success else None
 
 
-def _is_page(answer: httpx.Response | None) -> bool:
-    return answer is not None and answer.headers.get("content-type", "").startswith("text/html")
+def _is_page(answer: Exchange) -> bool:
+    return (answer.header("Content-Type") or "").startswith("text/html")
 
 
 def _drawn(paths: list[str], room: int) -> list[str]:

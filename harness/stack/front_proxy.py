@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import importlib.util
+import ssl
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -169,9 +168,6 @@ def _make_authority(folder: Path, mark: str) -> Authority:
 
 
 def _pin(pem: bytes) -> str:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from harness.probes.trust import key_pin
 
-    key = x509.load_pem_x509_certificate(pem).public_key()
-    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return base64.b64encode(hashlib.sha256(info).digest()).decode("ascii")
+    return key_pin(ssl.PEM_cert_to_DER_cert(pem.decode("ascii")))

@@ -17,6 +17,7 @@ from harness.probes.csp import Csp, parse_csp
 from harness.probes.csp_flaws import find_holes, find_mistakes
 from harness.probes.document import charset_of, in_words, kind_of, policy_of, read_head, why_not_due
 from harness.probes.exchange import parse_json
+from harness.probes.exposed import ExposedThings, find_consoles, find_files, find_listings
 from harness.probes.headers import (
     Hsts,
     MediaType,
@@ -28,25 +29,40 @@ from harness.probes.headers import (
     parse_retry_after,
     spares_private_answers,
 )
+from harness.probes.inputs import TriedInputs, try_places, try_words
+from harness.probes.landing import Landing, land
+from harness.probes.leaks import ERRORS, SECRETS, Leak, find_leaks
 from harness.probes.limit_clients import LimitClients
 from harness.probes.limit_observation import LimitObservation
 from harness.probes.login import account_of, log_in, log_in_by_form
 from harness.probes.login_headers import login_headers as account_headers
 from harness.probes.observatory import Scan, grade
 from harness.probes.openapi import METHODS, Mismatch, OpenApi, OpenApiError, Operation, UnreadDocument, load_document
+from harness.probes.openapi_places import local_path
+from harness.probes.page_parts import PageForm, PageParts, read_parts
 from harness.probes.page_watch import PageWatch
 from harness.probes.ratelimit import LimitProbe, probe_limit
+from harness.probes.site import ACTS, USUAL_PATHS, InputPlace, Site, origin_of, walk_site
 from harness.probes.surface import Surface
 from harness.probes.timed_clients import TimedClients
+from harness.probes.trust import verified_pin
 
 __all__ = [
+    "ACTS",
+    "ERRORS",
     "METHODS",
+    "SECRETS",
     "SHARED_ADDRESSES",
+    "USUAL_PATHS",
     "CacheSamples",
     "Chromium",
     "CorsAnswer",
     "Csp",
+    "ExposedThings",
     "Hsts",
+    "InputPlace",
+    "Landing",
+    "Leak",
     "LimitClients",
     "LimitObservation",
     "LimitProbe",
@@ -55,12 +71,16 @@ __all__ = [
     "OpenApi",
     "OpenApiError",
     "Operation",
+    "PageForm",
+    "PageParts",
     "PageWatch",
     "PathSamples",
     "Scan",
     "SetCookie",
+    "Site",
     "Surface",
     "TimedClients",
+    "TriedInputs",
     "UnreadDocument",
     "Violation",
     "account_headers",
@@ -72,7 +92,11 @@ __all__ = [
     "compare_cached",
     "find_axe",
     "find_chromium",
+    "find_consoles",
+    "find_files",
     "find_holes",
+    "find_leaks",
+    "find_listings",
     "find_mistakes",
     "framing",
     "grade",
@@ -80,11 +104,14 @@ __all__ = [
     "keeps_type",
     "kept_cookies",
     "kind_of",
+    "land",
     "load_document",
+    "local_path",
     "log_in",
     "log_in_by_form",
     "names_in",
     "opener_policy",
+    "origin_of",
     "parse_cache_control",
     "parse_csp",
     "parse_date",
@@ -97,8 +124,13 @@ __all__ = [
     "policy_of",
     "probe_limit",
     "read_head",
+    "read_parts",
     "referrer_policy",
     "run_axe",
     "spares_private_answers",
+    "try_places",
+    "try_words",
+    "verified_pin",
+    "walk_site",
     "why_not_due",
 ]

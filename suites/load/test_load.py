@@ -30,6 +30,8 @@ SAMPLES = 450
 def plan(target, stack, pytestconfig):
     """The target's scenario at its usual rate, after a second of warming up; other arrivals each time."""
     context = context_of(pytestconfig)
+    if context.surface.why and not target.load.paths:
+        pytest.skip(context.surface.why)
     rate = target.load.rate
     seconds = min(MOST_SECONDS, max(LEAST_SECONDS, math.ceil(SAMPLES / rate)))
     stages = (

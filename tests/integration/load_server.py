@@ -1,8 +1,9 @@
 """A server with habits, for the tests of load: `python load_server.py` prints its port, ends with its standard input.
 
 /ok at once; /wait/MS after that many ms; /stall: the whole server stands still for 0.5 s of every 2.5 s; /slow: 100 a
-second at most; /status/N; /never; /chunked; /until-close; /cut; /garbage; /interim; /once (closes after each answer);
-/forget (says keep-alive, closes nonetheless); /seen: who has asked, as lines.
+second at most; /status/N; /never; /chunked; /until-close; /cut; /garbage; /interim; /hints and /hints-until-close
+(interim answers and the first part of the final one in one segment); /once (closes after each answer); /forget (says
+keep-alive, closes nonetheless); /seen: who has asked, as lines.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ def answer(status: int, body: bytes, *headers: bytes) -> bytes:
 
 
 OK = answer(200, b"ok")
+HINT = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
 
 PIECES = {
     # what is sent, piece by piece, and whether the connection is closed then
@@ -38,6 +40,8 @@ PIECES = {
     "cut": ((b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",), True),
     "garbage": ((b"220 smtp.example.org ESMTP\r\n",), False),
     "interim": ((b"HTTP/1.1 103 Early Hints\r\n\r\n", OK), False),
+    "hints": ((HINT + HINT + OK[:-1], OK[-1:]), False),
+    "hints-until-close": ((HINT[:-2], HINT[-2:] + b"HTTP/1.1 200 OK\r\n\r\nhalf", b" and half"), True),
     "once": ((answer(200, b"ok", b"Connection: close"),), True),
     "forget": ((OK,), True),
 }

@@ -73,7 +73,8 @@ def test_what_takes_four_times_as_long_shows_as_longer(server, tmp_path):
 
 
 def test_answers_of_every_shape_are_read_and_failures_called_by_name(server, tmp_path):
-    good = ("/ok", "/chunked", "/until-close", "/interim", "/once", "/forget", "/status/304", "/status/204")
+    hinted = ("/interim", "/hints", "/hints-until-close")
+    good = ("/ok", "/chunked", "/until-close", *hinted, "/once", "/forget", "/status/304", "/status/204")
     bad = {
         "/status/503": "status 503",
         "/status/404": "status 404",

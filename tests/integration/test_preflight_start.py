@@ -166,15 +166,24 @@ def test_a_warning_at_the_start_is_shown_with_file_and_line(target: Target) -> N
 
 def test_a_warning_that_the_profile_knows_is_none(target: Target) -> None:
     with launch(target, overrides={"SAYS": "WARNING: development server\nWARNING: no key"}) as stack:
-        knows = replace(target, preflight=PreflightRules(known_warnings=("development server",)))
+        knows = replace(target, preflight=PreflightRules(expected_log=("development server",)))
         one = asked("clean_start", knows, stack.info)
         both = asked(
             "clean_start",
-            replace(target, preflight=PreflightRules(known_warnings=("development server", "no key"))),
+            replace(target, preflight=PreflightRules(expected_log=("no key",), known_warnings=("development server",))),
             stack.info,
         )
     assert one.detail["complaints"] == ["service-1.log:2: WARNING: no key"]
     assert (both.outcome, both.detail["known"]) == (Outcome.PASS, 2)
+
+
+def test_a_service_that_logs_nothing_has_nothing_to_read(target: Target, tmp_path: Path) -> None:
+    (tmp_path / "silent.log").touch()
+    with launch(target, overrides={"SAYS": "begins"}) as stack:
+        silent = replace(stack.info.instances[0], log=str(tmp_path / "silent.log"), ready_bytes=0)
+        line = asked("clean_start", target, replace(stack.info, instances=(silent,), workers=()))
+    assert (line.outcome, line.detail["counts"]) == (Outcome.SKIP, False)
+    assert line.detail["reason"].startswith("not applicable: the service logs nothing")
 
 
 def test_a_workers_warning_counts_too(target: Target) -> None:

@@ -13,7 +13,7 @@ from harness.machine.redaction import Redactor
 from harness.preflight.checks.templates import _collisions
 from harness.preflight.markup import as_rendered, has_tags, inline_scripts
 from harness.probes.headers import parse_media_type, split_list
-from suites.security.test_errors import LEAKS
+from harness.probes.leaks import find_leaks
 from tests.growth import grows_faster_than_its_text
 
 PACKAGES = ("machine", "report", "probes", "preflight", "profile_draft", "pytest_plugin", "prove", "cli", "runner")
@@ -53,7 +53,7 @@ def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
                     yield f"{info.name.removeprefix('harness.')}.{name}", value
 
 
-ALL = {"suites.security.LEAKS": LEAKS} | dict(sorted(patterns()))
+ALL = dict(sorted(patterns()))
 STEPS: dict[str, Callable[[str], object]] = {
     "inline_scripts": lambda text: list(inline_scripts(text)),
     "has_tags": has_tags,
@@ -62,6 +62,7 @@ STEPS: dict[str, Callable[[str], object]] = {
     "collisions of a script": lambda text: list(_collisions(text, script=True, engine="jinja2")),
     "split_list": lambda text: split_list([text]),
     "parse_media_type": parse_media_type,
+    "find_leaks": find_leaks,
 }
 
 

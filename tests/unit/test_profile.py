@@ -251,6 +251,7 @@ MISTAKES = [
     ("timeout_s = 5", "container_port = 70000", "FILE:8: service.container_port: a port from 1 to 65535"),
     ("DATABASE_URL =", '"MY URL" =', "FILE:11: service.env.MY URL: 'MY URL' cannot be the name"),
     ("DATABASE_URL = ", "PORT = 8000\nX = ", "FILE:11: service.env.PORT: text in quotes was expected, not the number"),
+    ("[preflight]", '[preflight]\nexpected_log = [""]', "FILE:41: preflight.expected_log[1]: a text was expected"),
     ("[preflight]", '[preflight]\nknown_warnings = [" "]', "FILE:41: preflight.known_warnings[1]: a text was expected"),
     (
         "[preflight]",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.model import Instance, StackInfo, Worker
-from harness.preflight.check import Check, ReadinessFinding, Scene, fine, first_few, unknown, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, first_few, nothing_to_ask, unknown, wrong
 
 _MOST_BYTES = 2**22
 _SHOWN = 3
@@ -37,20 +37,24 @@ def check_clean_start(scene: Scene) -> ReadinessFinding:
     logs = dict(_logs(scene.info))
     if not logs:
         return unknown("the service was started by somebody else: its log is not known here")
+    rules = scene.target.preflight
+    expected = (*rules.expected_log, *rules.known_warnings)
     count, known, complaints = 0, 0, []
     for name, text in logs.items():
         for number, line in enumerate(text.splitlines(), 1):
             count += 1
             said = complaint(line)
-            if said and any(text in line for text in scene.target.preflight.known_warnings):
+            if said and any(text in line for text in expected):
                 known += 1
             elif said:
                 complaints.append(f"{name}:{number}: {said}")
+    if not count:
+        return nothing_to_ask("not applicable: the service logs nothing until it is ready, so there is nothing to read")
     told = {"logs": list(logs), "lines": count, "complaints": complaints[:50], "known": known}
     if complaints:
         return wrong(
             f"{len(complaints)} of {count} lines until ready complain: {first_few(complaints, _SHOWN)}",
-            "mend what is complained of (harness logs); what needs no deed belongs into [preflight] known_warnings",
+            "mend what is complained of (harness logs); what needs no deed belongs into [preflight] expected_log",
             value=float(len(complaints)),
             unit="lines",
             n=count,

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import pytest
 
-from suites.security.test_errors import LEAKS
+from harness.testing.probes import ERRORS, find_leaks
 
 pytestmark = [pytest.mark.writes, pytest.mark.attacks]
 
@@ -38,7 +38,7 @@ def assert_problem(answer, status):
     }
     assert isinstance(told["detail"], str)
     assert told["detail"].strip()
-    assert LEAKS.search(answer.text) is None
+    assert find_leaks(answer.text, ERRORS) == ()
 
 
 @pytest.mark.check(

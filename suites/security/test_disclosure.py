@@ -1,0 +1,149 @@
+"""What lies open that was never meant for readers: files, folders, consoles, words of the inside, hashes.
+
+All of it is read by plain GETs (and one TRACE, which RFC 9110, 9.2.1, calls safe as well), so it needs no leave.
+"""
+
+import uuid
+
+import pytest
+
+from harness.testing.probes import ERRORS, SECRETS, find_consoles, find_files, find_leaks, find_listings
+
+MALFORMED_BODIES = {"application/json": b'{"a": [', "application/x-www-form-urlencoded": b"%ff=%00&=&a[=1"}
+NO_PARTS = ("trace", "warning", "database")
+"""A page may name a file of its readers; an answer of success that holds one of these is broken."""
+
+
+def told(exposed):
+    """All that was found as one sentence each, and a skip where nothing could be asked."""
+    if not exposed.found and exposed.stopped:
+        pytest.skip(f"not asked for all: {exposed.stopped}")
+    return "; ".join(map(str, exposed.found))
+
+
+@pytest.fixture
+def _shown(surface):
+    """Where nothing is shown without a login nothing can lie open."""
+    if surface.manner.needs_login:
+        pytest.skip(surface.manner.login_line)
+
+
+@pytest.mark.check(
+    "disclosure.files",
+    severity="critical",
+    source="CWE-538; OWASP WSTG-CONF-04",
+    subject="files that deployments leave",
+    why="Settings, repositories, backups and keys open everything else to whoever reads them.",
+    remedy="Serve a folder that holds what is public and nothing else; change every secret that was readable.",
+)
+@pytest.mark.usefixtures("_shown")
+def test_no_file_of_the_deployment_is_served(asker):
+    exposed = find_files(asker)
+    found = told(exposed)
+    assert not found, f"files of the deployment can be read by everybody: {found}"
+
+
+@pytest.mark.check(
+    "disclosure.consoles",
+    severity="high",
+    source="CWE-215; OWASP WSTG-CONF-05",
+    subject="consoles of frameworks",
+    why="Profilers and consoles show memory, settings and requests of others, and some run code.",
+    remedy="Switch them off in production, or let them listen on an address of operators alone.",
+)
+@pytest.mark.usefixtures("_shown")
+def test_no_console_is_open(asker):
+    exposed = find_consoles(asker)
+    found = told(exposed)
+    assert not found, f"a console for developers is open to everybody: {found}"
+
+
+@pytest.mark.check(
+    "disclosure.listing",
+    severity="high",
+    source="CWE-548",
+    subject="folders",
+    why="A list of files shows what nobody links to: backups, drafts, uploads of others.",
+    remedy="Switch listings off (nginx: autoindex off; Apache: Options -Indexes; Caddy: file_server without browse).",
+)
+@pytest.mark.usefixtures("_shown")
+def test_no_folder_is_listed(asker, site):
+    exposed = find_listings(asker, site.folders)
+    found = told(exposed)
+    assert not found, f"a folder's files are listed: {found}"
+
+
+@pytest.mark.check(
+    "disclosure.error_texts",
+    severity="high",
+    source="CWE-209",
+    subject="answers of success",
+    why="Traces and warnings in a page tell what runs here, and that it is broken.",
+    remedy="Switch the display of errors off (PHP: display_errors=Off; debug modes), and mend what is complained of.",
+)
+def test_no_page_holds_words_of_the_inside(site):
+    if not site.shown:
+        pytest.skip("not applicable: nothing answers a plain GET with success")
+    found = [
+        f"GET {one.path} answered {one.exchange.status} with {leak}"
+        for one in site.shown
+        for leak in find_leaks(one.exchange.text, NO_PARTS)
+    ]
+    assert not found, f"answers of success hold error texts: {'; '.join(found)}"
+
+
+@pytest.mark.check(
+    "disclosure.secrets",
+    severity="critical",
+    source="CWE-200; OWASP API3:2023",
+    subject="answers without a login",
+    why="A hash of a password can be guessed offline, a key can be used as it stands.",
+    remedy="Name the members that an answer has, instead of sending a whole record.",
+)
+def test_no_answer_holds_a_hash_or_a_key(site):
+    if not site.shown:
+        pytest.skip("not applicable: nothing answers a plain GET with success")
+    found = [
+        f"GET {one.path} answered with {leak.what}: {leak.excerpt[:24]}…"
+        for one in site.shown
+        for leak in find_leaks(one.exchange.text, SECRETS)
+    ]
+    assert not found, f"answers hold secrets: {'; '.join(found)}"
+
+
+@pytest.mark.check(
+    "disclosure.trace",
+    source="RFC 9110, 9.3.8; OWASP WSTG-CONF-06",
+    subject="TRACE /",
+    why="TRACE sends a request back with all its headers, those that a proxy added among them.",
+    remedy="Refuse TRACE with 405 (Apache: TraceEnable off).",
+)
+@pytest.mark.usefixtures("_shown")
+def test_trace_is_refused(client):
+    mark = uuid.uuid4().hex
+    answer = client.exchange("TRACE", "/", headers={"X-Harness-Trace": mark})
+    echoed = answer.status < 300 and mark in answer.text
+    assert not echoed, f"TRACE / answered {answer.status} with the request's own headers: X-Harness-Trace came back"
+
+
+@pytest.mark.check(
+    "disclosure.malformed_body",
+    severity="high",
+    source="CWE-209; CWE-20",
+    subject="POST with a malformed body",
+    why="A body that cannot be read is the first thing that an attacker sends.",
+    remedy="Answer 400 to a body that cannot be parsed, with a text of your own.",
+)
+@pytest.mark.writes
+def test_a_malformed_body_is_the_clients_error(client, targets_of_posts):
+    if not targets_of_posts:
+        pytest.skip("not applicable: neither a form nor a document names a path that takes a POST")
+    found = []
+    for path in targets_of_posts:
+        for kind, body in MALFORMED_BODIES.items():
+            answer = client.exchange("POST", path, content=body, headers={"Content-Type": kind})
+            leaks = "; ".join(map(str, find_leaks(answer.text, ERRORS)))
+            if leaks or (answer.status >= 500 and answer.status != 501):
+                found.append(f"POST {path} as {kind} answered {answer.status}" + (f" with {leaks}" if leaks else ""))
+                break
+    assert not found, f"a body that cannot be read is not refused as the client's error: {'; '.join(found)}"

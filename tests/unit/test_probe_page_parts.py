@@ -1,0 +1,71 @@
+"""What a page asks for, and what becomes part of it."""
+
+from __future__ import annotations
+
+import html
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.probes.page_parts import injection, is_injected, read_parts
+
+MARK = "hz12ab34cd"
+WORD = injection(MARK)
+ESCAPED = html.escape(WORD)
+INERT = (
+    f"<p>{ESCAPED}</p>",
+    f'<input value="{ESCAPED}">',
+    f"<textarea>{ESCAPED}</textarea><title>{ESCAPED}</title>",
+    f'<a href="/?q={html.escape(WORD)}">next</a>',
+    "<script>var q = " + json.dumps(WORD).replace("</", "<\\/") + "</script>",
+    f"<!-- {ESCAPED} -->",
+    "<p>nothing</p>",
+)
+RUN = (
+    f"<p>{WORD}</p>",
+    f'<input value="{WORD}">',
+    f'<input value="{html.escape(WORD, quote=False)}">',
+    f"<input value='{html.escape(WORD, quote=False)}'>",
+    f"<textarea>{WORD}</textarea>",
+    f"<script>var q = {json.dumps(WORD)}</script>",
+    f"<script>var q = '{WORD}'</script>",
+    f"<!-- {WORD} -->",
+    f"<title>{WORD}</title>",
+)
+
+
+@pytest.mark.parametrize("page", INERT)
+def test_what_is_escaped_for_its_place_is_text(page: str) -> None:
+    assert is_injected(page, MARK) == ""
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_what_is_not_becomes_part_of_the_page(page: str) -> None:
+    assert is_injected(page, MARK) != ""
+
+
+@given(st.text())
+def test_a_word_that_is_escaped_is_never_taken_for_markup(around: str) -> None:
+    assert is_injected(f"<p>{html.escape(around)}{ESCAPED}{html.escape(around)}</p>", MARK) == ""
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    assert read_parts(text).links is not None
+    assert is_injected(text, MARK) == ""
+
+
+def test_forms_links_and_resources_are_read() -> None:
+    parts = read_parts(
+        '<meta http-equiv="refresh" content="0; url=/x"><title> A  b </title><script src="//cdn/x.js"></script>'
+        '<link rel="stylesheet" href="/s.css" integrity="sha384-x"><a href="/a?q=1">a</a><img src="/f/i.png">'
+        '<form><input name="q"></form><form action="/in" method=POST><input type=Password name="p"><input name="p">'
+    )
+    assert (parts.title, parts.refresh, parts.links, parts.scripted) == ("A b", "/x", ["/a?q=1"], True)
+    assert [(one.url, one.integrity) for one in parts.resources] == [("//cdn/x.js", ""), ("/s.css", "sha384-x")]
+    assert parts.files == ["//cdn/x.js", "/s.css", "/f/i.png"]
+    plain, login = parts.forms
+    assert (plain.method, plain.names, plain.has_password, plain.says_method) == ("get", ("q",), False, False)
+    assert (login.action, login.method, login.names, login.has_password) == ("/in", "post", ("p",), True)
