@@ -6,7 +6,9 @@ from harness.probes.cache import CacheSamples, PathSamples, compare_cached
 from harness.probes.chromium import Chromium, arguments_to_stay, arguments_to_trust, find_chromium
 from harness.probes.cors import CorsAnswer, ask_cors
 from harness.probes.csp import Csp, parse_csp
-from harness.probes.exchange import parse_json
+from harness.probes.effects import Effect, find_effects
+from harness.probes.exchange import curl_line, parse_json
+from harness.probes.generated import Bounds, Fault, GeneratedRun, generate_requests, seed_of
 from harness.probes.headers import (
     Hsts,
     MediaType,
@@ -31,10 +33,14 @@ from harness.probes.timed_clients import TimedClients
 __all__ = [
     "METHODS",
     "SHARED_ADDRESSES",
+    "Bounds",
     "CacheSamples",
     "Chromium",
     "CorsAnswer",
     "Csp",
+    "Effect",
+    "Fault",
+    "GeneratedRun",
     "Hsts",
     "LimitClients",
     "LimitObservation",
@@ -56,8 +62,11 @@ __all__ = [
     "arguments_to_trust",
     "ask_cors",
     "compare_cached",
+    "curl_line",
     "find_axe",
     "find_chromium",
+    "find_effects",
+    "generate_requests",
     "load_document",
     "log_in",
     "log_in_by_form",
@@ -72,4 +81,5 @@ __all__ = [
     "parse_set_cookie",
     "probe_limit",
     "run_axe",
+    "seed_of",
 ]
