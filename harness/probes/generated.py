@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.probes.chains import ChainFault, Chains
 from harness.probes.exchange import SentRequest
 from harness.probes.http import RecordingClient
 from harness.probes.openapi import OpenApi
@@ -155,11 +156,26 @@ def generate_requests(
             limits[short(error) or type(error).__name__] = None
     if traffic.broken is not None:
         raise traffic.broken
+    chains = Chains(api, new_client(), credentials or {})
+    own = list(wanted.values())
+    for fault in chains.read(own):
+        found.add(fault)
+    if bounds.writes:
+        created = {
+            f"POST {prefix}{found.labels[case].partition(' ')[2]}": (traffic.sent[case], answer)
+            for case, answer in sorted(
+                traffic.answers.items(), key=lambda each: traffic.sent[each[0]].request_size, reverse=True
+            )
+            if case in found.labels
+        }
+        for fault in chains.live(own, created):
+            found.add(fault)
+    found.tried["lost"] += len(chains.reached)
     names = {f"{each.method} {each.written}": each.name for each in wanted.values()}
     called = tuple(name for written, name in names.items() if written in found.called)
     full = traffic.count >= bounds.requests
     return GeneratedRun(
-        requests=traffic.count,
+        requests=traffic.count + chains.sent,
         tried=dict(found.tried),
         operations=called,
         uncalled=tuple(name for written, name in names.items() if written not in found.called),
@@ -175,6 +191,8 @@ class _Found:
     def __init__(self) -> None:
         self.tried: Counter[str] = Counter()
         self.called: set[str] = set()
+        self.labels: dict[str, str] = {}
+        """Case -> its operation, of requests that created something."""
         self._causes: dict[tuple[str, ...], list[_Seen]] = {}
 
     def read(
@@ -187,6 +205,7 @@ class _Found:
         for case_id, node in recorder.cases.items():
             if case_id in sent:
                 self.called.add(node.value.operation.label)
+                self.labels[case_id] = node.value.operation.label
                 self.tried["unanswered"] += 1
             if case_id in unanswered:
                 label = node.value.operation.label
@@ -220,6 +239,16 @@ class _Found:
                 words = f"{_shown(way[-1])} answered {status}{_says(kind, failure, case)}"
                 cause = (kind, *_cause(kind, failure, case, status))
                 self._note(cause, _Seen(prefix_label(label, prefix), words, tuple(way)))
+
+    def add(self, fault: ChainFault) -> None:
+        """What a chain showed, if nothing of the kind is known of the operation."""
+        known = any(
+            cause[0] == fault.kind and any(seen.operation == fault.operation for seen in found)
+            for cause, found in self._causes.items()
+        )
+        self.tried[fault.kind] += 1
+        if not known:
+            self._note((fault.kind, fault.operation), _Seen(fault.operation, fault.says, fault.sent))
 
     def _note(self, cause: tuple[str, ...], seen: _Seen) -> None:
         self._causes.setdefault(cause, []).append(seen)

@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -46,7 +46,9 @@ _SHARES = {PhaseName.EXAMPLES: 1, PhaseName.COVERAGE: 4, PhaseName.FUZZING: 2, P
 """How the budget is divided; what a phase leaves falls to the later ones."""
 _MOST_EXAMPLES = 50
 """Values drawn for one operation in one phase, where the budget has room for them."""
+_MOST_CHAINS = 300
 _MOST_STEPS = 5
+"""Requests of one chain."""
 _GRACE_S = 10.0
 """A step of the engine that takes longer than that beyond its time is left alone."""
 _CURL_SENDS = frozenset({"accept", "accept-encoding", "connection", "content-length", "user-agent"})
@@ -59,6 +61,8 @@ class Traffic:
     sent: dict[str, SentRequest] = field(default_factory=dict)
     unanswered: dict[str, str] = field(default_factory=dict)
     """Case -> how its answer failed to come."""
+    answers: dict[str, Exchange] = field(default_factory=dict)
+    """Case -> the answer, of requests that created something."""
     count: int = 0
     broken: HarnessError | None = None
     """What of ours ended the run."""
@@ -118,7 +122,7 @@ def _config(url: str, bounds: Bounds, credentials: Mapping[str, str]) -> Schemat
             },
             "phases": {
                 "coverage": {"unexpected-methods": sorted(methods) if bounds.invalid else []},
-                "stateful": {"max-steps": _MOST_STEPS},
+                "stateful": {"max-steps": _MOST_STEPS, "generation": {"max-examples": _MOST_CHAINS}},
             },
         }
     )
@@ -268,7 +272,9 @@ class _Adapter(BaseAdapter):
         finally:
             self._client.cookies.clear()
         exchange = exchange_of(answer)
-        self._traffic.sent.setdefault(case, exchange)
+        self._traffic.sent.setdefault(case, _request_of(exchange))
+        if method == "POST" and answer.is_success:
+            self._traffic.answers[case] = exchange
         return _response(request, answer, exchange)
 
     def _send(self, asked: httpx.Request) -> httpx.Response:
@@ -283,6 +289,11 @@ class _Adapter(BaseAdapter):
 
     def close(self) -> None:
         """The client is its owner's to close."""
+
+
+def _request_of(exchange: Exchange) -> SentRequest:
+    """Without the answer, which may be long."""
+    return SentRequest(**{each.name: getattr(exchange, each.name) for each in fields(SentRequest)})
 
 
 def _took_too_long(error: ServiceUnavailable) -> bool:
