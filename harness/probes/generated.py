@@ -133,6 +133,7 @@ def generate_requests(
     traffic = Traffic()
     limits: dict[str, None] = {}
     prefix = _common_prefix(wanted.values())
+    sent_by = _as_described(api.document.content, credentials or {})
     try:
         for event in engine_events(
             _below(api.document.content, wanted, prefix),
@@ -140,7 +141,7 @@ def generate_requests(
             lambda method, path: (method, path) in wanted,
             new_client,
             bounds,
-            credentials or {},
+            sent_by,
             traffic,
         ):
             if isinstance(event, events.ScenarioFinished):
@@ -156,7 +157,7 @@ def generate_requests(
             limits[short(error) or type(error).__name__] = None
     if traffic.broken is not None:
         raise traffic.broken
-    chains = Chains(api, new_client(), credentials or {})
+    chains = Chains(api, new_client(), sent_by)
     own = list(wanted.values())
     for fault in chains.read(own):
         found.add(fault)
@@ -410,6 +411,16 @@ def _below(
         for key, value in {**content, "paths": kept}.items()
         if key not in ("servers", "host", "basePath", "schemes")
     }
+
+
+def _as_described(content: Mapping[str, Any], credentials: Mapping[str, str]) -> dict[str, str]:
+    """Headers under the names that the document's security has for them: schemathesis takes off what it knows."""
+    components = content.get("components", {})
+    schemes = (components if isinstance(components, Mapping) else {}).get("securitySchemes", {})
+    schemes = content.get("securityDefinitions", schemes)
+    named = [each.get("name") for each in schemes.values() if isinstance(each, Mapping)]
+    names = {str(name).lower(): str(name) for name in ("Authorization", "Cookie", *named) if name}
+    return {names.get(name.lower(), name): value for name, value in credentials.items()}
 
 
 def _without_addresses(node: Any) -> Any:  # noqa: ANN401 - a part of somebody's document

@@ -30,7 +30,9 @@ from schemathesis.engine.observations import Observations
 from schemathesis.engine.run import Phase, PhaseName
 from schemathesis.openapi import from_dict
 from schemathesis.transport.prepare import _normalize_multipart_boundary
-from schemathesis.transport.requests import ManagedCookiesSession
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+from schemathesis.transport import BaseTransport
+from schemathesis.transport.requests import REQUESTS_TRANSPORT, ManagedCookiesSession, RequestsTransport
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from harness.errors import HarnessError
@@ -40,6 +42,8 @@ from harness.probes.http import RecordingClient, ServiceUnavailable, exchange_of
 from harness.probes.openapi_operation import READS
 
 if TYPE_CHECKING:
+    from schemathesis.core.transport import Response
+    from schemathesis.generation.case import Case
     from schemathesis.schemas import BaseSchema
 
 _SHARES = {PhaseName.EXAMPLES: 1, PhaseName.COVERAGE: 4, PhaseName.FUZZING: 2, PhaseName.STATEFUL_TESTING: 3}
@@ -86,18 +90,13 @@ def engine_events(
     `document` leads nowhere else, and its paths lie below `url`. Raises `EngineStuck`; errors of the document are
     events.
     """
-    schema = from_dict(dict(document), config=_config(url, bounds, credentials)).include(
+    session = _session(_Adapter(new_client, traffic, bounds))
+    read = from_dict(dict(document), config=_config(url, bounds, credentials)).include(
         lambda context: chosen(context.operation.method.upper(), context.operation.path)
     )
+    schema = _schema_sending_by(_Transport(session))(read.raw_schema, config=read.config, filter_set=read.filter_set)
     # h11 refuses a NUL in a header, as servers do
     schema.adapt_to_null_byte_in_header_failure()
-    session = ManagedCookiesSession()
-    session.trust_env = False
-    session.headers.clear()
-    session.headers.update(credentials)
-    adapter = _Adapter(new_client, traffic, bounds)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
     context = _Context(schema, session, traffic, bounds)
     yield from _guarded(_phases(schema, context), bounds.seconds + _GRACE_S)
 
@@ -126,6 +125,36 @@ def _config(url: str, bounds: Bounds, credentials: Mapping[str, str]) -> Schemat
             },
         }
     )
+
+
+def _session(adapter: BaseAdapter) -> requests.Session:
+    session = ManagedCookiesSession()
+    session.trust_env = False
+    session.headers.clear()
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def _schema_sending_by(ours: BaseTransport[requests.Session]) -> type[OpenApiSchema]:
+    """schemathesis' probes of a login bring no session of ours: the schema's transport is what they all leave by."""
+
+    class Schema(OpenApiSchema):
+        @property
+        def transport(self) -> BaseTransport[requests.Session]:
+            return ours
+
+    return Schema
+
+
+class _Transport(RequestsTransport):
+    def __init__(self, session: requests.Session) -> None:
+        super().__init__()
+        self._copy_serializers_from(REQUESTS_TRANSPORT)
+        self._session = session
+
+    def send(self, case: Case, *, session: requests.Session | None = None, **request: Any) -> Response:  # noqa: ANN401
+        return super().send(case, session=session or self._session, **request)
 
 
 def _phases(schema: BaseSchema, context: _Context) -> Iterator[events.EngineEvent]:
