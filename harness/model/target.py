@@ -195,7 +195,7 @@ class OpenApiPath:
     """Operations that nothing calls: `GET /createdb`, or paths whatever the method is: `/admin/*`."""
     requests: Annotated[int, Meta(ge=0, le=100_000, description="a number from 0 to 100,000")] = 2000
     """How many requests are made of the document at most, over all logins; 0 for none."""
-    seconds: Seconds = 20.0
+    seconds: Seconds = 15.0
     """How long that may take."""
     seed: Annotated[int, Meta(ge=0, lt=2**32, description="a number from 0 to 4,294,967,295")] | None = None
     """What they are drawn by; without it, by the document itself."""

@@ -98,7 +98,9 @@ class Chains:
                     self.reached.add(operation.name)
                     yield from self._judge(operation, exchange, named_by)
 
-    def live(self, operations: Iterable[Operation], created: Mapping[str, tuple[SentRequest, Exchange]]) -> Iterator[ChainFault]:
+    def live(
+        self, operations: Iterable[Operation], created: Mapping[str, tuple[SentRequest, Exchange]]
+    ) -> Iterator[ChainFault]:
         """Create what was created before once more, read it, delete it, and ask for it again."""
         by_name = {each.name: each for each in operations}
         for name, (request, answer) in created.items():
@@ -108,7 +110,8 @@ class Chains:
             items = [
                 each.path
                 for each in by_name.values()
-                if each.method == "DELETE" and re.fullmatch(re.escape(made.path.rstrip("/")) + r"/\{[^/{}]+\}/?", each.path)
+                if each.method == "DELETE"
+                and re.fullmatch(re.escape(made.path.rstrip("/")) + r"/\{[^/{}]+\}/?", each.path)
             ]
             for path in items:
                 if f"GET {path}" in by_name:
@@ -128,7 +131,9 @@ class Chains:
         if value is None:
             return
         # a path above it has values of its own
-        path = re.sub(r"\{[^/{}]*\}/?$", quote(value, safe=""), urlsplit(request.path).path.rstrip("/") + f"/{{{name}}}")
+        path = re.sub(
+            r"\{[^/{}]*\}/?$", quote(value, safe=""), urlsplit(request.path).path.rstrip("/") + f"/{{{name}}}"
+        )
         before = self._ask("GET", path)
         if before is None or before.status >= _REDIRECTED:
             if fresh and before is not None and before.status == _MISSING:

@@ -71,9 +71,7 @@ def _effect_of(client: RecordingClient, operation: Operation, lists: list[str]) 
         if _listed(client, changed) != now[changed]:
             continue
         changes.append(
-            Effect(
-                operation=operation, list_path=changed, before=still[changed], after=now[changed], exchange=exchange
-            )
+            Effect(operation=operation, list_path=changed, before=still[changed], after=now[changed], exchange=exchange)
         )
         if operation.acts:
             return changes[0]

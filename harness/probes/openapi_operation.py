@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-
 _ORDER = re.compile(
     r"(?:create|delete|remove|drop|reset|purge|clear|flush|wipe|truncate|destroy|erase|seed|populate|init|initiali[sz]e"
     r"|migrate|reindex|rebuild|log-?_?out|sign-?_?out|log-?_?off|shut-?_?down|restart|reboot|kill|terminate|deactivate"

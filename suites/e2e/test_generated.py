@@ -16,6 +16,7 @@ NOBODY = "nobody"
 GENTLE = 100
 """Requests at most to a service on another machine that nobody allowed to be loaded."""
 LIMITER_SHARE = 0.4
+SHOWN = 10
 KINDS = {
     "server_error": ("high", "RFC 9110, 15.6", "Input of a client makes the service fail.", "Handle that input."),
     "unanswered": ("high", "RFC 9110, 15", "A client that asks so gets no answer.", "Answer, within the time-out."),
@@ -166,7 +167,7 @@ def test_what_reads_changes_nothing(client, described, record):
 
 
 @pytest.fixture
-def trying(pytestconfig, request, target, stack_info, described, new_client, record, measure):
+def trying(pytestconfig, request, described, new_client, record, measure):
     """Makes requests of operations as a caller, and writes what was found."""
     return Trying(
         context=context_of(pytestconfig),
@@ -225,12 +226,12 @@ class Trying:
         subject = f"{'writes' if writes else 'reads'} as {caller}"
         self.record(*(self._fault(fault, caller) for fault in done.faults))
         self.record(*self._held(done, subject))
-        told = [done.stopped, f"not called: {', '.join(done.uncalled)}" if done.uncalled else "", limits]
+        told = [done.stopped, f"not called: {few(done.uncalled)}" if done.uncalled else "", limits]
         self._count("openapi.generated_requests", done.requests, subject, " · ".join(filter(None, told)))
         acting = [one.name for one in self.described.operations if one.acts]
         if acting and not writes:
-            self._count("openapi.acting", len(acting), subject, f"seem to change something: {', '.join(acting)}")
-        print(f"{done.requests} requests; to repeat them: {self.repeat(caller)}")  # noqa: T201 - kept by pytest
+            self._count("openapi.acting", len(acting), subject, f"seem to change something: {few(acting)}")
+        print(f"{done.requests} requests; to repeat them: {self.repeat(caller)}")
         assert done.operations, f"nothing answered of {len(operations)} operations: {limits}"
 
     @property
@@ -251,7 +252,8 @@ class Trying:
         target, info = self.context.target, self.context.info
         words = ["harness", "run", "e2e"]
         words += ["--target", target.source] if target.source else []
-        words += ["--url", info.url] if not info.owned and info.url != target.service.url or not target.source else []
+        elsewhere = not target.source or (not info.owned and info.url != target.service.url)
+        words += ["--url", info.url] if elsewhere else []
         words += ["--active"] if self.context.active else []
         words += ["--", "-k", f"{self.test} and {caller}", "--generated-seed", str(self.drawn_by)]
         return shlex.join(words)
@@ -264,7 +266,7 @@ class Trying:
         return {name: value for name, value in logged_in.items() if plain.get(name) != value}
 
     def _fault(self, fault, caller):
-        more = f"; also at {', '.join(fault.places[1:])}" if len(fault.places) > 1 else ""
+        more = f"; also at {few(fault.places[1:])}" if len(fault.places) > 1 else ""
         return line(
             fault.kind,
             fault.operation,
@@ -294,6 +296,12 @@ class Trying:
             subject=subject,
             reason=reason,
         )
+
+
+def few(names):
+    """The first of them, and how many more there are."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def line(kind, subject, outcome, n=1, **detail):
