@@ -20,6 +20,7 @@ _FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _WITHOUT_LOGIN = frozenset({"basic", "key"})
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _SETTING = re.compile(r"[A-Za-z_]\w*")
+_LEFT_OUT = re.compile(r"(?:(?:[A-Za-z]+|\*) +)?/\S*")
 _NAMED = re.compile(r"(secret|env)\.[A-Za-z_]\w*")
 
 
@@ -117,6 +118,10 @@ def _check_words(file: TomlFile, target: Target) -> None:
         for index, text in enumerate(getattr(target.preflight, key)):
             if not text.strip():
                 raise file.error("a text was expected: an empty one is in every line", ("preflight", key, index))
+    for index, line in enumerate(target.openapi.leave_out):
+        if not _LEFT_OUT.fullmatch(line):
+            what = f'an operation such as "GET /createdb", or a path such as "/admin/*" was expected, not {line!r}'
+            raise file.error(what, ("openapi", "leave_out", index))
     for index, word in enumerate(target.service.needs):
         if word not in NEEDS_WORDS:
             raise file.error(f"unknown word {word!r}; {nearest(word, NEEDS_WORDS)}", ("service", "needs", index))

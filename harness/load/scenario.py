@@ -19,18 +19,26 @@ def scenario(target: Target, *, paths: Iterable[str] = (), found: Iterable[str] 
     """GET requests with weights. The first of these that names any: `paths` (given by hand), the profile's [load]
     paths, its cached paths and pages, `found` (parameterless GETs of its OpenAPI document), its liveness path, `/`.
 
-    Cached paths and pages that need a login are left out: load carries no credentials.
+    Cached paths and pages that need a login are left out: load carries no credentials. So is what the profile's
+    [openapi] leave_out names, unless it is given by hand.
     """
     weights: Mapping[str, float] = (
         dict.fromkeys(paths, 1.0)
-        or dict(target.load.paths)
-        or dict.fromkeys(
-            [path for path in target.cache.paths if path not in target.cache.roles] + [*target.pages.open], 1.0
+        or _called(target, target.load.paths)
+        or _called(
+            target,
+            dict.fromkeys(
+                [path for path in target.cache.paths if path not in target.cache.roles] + [*target.pages.open], 1.0
+            ),
         )
-        or dict.fromkeys((quote(path, safe=_KEPT_IN_PATHS) for path in found), 1.0)
+        or _called(target, dict.fromkeys((quote(path, safe=_KEPT_IN_PATHS) for path in found), 1.0))
         or {target.health.live or "/": 1.0}
     )
     return tuple(Request(path=path, weight=weight) for path, weight in weights.items())
+
+
+def _called(target: Target, weights: Mapping[str, float]) -> dict[str, float]:
+    return {path: weight for path, weight in weights.items() if not target.openapi.leaves_out("GET", path)}
 
 
 def plan_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
@@ -213,9 +214,30 @@ class Pages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenApiPath:
-    """Where the target describes its API; without a path the usual places are tried."""
+    """Where the target describes its API (without a path the usual places are tried), and what is asked of it."""
 
     path: AnyUrlPath = ""
+    leave_out: tuple[str, ...] = ()
+    """Operations that nothing calls: `GET /createdb`, or paths whatever the method is: `/admin/*`."""
+    requests: Annotated[int, Meta(ge=0, le=100_000, description="a number from 0 to 100,000")] = 2000
+    """How many requests are made of the document at most, over all logins; 0 for none."""
+    seconds: Seconds = 15.0
+    """How long that may take."""
+    seed: Annotated[int, Meta(ge=0, lt=2**32, description="a number from 0 to 4,294,967,295")] | None = None
+    """What they are drawn by; without it, by the document itself."""
+
+    def leaves_out(self, method: str, path: str) -> bool:
+        """Is that operation, or that path and query of a request, left out?"""
+        plain = path.partition("?")[0]
+        return any(_is_named(line, method, plain) for line in self.leave_out)
+
+
+def _is_named(line: str, method: str, path: str) -> bool:
+    word, blank, rest = line.partition(" ")
+    if blank and word.upper() != method.upper() and word != "*":
+        return False
+    pattern = rest.strip() if blank else word
+    return fnmatchcase(path, pattern) or fnmatchcase(path.rstrip("/"), pattern.rstrip("/"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ Swagger 2.0 are schemathesis' business, JSON Schema that of `jsonschema_rs`. Our
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from harness.probes.openapi_document import (
     read_document,
     short,
 )
-from harness.probes.openapi_operation import Operation, fits, names_in_path
+from harness.probes.openapi_operation import READS, Operation, fits, names_in_path, seems_to_act
 from harness.probes.openapi_servers import is_own_path, server_path, servers_of_swagger
 
 if TYPE_CHECKING:
@@ -70,10 +70,17 @@ class Mismatch:
 class OpenApi:
     """A document that was read, and its operations.
 
-    `url` is the address of the service that it was asked from, `place` the path there. Raises `OpenApiError`.
+    `url` is the address of the service that it was asked from, `place` the path there. Operations for which
+    `leaves_out(method, path)` holds are not among its operations, but in `excluded`. Raises `OpenApiError`.
     """
 
-    def __init__(self, document: PlainDocument, url: str = "", place: str = "/") -> None:
+    def __init__(
+        self,
+        document: PlainDocument,
+        url: str = "",
+        place: str = "/",
+        leaves_out: Callable[[str, str], bool] = lambda _method, _path: False,
+    ) -> None:
         self.document = document
         self.version = document.version
         self._url = url
@@ -90,7 +97,13 @@ class OpenApi:
         with _reading("the document"):
             self._schema = _schema_of({**document.content, "paths": own}, document.version)
             operations = tuple(self._operations())
-        self.operations = tuple(each for each in operations if is_own_path(each.path))
+        own_operations = tuple(each for each in operations if is_own_path(each.path))
+        self.excluded = tuple(
+            each.name
+            for each in own_operations
+            if leaves_out(each.method, each.path) or leaves_out(each.method, each.written)
+        )
+        self.operations = tuple(each for each in own_operations if each.name not in self.excluded)
         self.left_out += tuple(each.path for each in operations if not is_own_path(each.path))
         self._templated = tuple(each for each in self.operations if "{" in each.path)
         # the first one counts, where paths differ in their last slash alone
@@ -99,9 +112,11 @@ class OpenApi:
         }
 
     def plain_gets(self) -> tuple[Operation, ...]:
-        """GETs that anybody can send as they stand: no required parameter, no login."""
+        """GETs that anybody can send as they stand, and that seem to read: no required parameter, no login."""
         return tuple(
-            each for each in self.operations if each.method == "GET" and not each.required and not each.needs_login
+            each
+            for each in self.operations
+            if each.method == "GET" and not each.required and not each.needs_login and not each.acts
         )
 
     def find(self, method: str, path: str) -> Operation | None:
@@ -200,6 +215,7 @@ class OpenApi:
             needs_login=bool(security) and {} not in security,
             has_body="requestBody" in raw or bool(read.body),
             statuses=tuple(read.responses.status_codes),
+            acts=read.method.upper() in READS and seems_to_act(read.path, raw),
         )
 
     def _path_item(self, path: str) -> Mapping[str, Any]:
@@ -241,12 +257,17 @@ class OpenApi:
         )
 
 
-def load_document(data: bytes, url: str = "", place: str = "/") -> OpenApi:
+def load_document(
+    data: bytes,
+    url: str = "",
+    place: str = "/",
+    leaves_out: Callable[[str, str], bool] = lambda _method, _path: False,
+) -> OpenApi:
     """Read a document that was asked from the service at `url`, at the path `place`.
 
     Raises `OpenApiError` in one line: no JSON or YAML, too long, another version, not an object.
     """
-    return OpenApi(read_document(data), url, place)
+    return OpenApi(read_document(data), url, place, leaves_out)
 
 
 def _schema_of(document: dict[str, Any], version: str) -> OpenApiSchema:

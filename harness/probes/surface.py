@@ -75,7 +75,8 @@ def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
             *(path for path in (target.health.live, target.health.ready, target.build.path) if path),
         ]
         closed = {*target.cache.roles, *target.pages.roles}
-        first = [path for path in dict.fromkeys(named) if path not in closed]
+        left_out = target.openapi.leaves_out
+        first = [path for path in dict.fromkeys(named) if path not in closed and not left_out("GET", path)]
         plain = {operation.path: operation for operation in api.plain_gets()} if api is not None else {}
         if not first and not plain:
             first = _unnamed(client, manner)
@@ -83,7 +84,7 @@ def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
     paths = tuple([*first, *_drawn(more, max(0, _MOST_PATHS - len(first)))][:_MOST_PATHS])
     return Surface(
         paths=paths,
-        pages=tuple(pages),
+        pages=tuple(page for page in pages if not target.openapi.leaves_out("GET", page)),
         openapi=place,
         found=len(first) + len(more),
         left_out=tuple(_shown(path) for path in api.left_out[:_MOST_LEFT_OUT]) if api is not None else (),
@@ -137,7 +138,7 @@ def _find_document(
         if answer is None or not looks_like_document(answer.content):
             continue
         try:
-            return place, load_document(answer.content, url, place)
+            return place, load_document(answer.content, url, place, target.openapi.leaves_out)
         except UnreadDocument:
             unread = unread or place
         except OpenApiError:

@@ -56,6 +56,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--active", action="store_true", help="allow writes and attacks on a loopback --url")
     group.addoption("--traces", action="store_true", help="keep browser traces of an attached service too")
     group.addoption("--tests-file", metavar="PATH", default=None, help="run only the tests whose ids this file lists")
+    group.addoption(
+        "--generated-seed", metavar="N", type=int, default=None, help="what generated requests are drawn by"
+    )
     group.addoption("--until-fails", metavar="CHECK", action="append", help="end once such a check failed (a glob)")
     group.addoption("--journal", metavar="PATH", default=None, help="write there when each test ran (without -n)")
 

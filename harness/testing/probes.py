@@ -16,8 +16,10 @@ from harness.probes.cors import CorsAnswer, ask_cors
 from harness.probes.csp import Csp, parse_csp
 from harness.probes.csp_flaws import find_holes, find_mistakes
 from harness.probes.document import charset_of, in_words, kind_of, policy_of, read_head, why_not_due
-from harness.probes.exchange import parse_json
+from harness.probes.effects import Effect, find_effects
+from harness.probes.exchange import curl_line, parse_json
 from harness.probes.exposed import ExposedThings, find_consoles, find_files, find_listings
+from harness.probes.generated import Bounds, Fault, GeneratedRun, generate_requests, seed_of
 from harness.probes.headers import (
     Hsts,
     MediaType,
@@ -54,11 +56,15 @@ __all__ = [
     "SECRETS",
     "SHARED_ADDRESSES",
     "USUAL_PATHS",
+    "Bounds",
     "CacheSamples",
     "Chromium",
     "CorsAnswer",
     "Csp",
+    "Effect",
     "ExposedThings",
+    "Fault",
+    "GeneratedRun",
     "Hsts",
     "InputPlace",
     "Landing",
@@ -90,15 +96,18 @@ __all__ = [
     "ask_cors",
     "charset_of",
     "compare_cached",
+    "curl_line",
     "find_axe",
     "find_chromium",
     "find_consoles",
+    "find_effects",
     "find_files",
     "find_holes",
     "find_leaks",
     "find_listings",
     "find_mistakes",
     "framing",
+    "generate_requests",
     "grade",
     "in_words",
     "keeps_type",
@@ -127,6 +136,7 @@ __all__ = [
     "read_parts",
     "referrer_policy",
     "run_axe",
+    "seed_of",
     "spares_private_answers",
     "try_places",
     "try_words",

@@ -1,0 +1,273 @@
+"""Chains of requests that no schema has to describe: what one answer names is what the next request asks for.
+
+schemathesis follows links, and infers producers from schemas of answers. Many documents describe neither. Here the
+answers themselves tell: an id, slug, name or key of what `/users` lists fills `{user_id}`, `{userId}` or `{slug}` of a
+path below it; what a POST created is read, deleted, and asked for once more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice, product
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer
+from harness.probes.headers import parse_media_type
+from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.openapi import OpenApi, UnreadDocument
+from harness.probes.openapi_operation import Operation, names_in_path
+
+_NAMES = ("id", "uuid", "slug", "key", "code", "name", "number", "username")
+_MOST_VALUES = 3
+_MOST_REQUESTS = 200
+_MOST_NODES = 200
+_ANSWERED, _REDIRECTED, _ACCEPTED, _MISSING, _BROKEN = 200, 300, 202, 404, 500
+_DELETED = re.compile(rb'"(?:is_?)?(?:deleted|archived|removed)(?:_?at)?"\s*:\s*(?!null|false)', re.IGNORECASE)
+"""A thing that says of itself that it is deleted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainFault:
+    """What is wrong with the answer to the last of these requests."""
+
+    kind: str
+    operation: str
+    says: str
+    sent: tuple[SentRequest, ...]
+
+
+@dataclass(slots=True)
+class _Known:
+    """Values by where they were seen: (resource, member) -> value -> the exchange that named it."""
+
+    values: dict[tuple[str, str], dict[str, Exchange]] = field(default_factory=dict)
+
+    def read(self, path: str, exchange: Exchange, content: object) -> None:
+        """Keep what an answer names; `path` is its operation's, whose last plain segment is the resource."""
+        plain = [part for part in path.split("/") if part and "{" not in part]
+        for resource, item in _items(_singular(plain[-1]) if plain else "", content):
+            for member, value in item.items():
+                if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value) and _names(member):
+                    known = self.values.setdefault((resource, _plain(member)), {})
+                    if len(known) < _MOST_VALUES:
+                        known.setdefault(str(value), exchange)
+
+    def fitting(self, path: str, name: str) -> Mapping[str, Exchange]:
+        """Values for a parameter of a path: of the resource that it stands behind, else of the one in its name."""
+        before = path.partition(f"{{{name}}}")[0].rstrip("/").rsplit("/", 1)[-1]
+        resource, wanted = _singular(before), _plain(name)
+        members = [wanted, *([wanted.removeprefix(resource)] if wanted != resource else []), *_NAMES]
+        own = next((self.values[resource, each] for each in members if (resource, each) in self.values), None)
+        if own is not None:
+            return own
+        for (other, member), values in self.values.items():
+            if wanted in (other + member, member if member not in ("id", "name", "key") else ""):
+                return values
+        return {}
+
+
+class Chains:
+    """Follows chains through the operations of a service as one caller."""
+
+    def __init__(self, api: OpenApi, client: RecordingClient, headers: Mapping[str, str]) -> None:
+        self._api = api
+        self._client = client
+        self._headers = dict(headers)
+        self._known = _Known()
+        self.sent = 0
+        self.reached: set[str] = set()
+        """Operations that a chain led to."""
+
+    def read(self, operations: Iterable[Operation]) -> Iterator[ChainFault]:
+        """Ask lists, then what they name."""
+        reads = sorted((each for each in operations if each.method == "GET"), key=lambda each: each.path.count("{"))
+        for operation in reads:
+            if set(operation.required) != set(names_in_path(operation.path)):
+                continue
+            for path, named_by in self._paths(operation):
+                exchange = self._ask("GET", path)
+                if exchange is None:
+                    continue
+                content = _json_of(exchange)
+                if content is not None and exchange.status < _REDIRECTED:
+                    self._known.read(operation.path, exchange, content)
+                if named_by:
+                    self.reached.add(operation.name)
+                    yield from self._judge(operation, exchange, named_by)
+
+    def live(
+        self, operations: Iterable[Operation], created: Mapping[str, tuple[SentRequest, Exchange]]
+    ) -> Iterator[ChainFault]:
+        """Create what was created before once more, read it, delete it, and ask for it again."""
+        by_name = {each.name: each for each in operations}
+        for name, (request, answer) in created.items():
+            made = by_name.get(name)
+            if made is None or made.method != "POST" or request.request_size > len(request.request_bytes):
+                continue
+            items = [
+                each.path
+                for each in by_name.values()
+                if each.method == "DELETE"
+                and re.fullmatch(re.escape(made.path.rstrip("/")) + r"/\{[^/{}]+\}/?", each.path)
+            ]
+            for path in items:
+                if f"GET {path}" in by_name:
+                    yield from self._life(made, path, request, answer)
+
+    def _life(self, made: Operation, item: str, request: SentRequest, earlier: Exchange) -> Iterator[ChainFault]:
+        kind = next((value for name, value in request.request_headers if name.lower() == "content-type"), "")
+        again = self._ask(
+            "POST", request.path, content=request.request_bytes, headers={"Content-Type": kind} if kind else {}
+        )
+        fresh = again is not None and again.status < _REDIRECTED
+        answer = again if again is not None and fresh else earlier
+        known = _Known()
+        known.read(made.path, answer, _json_of(answer))
+        (name,) = names_in_path(item)[-1:]
+        value = next(iter(known.fitting(item, name)), None) or _last_segment(answer.header("Location"))
+        if value is None:
+            return
+        # a path above it has values of its own
+        path = re.sub(
+            r"\{[^/{}]*\}/?$", quote(value, safe=""), urlsplit(request.path).path.rstrip("/") + f"/{{{name}}}"
+        )
+        before = self._ask("GET", path)
+        if before is None or before.status >= _REDIRECTED:
+            if fresh and before is not None and before.status == _MISSING:
+                yield ChainFault(
+                    kind="lost",
+                    operation=f"GET {item}",
+                    says=f"GET {path} answered {before.status} right after {made.name} had created what it names",
+                    sent=(answer, before),
+                )
+            return
+        gone = self._ask("DELETE", path)
+        if gone is None or gone.status >= _REDIRECTED or gone.status == _ACCEPTED:
+            return
+        after = self._ask("GET", path)
+        if after is not None and after.status < _REDIRECTED and not _DELETED.search(after.body):
+            yield ChainFault(
+                kind="freed",
+                operation=f"GET {item}",
+                says=f"GET {path} answered {after.status} after DELETE {path} had answered {gone.status}",
+                sent=(answer, gone, after),
+            )
+
+    def _paths(self, operation: Operation) -> Iterator[tuple[str, tuple[Exchange, ...]]]:
+        names = names_in_path(operation.path)
+        if not names:
+            yield operation.path, ()
+            return
+        values = [list(self._known.fitting(operation.path, name).items()) for name in names]
+        for chosen in islice(product(*values), _MOST_VALUES):
+            path = operation.path
+            for name, (value, _) in zip(names, chosen, strict=True):
+                path = path.replace(f"{{{name}}}", quote(value, safe=""), 1)
+            yield path, tuple(dict.fromkeys(exchange for _, exchange in chosen))
+
+    def _judge(self, operation: Operation, exchange: Exchange, named_by: tuple[Exchange, ...]) -> Iterator[ChainFault]:
+        def fault(kind: str, says: str) -> ChainFault:
+            return ChainFault(kind=kind, operation=operation.name, says=says, sent=(*named_by, exchange))
+
+        begun = f"{exchange.method} {exchange.path} answered {exchange.status}"
+        if exchange.status >= _BROKEN:
+            yield fault("server_error", f"{begun} to what {_told(named_by)} names")
+            return
+        if exchange.status == _MISSING and len(named_by) == 1 and self._still_named(exchange, named_by[0]):
+            yield fault("lost", f"{begun}, and {_told(named_by)} lists what it names")
+            return
+        try:
+            if self._api.media_types(operation, exchange.status) is None:
+                statuses = ", ".join(operation.statuses) or "no status"
+                yield fault("status", f"{begun}; the document describes {statuses}")
+                return
+            kind = parse_media_type(exchange.header("Content-Type"))
+            content = _json_of(exchange)
+            if kind is None or content is None:
+                return
+            found = self._api.mismatches(operation, exchange.status, kind.essence, content)
+        except UnreadDocument:
+            return
+        if found:
+            places = "; ".join(f"{each.at}: {each.says}" for each in found)
+            yield fault("body", f"{begun}, and its body is not as described: {places}")
+
+    def _still_named(self, exchange: Exchange, named_by: Exchange) -> bool:
+        """Somebody may have deleted it meanwhile."""
+        again = self._ask("GET", named_by.path)
+        repeated = self._ask("GET", exchange.path)
+        return (
+            again is not None
+            and repeated is not None
+            and again.body == named_by.body
+            and repeated.status == exchange.status
+        )
+
+    def _ask(self, method: str, path: str, **request: Any) -> Exchange | None:  # noqa: ANN401 - httpx's own arguments
+        if self.sent >= _MOST_REQUESTS:
+            return None
+        self.sent += 1
+        headers = self._headers | request.pop("headers", {})
+        try:
+            return self._client.exchange(method, path, headers=headers, **request)
+        except (ServiceUnavailable, UnfitAnswer):
+            return None
+        finally:
+            self._client.cookies.clear()
+
+
+def _items(resource: str, content: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Objects of an answer, each with the name of what it is: the path's, or the member's that holds it."""
+    waiting: list[tuple[str, object]] = [(resource, content)]
+    for _ in range(_MOST_NODES):
+        if not waiting:
+            return
+        name, node = waiting.pop(0)
+        if isinstance(node, list):
+            waiting += [(name, each) for each in node[:_MOST_VALUES]]
+        elif isinstance(node, dict):
+            yield name, node
+            for key, value in node.items():
+                if isinstance(value, list):
+                    own = name if _plain(key) in ("items", "data", "results", "content", "records", "rows") else key
+                    waiting.append((_singular(own), value))
+                elif isinstance(value, dict):
+                    waiting.append((name if _plain(key) in ("data", "result") else _singular(key), value))
+
+
+def _names(member: str) -> bool:
+    plain = _plain(member)
+    return plain in _NAMES or plain.endswith(("id", "slug", "key", "name", "code", "uuid"))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _singular(name: str) -> str:
+    plain = _plain(name)
+    if plain.endswith("ies"):
+        return plain[:-3] + "y"
+    return plain[:-1] if plain.endswith("s") and not plain.endswith("ss") else plain
+
+
+def _json_of(exchange: Exchange) -> object:
+    kind = parse_media_type(exchange.header("Content-Type"))
+    if kind is None or not kind.is_json or exchange.size > len(exchange.body):
+        return None
+    try:
+        content: object = exchange.json()
+    except UnfitAnswer:
+        return None
+    return content
+
+
+def _last_segment(location: str | None) -> str | None:
+    return urlsplit(location).path.rstrip("/").rsplit("/", 1)[-1] or None if location else None
+
+
+def _told(named_by: tuple[Exchange, ...]) -> str:
+    return " and ".join(f"GET {exchange.path}" for exchange in named_by)
