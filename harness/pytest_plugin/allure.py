@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.machine.encodable import encodable, encodable_data
 from harness.machine.redaction import Redactor
 from harness.model import Target
 from harness.pytest_plugin.markers import check_mark, suite_of
@@ -35,7 +36,7 @@ def label(item: pytest.Item, target: Target) -> None:
     dynamic: Any = allure.dynamic
     mark = check_mark(item)
     dynamic.epic(target.name)
-    dynamic.feature(suite_of(item.path))
+    dynamic.feature(suite_of(item.path, item.config))
     dynamic.story(mark.check)
     dynamic.severity(_SEVERITY.get(mark.severity, mark.severity))
     if mark.source:
@@ -64,12 +65,12 @@ def keep_secrets_out(redact: Redactor) -> Callable[[], None]:
         def _report_item(self, item: Any) -> None:  # noqa: ANN401 - any of Allure's attrs classes
             members = asdict(item, filter=lambda _, value: value or value is False)
             path = self._report_dir / item.file_pattern.format(prefix=uuid.uuid4())
-            replace_file(path, msgspec.json.encode(redact.data(members)))
+            replace_file(path, msgspec.json.encode(encodable_data(redact.data(members))))
 
         @allure_commons.hookimpl
         def report_attached_data(self, body: str | bytes, file_name: str) -> None:
             """An attachment; one that is no text stays as it is."""
-            data = body.encode() if isinstance(body, str) else body
+            data = encodable(body).encode() if isinstance(body, str) else body
             with suppress(UnicodeDecodeError):
                 data = redact(data.decode()).encode()
             replace_file(self._report_dir / file_name, data)

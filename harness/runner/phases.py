@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -41,14 +42,15 @@ def run_suites(
     that a suite promises and that no test spoke of.
     """
     progress = SuiteProgress(run)
-    beside = Phase("beside", _of_kind(suites, "beside"), "beside", 0)
-    shared = Phase("tests", _of_kind(suites, "shared"), "not alone and not beside", options.workers)
     with contextlib.ExitStack() as opened:
-        waiting = None
-        with _stack_blamed(run, beside):
-            waiting = opened.enter_context(running(run, beside, stack, options))
-        with timed(run, "tests", listen) as waited, _stack_blamed(run, shared):
-            _run_phase(run, shared, stack, options, progress, listen, waited)
+        waiting: list[tuple[Phase, subprocess.Popen[bytes]]] = []
+        for phase in _by_base(Phase("beside", _of_kind(suites, "beside"), "beside", 0)):
+            with _stack_blamed(run, phase):
+                waiting.append((phase, opened.enter_context(running(run, phase, stack, options))))
+        shared = Phase("tests", _of_kind(suites, "shared"), "not alone and not beside", options.workers)
+        for phase in _by_base(shared):
+            with timed(run, phase.name, listen) as waited, _stack_blamed(run, phase):
+                _run_phase(run, phase, stack, options, progress, listen, waited)
         for suite in _of_kind(suites, "alone"):
             phase = Phase(suite.name, (suite,), "alone", 0)
             with timed(run, f"{suite.name} (alone)", listen) as waited, _stack_blamed(run, phase):
@@ -57,9 +59,10 @@ def run_suites(
                     continue
                 with fresh_stack(suite.name, waited) as own:
                     _run_phase(run, phase, own, options, progress, listen, waited)
-        if waiting is not None:
+        if waiting:
             with timed(run, "waiting for what ran beside", listen):
-                follow(run, beside, waiting, progress, listen)
+                for phase, process in waiting:
+                    follow(run, phase, process, progress, listen)
     if not options.extra:
         run.record(_silent_checks(suites, progress))
 
@@ -87,7 +90,7 @@ def _silent_checks(suites: Sequence[Suite], progress: SuiteProgress) -> Iterator
     if progress.broken_off:
         return
     for suite in suites:
-        for check in sorted(suite.promised - progress.checks):
+        for check in sorted(suite.promised - progress.checks[suite.name]):
             reason = "no test left a line of it, and its suite was run to the end: who left the test out?"
             detail = {"reason": reason, "message": reason}
             yield Observation(suite=suite.name, check=check, subject=suite.name, outcome=Outcome.ERROR, detail=detail)
@@ -102,6 +105,13 @@ def _stack_blamed(run: Run, phase: Phase) -> Iterator[None]:
         run.record([startup_failed(f"another one for {phase.name}", error)])
     except StackError as error:
         run.record(crashed(phase, error.message, error.output))
+
+
+def _by_base(phase: Phase) -> Iterator[Phase]:
+    """A phase as one process for each base that its suites have: pytest knows one only."""
+    for number, base in enumerate(dict.fromkeys(suite.base for suite in phase.suites)):
+        suites = tuple(suite for suite in phase.suites if suite.base == base)
+        yield replace(phase, name=f"own-{phase.name}" if number else phase.name, suites=suites)
 
 
 def _of_kind(suites: Sequence[Suite], kind: str) -> tuple[Suite, ...]:
@@ -120,6 +130,5 @@ def _run_phase(
     """Run one phase to its end, and tell what its tests, one process with another, waited for the machine."""
     before = progress.waited_s
     with running(run, phase, stack, options) as process:
-        if process is not None:
-            follow(run, phase, process, progress, listen)
+        follow(run, phase, process, progress, listen)
     waited((progress.waited_s - before) / max(1, phase.workers))
