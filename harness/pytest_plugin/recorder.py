@@ -34,6 +34,7 @@ class Recorder:
         self._collected: dict[str, None] = {}
         self._by_worker: dict[str, Mapping[str, Sequence[str]]] = {}
         self._unlike_told = False
+        self._uncollected_told: set[str] = set()
         self._failed_before: set[str] = set()
         self._attempts: Counter[str] = Counter()
 
@@ -63,7 +64,9 @@ class Recorder:
             if not self._unlike_told:
                 self._record(map(self._unlike, self._files_unlike()))
             self._unlike_told = True
-        elif report.failed:
+        elif report.failed and report.nodeid not in self._uncollected_told:
+            # each worker has its own words for the same file
+            self._uncollected_told.add(report.nodeid)
             self._record([self._uncollected(report)])
         elif report.skipped:
             self._skip_file(report.nodeid, skip_reason(report))

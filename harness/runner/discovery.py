@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import ConfigError, UsageError
@@ -40,7 +40,8 @@ def find_suites(root: Path, target: str, more: Iterable[Path] = ()) -> tuple[Sui
     """Every suite below `root/suites`: its generic tests and those of this target; then the target's own folders.
 
     Folders outside of `root` have a base of their own: pytest would name a file there by its folder's content alone,
-    and run one of two with the same name (pytest-xdist#1212). Raises `ConfigError` for a folder that is not there.
+    and run one of two with the same name (pytest-xdist#1212). Raises `ConfigError` for a folder that is not there, and
+    for one without a file of tests.
     """
     found: list[Suite] = []
     more = tuple(dict.fromkeys(more))
@@ -56,7 +57,14 @@ def find_suites(root: Path, target: str, more: Iterable[Path] = ()) -> tuple[Sui
         if not folder.is_dir():
             raise ConfigError("no folder there", path=folder, key="[suites] paths")
         base = root if folder.is_relative_to(root) else outside
-        found.append(_read_suite(folder.name, _test_files(folder), (folder,), base))
+        own_files = tuple(_test_files(folder))
+        if not own_files:
+            raise ConfigError(
+                "no test in there: pytest reads test_*.py and *_test.py", path=folder, key="[suites] paths"
+            )
+        suite = _read_suite(folder.name, own_files, (folder,), base)
+        # where the source shows none, pytest may find some, or says that there are none
+        found.append(suite if suite.turns else replace(suite, turns=frozenset({"shared"})))
     return tuple(suite for suite in found if suite.turns)
 
 

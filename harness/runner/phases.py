@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from harness.errors import StackError, StartupError
 from harness.model import Listener, Observation, Outcome, PhaseBegan, PhaseEnded, PhaseRecord
 from harness.run import Run
+from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
 from harness.runner.progress import SuiteProgress
 from harness.runner.pytest_process import Phase, SuiteOptions, crashed, follow, running
@@ -22,6 +23,7 @@ __all__ = ["FreshStack", "SuiteOptions", "Waited", "run_suites", "timed"]
 
 Waited = Callable[[float], None]
 """Is told of seconds spent waiting for the machine."""
+_MOST_OF_NAMES = 2000
 FreshStack = Callable[[str, Waited], AbstractContextManager[Stack]]
 """Starts a stack for the suite of that name alone."""
 
@@ -63,8 +65,9 @@ def run_suites(
             with timed(run, "waiting for what ran beside", listen):
                 for phase, process in waiting:
                     follow(run, phase, process, progress, listen)
-    if not options.extra:
-        run.record(_silent_checks(suites, progress))
+    progress.look()
+    if not progress.broken_off:
+        run.record(_not_run(suites, progress, options))
 
 
 @contextmanager
@@ -84,16 +87,33 @@ def timed(run: Run, name: str, listen: Listener) -> Iterator[Waited]:
         listen(PhaseEnded(name, seconds, completed))
 
 
-def _silent_checks(suites: Sequence[Suite], progress: SuiteProgress) -> Iterator[Observation]:
-    """Checks that left no line though nothing went wrong: a suite's own hooks or settings left their tests out."""
-    progress.look()
-    if progress.broken_off:
+def _not_run(suites: Sequence[Suite], progress: SuiteProgress, options: SuiteOptions) -> Iterator[Observation]:
+    """What left no line though nothing went wrong.
+
+    Tests that were collected, where pytest ended in their midst and said that all is well; checks that a suite's own
+    hooks or settings left out; suites of which nothing was chosen.
+    """
+    unended = () if progress.failed else progress.unended()
+    if unended:
+        reason = f"pytest ended before {len(unended)} of the tests that it had collected: who ended its process?"
+        yield from _missing(suites, GateCheck.SUITE_CRASHED, reason, ", ".join(unended)[:_MOST_OF_NAMES])
         return
+    if not options.extra:
+        reason = "no test left a line of it, and its suite was run to the end: who left the test out?"
+        for suite in suites:
+            for check in sorted(suite.promised - progress.checks[suite.name]):
+                yield from _missing((suite,), check, reason, reason)
+        silent = [suite for suite in suites if not suite.promised and not progress.checks[suite.name]]
+        yield from _missing(silent, GateCheck.COLLECTION, "pytest found no test in it", "pytest found no test in it")
+    elif not any(progress.checks[suite.name] for suite in suites):
+        reason = f"none of its tests was run: pytest was given {' '.join(options.extra)}"
+        yield from _missing(suites, GateCheck.COLLECTION, reason, reason)
+
+
+def _missing(suites: Iterable[Suite], check: str, reason: str, message: str) -> Iterator[Observation]:
     for suite in suites:
-        for check in sorted(suite.promised - progress.checks[suite.name]):
-            reason = "no test left a line of it, and its suite was run to the end: who left the test out?"
-            detail = {"reason": reason, "message": reason}
-            yield Observation(suite=suite.name, check=check, subject=suite.name, outcome=Outcome.ERROR, detail=detail)
+        detail = {"reason": reason, "message": message}
+        yield Observation(suite=suite.name, check=check, subject=suite.name, outcome=Outcome.ERROR, detail=detail)
 
 
 @contextmanager

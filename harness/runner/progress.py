@@ -51,6 +51,8 @@ class SuiteProgress:
     """Every check that left a line, by its suite."""
     broken_off: bool = False
     """Does a line say why tests are missing?"""
+    failed: bool = False
+    """Did a test fail, or not work?"""
     _offset: int = 0
     _done: set[str] = field(default_factory=set)
     _known: int = 0
@@ -64,6 +66,10 @@ class SuiteProgress:
     def done(self) -> int:
         """Tests that have ended."""
         return len(self._done)
+
+    def unended(self) -> tuple[str, ...]:
+        """Tests of the run that were collected and have no outcome."""
+        return tuple(test for test in read_run_record(self.run.path).collected if test not in self._done)
 
     def look(self) -> None:
         """Read what is new. Half a line is left for the next look; what is no evidence is the judge's business."""
@@ -79,6 +85,7 @@ class SuiteProgress:
 
     def _take(self, line: Evidence) -> None:
         self.checks[line.suite].add(line.check)
+        self.failed |= line.test is not None and line.outcome in (Outcome.FAIL, Outcome.ERROR)
         self.broken_off |= line.check in BROKEN_OFF and line.outcome in (Outcome.FAIL, Outcome.ERROR)
         self.waited_s += line.waited_s
         # a measured line comes before its test's outcome, a superseded one before another attempt
