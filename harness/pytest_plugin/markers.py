@@ -55,9 +55,9 @@ class RigMark:
 _MARK = pytest.StashKey[CheckMark]()
 
 
-def suite_of(path: Path, config: pytest.Config) -> str:
+def suite_of(path: Path, config: pytest.Config | None = None) -> str:
     """The suite a test file belongs to: the folder that the profile lists, the one under `suites/`, or its own."""
-    listed = own_folders(context_of(config).target)
+    listed = own_folders(context_of(config).target) if config is not None else ()
     own = next((folder.name for folder in listed if path.is_relative_to(folder)), None)
     if own is not None:
         return own

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import StackError
+from harness.machine.extras import lacking
 from harness.model import Build, Listener, Noted, Target
 from harness.stack.build import commit_of
 from harness.stack.ports import HOST, free_port, is_free, occupied
@@ -221,6 +222,9 @@ class EmbeddedBackend:
         return folder
 
     def _start_mail(self) -> _Mail:
+        missing = lacking("aiosmtpd", "embedded")
+        if missing is not None:
+            raise StackError(missing)
         port = free_port()
         mail = _Mail(port, free_port(frozenset({port})), random_secrets.token_urlsafe(18))
         self._supervision.spawn(
