@@ -14,15 +14,14 @@ from harness.machine.bundle import root
 from harness.model import Invocation, Measurement, Policy, Target
 from harness.profile_draft import target_at
 from harness.runner.checks import GateCheck
-from harness.runner.discovery import Suite, choose, find_suites
+from harness.runner.discovery import Suite, choose, find_suites, own_folders
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
 
 
 def suites_of(target: Target) -> tuple[Suite, ...]:
     """Every suite that can run against the target."""
-    base = Path(target.source).parent if target.source else Path()
-    return find_suites(root(), target.name, [(base / path).resolve() for path in target.suites.paths])
+    return find_suites(root(), target.name, own_folders(target))
 
 
 def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:

@@ -12,6 +12,7 @@ from harness.jobs.session import run_session
 from harness.model import Evidence, Invocation, Listener, Outcome
 from harness.report import write_reports
 from harness.runner.artifacts import full_disk_named
+from harness.runner.checks import BROKEN_OFF
 from harness.runner.discovery import Suite
 from harness.runner.phases import SuiteOptions, run_suites
 from harness.stack.selection import TargetSelection
@@ -65,7 +66,12 @@ def _run_alone(
             run_suites(run, suites, stack, fresh_stack(selection, session, listen), options, listen)
         reading = session.close()
     write_reports(run.path, guarded_folder, reading)
-    return run.path, count(run.id, [line for line in reading.lines if line.suite in names])
+    return run.path, count(run.id, [line for line in reading.lines if line.suite in names or _tells_of_missing(line)])
+
+
+def _tells_of_missing(line: Evidence) -> bool:
+    """Is it why tests are missing, whichever suite's?"""
+    return line.check in BROKEN_OFF and line.outcome in (Outcome.FAIL, Outcome.ERROR)
 
 
 def count(run: str, lines: Sequence[Evidence]) -> SuiteCounts:

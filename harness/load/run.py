@@ -21,6 +21,7 @@ from harness.load.samples import Failure, Samples
 from harness.load.schedule import draw_schedule
 from harness.load.summary import dropped, endpoints, histogram, lateness_p99_ms, timeline
 from harness.load.workers import LocustWorkers
+from harness.machine.extras import lacking
 from harness.model import Listener, LoadAdvanced
 
 _START_S = 60.0
@@ -42,9 +43,13 @@ def run_load(
     """Send the plan and return what was measured; files go to `samples/` and `logs/` of the run's `folder`.
 
     `on_start` is given the id of each process that is started, so that somebody else can end it should this one die.
-    Raises `UsageError` for a plan that cannot be, `GeneratorError` if Locust fails or is killed.
+    Raises `UsageError` for a plan that cannot be, `GeneratorError` if Locust is missing, fails or is killed.
     """
     validate(plan)
+    for package in ("locust", "httptools"):
+        missing = lacking(package, "load")
+        if missing is not None:
+            raise GeneratorError(missing)
     kept = folder / "samples"
     for needed in (kept, folder / "logs"):
         needed.mkdir(parents=True, exist_ok=True)

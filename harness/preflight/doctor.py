@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, StackError
 from harness.machine.bundle import in_checkout
+from harness.machine.extras import install_line
 from harness.machine.lock import MachineLock
 from harness.preflight.checks.machine import LEAST_FILES, LEAST_FREE_MIB, open_files_allowed
 from harness.preflight.programs import node
@@ -70,21 +71,21 @@ def survey(chromium: str | None = None, places: Places = USUAL_PLACES) -> tuple[
         ("disk", "all", _disk),
         ("open files", "all", _open_files),
         ("turns and client addresses", "all", _shared_files),
-        ("httpx", "attach", lambda: _package("httpx", "harness")),
+        ("httpx", "attach", lambda: _package("httpx", "all")),
         ("servers' user", "embedded", _servers_user),
         ("PostgreSQL", "embedded", lambda: _program(lambda: postgres_programs().path)),
         ("Valkey", "embedded", lambda: _program(lambda: valkey_program().path)),
-        ("mail sink", "embedded", lambda: _package("aiosmtpd", "harness[embedded]")),
+        ("mail sink", "embedded", lambda: _package("aiosmtpd", "embedded")),
         ("free port", "embedded", _port),
         ("prepared data", "embedded", lambda: describe_cache(servers_account())),
-        ("Docker client", "docker", lambda: _package("docker", "harness[docker]")),
+        ("Docker client", "docker", lambda: _package("docker", "docker")),
         ("Docker daemon", "docker", _docker_daemon),
-        ("trustme", "tls", lambda: _package("trustme", "harness[tls]")),
-        ("Playwright", "browser", lambda: _package("playwright", "harness[browser]")),
+        ("trustme", "tls", lambda: _package("trustme", "tls")),
+        ("Playwright", "browser", lambda: _package("playwright", "browser")),
         ("Chromium", "browser", lambda: _chromium(chromium, places)),
         ("axe-core", "browser", _axe),
         ("Node and parsers", "preflight", _parsers),
-        ("Locust", "load", lambda: _package("locust", "harness[load]")),
+        ("Locust", "load", lambda: _package("locust", "load")),
         ("Node and Allure", "allure", _allure),
     )
     return tuple(_look(name, part, look) for name, part, look in looks)
@@ -101,11 +102,7 @@ def _look(name: str, part: str, look: Callable[[], str]) -> Tool:
     except _MissingError as missing:
         return Tool(name=name, part=part, ok=False, found=str(missing), mend=missing.mend)
     except HarnessError as error:
-        return Tool(name=name, part=part, ok=False, found=error.what, mend=error.mend or _setup("harness[all]"))
-
-
-def _setup(extra: str) -> str:
-    return "make setup" if in_checkout() else f"pip install '{extra}'"
+        return Tool(name=name, part=part, ok=False, found=error.what, mend=error.mend or install_line("all"))
 
 
 def _python() -> str:
@@ -117,7 +114,7 @@ def _python() -> str:
 
 def _package(name: str, extra: str) -> str:
     if importlib.util.find_spec(name) is None:
-        raise _MissingError("not installed", _setup(extra))
+        raise _MissingError("not installed", install_line(extra))
     return f"{name} {metadata.version(name)}"
 
 
@@ -193,10 +190,10 @@ def _run_as_server(command: list[str], name: str) -> str:
             extra_groups=[] if account else None,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _MissingError(f"{name} does not start: {error}", _setup("harness[embedded]")) from error
+        raise _MissingError(f"{name} does not start: {error}", install_line("embedded")) from error
     if ran.returncode != 0:
         said = (ran.stderr or ran.stdout).strip().splitlines()
-        raise _MissingError(f"{name} does not run: {said[-1] if said else ran.returncode}", _setup("harness[embedded]"))
+        raise _MissingError(f"{name} does not run: {said[-1] if said else ran.returncode}", install_line("embedded"))
     return str(ran.stdout).strip()
 
 
@@ -206,7 +203,7 @@ def _port() -> str:
 
 def _docker_daemon() -> str:
     if importlib.util.find_spec("docker") is None:
-        raise _MissingError("cannot be asked without the client", _setup("harness[docker]"))
+        raise _MissingError("cannot be asked without the client", install_line("docker"))
     from harness.stack.docker.engine import connect_engine, engine_errors
 
     try:
@@ -229,7 +226,7 @@ def _docker_mend() -> str:
 def _chromium(named: str | None, places: Places) -> str:
     found = find_chromium(named, places)
     if found is None:
-        raise _MissingError("no Chromium or Chrome", f"{_setup('harness[browser]')}, or playwright install chromium")
+        raise _MissingError("no Chromium or Chrome", f"{install_line('browser')}, or playwright install chromium")
     return f"{found.executable} ({found.source})"
 
 

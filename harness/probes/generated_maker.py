@@ -209,9 +209,10 @@ def _followed(methods: set[str], recorder: ScenarioRecorder, case_id: str) -> bo
     """Was there a request by one of these methods in the same chain that succeeded?"""
     for each in recorder.find_all_cases():
         before = recorder.find_response(case_id=each.id)
-        if each.id != case_id and each.method.upper() in methods and before is not None:
-            if before.status_code < _REDIRECTS:
-                return True
+        if before is None or each.id == case_id or each.method.upper() not in methods:
+            continue
+        if before.status_code < _REDIRECTS:
+            return True
     return False
 
 

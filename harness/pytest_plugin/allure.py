@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.machine.encodable import encodable, encodable_data
 from harness.machine.foreign_text import kept, kept_data
 from harness.machine.redaction import Redactor
 from harness.model import Target
@@ -39,7 +40,7 @@ def label(item: pytest.Item, target: Target) -> None:
     dynamic: Any = allure.dynamic
     mark = check_mark(item)
     dynamic.epic(target.name)
-    dynamic.feature(suite_of(item.path))
+    dynamic.feature(suite_of(item.path, item.config))
     dynamic.story(mark.check)
     dynamic.severity(_SEVERITY.get(mark.severity, mark.severity))
     if mark.source:
@@ -74,12 +75,12 @@ def keep_secrets_out(redact: Redactor) -> Callable[[], None]:
         def _report_item(self, item: Any) -> None:  # noqa: ANN401 - any of Allure's attrs classes
             members = asdict(item, filter=lambda _, value: value or value is False)
             path = self._report_dir / item.file_pattern.format(prefix=uuid.uuid4())
-            replace_file(path, msgspec.json.encode(kept_data(redact.data(members))))
+            replace_file(path, msgspec.json.encode(kept_data(encodable_data(redact.data(members)))))
 
         @allure_commons.hookimpl
         def report_attached_data(self, body: str | bytes, file_name: str) -> None:
             """An attachment; one that is no text stays as it is, unless no page could hold it."""
-            data = body.encode() if isinstance(body, str) else body
+            data = encodable(body).encode() if isinstance(body, str) else body
             try:
                 data = kept(redact(data.decode())).encode()
             except UnicodeDecodeError:

@@ -113,7 +113,7 @@ def _observation(
     told = {"source": mark.source, "why": mark.why, "remedy": mark.remedy}
     extra = {"severity": mark.severity} | {key: words for key, words in told.items() if words}
     return Observation(
-        suite=suite_of(item.path),
+        suite=suite_of(item.path, item.config),
         check=mark.check,
         subject=mark.subject,
         outcome=outcome,

@@ -62,7 +62,7 @@ def measure(request: pytest.FixtureRequest) -> Measure:
         item.stash[NOTES].assertions += 1
         item.stash[NOTES].observations.append(
             Observation(
-                suite=suite_of(item.path),
+                suite=suite_of(item.path, item.config),
                 check=check,
                 subject=subject or check_mark(item).subject,
                 outcome=Outcome.MEASURED,

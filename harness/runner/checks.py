@@ -20,3 +20,7 @@ class GateCheck(StrEnum):
     """A suite was not run to its end."""
     WORKER_CRASHED = "worker.crashed"
     """A process that ran a test died."""
+
+
+BROKEN_OFF = frozenset({GateCheck.COLLECTION, GateCheck.STARTUP, GateCheck.SUITE_CRASHED, GateCheck.WORKER_CRASHED})
+"""Where one of these is red, it says why tests are missing."""

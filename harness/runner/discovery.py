@@ -6,12 +6,13 @@ usage error and not a silent pass (k6#1346).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import ConfigError, UsageError
-from harness.model import Measurement
+from harness.model import Measurement, Target
 from harness.runner.sources import read_tests
 
 
@@ -26,25 +27,45 @@ class Suite:
     promised: frozenset[str] = frozenset()
     """Of the checks, those that each run of the whole suite must leave a line of, if only a skip."""
     measurements: frozenset[Measurement] = frozenset()
+    base: Path = Path()
+    """The folder that ids of its tests are relative to, and below which all that pytest reads of it lies."""
+
+
+def own_folders(target: Target) -> tuple[Path, ...]:
+    """The target's own folders of suites, which its profile lists."""
+    home = Path(target.source).parent if target.source else Path()
+    return tuple((home / path).resolve() for path in target.suites.paths)
 
 
 def find_suites(root: Path, target: str, more: Iterable[Path] = ()) -> tuple[Suite, ...]:
     """Every suite below `root/suites`: its generic tests and those of this target; then the target's own folders.
 
-    Raises `ConfigError` for a folder that is not there.
+    Folders outside of `root` have a base of their own: pytest would name a file there by its folder's content alone,
+    and run one of two with the same name (pytest-xdist#1212). Raises `ConfigError` for a folder that is not there, and
+    for one without a file of tests.
     """
     found: list[Suite] = []
+    more = tuple(dict.fromkeys(more))
+    outside = _common_base([folder for folder in more if not folder.is_relative_to(root)])
     for folder in sorted((root / "suites").iterdir()):
         if not folder.is_dir() or folder.name.startswith(("_", ".")):
             continue
         own = folder / target
         paths = (folder, own) if own.is_dir() else (folder,)
         files = [*_test_files(folder, ""), *(_test_files(own) if own.is_dir() else ())]
-        found.append(_read_suite(folder.name, files, paths))
+        found.append(_read_suite(folder.name, files, paths, root))
     for folder in more:
         if not folder.is_dir():
             raise ConfigError("no folder there", path=folder, key="[suites] paths")
-        found.append(_read_suite(folder.name, _test_files(folder), (folder,)))
+        base = root if folder.is_relative_to(root) else outside
+        own_files = tuple(_test_files(folder))
+        if not own_files:
+            raise ConfigError(
+                "no test in there: pytest reads test_*.py and *_test.py", path=folder, key="[suites] paths"
+            )
+        suite = _read_suite(folder.name, own_files, (folder,), base)
+        # where the source shows none, pytest may find some, or says that there are none
+        found.append(suite if suite.turns else replace(suite, turns=frozenset({"shared"})))
     return tuple(suite for suite in found if suite.turns)
 
 
@@ -58,7 +79,13 @@ def choose(suites: tuple[Suite, ...], only: Iterable[str], without: Iterable[str
     return tuple(suite for suite in suites if (not only or suite.name in only) and suite.name not in without)
 
 
-def _read_suite(name: str, files: Iterable[Path], paths: tuple[Path, ...]) -> Suite:
+def _common_base(folders: Sequence[Path]) -> Path:
+    """The nearest folder above all of them, from which no id begins as those of our own suites do."""
+    base = Path(os.path.commonpath([folder.parent for folder in folders])) if folders else Path()
+    return base.parent if any(folder.relative_to(base).parts[:1] == ("suites",) for folder in folders) else base
+
+
+def _read_suite(name: str, files: Iterable[Path], paths: tuple[Path, ...], base: Path) -> Suite:
     found = [read_tests(file, name) for file in files]
     return Suite(
         name=name,
@@ -67,6 +94,7 @@ def _read_suite(name: str, files: Iterable[Path], paths: tuple[Path, ...]) -> Su
         turns=frozenset().union(*(tests.turns for tests in found)),
         promised=frozenset().union(*(tests.promised for tests in found)),
         measurements=frozenset().union(*(tests.measurements for tests in found)),
+        base=base,
     )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from harness.errors import StackError, StartupError
 from harness.model import Listener, Observation, Outcome, PhaseBegan, PhaseEnded, PhaseRecord
 from harness.run import Run
+from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
 from harness.runner.progress import SuiteProgress
 from harness.runner.pytest_process import Phase, SuiteOptions, crashed, follow, running
@@ -21,6 +23,7 @@ __all__ = ["FreshStack", "SuiteOptions", "Waited", "run_suites", "timed"]
 
 Waited = Callable[[float], None]
 """Is told of seconds spent waiting for the machine."""
+_MOST_OF_NAMES = 2000
 FreshStack = Callable[[str, Waited], AbstractContextManager[Stack]]
 """Starts a stack for the suite of that name alone."""
 
@@ -41,14 +44,15 @@ def run_suites(
     that a suite promises and that no test spoke of.
     """
     progress = SuiteProgress(run)
-    beside = Phase("beside", _of_kind(suites, "beside"), "beside", 0)
-    shared = Phase("tests", _of_kind(suites, "shared"), "not alone and not beside", options.workers)
     with contextlib.ExitStack() as opened:
-        waiting = None
-        with _stack_blamed(run, beside):
-            waiting = opened.enter_context(running(run, beside, stack, options))
-        with timed(run, "tests", listen) as waited, _stack_blamed(run, shared):
-            _run_phase(run, shared, stack, options, progress, listen, waited)
+        waiting: list[tuple[Phase, subprocess.Popen[bytes]]] = []
+        for phase in _by_base(Phase("beside", _of_kind(suites, "beside"), "beside", 0)):
+            with _stack_blamed(run, phase):
+                waiting.append((phase, opened.enter_context(running(run, phase, stack, options))))
+        shared = Phase("tests", _of_kind(suites, "shared"), "not alone and not beside", options.workers)
+        for phase in _by_base(shared):
+            with timed(run, phase.name, listen) as waited, _stack_blamed(run, phase):
+                _run_phase(run, phase, stack, options, progress, listen, waited)
         for suite in _of_kind(suites, "alone"):
             phase = Phase(suite.name, (suite,), "alone", 0)
             with timed(run, f"{suite.name} (alone)", listen) as waited, _stack_blamed(run, phase):
@@ -57,11 +61,13 @@ def run_suites(
                     continue
                 with fresh_stack(suite.name, waited) as own:
                     _run_phase(run, phase, own, options, progress, listen, waited)
-        if waiting is not None:
+        if waiting:
             with timed(run, "waiting for what ran beside", listen):
-                follow(run, beside, waiting, progress, listen)
-    if not options.extra:
-        run.record(_silent_checks(suites, progress))
+                for phase, process in waiting:
+                    follow(run, phase, process, progress, listen)
+    progress.look()
+    if not progress.broken_off:
+        run.record(_not_run(suites, progress, options))
 
 
 @contextmanager
@@ -81,16 +87,33 @@ def timed(run: Run, name: str, listen: Listener) -> Iterator[Waited]:
         listen(PhaseEnded(name, seconds, completed))
 
 
-def _silent_checks(suites: Sequence[Suite], progress: SuiteProgress) -> Iterator[Observation]:
-    """Checks that left no line though nothing went wrong: a suite's own hooks or settings left their tests out."""
-    progress.look()
-    if progress.broken_off:
+def _not_run(suites: Sequence[Suite], progress: SuiteProgress, options: SuiteOptions) -> Iterator[Observation]:
+    """What left no line though nothing went wrong.
+
+    Tests that were collected, where pytest ended in their midst and said that all is well; checks that a suite's own
+    hooks or settings left out; suites of which nothing was chosen.
+    """
+    unended = () if progress.failed else progress.unended()
+    if unended:
+        reason = f"pytest ended before {len(unended)} of the tests that it had collected: who ended its process?"
+        yield from _missing(suites, GateCheck.SUITE_CRASHED, reason, ", ".join(unended)[:_MOST_OF_NAMES])
         return
+    if not options.extra:
+        reason = "no test left a line of it, and its suite was run to the end: who left the test out?"
+        for suite in suites:
+            for check in sorted(suite.promised - progress.checks[suite.name]):
+                yield from _missing((suite,), check, reason, reason)
+        silent = [suite for suite in suites if not suite.promised and not progress.checks[suite.name]]
+        yield from _missing(silent, GateCheck.COLLECTION, "pytest found no test in it", "pytest found no test in it")
+    elif not any(progress.checks[suite.name] for suite in suites):
+        reason = f"none of its tests was run: pytest was given {' '.join(options.extra)}"
+        yield from _missing(suites, GateCheck.COLLECTION, reason, reason)
+
+
+def _missing(suites: Iterable[Suite], check: str, reason: str, message: str) -> Iterator[Observation]:
     for suite in suites:
-        for check in sorted(suite.promised - progress.checks):
-            reason = "no test left a line of it, and its suite was run to the end: who left the test out?"
-            detail = {"reason": reason, "message": reason}
-            yield Observation(suite=suite.name, check=check, subject=suite.name, outcome=Outcome.ERROR, detail=detail)
+        detail = {"reason": reason, "message": message}
+        yield Observation(suite=suite.name, check=check, subject=suite.name, outcome=Outcome.ERROR, detail=detail)
 
 
 @contextmanager
@@ -102,6 +125,13 @@ def _stack_blamed(run: Run, phase: Phase) -> Iterator[None]:
         run.record([startup_failed(f"another one for {phase.name}", error)])
     except StackError as error:
         run.record(crashed(phase, error.message, error.output))
+
+
+def _by_base(phase: Phase) -> Iterator[Phase]:
+    """A phase as one process for each base that its suites have: pytest knows one only."""
+    for number, base in enumerate(dict.fromkeys(suite.base for suite in phase.suites)):
+        suites = tuple(suite for suite in phase.suites if suite.base == base)
+        yield replace(phase, name=f"own-{phase.name}" if number else phase.name, suites=suites)
 
 
 def _of_kind(suites: Sequence[Suite], kind: str) -> tuple[Suite, ...]:
@@ -120,6 +150,5 @@ def _run_phase(
     """Run one phase to its end, and tell what its tests, one process with another, waited for the machine."""
     before = progress.waited_s
     with running(run, phase, stack, options) as process:
-        if process is not None:
-            follow(run, phase, process, progress, listen)
+        follow(run, phase, process, progress, listen)
     waited((progress.waited_s - before) / max(1, phase.workers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from harness.machine.decoding import Reader
 from harness.machine.lock import DEFAULT_FOLDER, LOCK_FILES, MachineLock
 from harness.model import Evidence, Listener, MachineAwaited, Outcome
 from harness.run import Run, read_run_record
-from harness.runner.checks import GateCheck
+from harness.runner.checks import BROKEN_OFF
 
 _EVIDENCE = Reader(Evidence)
 _WORTH_SAYING_S = 1.0
@@ -37,10 +38,6 @@ def machine_shared(phase: str, listen: Listener, waited: Callable[[float], None]
         notice.cancel()
 
 
-_BROKEN_OFF = frozenset({GateCheck.COLLECTION, GateCheck.STARTUP, GateCheck.SUITE_CRASHED, GateCheck.WORKER_CRASHED})
-"""Where one of these is red, it says why tests are missing."""
-
-
 @dataclass
 class SuiteProgress:
     """What the evidence says while it is written, each line looked at once; of tests, those that ended since then."""
@@ -50,10 +47,12 @@ class SuiteProgress:
     """Seconds that tests waited for the machine, one process after another."""
     total: int = 0
     """Tests collected so far; a later phase adds its own."""
-    checks: set[str] = field(default_factory=set)
-    """Every check that left a line."""
+    checks: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Every check that left a line, by its suite."""
     broken_off: bool = False
     """Does a line say why tests are missing?"""
+    failed: bool = False
+    """Did a test fail, or not work?"""
     _offset: int = 0
     _done: set[str] = field(default_factory=set)
     _known: int = 0
@@ -68,6 +67,10 @@ class SuiteProgress:
         """Tests that have ended."""
         return len(self._done)
 
+    def unended(self) -> tuple[str, ...]:
+        """Tests of the run that were collected and have no outcome."""
+        return tuple(test for test in read_run_record(self.run.path).collected if test not in self._done)
+
     def look(self) -> None:
         """Read what is new. Half a line is left for the next look; what is no evidence is the judge's business."""
         with (self.run.path / "evidence.jsonl").open("rb") as file:
@@ -81,8 +84,9 @@ class SuiteProgress:
         self._count_collected()
 
     def _take(self, line: Evidence) -> None:
-        self.checks.add(line.check)
-        self.broken_off |= line.check in _BROKEN_OFF and line.outcome in (Outcome.FAIL, Outcome.ERROR)
+        self.checks[line.suite].add(line.check)
+        self.failed |= line.test is not None and line.outcome in (Outcome.FAIL, Outcome.ERROR)
+        self.broken_off |= line.check in BROKEN_OFF and line.outcome in (Outcome.FAIL, Outcome.ERROR)
         self.waited_s += line.waited_s
         # a measured line comes before its test's outcome, a superseded one before another attempt
         if line.test and line.outcome != Outcome.MEASURED and not line.superseded:

@@ -74,7 +74,7 @@ class Tested(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Suites that run together, and which of their tests."""
+    """Suites of one base that run together, and which of their tests."""
 
     name: str
     suites: tuple[Suite, ...]
@@ -85,14 +85,8 @@ class Phase:
 
 
 @contextmanager
-def running(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> Iterator[subprocess.Popen[bytes] | None]:
-    """pytest in a process group of its own, owned by the stack's supervisor; ended if we leave early.
-
-    Yields None for a phase without suites.
-    """
-    if not phase.suites:
-        yield None
-        return
+def running(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> Iterator[subprocess.Popen[bytes]]:
+    """pytest in a process group of its own, owned by the stack's supervisor; ended if we leave early."""
     mark = secrets.token_hex(6)
     scratch = Path(tempfile.gettempdir()) / f"harness-tests-{mark}"
     stack.own_folder(scratch)
@@ -173,7 +167,9 @@ def _start(
 
 def _environment() -> dict[str, str]:
     """Ours, without words for pytest: what a shell happens to hold must not leave out tests that a gate demands."""
-    return {name: value for name, value in os.environ.items() if name not in _WORDS_FOR_PYTEST}
+    kept = {name: value for name, value in os.environ.items() if name not in _WORDS_FOR_PYTEST}
+    # each worker reads the tests for itself: parameters from a set have to come in one order (pytest#437)
+    return {"PYTHONHASHSEED": "0"} | kept
 
 
 def _target_file(run: Run, scratch: Path) -> Path | None:
@@ -188,7 +184,7 @@ def _target_file(run: Run, scratch: Path) -> Path | None:
 def _command(run: Run, phase: Phase, stack: Tested, options: SuiteOptions, target: Path | None) -> list[str]:
     # pytest works in the folder of the suites: what was given relative to ours must be said in full
     folder = run.path.resolve()
-    words = [sys.executable, "-m", "pytest", "-c", str(root() / "pytest.ini"), "--rootdir", str(root())]
+    words = [sys.executable, "-m", "pytest", "-c", str(root() / "pytest.ini"), "--rootdir", str(phase.suites[0].base)]
     words += ["-p", "no:cacheprovider", "-q", "--continue-on-collection-errors", "-m", phase.marks]
     words += ["--run", str(folder), "--stack-file", str(Path(stack.info.state_dir) / "stack.json")]
     words += ["--target-file", str(target)] if target is not None else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.errors import StartupError
 from harness.model import Instance, Target
-from harness.stack.ports import held_by_another, is_free
+from harness.stack.ports import held_by, is_free
 from harness.stack.protocol import Backend, ServiceEndpoint
 from harness.stack.readiness import TAIL_LINES, describe_exit, service_problem, tail, wait_until
 
@@ -24,7 +24,6 @@ class StartingCopy:
     name: str
     endpoint: ServiceEndpoint
     argv: tuple[str, ...]
-    pid: int | None
     begun: float
     """When it was started, on the monotonic clock; its deadline counts from here, however many start at once."""
 
@@ -39,20 +38,23 @@ def await_ready(copy: StartingCopy, target: Target, backend: Backend) -> None:
     left = max(0.0, copy.begun + service.start_timeout_s - time.monotonic())
     wait = wait_until(
         lambda: service_problem(endpoint.url, target.health, service.timeout_s),
-        lambda: backend.exit_status(copy.name),
+        lambda: backend.exit_status_of_all(copy.name),
         left,
     )
     if wait.ready:
-        if copy.pid is not None and held_by_another(endpoint.outside, copy.pid):
+        if backend.pid(copy.name) is not None and held_by(endpoint.outside, backend.processes(copy.name)) is False:
             # somebody else's answer; our process has not yet found out that its port is gone
             backend.stop(copy.name)
             raise PortLostError
         return
     spent = f"after {time.monotonic() - copy.begun:.1f} s"
     if wait.status is not None:
-        if not is_free(endpoint.outside):
+        left_behind = backend.processes(copy.name)
+        if not is_free(endpoint.outside) and not held_by(endpoint.outside, left_behind):
             raise PortLostError
         said = f"the service {describe_exit(wait.status)} {spent}, before it was ready"
+        if left_behind:
+            backend.stop(copy.name)
     else:
         backend.stop(copy.name)
         said = f"the service was not ready {spent} ({wait.problem})"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import StackError
+from harness.machine.extras import lacking
 from harness.model import Build, Listener, Noted, Target
 from harness.stack.build import commit_of
 from harness.stack.ports import HOST, free_port, is_free, occupied
@@ -24,6 +25,7 @@ from harness.stack.servers.postgres import LAYOUT, Postgres, start_postgres
 from harness.stack.servers.valkey import start_valkey
 from harness.stack.settings import base_environment
 from harness.stack.supervisor.client import Order, Signal, Supervision
+from harness.stack.supervisor.process import owned_by
 from harness.stack.supervisor.registry import Folders
 
 _MAIL_PROGRAM = Path(__file__).parent / "servers" / "mail_server.py"
@@ -143,6 +145,11 @@ class EmbeddedBackend:
         """How that process ended; None while it runs."""
         return self._supervision.exit_status(name)
 
+    def exit_status_of_all(self, name: str) -> int | None:
+        """What is left of a process that ended well is taken for it."""
+        status = self._supervision.exit_status(name)
+        return None if status == 0 and self._supervision.adopt(name) else status
+
     def wait(self, name: str, seconds: float) -> int | None:
         """The same, waiting up to `seconds`."""
         return self._supervision.wait(name, seconds)
@@ -166,6 +173,16 @@ class EmbeddedBackend:
     def identity(self, name: str) -> tuple[str, int]:
         """As this machine sees it."""
         return os.uname().nodename, self._supervision.pids[name]
+
+    def pid(self, name: str) -> int:
+        """As the supervisor knows it."""
+        return self._supervision.pids[name]
+
+    def processes(self, name: str) -> frozenset[int]:
+        """As /proc has them."""
+        pid = self._supervision.pids[name]
+        roots = [pid] if self._supervision.exit_status(name) is None else []
+        return frozenset(owned_by(self._supervision.mark, roots, name))
 
     def log(self, name: str) -> Path:
         """Its file under the state folder."""
@@ -205,6 +222,9 @@ class EmbeddedBackend:
         return folder
 
     def _start_mail(self) -> _Mail:
+        missing = lacking("aiosmtpd", "embedded")
+        if missing is not None:
+            raise StackError(missing)
         port = free_port()
         mail = _Mail(port, free_port(frozenset({port})), random_secrets.token_urlsafe(18))
         self._supervision.spawn(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import ssl
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import StackError
-from harness.machine.bundle import in_checkout
+from harness.machine.extras import lacking
 from harness.model import FRONT, Instance, StackInfo, Target
 from harness.stack.ports import HOST, free_port, is_free, occupied
 from harness.stack.protocol import ServiceEndpoint
@@ -145,9 +144,9 @@ def _log(info: StackInfo) -> Path:
 
 def _check_tls() -> None:
     """Raises StackError, with the command that mends it, where no certificate can be made here."""
-    if importlib.util.find_spec("trustme") is None:
-        mend = "make setup" if in_checkout() else "pip install 'harness[tls]'"
-        raise StackError(f"--tls needs trustme, which is not installed; {mend}")
+    missing = lacking("trustme", "tls")
+    if missing is not None:
+        raise StackError(f"--tls: {missing}")
 
 
 def _make_authority(folder: Path, mark: str) -> Authority:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import socket
 from collections import deque
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from harness.errors import StackError
@@ -65,24 +65,22 @@ def occupied(port: int, served: str | None = None) -> StackError:
 def holder_of(port: int) -> tuple[int, str] | None:
     """Pid and name of the process that listens on a port of this machine; None where that cannot be seen."""
     inodes = _listening_inodes(port)
-    for entry in Path("/proc").iterdir() if inodes else ():
-        if entry.name.isdecimal() and _has_open(entry, inodes):
+    for entry in _processes() if inodes else ():
+        if _has_open(entry, inodes):
             with contextlib.suppress(OSError):
                 return int(entry.name), (entry / "comm").read_text().strip()
     return None
 
 
-def held_by_another(port: int, session: int) -> bool:
-    """Whether a process outside of a session listens on a port, and none inside of it; False where that is not seen."""
+def held_by(port: int, ours: Container[int]) -> bool | None:
+    """Whether one of `ours` listens on a port; None where nobody is seen to."""
     inodes = _listening_inodes(port)
-    if not inodes:
-        return False
-    inside = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            if os.getsid(int(entry.name)) == session:
-                inside.append(entry)
-    return not any(_has_open(entry, inodes) for entry in inside) and holder_of(port) is not None
+    holders = [int(entry.name) for entry in _processes() if _has_open(entry, inodes)] if inodes else []
+    return any(pid in ours for pid in holders) if holders else None
+
+
+def _processes() -> Iterator[Path]:
+    return (entry for entry in Path("/proc").iterdir() if entry.name.isdecimal())
 
 
 def _has_open(process: Path, inodes: set[str]) -> bool:

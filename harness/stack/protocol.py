@@ -124,6 +124,10 @@ class Backend(Protocol):
     def exit_status(self, name: str) -> int | None:
         """How that process ended; None while it runs."""
 
+    def exit_status_of_all(self, name: str) -> int | None:
+        """How it ended with all that it started: None, too, while what a command like setsid, or one that makes a
+        daemon, left running still runs. That is its process from then on."""
+
     def wait(self, name: str, seconds: float) -> int | None:
         """Like `exit_status`, after waiting up to `seconds` for the end."""
 
@@ -144,6 +148,12 @@ class Backend(Protocol):
 
     def identity(self, name: str) -> tuple[str, int]:
         """Host name and pid as that process sees its own: what it may call itself in tables and logs."""
+
+    def pid(self, name: str) -> int | None:
+        """Its pid, where it has one here."""
+
+    def processes(self, name: str) -> frozenset[int]:
+        """Pids of that process and of all that it started and that live, in whatever session; none for a container."""
 
     def log(self, name: str) -> Path:
         """File with the output of that process or server."""

@@ -156,9 +156,11 @@ class RunningStack:
         backend, ready = self._open()[1], self._target.workers.ready
         log = Path(worker.log)
         ping = watch_log(log, ready) if ready else lambda: None
-        wait = wait_until(ping, lambda: backend.exit_status(worker.name), self._target.service.start_timeout_s)
+        wait = wait_until(ping, lambda: backend.exit_status_of_all(worker.name), self._target.service.start_timeout_s)
         if wait.ready:
-            return replace(worker, ready_bytes=log.stat().st_size) if ready else worker
+            pid = backend.pid(worker.name)
+            self._remember(worker.name, pid)
+            return replace(worker, pid=pid, ready_bytes=log.stat().st_size if ready else worker.ready_bytes)
         raise StartupError(
             f"worker `{shlex.join(self._worker_argv())}` {wait.failure('is not ready')} after {wait.seconds:.1f} s; "
             f"the last {TAIL_LINES} lines of its log follow",
@@ -192,8 +194,8 @@ class RunningStack:
         endpoint = replace(wanted or self._open()[1].choose_endpoint(None), public=public)
         argv = self._placeholders.at(endpoint).fill_command(self._target.service.command, "service.command")
         begun = time.monotonic()
-        pid = self._start(name, argv, service_settings(self._target, self._placeholders, endpoint, overrides), endpoint)
-        return StartingCopy(name=name, endpoint=endpoint, argv=argv, pid=pid, begun=begun)
+        self._start(name, argv, service_settings(self._target, self._placeholders, endpoint, overrides), endpoint)
+        return StartingCopy(name=name, endpoint=endpoint, argv=argv, begun=begun)
 
     def _await_copy(
         self, first: StartingCopy, overrides: Mapping[str, str], wanted: ServiceEndpoint | None, public: str
@@ -208,12 +210,13 @@ class RunningStack:
                 if attempt <= _PORT_TRIES:
                     copy = self._begin_copy(f"{first.name}-try-{attempt}", overrides, None, public)
                 continue
-            self._remember(copy.name, copy.pid)
+            pid = self._open()[1].pid(copy.name)
+            self._remember(copy.name, pid)
             with self._lock:
                 self._started.add(copy.name)
             log = self._open()[1].log(copy.name)
             size = log.stat().st_size if log.exists() else None
-            return Instance(url=copy.endpoint.url, pid=copy.pid, log=str(log), name=copy.name, ready_bytes=size)
+            return Instance(url=copy.endpoint.url, pid=pid, log=str(log), name=copy.name, ready_bytes=size)
         raise StackError(f"no port stayed free in {_PORT_TRIES} tries; end what takes them")
 
     def _worker_argv(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ rest by subject, so that a suite loads only what it uses. `docs/suites.md` lists
 
 from harness.errors import HarnessError
 from harness.machine.archives import clean_archive
+from harness.machine.extras import lacking
 from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.model.network import is_loopback
@@ -54,6 +55,7 @@ __all__ = [
     "count_browser_assertions",
     "eventually",
     "is_loopback",
+    "lacking",
     "notes_of",
     "redactor_of",
     "share_instrument",

@@ -109,7 +109,7 @@ def test_without_the_package_that_speaks_with_it(place: Place, command: str) -> 
         place.environment["DOCKER_HOST"] = f"unix://{place.folder}/daemon.sock"
         ran = place.run(command)
     assert ran.returncode == 4
-    failed(ran, r"package docker is not installed; install it: pip install")
+    failed(ran, r"package docker is not installed; install it: (make setup|pip install)")
 
 
 @pytest.mark.parametrize("command", ["up", "gate"])

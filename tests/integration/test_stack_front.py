@@ -263,5 +263,5 @@ def test_without_trustme_the_command_that_mends_it_is_named(desk: Desk, command:
     )
     assert ended.returncode == 4, ended.stderr
     mend = r"(make setup|pip install 'harness\[tls\]')"
-    assert re.search(f"--tls needs trustme, which is not installed; {mend}", ended.stderr)
+    assert re.search(f"--tls: package trustme is not installed; install it: {mend}", ended.stderr)
     assert desk.status()["backend"] is None

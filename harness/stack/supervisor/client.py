@@ -177,6 +177,11 @@ class Supervision:
         """End one process; returns when it is gone."""
         self._ask("stop", name=name)
 
+    def adopt(self, name: str) -> bool:
+        """Take what a process that ended well left running for that process; False if it left nothing."""
+        adopted: bool = self._ask("adopt", name=name)["adopted"]
+        return adopted
+
     def own_process(self, pid: int) -> None:
         """End that process and its descendants, too, when the stack ends."""
         self._owned.append(pid)
@@ -283,6 +288,8 @@ class Supervision:
                 self._ending = True
             elif "exited" in words and not self._ending:
                 self._exits[words["pid"]] = words["status"]
+            elif "moved" in words:
+                self._pids[words["moved"]] = words["pid"]
             elif "reply" in words:
                 self._replies[words["reply"]] = words
         return True

@@ -27,6 +27,8 @@ from typing import Any
 
 MARK = "HARNESS_STACK"
 """Environment variable of everything that a stack runs; its value is the stack's id."""
+PART_MARK = "HARNESS_PART"
+"""Environment variable of one process of a stack and of all that it starts: the stack's id, and its name in there."""
 SUPERVISOR_MARK = "HARNESS_SUPERVISOR"
 """Environment variable of a supervisor: it looks after itself and is never ended by another one."""
 
@@ -37,6 +39,7 @@ _ORPHANED_GRACE = 1.0
 """Seconds a server gets to end by itself when nobody is left to wait for it."""
 _COMMAND_SECONDS = 8.0
 _AGAIN_SECONDS = 0.05
+_LOOKS, _LOOK_SECONDS = 3, 0.01
 
 
 def process_stat(pid: int) -> tuple[str, int, int] | None:
@@ -78,10 +81,15 @@ def _environment(pid: int) -> list[bytes]:
         return []
 
 
-def owned_by(mark: str, roots: Iterable[int]) -> set[int]:
-    """Living processes that carry `mark` or descend from `roots`; other supervisors and all below them are left out."""
+def owned_by(mark: str, roots: Iterable[int], part: str | None = None) -> set[int]:
+    """Living processes that carry `mark` or descend from `roots`; other supervisors and all below them are left out.
+
+    With a `part`, those alone that the stack's process of that name made: a wrapper such as dumb-init or setsid gives
+    the server a session of its own, and one that ends without it leaves it to the supervisor.
+    """
     parents = _parents()
-    sign, other = f"{MARK}={mark}".encode(), f"{SUPERVISOR_MARK}=".encode()
+    sign = f"{MARK}={mark}".encode() if part is None else f"{PART_MARK}={mark}/{part}".encode()
+    other = f"{SUPERVISOR_MARK}=".encode()
     found, foreign = set(roots) & parents.keys(), set()
     for pid in parents:
         environment = _environment(pid)
@@ -104,12 +112,15 @@ def _descends(pid: int, parents: dict[int, int], ancestors: set[int], barriers: 
     return below
 
 
-def end_tree(mark: str, roots: Iterable[int]) -> None:
-    """Freeze all that `owned_by` finds until nothing new appears, so that nothing can fork away, then kill it."""
+def end_tree(mark: str, roots: Iterable[int], part: str | None = None) -> set[int]:
+    """Freeze all that `owned_by` finds until nothing new appears, so that nothing can fork away, then kill it.
+
+    Returns who was killed.
+    """
     roots = set(roots)
     frozen: set[int] = set()
     for _ in range(50):
-        new = owned_by(mark, roots | frozen) - frozen
+        new = owned_by(mark, roots | frozen, part) - frozen
         if not new:
             break
         for pid in new:
@@ -117,14 +128,14 @@ def end_tree(mark: str, roots: Iterable[int]) -> None:
         frozen |= new
     for pid in frozen:
         _signal(pid, signal.SIGKILL)
+    return frozen
 
 
-def signal_tree(root: int, number: int) -> None:
-    """Signal a process and all that descend from it, until nothing new appears."""
+def signal_tree(mark: str, root: int, part: str, number: int) -> None:
+    """Signal a process of the stack and all that it made, until nothing new appears."""
     reached: set[int] = set()
     for _ in range(50):
-        parents = _parents()
-        new = {pid for pid in parents if _descends(pid, parents, reached | {root}, set())} - reached
+        new = owned_by(mark, reached | {root}, part) - reached
         if not new:
             return
         # the root first: it is the one that makes others
@@ -195,6 +206,7 @@ class Supervisor:
         self.mark = mark
         self.children: dict[str, Child] = {}
         self.owned: dict[int, int] = {}
+        self.handing_over: set[str] = set()
         self.folders: list[str] = []
         self.commands: list[list[str]] = []
         self.parent = os.getppid()
@@ -269,7 +281,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 cwd=order.get("cwd", "/"),
-                env={**order.get("env", {}), MARK: self.mark},
+                env={**order.get("env", {}), MARK: self.mark, PART_MARK: f"{self.mark}/{order['name']}"},
                 start_new_session=True,
                 user=user,
                 group=order.get("group"),
@@ -281,7 +293,7 @@ class Supervisor:
         return {"pid": child.pid}
 
     def do_stop(self, order: dict[str, Any]) -> None:
-        """End one process of ours and its group; returns when it is gone."""
+        """End one process of ours and all that it started; returns when they are gone."""
         child = self.children[order["name"]]
         self._stop([child], child.grace)
 
@@ -293,11 +305,17 @@ class Supervisor:
         number = signal.Signals[f"SIG{order['signal']}"]
         if number == signal.SIGKILL:
             # frozen first, so that nothing forks away meanwhile
-            signal_tree(child.pid, signal.SIGSTOP)
+            signal_tree(self.mark, child.pid, child.name, signal.SIGSTOP)
         if number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT):
-            signal_tree(child.pid, number)
+            signal_tree(self.mark, child.pid, child.name, number)
         else:
             _signal(child.pid, number)
+
+    def do_adopt(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Take what a process that has ended well left running for that process, now and after each further start."""
+        self.handing_over.add(order["name"])
+        child = self.children[order["name"]]
+        return {"adopted": child.status == 0 and self._adopt(child)}
 
     def do_own_process(self, order: dict[str, Any]) -> None:
         """Answer for a process that somebody else started."""
@@ -345,7 +363,21 @@ class Supervisor:
                 if child.pid == pid and child.status is None:
                     child.status = os.waitstatus_to_exitcode(status)
                     child.process.returncode = child.status
+                    if child.status == 0 and child.name in self.handing_over and self._adopt(child):
+                        continue
                     self._say({"exited": child.name, "pid": pid, "status": child.status})
+
+    def _adopt(self, child: Child) -> bool:
+        """Let the eldest of what a child left be that child; False if it left nothing."""
+        for _ in range(_LOOKS):
+            heirs = sorted(owned_by(self.mark, (), child.name) & self._own_tree())
+            if heirs:
+                child.pid, child.status = heirs[0], None
+                self._say({"moved": child.name, "pid": child.pid})
+                return True
+            # one that becomes a daemon forks and ends while it is looked for
+            time.sleep(_LOOK_SECONDS)
+        return False
 
     def _wait(self, done: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -359,6 +391,8 @@ class Supervisor:
 
     def _stop(self, children: list[Child], grace: float, *, again: bool = False) -> None:
         alive = [child for child in children if child.status is None]
+        # seen while their parents live: whoever has neither its parent nor its environment is not found afterwards
+        below = {child: self._started_by(child) for child in children}
 
         def all_ended() -> bool:
             return all(child.status is not None for child in alive)
@@ -376,7 +410,16 @@ class Supervisor:
             # the group too: a server's helpers must not live on when it is gone
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
-        self._wait(all_ended, 2.0)
+        gone: set[int] = set()
+        for child, seen in below.items():
+            # and what left the group
+            gone |= end_tree(self.mark, [pid for pid, start in seen.items() if is_alive(pid, start)], child.name)
+        self._wait(lambda: all_ended() and not any(map(is_alive, gone)), 2.0)
+
+    def _started_by(self, child: Child) -> dict[int, int]:
+        """Processes below a child, each with its start; the child itself is ended by whoever asks."""
+        found = owned_by(self.mark, [child.pid] if child.status is None else (), child.name) - {child.pid}
+        return {pid: stat[2] for pid in found if (stat := process_stat(pid)) is not None}
 
     def end(self) -> None:
         """Leave nothing behind: services first, then their servers, then all else that is ours."""
