@@ -163,10 +163,11 @@ def _check_roles_of(
 
 
 def _check_hosts(file: TomlFile, target: Target) -> None:
-    for index, host in enumerate(target.allow.hosts):
-        if not host or "/" in host or host != host.strip() or "*" in host or host.startswith("-"):
-            what = f'a host such as "staging.example.org" was expected, without scheme, path or *, not {host!r}'
-            raise file.error(what, ("allow", "hosts", index))
+    for key, hosts in (("hosts", target.allow.hosts), ("read_hosts", target.allow.read_hosts)):
+        for index, host in enumerate(hosts):
+            if not host or "/" in host or host != host.strip() or "*" in host or host.startswith("-"):
+                what = f'a host such as "staging.example.org" was expected, without scheme, path or *, not {host!r}'
+                raise file.error(what, ("allow", key, index))
     for index, origin in enumerate(target.cors.origins):
         _check_url(file, ("cors", "origins", index), origin)
         if urlsplit(origin).path or urlsplit(origin).query:
