@@ -46,6 +46,8 @@ class Tried:
     command: str
     status: int | None = None
     seconds: float = 0.0
+    """Of its own: without what one of its processes waited for a processor that others had."""
+    waited: float = 0.0
     megabytes: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -113,7 +115,8 @@ def _watch(words: list[str], network: LoneNetwork, output: object, tried: Tried)
     while process.poll() is None:
         seen = _all_of(process)
         tried.megabytes = max([tried.megabytes, *(_megabytes(each) for each in seen)])
-        tried.seconds = time.monotonic() - begun
+        tried.waited = max([tried.waited, *(_waited(each) for each in seen)])
+        tried.seconds = time.monotonic() - begun - tried.waited
         if tried.seconds > MOST_S or tried.megabytes > MOST_MB:
             what = "time" if tried.seconds > MOST_S else "memory"
             tried.problems.append(f"too much {what}")
@@ -135,6 +138,14 @@ def _megabytes(process: psutil.Process) -> int:
         return int(process.memory_info().rss // 2**20)
     except psutil.Error:
         return 0
+
+
+def _waited(process: psutil.Process) -> float:
+    """Seconds that its first thread was ready to run and did not."""
+    try:
+        return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def _kill(process: psutil.Process) -> None:
@@ -163,7 +174,7 @@ def main() -> int:
             wrong += bool(tried.problems)
             longest, largest = max(longest, tried.seconds), max(largest, tried.megabytes)
             shown = "; ".join(tried.problems) or "ok"
-            figures = f"{tried.status!s:>4} {tried.seconds:5.1f} s {tried.megabytes:4d} MB"
+            figures = f"{tried.status!s:>4} {tried.seconds:5.1f} s (+{tried.waited:4.1f}) {tried.megabytes:4d} MB"
             sys.stdout.write(f"{tried.number:4d} {tried.command:9} {figures}  {shown:30}  {tried.name}\n")
             sys.stdout.flush()
     held = "packets" if can_be_alone() else "calls"
