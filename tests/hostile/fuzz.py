@@ -22,6 +22,7 @@ import psutil
 
 from tests.hostile.grammar import server
 from tests.hostile.network import LoneNetwork, can_be_alone, lone_network
+from tests.own_time import waited_s
 
 MOST_S = 60.0
 MOST_MB = 700
@@ -115,7 +116,7 @@ def _watch(words: list[str], network: LoneNetwork, output: object, tried: Tried)
     while process.poll() is None:
         seen = _all_of(process)
         tried.megabytes = max([tried.megabytes, *(_megabytes(each) for each in seen)])
-        tried.waited = max([tried.waited, *(_waited(each) for each in seen)])
+        tried.waited = max([tried.waited, *(waited_s(each.pid) for each in seen)])
         tried.seconds = time.monotonic() - begun - tried.waited
         if tried.seconds > MOST_S or tried.megabytes > MOST_MB:
             what = "time" if tried.seconds > MOST_S else "memory"
@@ -138,14 +139,6 @@ def _megabytes(process: psutil.Process) -> int:
         return int(process.memory_info().rss // 2**20)
     except psutil.Error:
         return 0
-
-
-def _waited(process: psutil.Process) -> float:
-    """Seconds that its first thread was ready to run and did not."""
-    try:
-        return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError):
-        return 0.0
 
 
 def _kill(process: psutil.Process) -> None:
