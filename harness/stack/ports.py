@@ -19,8 +19,9 @@ _RANGE = range(20000, 32000)
 
 _given: deque[int] = deque(maxlen=len(_RANGE) // 4)
 """Ports that this process was given last: each is free until its server listens, and must not be given twice."""
-_claims: deque[socket.socket] = deque()
-"""So that no other process of ours is given them either; the last ones, since by then the servers of others listen."""
+_claims: deque[int] = deque()
+"""Descriptors of sockets by which no other process of ours is given them either; the last ones, since by then the
+servers of others listen."""
 _MOST_CLAIMS = 64
 
 
@@ -45,9 +46,10 @@ def _claim(port: int) -> bool:
     except OSError:
         claim.close()
         return False
-    _claims.append(claim)
+    # kept to our end: an object of a socket would warn then of having been left open
+    _claims.append(claim.detach())
     while len(_claims) > _MOST_CLAIMS:
-        _claims.popleft().close()
+        os.close(_claims.popleft())
     return True
 
 
