@@ -98,6 +98,7 @@ rate = 5
 "/" = 1
 [allow]
 hosts = ["a.test"]
+read_hosts = ["b.test"]
 """
 # fmt: off
 VALUES = (
@@ -133,7 +134,10 @@ def documents(chance: Random) -> Iterator[tuple[str, bytes]]:
                 case 2 if row:
                     del rows[at]
                 case 3:
-                    rows.insert(at, f"{chance.choice(('x', 'url', 'name', 'env', 'hosts'))} = {chance.choice(VALUES)}")
+                    rows.insert(
+                        at,
+                        f"{chance.choice(('x', 'url', 'name', 'env', 'hosts', 'read_hosts'))} = {chance.choice(VALUES)}",
+                    )
                 case _:
                     rows[at:at] = rows[: chance.randrange(1, 6)]
         data = "\n".join(rows).encode("utf-8", "surrogatepass")

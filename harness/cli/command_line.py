@@ -8,6 +8,8 @@ import click
 
 _LONGEST = 4096
 """Bytes of one word; no path of Linux is longer (PATH_MAX)."""
+_MAY_HOLD_ADDRESSES = frozenset({"url", "env", "suites"})
+"""Parameters whose words may have an address in them; `suites` has those for pytest too."""
 
 
 class Command(click.Command):
@@ -20,6 +22,9 @@ class Command(click.Command):
             if isinstance(parameter.type, click.types.StringParamType | click.Path):
                 for word in _words(written.get(parameter.name or "")):
                     problem = word_problem(word)
+                    if problem is None and "://" in word and parameter.name not in _MAY_HOLD_ADDRESSES:
+                        # not shown: it may hold a password, which a path would show in another form
+                        problem = "it is an address, where a name, a path or a revision is meant"
                     if problem is not None:
                         raise click.BadParameter(problem, ctx=ctx, param=parameter)
         return super().parse_args(ctx, args)

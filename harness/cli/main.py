@@ -134,6 +134,9 @@ def run_command(words: list[str]) -> int:
         echo(shown.format_message())
         return 0
     except (KeyboardInterrupt, click.Abort):
+        # CPython remembers one that came while it ran code from a string, as dataclasses do, and `python -m` would end
+        # by the signal in place of our status; whatever is run so next makes it forget
+        exec("")  # noqa: S102
         echo("interrupted", err=True)
         return 130
     except Exception as error:  # noqa: BLE001 - the process's border: whatever went wrong ends in one line and a status

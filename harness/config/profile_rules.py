@@ -114,14 +114,7 @@ def _check_templates(file: TomlFile, target: Target) -> None:
 
 
 def _check_words(file: TomlFile, target: Target) -> None:
-    for key in ("expected_log", "known_warnings"):
-        for index, text in enumerate(getattr(target.preflight, key)):
-            if not text.strip():
-                raise file.error("a text was expected: an empty one is in every line", ("preflight", key, index))
-    for index, line in enumerate(target.openapi.leave_out):
-        if not _LEFT_OUT.fullmatch(line):
-            what = f'an operation such as "GET /createdb", or a path such as "/admin/*" was expected, not {line!r}'
-            raise file.error(what, ("openapi", "leave_out", index))
+    _check_texts(file, target)
     for index, word in enumerate(target.service.needs):
         if word not in NEEDS_WORDS:
             raise file.error(f"unknown word {word!r}; {nearest(word, NEEDS_WORDS)}", ("service", "needs", index))
@@ -130,6 +123,17 @@ def _check_words(file: TomlFile, target: Target) -> None:
             raise file.error(f"unknown key; {nearest(word, ABSENT_WORDS)}", ("absent", word))
         if not reason.strip():
             raise file.error('a reason was expected, such as "sends no mail"', ("absent", word))
+
+
+def _check_texts(file: TomlFile, target: Target) -> None:
+    for key in ("expected_log", "known_warnings"):
+        for index, text in enumerate(getattr(target.preflight, key)):
+            if not text.strip():
+                raise file.error("a text was expected: an empty one is in every line", ("preflight", key, index))
+    for index, line in enumerate(target.openapi.leave_out):
+        if not _LEFT_OUT.fullmatch(line):
+            what = f'an operation such as "GET /createdb", or a path such as "/admin/*" was expected, not {line!r}'
+            raise file.error(what, ("openapi", "leave_out", index))
 
 
 def _check_contradictions(file: TomlFile, target: Target) -> None:
@@ -178,10 +182,11 @@ def _check_roles_of(
 
 
 def _check_hosts(file: TomlFile, target: Target) -> None:
-    for index, host in enumerate(target.allow.hosts):
-        if not host or "/" in host or host != host.strip() or "*" in host or host.startswith("-"):
-            what = f'a host such as "staging.example.org" was expected, without scheme, path or *, not {host!r}'
-            raise file.error(what, ("allow", "hosts", index))
+    for key, hosts in (("hosts", target.allow.hosts), ("read_hosts", target.allow.read_hosts)):
+        for index, host in enumerate(hosts):
+            if not host or "/" in host or host != host.strip() or "*" in host or host.startswith("-"):
+                what = f'a host such as "staging.example.org" was expected, without scheme, path or *, not {host!r}'
+                raise file.error(what, ("allow", key, index))
     for index, origin in enumerate(target.cors.origins):
         _check_url(file, ("cors", "origins", index), origin)
         if urlsplit(origin).path or urlsplit(origin).query:

@@ -10,7 +10,6 @@ Imports gevent: only Locust's process may import this module.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import re
 import socket as plain_socket
 from collections import defaultdict
@@ -23,6 +22,7 @@ import httptools
 from gevent import socket, ssl
 
 from harness.load.samples import Failure
+from harness.machine.addresses import addresses_of
 
 _CHUNK = 65536
 _FINAL = 200
@@ -79,18 +79,15 @@ class ConnectionPool:
     """Connections to one address, kept apart by the client's source address."""
 
     def __init__(self, url: str, timeout_s: float, ca_file: str = "") -> None:
-        """Looks the host up, once. Raises `OSError` if that fails. `ca_file` is one authority more to trust."""
+        """Raises `OSError` if the host is not known. `ca_file` is one authority more to trust."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         self._base = parts.path.rstrip("/")
         self._host = host
         self._host_header = parts.netloc.rpartition("@")[2]
-        found = plain_socket.getaddrinfo(host, port, type=plain_socket.SOCK_STREAM)[0]
-        self._family: int = found[0]
-        self._address = found[4]
-        if _is_local_name(host) and not ipaddress.ip_address(str(self._address[0]).partition("%")[0]).is_loopback:
-            raise OSError(f"{host} names this machine, and its address here is {self._address[0]}; mend /etc/hosts")
+        self._address = (addresses_of(host.rstrip("."), port)[0], port)
+        self._family = plain_socket.AF_INET6 if ":" in self._address[0] else plain_socket.AF_INET
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         if self._tls is not None and ca_file:
             self._tls.load_verify_locations(ca_file)
@@ -185,12 +182,6 @@ class ConnectionPool:
                 self._idle[source].append(connection)
             else:
                 connection.close()
-
-
-def _is_local_name(host: str) -> bool:
-    """A name that load is allowed to without anybody naming it."""
-    name = host.rstrip(".")
-    return name == "localhost" or name.endswith(".localhost")
 
 
 def _is_safe(payload: bytes) -> bool:

@@ -195,6 +195,8 @@ class AllowedHosts:
     """Hosts that may be loaded, written to, attacked and broken although the harness did not start them."""
 
     hosts: tuple[str, ...] = ()
+    read_hosts: tuple[str, ...] = ()
+    """Hosts from which pages may read what they are made of, such as a CDN's scripts, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from harness.errors import UsageError
+from harness.machine.addresses import addresses_of
 from harness.model.network import is_loopback_host
-from harness.probes.reach import Reach, place_of
+from harness.probes.reach import PORTS, place_of, plain_host
 
 PACKAGED = Path(sys.prefix) / "node" / "chromium"
 """Where `make setup` unpacks the npm package's browser."""
@@ -43,6 +44,8 @@ _QUIET = (
     "--disable-quic",
 )
 _ANSWERS_WITHIN_S = 20
+_OTHERS_ANSWER_WITHIN_S = 2
+_HOST = re.compile(r"[\w.:-]+", re.ASCII)
 _RULE = re.compile(r"(?:MAP|EXCLUDE) [\w.:-]+(?: [\w.:\[\]-]+)?", re.ASCII)
 
 
@@ -114,11 +117,17 @@ def arguments_to_stay(urls: Iterable[str], hosts: Iterable[str] = ()) -> tuple[s
     """What makes a browser connect to the hosts of those URLs and to `hosts`, and to no other whatever a page asks for.
 
     It holds for addresses as for names, for redirects, sockets, beacons and windows; where nobody resolves there is no
-    connection. A name of `urls` is looked up here, once: one that is looked up again may lead elsewhere.
+    connection. A name is looked up here, once: one that is looked up again may lead elsewhere. One of `hosts` that is
+    not known is not connected to.
     """
-    named = [place for url in urls if (place := place_of(url)) is not None]
-    rules = dict.fromkeys([_rule(host, port) for host, port in named] + [f"EXCLUDE {host}" for host in hosts])
-    kept = [rule for rule in rules if _RULE.fullmatch(rule)]
+    places = [place for url in urls if (place := place_of(url)) is not None]
+    rules = [_rule(host, port, _ANSWERS_WITHIN_S) for host, port in places]
+    named = {host for host, _ in places}
+    for host in map(plain_host, hosts):
+        if host not in named and _HOST.fullmatch(host):
+            with suppress(OSError):
+                rules.append(_rule(host, PORTS["https"], _OTHERS_ANSWER_WITHIN_S))
+    kept = [rule for rule in dict.fromkeys(rules) if _RULE.fullmatch(rule)]
     return (
         f"--host-resolver-rules={', '.join([*kept, 'MAP * ~NOTFOUND'])}",
         "--no-proxy-server",
@@ -126,14 +135,19 @@ def arguments_to_stay(urls: Iterable[str], hosts: Iterable[str] = ()) -> tuple[s
     )
 
 
-def _rule(host: str, port: int) -> str:
+def _rule(host: str, port: int, patience_s: float) -> str:
     """The rule by which that host is found. Chromium knows itself where `localhost` is."""
     if is_loopback_host(host) or _is_address(host):
         return f"EXCLUDE {host}"
-    for address in Reach(frozenset({(host, port)})).addresses(host, port):
-        with suppress(OSError), socket.create_connection((address, port), _ANSWERS_WITHIN_S):
-            return f"MAP {host} {f'[{address}]' if ':' in address else address}"
-    return f"EXCLUDE {host}"
+    addresses = addresses_of(host, port)
+    address = next((each for each in addresses if _accepts(each, port, patience_s)), addresses[0])
+    return f"MAP {host} {f'[{address}]' if ':' in address else address}"
+
+
+def _accepts(address: str, port: int, patience_s: float) -> bool:
+    with suppress(OSError), socket.create_connection((address, port), patience_s):
+        return True
+    return False
 
 
 def _is_address(host: str) -> bool:

@@ -115,18 +115,10 @@ class _Source:
         return given
 
 
-def _is_installed(name: str) -> bool:
-    try:
-        import_module(name)
-    except ImportError:
-        return False
-    return True
-
-
 _STEPS: dict[str, Step] = {
     "gzip": _gunzip,
     "x-gzip": _gunzip,
     "deflate": _undeflate,
-    **({"br": _unbrotli} if _is_installed("brotli") else {}),
-    **({"zstd": _unzstd} if _is_installed("zstandard") else {}),
+    "br": _unbrotli,
+    "zstd": _unzstd,
 }

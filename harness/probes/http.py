@@ -161,6 +161,10 @@ class RecordingClient(httpx.Client):
             raise
         except (httpx.LocalProtocolError, UnicodeError) as error:
             raise UnfitAnswer(f"{self._attempt(request)!r} cannot be sent ({_one_line(error)})") from error
+        except httpx.InvalidURL as error:
+            # the request's own address is held by `build_request`
+            what = f"its answer redirects to what is no address ({_one_line(error)})"
+            raise ServiceUnavailable(what, self._attempt(request)) from error
         except httpx.RequestError as error:
             what = _describe(error)
             raise ServiceUnavailable(what, self._attempt(_request_of(error, request))) from error

@@ -6,16 +6,13 @@ connect to is fixed before it asks anything, as places of the stack, and each co
 
 from __future__ import annotations
 
-import functools
-import ipaddress
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
 from harness.errors import SafetyError
-from harness.model.network import is_loopback_host
+from harness.machine.addresses import addresses_of
 
 PORTS = {"http": 80, "https": 443}
 """Scheme of a URL -> the port that it means."""
@@ -47,19 +44,13 @@ class Reach:
             raise SafetyError(f"a request would go to {host[:200]}:{port}, which nobody allowed; allowed: {known}")
 
     def addresses(self, host: str, port: int) -> tuple[str, ...]:
-        """The addresses of a place to connect to, the same at every call: a name that is looked up again may lead
-        elsewhere.
+        """The addresses of a place to connect to, the same at every call.
 
         Raises `SafetyError` if the place is none of these, or if a name of this machine means another one; `OSError`
         if the name is not known.
         """
         self.check(host, port)
-        found = _looked_up(plain_host(host), port)
-        if is_loopback_host(plain_host(host)) and not all(
-            ipaddress.ip_address(_bare(each)).is_loopback for each in found
-        ):
-            raise SafetyError(f"{host} names this machine, and its address here is {', '.join(found)}; mend /etc/hosts")
-        return found
+        return addresses_of(plain_host(host), port)
 
 
 def place_of(url: str) -> tuple[str, int] | None:
@@ -81,16 +72,3 @@ def plain_host(host: str) -> str:
         return name.encode("idna").decode("ascii")
     except UnicodeError:
         return name
-
-
-def _bare(address: str) -> str:
-    return address.partition("%")[0]
-
-
-@functools.cache
-def _looked_up(host: str, port: int) -> tuple[str, ...]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise OSError(f"{host[:200]!r} cannot be looked up ({error})") from error
-    return tuple(dict.fromkeys(str(each[4][0]) for each in found))

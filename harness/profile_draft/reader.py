@@ -57,7 +57,7 @@ class DraftReader:
         url: str,
         *,
         timeout_s: float = 10.0,
-        total_s: float = 60.0,
+        total_s: float = 40.0,
         most: int = MOST_REQUESTS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,

@@ -14,6 +14,7 @@ from harness.model import Listener, PhaseAdvanced, StackAdvanced, Status
 from harness.prove.controls import ControlRuns, count_healthy, find_alarms
 from harness.prove.events import HealthyRunEnded
 from harness.prove.gate_lies import run_lie
+from harness.prove.gate_lies.process import interrupted
 from harness.prove.model import NO_RUNS, HealthyRuns, NoVerdictError, OnResult, ProofPlan, Result
 from harness.prove.patch.runner import TrialConfig, run_trial, try_patch
 from harness.prove.patch.source_copy import source_of
@@ -156,5 +157,6 @@ def _stopped_together(pool: ThreadPoolExecutor) -> Iterator[threading.Event]:
         yield stop
     except BaseException:
         stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        with interrupted():
+            pool.shutdown(wait=True, cancel_futures=True)
         raise

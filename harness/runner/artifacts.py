@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,10 @@ from harness.model import StackInfo
 
 _MOST_OF_LOG = 4_000_000
 """Characters of what one pytest process printed; its tests may print without end."""
+_FIRST_OF_LOG, _LAST_OF_LOG = 2**20, 15 * 2**20
+"""Bytes of a log that are kept at most: how it began, and what it said last."""
+_BESIDE_A_CUT = 64 * 1024
+"""No secret is longer."""
 _TEXTS = frozenset({".json", ".jsonl", ".txt", ".log", ".xml", ".csv", ".html"})
 
 
@@ -30,12 +35,32 @@ def full_disk_named(folder: Path) -> Iterator[None]:
 
 
 def keep_logs(run: Path, info: StackInfo, redact: Redactor, prefix: str = "") -> None:
-    """Copy the stack's logs into the run; what is written later stays in the stack's own folder."""
+    """Copy the stack's logs into the run; what is written later stays in the stack's own folder.
+
+    A service may print without end: of a long log its beginning and its end are kept, and a line says so.
+    """
     for name, place in info.logs.items():
         log = Path(place)
         if log.is_file():
-            text = log.read_text(encoding="utf-8", errors="replace")
-            (run / "logs" / f"{prefix}{name}.log").write_text(redact(text), encoding="utf-8")
+            (run / "logs" / f"{prefix}{name}.log").write_text(_kept_of(log, redact), encoding="utf-8")
+
+
+def _kept_of(log: Path, redact: Redactor) -> str:
+    """What is kept of a log. Where it is cut, more is searched for secrets than is kept: half of one is not found."""
+    with log.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= _FIRST_OF_LOG + _LAST_OF_LOG:
+            return redact(_decoded(file.read(size)))
+        begin = redact(_decoded(file.read(_FIRST_OF_LOG + _BESIDE_A_CUT)))[:-_BESIDE_A_CUT]
+        file.seek(size - _LAST_OF_LOG - _BESIDE_A_CUT)
+        end = redact(_decoded(file.read(_LAST_OF_LOG + _BESIDE_A_CUT)))[_BESIDE_A_CUT:]
+    left_out = f"… at least {size - _FIRST_OF_LOG - _LAST_OF_LOG} bytes of this log are left out here …"
+    first, last = begin[: begin.rfind("\n") + 1] or begin, end[end.find("\n") + 1 :]
+    return f"{first}\n{left_out}\n\n{last}"
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
 
 
 def redact_results(run: Path, redact: Redactor) -> None:

@@ -30,7 +30,8 @@ from harness.stack.supervisor.process import MARK
 from harness.stack.supervisor.registry import owner_of_own, write_owner
 
 _POLL_S = 0.1
-_GRACE_S = 10.0
+_GRACE_S = 0.5
+"""Whoever pressed Ctrl-C wants the terminal back; what a killed pytest leaves goes with its stack."""
 _MOST_OF_LOG = 2000
 _WORDS_FOR_PYTEST = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 _USUAL_EXITS = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
@@ -122,13 +123,13 @@ def follow(run: Run, phase: Phase, process: subprocess.Popen[bytes], progress: S
         run.record(_crashes(run, phase, process.returncode))
 
 
-def end_process(process: subprocess.Popen[bytes]) -> None:
+def end_process(process: subprocess.Popen[bytes], grace_s: float = _GRACE_S) -> None:
     """Ask a process that leads a group to stop, as Ctrl-C would; then, after a grace, end what is left of its group."""
     try:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_S)
+            process.wait(grace_s)
     finally:
         # its workers and browsers outlive one that was killed
         with contextlib.suppress(ProcessLookupError):

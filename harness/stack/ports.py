@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+import sys
 from collections import deque
 from collections.abc import Container, Iterator
 from pathlib import Path
@@ -18,15 +19,38 @@ _RANGE = range(20000, 32000)
 
 _given: deque[int] = deque(maxlen=len(_RANGE) // 4)
 """Ports that this process was given last: each is free until its server listens, and must not be given twice."""
+_claims: deque[int] = deque()
+"""Descriptors of sockets by which no other process of ours is given them either; the last ones, since by then the
+servers of others listen."""
+_MOST_CLAIMS = 64
 
 
 def free_port(taken: frozenset[int] = frozenset()) -> int:
-    """A port that nobody listens on now, at random, so that stacks that start at once do not meet."""
+    """A port that nobody listens on now, at random, and that no other harness of this machine is about to use."""
     for port in random.sample(_RANGE, 200):
-        if port not in taken and port not in _given and is_free(port):
+        if port not in taken and port not in _given and is_free(port) and _claim(port):
             _given.append(port)
             return port
     raise StackError(f"no free port on {HOST} between {_RANGE.start} and {_RANGE.stop}", mend="end what listens there")
+
+
+def _claim(port: int) -> bool:
+    """Whether the port is ours to give. A name of Linux's abstract sockets is one process's at a time, in the same
+    network namespace as the port, and gone with the process; elsewhere nobody is asked.
+    """
+    if not sys.platform.startswith("linux"):
+        return True
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0harness-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    # kept to our end: an object of a socket would warn then of having been left open
+    _claims.append(claim.detach())
+    while len(_claims) > _MOST_CLAIMS:
+        os.close(_claims.popleft())
+    return True
 
 
 def is_free(port: int) -> bool:

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import brotli
+import zstandard
+
 PAGE = b"<!doctype html><html lang=en><title>p</title><main><h1>x</h1></main>"
 MB = 2**20
 FOREIGN = "http://127.0.0.3:{port}"
@@ -161,9 +164,12 @@ def _fields(chance: random.Random, _port: int) -> tuple[str, Saying]:
 
 
 def _coding(chance: random.Random, _port: int) -> tuple[str, Saying]:
-    import brotli
-
-    packers = {"gzip": lambda body: gzip.compress(body, 1), "deflate": zlib.compress, "br": brotli.compress}
+    packers = {
+        "gzip": lambda body: gzip.compress(body, 1),
+        "deflate": zlib.compress,
+        "br": brotli.compress,
+        "zstd": zstandard.compress,
+    }
     codings = chance.choices(sorted(packers), k=chance.choice([1, 1, 2, 3]))
     name = chance.choice(["bomb", "none", "torn", "stacked", "unknown"])
     body = bytes(chance.choice([64, 128]) * MB) if name == "bomb" else PAGE

@@ -43,7 +43,9 @@ schema = 1
 name = "canaries"
 
 [service]
-command = ["python", "{service}"]
+command = ["python", "service.py"]
+dockerfile = "Dockerfile"
+container_port = 8123
 
 [service.env]
 STRIPE_KEY = "{stripe}"
@@ -100,11 +102,23 @@ password = "#p"
 """
 
 
+DOCKERFILE = """\
+ARG BASE=python:3.11-slim
+FROM ${BASE}
+COPY service.py /srv/
+WORKDIR /srv
+ENV HOST=0.0.0.0
+USER 10001
+CMD ["python3", "/srv/service.py"]
+"""
+
+
 def gated(tmp_path: Path, mood: str, *words: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """A gate over the service, and the arguments of all processes that ran for it."""
     shutil.copy(SERVICE, tmp_path / "service.py")
-    profile = PROFILE.format(service=tmp_path / "service.py", mood=mood, **CANARY)
+    profile = PROFILE.format(mood=mood, **CANARY)
     (tmp_path / "canaries.toml").write_text(profile, encoding="utf-8")
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
     (tmp_path / "tmp").mkdir()
     command = [sys.executable, "-m", "harness", "gate", "--target", str(tmp_path / "canaries.toml"), "-n", "2"]
     command += ["--out", str(tmp_path / "out"), "--only", "security", *words]
@@ -164,10 +178,8 @@ def leaks_below(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("mood", ["well", "broken"])
-def test_no_secret_is_left_anywhere(tmp_path, mood):
-    done, arguments = gated(tmp_path, mood, "--env", f"LATE={CANARY['override']}")
+def check_that_nothing_is_left(tmp_path: Path, mood: str, *words: str) -> None:
+    done, arguments = gated(tmp_path, mood, "--env", f"LATE={CANARY['override']}", *words)
     assert done.returncode in (0, 1, 3), done.stderr
     run = (tmp_path / "out" / "latest").resolve()
     assert leaks(done.stdout.encode(), "standard output") == []
@@ -180,3 +192,16 @@ def test_no_secret_is_left_anywhere(tmp_path, mood):
     assert any(line["suite"] == "security" and line["outcome"] == "pass" for line in lines), done.stderr
     assert mood == "well" or any((run / "artifacts").glob("*.zip"))
     assert "env STRIPE_KEY = ***" in (run / "logs" / "service-1.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("mood", ["well", "broken"])
+def test_no_secret_is_left_anywhere(tmp_path, mood):
+    check_that_nothing_is_left(tmp_path, mood)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("mood", ["well", "broken"])
+def test_nor_of_a_gate_in_containers(tmp_path, mood):
+    check_that_nothing_is_left(tmp_path, mood, "--stack", "docker")

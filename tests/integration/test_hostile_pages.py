@@ -105,9 +105,18 @@ def test_names_are_looked_up_before_the_browser_starts(monkeypatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *words, **more: real("127.0.0.1", *words, **more))
     with ScriptedServer(answering(PAGE)) as server:
         url = server.url.replace("127.0.0.1", "service.pinned.test")
-        rules, *others = arguments_to_stay([url, "http://localhost:1", "http://[::1]:5"], ["cdn.test", "bad host,MAP"])
+        hosts = ["CDN.pinned.test", "bad host,MAP", "service.pinned.test", "127.0.0.9"]
+        rules, *others = arguments_to_stay([url, "http://localhost:1", "http://[::1]:5"], hosts)
     assert rules == (
-        "--host-resolver-rules=MAP service.pinned.test 127.0.0.1, EXCLUDE localhost, EXCLUDE ::1, EXCLUDE cdn.test,"
-        " MAP * ~NOTFOUND"
+        "--host-resolver-rules=MAP service.pinned.test 127.0.0.1, EXCLUDE localhost, EXCLUDE ::1,"
+        " MAP cdn.pinned.test 127.0.0.1, EXCLUDE 127.0.0.9, MAP * ~NOTFOUND"
     )
     assert "--no-proxy-server" in others
+
+
+def test_a_host_that_is_not_known_is_not_asked_for_again(monkeypatch) -> None:
+    def unknown(*_words, **_more):
+        raise socket.gaierror("unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert arguments_to_stay([], ["cdn.unknown.test"])[0] == "--host-resolver-rules=MAP * ~NOTFOUND"

@@ -25,6 +25,7 @@ TEXTS = [
     for parameter in command(name).params
     if isinstance(parameter, click.Option) and isinstance(parameter.type, click.types.StringParamType | click.Path)
 ]
+JUDGED = ("judge", "report", "verify")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -52,6 +53,16 @@ def test_a_word_that_cannot_be_meant_is_refused(name, option, word, said, capsys
     assert told.out == ""
     assert told.err.startswith("error: ")
     assert said in told.err
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [one for one in TEXTS if one[1] not in ("--url", "--env")] + [(name, "--") for name in JUDGED]
+)
+def test_an_address_is_no_path_and_not_shown(name, option, capsys):
+    assert run_command([name, option, "http://u:s3cret-word@127.0.0.1:9"]) == 2
+    told = capsys.readouterr()
+    assert "it is an address" in told.err
+    assert "s3cret-word" not in told.out + told.err
 
 
 @pytest.mark.parametrize("name", ["judge", "report", "verify", "init", "run", "logs"])

@@ -8,13 +8,14 @@ import zlib
 from contextlib import suppress
 from itertools import islice
 
+import brotli
+import httpx
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.probes.content_coding import MOST_CODINGS, PIECE_BYTES, CodingError, decoded
-
-brotli = pytest.importorskip("brotli")
 
 
 def bare_deflate(data: bytes) -> bytes:
@@ -27,6 +28,7 @@ PACKERS = {
     "x-gzip": [gzip.compress],
     "deflate": [zlib.compress, bare_deflate],
     "br": [brotli.compress],
+    "zstd": [zstandard.compress, lambda data: b"".join(map(zstandard.compress, (data[:9], data[9:])))],
     "identity": [bytes],
     "unheard-of": [bytes],
 }
@@ -44,13 +46,15 @@ def test_what_was_coded_comes_back(body: bytes, codings: list[str], chance: rand
     assert b"".join(decoded(chopped(packed, chance.randint(1, 2000)), codings)) == body
 
 
-@given(st.binary(max_size=300), st.lists(st.sampled_from(["gzip", "deflate", "br"]), min_size=1, max_size=3))
+@given(st.binary(max_size=300), st.lists(st.sampled_from(["gzip", "deflate", "br", "zstd"]), min_size=1, max_size=3))
 def test_what_was_never_coded_is_named_and_breaks_nothing(body: bytes, codings: list[str]) -> None:
     with suppress(CodingError):
         list(decoded([body], codings))
 
 
-@pytest.mark.parametrize("codings", [["gzip"], ["deflate"], ["br"], ["gzip", "gzip"], ["gzip", "br"]])
+@pytest.mark.parametrize(
+    "codings", [["gzip"], ["deflate"], ["br"], ["zstd"], ["gzip", "gzip"], ["gzip", "br"], ["zstd", "zstd"]]
+)
 def test_no_piece_of_a_bomb_is_large(codings: list[str]) -> None:
     bomb = bytes(64 * 2**20)
     for coding in codings:
@@ -66,9 +70,15 @@ def test_codings_without_end_are_not_taken_off() -> None:
     assert MOST_CODINGS < 10
 
 
-def test_zstd_is_taken_off_where_it_is_known() -> None:
-    zstandard = pytest.importorskip("zstandard")
-    packed = zstandard.ZstdCompressor().compress(bytes(10**6))
-    pieces = list(decoded([packed], ["zstd"]))
-    assert b"".join(pieces) == bytes(10**6)
-    assert max(map(len, pieces)) <= PIECE_BYTES
+def test_a_window_larger_than_anybody_need_keep_is_refused() -> None:
+    wide = zstandard.ZstdCompressionParameters(window_log=27)
+    packed = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    with pytest.raises(CodingError):
+        list(decoded([packed.compress(bytes(2**20)) + packed.flush()], ["zstd"]))
+
+
+def test_what_is_offered_is_taken_off() -> None:
+    body = b"as it was"
+    offered = httpx.Client().headers["accept-encoding"].split(", ")
+    assert sorted(offered) == ["br", "deflate", "gzip", "zstd"]
+    assert all(b"".join(decoded([PACKERS[one][0](body)], [one])) == body for one in offered)

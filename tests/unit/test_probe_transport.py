@@ -6,9 +6,11 @@ import gzip
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import SafetyError
 from harness.model.network import is_loopback_host
@@ -179,6 +181,23 @@ def test_a_redirect_is_followed_to_the_places_of_the_stack_alone() -> None:
         assert client.get("/").status_code == 302
         with pytest.raises(UnfitAnswer, match=r"redirects to 'http://127\.0\.0\.1:1/landed'"):
             client.get("/", follow_redirects=True)
+
+
+@pytest.mark.parametrize("follow", [False, True])
+@given(
+    st.one_of(
+        st.sampled_from(
+            ["javascript:alert(1)", "http:x", "mailto:a@b", "data:,x", "http://[", "//[::1", "http://a:b:c/"]
+        ),
+        st.builds("{}:{}".format, st.sampled_from(["http", "https", "x", "file", "about"]), st.text(max_size=20)),
+        st.builds("//{}".format, st.text(max_size=20)),
+        st.text(max_size=30),
+    ).map(lambda text: "".join(letter for letter in text if letter not in "\r\n\0").encode("utf-8", "replace"))
+)
+def test_wherever_an_answer_redirects_it_costs_one_request(follow, place) -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: " + place + b"\r\nContent-Length: 0\r\n\r\n"
+    with asked(lambda line: line.say(answer)) as client, suppress(ServiceUnavailable, UnfitAnswer, SafetyError):
+        client.get("/", follow_redirects=follow)
 
 
 def test_redirects_are_counted() -> None:

@@ -226,6 +226,7 @@ MISTAKES = [
     ("staging.example.org", "https://staging.example.org", "FILE:17: allow.hosts[1]: a host such as"),
     ("staging.example.org", "*", "FILE:17: allow.hosts[1]: a host such as"),
     ("staging.example.org", "*.example.org", "FILE:17: allow.hosts[1]: a host such as"),
+    ('hosts = ["staging.example.org"]', 'read_hosts = ["*"]', "FILE:17: allow.read_hosts[1]: a host such as"),
     ('command = ["serve"', 'url = "http://x"\ncommand = ["serve"', "FILE:4: service: exactly one of command, image"),
     (
         'command = ["serve", "--port", "{port}"]',

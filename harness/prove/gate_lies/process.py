@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,21 @@ PATIENCE_S = 240.0
 """A gate may wait for its turn on the machine as long as others measure there."""
 _GRACE_S = 15.0
 _LIBRARY = "lib"
+_begun: set[subprocess.Popen[bytes]] = set()
+"""Gates that have not ended, of lies in all threads."""
+_interrupted = threading.Event()
+
+
+@contextmanager
+def interrupted() -> Iterator[None]:
+    """During this block every gate that a lie has begun ends, and no other begins: nobody waits for a verdict."""
+    _interrupted.set()
+    for process in tuple(_begun):
+        process.send_signal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        _interrupted.clear()
 
 
 def install(scratch: Path) -> None:
@@ -73,9 +89,13 @@ def started(scratch: Path, *words: str, env: Mapping[str, str] | None = None) ->
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": search, "NO_COLOR": "1", **(env or {})},
     )
+    _begun.add(process)
     try:
+        if _interrupted.is_set():
+            raise HarnessError("the proof was interrupted")
         yield process
     finally:
+        _begun.discard(process)
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):

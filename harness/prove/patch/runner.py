@@ -24,6 +24,8 @@ from harness.runner.pytest_process import end_process
 
 _MOST_OF_LOG = 1500
 _POLL_S = 0.1
+_GATE_ENDS_WITHIN_S = 5.0
+"""A gate that is told to end takes its tests and its stack down; one that does not is killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,5 +165,5 @@ def _run_worker(config: TrialConfig, spec: Path, log: Path) -> int:
                 if time.monotonic() - begun > config.seconds:
                     raise NoVerdictError(f"no verdict within {config.seconds:g} s")
         finally:
-            end_process(process)
+            end_process(process, _GATE_ENDS_WITHIN_S)
     return process.returncode
