@@ -28,7 +28,14 @@ from harness.pytest_plugin.timeline import JournalHooks
 
 __all__ = ["CONTEXT", "FIXTURE_MODULES", "NOTES", "Context", "ItemNotes", "learn_secret", "measure", "record", "turn"]
 
-FIXTURE_MODULES = ("fixtures.http", "fixtures.description", "fixtures.stores", "fixtures.browser", "fixtures.faults")
+FIXTURE_MODULES = (
+    "fixtures.http",
+    "fixtures.description",
+    "fixtures.api",
+    "fixtures.stores",
+    "fixtures.browser",
+    "fixtures.faults",
+)
 """The fixtures that every suite has, wherever it lies."""
 _ALLURE = "allure_pytest.plugin"
 _SESSION = pytest.StashKey[Session]()

@@ -6,7 +6,7 @@ from harness.probes.cache import CacheSamples, PathSamples, compare_cached
 from harness.probes.chromium import Chromium, arguments_to_stay, arguments_to_trust, find_chromium
 from harness.probes.cors import CorsAnswer, ask_cors
 from harness.probes.csp import Csp, parse_csp
-from harness.probes.exchange import parse_json
+from harness.probes.exchange import curl_line, parse_json
 from harness.probes.headers import (
     Hsts,
     MediaType,
@@ -56,6 +56,7 @@ __all__ = [
     "arguments_to_trust",
     "ask_cors",
     "compare_cached",
+    "curl_line",
     "find_axe",
     "find_chromium",
     "load_document",
