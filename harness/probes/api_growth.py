@@ -10,6 +10,7 @@ import secrets
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -25,7 +26,7 @@ from harness.stats import quantile_interval
 
 _SEEDS = (("a", "!"), ("1", "!"), (" ", "!"), ("a@", "!"), ("a.", "!"), ("ab ", "!"), ("/", "!"), ("-", "!"))
 """What is repeated, and what then does not fit: patterns with nested repetitions try every way to split it."""
-_SHORT, _LONG = 23, 12_000
+_SHORT, _LONG = 22, 12_000
 _NOTICEABLE_S = 0.12
 _TOO_SLOW_S = 6.0
 _LIMITS = re.compile(
@@ -35,7 +36,8 @@ _HUGE = 1_000_000
 _MANY_ITEMS = 1_000
 ATTEMPTS = 101
 """More than a hundred refused logins of one account in an hour (OWASP ASVS 4, 2.2.1)."""
-_SAMPLES = 15
+_SAMPLES = 16
+_OF_AN_ACCOUNT = 4
 _LEAST_MS = 8.0
 _LEAST_RATIO = 1.5
 _SLOWED = frozenset({403, 423, 429, 503})
@@ -47,7 +49,12 @@ def slow_texts(world: World, places: Iterable[Site]) -> Iterator[Hole]:
         if not isinstance(site.value, str):
             continue
         for unit, end in _SEEDS:
-            hole = _exponential(world, site, unit, end) or _polynomial(world, site, unit, end)
+            first = _seconds(world, site, unit * _SHORT + end)[0]
+            # where a short text takes long already, a long one would keep the service for good
+            if first >= _NOTICEABLE_S:
+                hole = _exponential(world, site, unit, end, first)
+            else:
+                hole = _polynomial(world, site, unit, end)
             if hole is not None:
                 yield hole
                 break
@@ -55,54 +62,49 @@ def slow_texts(world: World, places: Iterable[Site]) -> Iterator[Hole]:
 
 def _seconds(world: World, site: Site, text: str) -> tuple[float, Exchange | None]:
     seen = world.client.tried(site.account, site.put(text))
-    return (_TOO_SLOW_S * 2, None) if seen is None else (seen.elapsed_s, seen)
+    return (_TOO_SLOW_S, None) if seen is None else (seen.elapsed_s, seen)
 
 
-def _exponential(world: World, site: Site, unit: str, end: str) -> Hole | None:
-    """Does each two more double the time, at least: from 23 on, where it is noticed first?"""
+def _exponential(world: World, site: Site, unit: str, end: str, first: float) -> Hole | None:
+    """Do two more take twice as long, at least, each time?"""
+    begin = _SHORT if first < 2 * _NOTICEABLE_S else _SHORT - 4 if first < _TOO_SLOW_S / 2 else _SHORT - 10
     taken: list[tuple[int, float]] = []
     proof: Exchange | None = None
-    for count in range(_SHORT, _SHORT + 12, 2):
+    for count in range(begin, begin + 12, 2):
         seconds, seen = _seconds(world, site, unit * count + end)
         proof = seen or proof
-        if count == _SHORT and seconds < _NOTICEABLE_S:
-            return None
         taken.append((count, seconds))
-        if len(taken) >= 3 and (seconds > 1.0 or len(taken) >= 5):
+        if seconds > 1.0 or (len(taken) > 3 and seconds > 4 * _NOTICEABLE_S):
             break
-        if seconds > _TOO_SLOW_S / 2:
-            break
-    if len(taken) < 3 and not (len(taken) == 2 and taken[1][1] > 3 * taken[0][1]):
-        # the first one was too slow already: shorter ones tell
-        taken = [
-            (count, _seconds(world, site, unit * count + end)[0]) for count in (_SHORT - 6, _SHORT - 4, _SHORT - 2)
-        ]
-    grows = all(later[1] > 2 * earlier[1] for earlier, later in zip(taken, taken[1:], strict=False))
-    fitting, _ = _seconds(world, site, "a" * (taken[-1][0]))
-    if not grows or taken[-1][1] < 4 * _NOTICEABLE_S / 2 or proof is None or fitting > taken[-1][1] / 3:
+    noticed = taken[-3:]
+    grows = all(later[1] > 2 * earlier[1] for earlier, later in pairwise(noticed))
+    if len(noticed) < 3 or not grows or noticed[-1][1] < 4 * _NOTICEABLE_S or proof is None:
         return None
-    shown = ", ".join(f"{count} × {unit!r}: {seconds:.2f} s" for count, seconds in taken)
-    return site.hole(f"takes ever longer for {site.place}: {shown}; another text of that length {fitting:.2f} s", proof)
+    again, _ = _seconds(world, site, unit * noticed[0][0] + end)
+    if again > noticed[-1][1] / 4:
+        return None
+    return _slow(site, unit, noticed, proof)
 
 
 def _polynomial(world: World, site: Site, unit: str, end: str) -> Hole | None:
     """Does twice the length take four times as long?"""
-    if site.place.where in ("path", "header", "cookie", "query"):
-        longest = 6_000
-    else:
-        longest = _LONG
+    longest = _LONG if site.place.where == "body" else _LONG // 2
     count = longest // len(unit)
     first, _ = _seconds(world, site, unit * count + end)
     if first < 2 * _NOTICEABLE_S:
         return None
-    half, _ = _seconds(world, site, unit * (count // 2) + end)
-    quarter, _ = _seconds(world, site, unit * (count // 4) + end)
+    quarter, half = (_seconds(world, site, unit * (count // part) + end)[0] for part in (4, 2))
     again, proof = _seconds(world, site, unit * count + end)
     other, _ = _seconds(world, site, "".join(secrets.choice("abcdefgh") for _ in range(longest)))
-    if proof is None or min(first, again) < 3 * half or half < 2.5 * quarter or other > min(first, again) / 3:
+    least = min(first, again)
+    if proof is None or least < 3 * half or half < 2.5 * quarter or other > least / 3:
         return None
-    shown = f"{count // 4} × {unit!r}: {quarter:.2f} s, {count // 2}: {half:.2f} s, {count}: {again:.2f} s"
-    return site.hole(f"takes ever longer for {site.place}: {shown}; another text of that length {other:.2f} s", proof)
+    return _slow(site, unit, [(count // 4, quarter), (count // 2, half), (count, again)], proof)
+
+
+def _slow(site: Site, unit: str, taken: Sequence[tuple[int, float]], proof: Exchange) -> Hole:
+    shown = ", ".join(f"{count} times {unit!r}: {seconds:.2f} s" for count, seconds in taken)
+    return site.hole(f"takes ever longer for {site.place}: {shown}", proof)
 
 
 def endless_pages(world: World) -> list[Hole]:
@@ -177,7 +179,7 @@ def accounts_told(world: World) -> list[Hole]:
     if path and account is not None:
         seen = _refused(world, account, 2)
         if seen is not None:
-            says = _difference(seen) or (_slower(world, account) if is_ours else "")
+            says = _difference(seen) or (_slower(world) if is_ours else "")
             if says:
                 holes.append(
                     Hole(
@@ -251,21 +253,26 @@ def _sent_body(answer: Exchange) -> Any:  # noqa: ANN401
         return dict(parse_qsl(answer.request_body))
 
 
-def _slower(world: World, account: Account) -> str:
+def _slower(world: World) -> str:
     """Is one kind slower than the other, in two series, by more than chance and noise?"""
     found = []
     for _ in range(2):
-        seen = _refused(world, account, _SAMPLES)
-        if seen is None:
-            return ""
-        known, unknown = ([each.elapsed_s * 1000 for each in group] for group in (seen.known, seen.unknown))
+        series: list[_Refusals] = []
+        for _ in range(_SAMPLES // _OF_AN_ACCOUNT):
+            # each account is refused a few times only, before a limit makes both alike
+            seen = _refused(world, world.login.register("a third user"), _OF_AN_ACCOUNT)
+            if seen is None:
+                return ""
+            series.append(seen)
+        known = [each.elapsed_s * 1000 for seen in series for each in seen.known]
+        unknown = [each.elapsed_s * 1000 for seen in series for each in seen.unknown]
         verdict = slower_of(known, unknown)
         if verdict == 0:
             return ""
         found.append((verdict, statistics.median(known), statistics.median(unknown)))
     if found[0][0] != found[1][0]:
         return ""
-    return f"it takes {found[1][1]:.0f} ms (median of {_SAMPLES}) and {found[1][2]:.0f} ms, in two series"
+    return f"it takes {found[1][1]:.0f} ms and {found[1][2]:.0f} ms (medians of {_SAMPLES}), in two series"
 
 
 def slower_of(one: Sequence[float], other: Sequence[float]) -> int:

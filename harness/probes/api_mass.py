@@ -167,6 +167,7 @@ def _read_all(world: World, account: Account, readers: list[Draft], thing: Mappi
         ((key, value) for key, value in thing.items() if plain_name(key) in ("id", "uuid", "slug", "key", "number")),
         ("", None),
     )
+    found: list[dict[str, Any]] = []
     for reader in readers:
         drafts = [reader]
         if value is not None and reader.path:
@@ -174,14 +175,11 @@ def _read_all(world: World, account: Account, readers: list[Draft], thing: Mappi
             drafts.insert(0, _with_path(reader, last, value))
         for draft in drafts:
             answer = world.client.tried(account, draft)
-            if not succeeded(answer):
-                continue
-            for each in objects(json_of(answer)):
-                if (value is not None and each.get(key) == value) or (
-                    value is None and account.username in each.values()
-                ):
-                    return dict(each)
-    return {}
+            for each in objects(json_of(answer)) if succeeded(answer) else ():
+                if each.get(key) == value if value is not None else account.username in each.values():
+                    found.append(dict(each))
+    # ids of things of other kinds may be the same: the one counts that has most in common with it
+    return max(found, key=lambda each: len(each.keys() & thing.keys()), default={})
 
 
 def _with_path(draft: Draft, name: str, value: object) -> Draft:

@@ -101,6 +101,12 @@ def _thefts(world: World, victim: Account, thief: Account, methods: tuple[str, .
         own = world.drafts.get((described.name, thief.name)) or world.draft(described, thief)
         if own is None:
             continue
+        for place in _text_places(described, own):
+            # whatever takes a text may take an account's name
+            for name in _names_of(world, victim):
+                if isinstance(name, str) and own.value(place) != name:
+                    fact = Fact("username", name, described.name, "", victim.name, is_new=False)
+                    yield _Theft(described, own.put(place, name), place, fact, known_to_thief=False)
         for place in _naming_places(described, own):
             found = list(world.facts.candidates(place.name, described.operation.path, victim.name))
             tried = 0
@@ -129,6 +135,17 @@ def _naming_places(described: Described, draft: Draft) -> list[Place]:
         for place in places
         if place.where == "path" or naming.search(plain_name(place.name)) or _OWNER.fullmatch(plain_name(place.name))
     ]
+
+
+def _text_places(described: Described, draft: Draft) -> list[Place]:
+    """Parameters of a read that are no names of objects by their own name."""
+    naming = set(_naming_places(described, draft))
+    places = [
+        Place(each.where, (each.name,))
+        for each in described.inputs.parameters
+        if each.where in ("query", "header", "cookie") and each.schema.get("type", "string") == "string"
+    ]
+    return [each for each in places if each not in naming] if described.operation.method == "GET" else []
 
 
 def _is_own_name(world: World, fact: Fact, account: Account) -> bool:

@@ -91,7 +91,7 @@ def _sender(world: World, described: Described, account: Account) -> tuple[Accou
         if draft is not None:
             return each, world.draft(described, each) if described.operation.method != "GET" else draft
     answer = world.answers.get((described.name, account.name))
-    if answer is not None and answer.status in (400, 404, 409, 422, 500):
+    if answer is not None and answer.status in (300, 301, 302, 303, 307, 308, 400, 404, 409, 422, 500):
         return account, world.draft(described, account)
     return account, None
 
