@@ -63,7 +63,7 @@ refused: dict[str, list[float]] = defaultdict(list)
 routes: list[tuple[str, re.Pattern[str], dict]] = []
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - what is answered
     """An answer that is an error."""
 
     def __init__(self, status: int, says: str, headers: dict | None = None) -> None:
@@ -360,7 +360,8 @@ def notes(ask: Ask) -> list:
 @route("POST", "/api/v2/notes", body=thing(title=TEXT, text=TEXT), kind="application/x-www-form-urlencoded")
 def note(ask: Ask) -> Answer:
     """Write a note."""
-    made = {"id": str(uuid.uuid4()), "owner": ask.user["username"], "title": ask.text("title"), "text": ask.text("text")}
+    made = {"id": str(uuid.uuid4()), "owner": ask.user["username"]}
+    made |= {name: ask.text(name) for name in ("title", "text")}
     rows("INSERT INTO notes VALUES (?, ?, ?, ?, 0)", *made.values())
     return Answer(made, 201)
 
@@ -389,7 +390,7 @@ def delete_note(ask: Ask) -> Answer:
 
 
 @route("GET", "/api/v2/reports")
-def reports(ask: Ask) -> dict:
+def reports(_ask: Ask) -> dict:
     """How the shop does."""
     return {"turnover": rows("SELECT SUM(total) AS sum FROM orders")[0]["sum"], "currency": "EUR"}
 
@@ -420,7 +421,7 @@ def product(ask: Ask) -> dict:
     currency = ask.headers.get("X-Currency", "EUR")
     sql, values = "SELECT 'known' AS known WHERE ? = 'EUR'", [currency]
     if "sql_header" in OPEN:
-        sql, values = f"SELECT 'known' AS known WHERE '{currency}' <> ''", []  # noqa: S608 - planted
+        sql, values = f"SELECT 'known' AS known WHERE '{currency}' <> ''", []
     return found[0] | {"currency": "known" if rows(sql, *values) else "unknown"}
 
 
@@ -569,7 +570,8 @@ class Handler(BaseHTTPRequestHandler):
         except (sqlite3.Error, OSError, ValueError, TypeError, http.client.HTTPException):
             answer = Answer({"error": "something went wrong"}, 500)
         kind = answer.headers.pop("Content-Type", "application/json")
-        data = b"" if answer.body is None else answer.body.encode() if kind != "application/json" else json.dumps(answer.body).encode()
+        text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+        data = b"" if answer.body is None else text.encode()
         self.send_response(answer.status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **answer.headers}.items():
             self.send_header(name, value)

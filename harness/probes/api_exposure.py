@@ -117,13 +117,13 @@ def _secrets(
         known[each.password] = "a password"
         for way in ("md5", "sha1", "sha256", "sha512"):
             known[hashlib.new(way, data, usedforsecurity=False).hexdigest()] = f"a password's hash ({way})"
-    for each in objects(json_of(answer)):
-        for name, value in each.items():
+    for thing in objects(json_of(answer)):
+        for name, value in thing.items():
             if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
                 continue
             what = _what(plain_name(name), str(value), known)
             is_token = what == "a token"
-            if what and not (is_token and (gives_tokens or _is_its_own(name, each, account))):
+            if what and not (is_token and (gives_tokens or _is_its_own(name, thing, account))):
                 yield _Told(name, what, operation, answer)
 
 

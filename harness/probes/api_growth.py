@@ -223,16 +223,13 @@ def _stranger(account: Account) -> str:
 
 
 def _difference(seen: _Refusals) -> str:
-    known, unknown = seen.known[-1], seen.unknown[-1]
-    if {each.status for each in seen.known} == {known.status} and {each.status for each in seen.unknown} == {
-        unknown.status
-    }:
-        if known.status != unknown.status:
-            return f"status {known.status} and {unknown.status}"
+    """By what both kinds differ each time, in words; "" where they are alike."""
+    statuses = [{each.status for each in group} for group in (seen.known, seen.unknown)]
     texts = [{_without(each) for each in group} for group in (seen.known, seen.unknown)]
-    if len(texts[0]) == len(texts[1]) == 1 and texts[0] != texts[1]:
-        one, other = (next(iter(each))[:120] for each in texts)
-        return f"{one!r} and {other!r}"
+    for what, (known, unknown) in (("status ", statuses), ("", texts)):
+        if len(known) == len(unknown) == 1 and known != unknown:
+            one, other = (str(next(iter(each)))[:120] for each in (known, unknown))
+            return f"{what}{one} and {other}"
     return ""
 
 

@@ -153,7 +153,10 @@ def _told_apart(
     sent = template.format(v=value, a=pair.same, b=pair.same)
     proof = world.client.send(site.account, site.put(sent))
     denial = template.format(v=value, a=pair.same, b=pair.other)
-    says = f"puts {site.place} into a query (SQL): {sent!r} is answered {true[0]} as a true condition, {denial!r} as a false one"
+    says = (
+        f"puts {site.place} into a query (SQL): {sent!r} is answered {true[0]} as a true condition, {denial!r} as a"
+        " false one"
+    )
     return site.hole(says, proof)
 
 
@@ -224,8 +227,6 @@ def _by_operator(world: World, site: Site) -> Hole | None:
     """An object where a text is due, which the database takes for a condition (NoSQL)."""
     if not isinstance(site.value, str) or site.place.where not in ("body", "query"):
         return None
-    if site.operation.method != "GET" and not site.is_login and "search" not in site.operation.path:
-        return None
     word = f"{MARK}{secrets.token_hex(4)}"
 
     def of(operator: str) -> tuple[int, str] | None:
@@ -273,8 +274,10 @@ def _by_time(world: World, site: Site, templates: Iterable[str], what: str) -> H
         if still < SLEEP_S / 3 and longer > first * 1.5 and seconds(template, 0) < SLEEP_S / 3:
             text = _waiting(template, site.text, SLEEP_S)
             proof = world.client.send(site.account, site.put(text))
-            says = f"carries out {what} in {site.place}: {text!r} takes {first:.1f} s, the same that waits twice as long {longer:.1f} s"
-            return site.hole(f"{says}, without a wait {still:.1f} s", proof)
+            says = (
+                f"carries out {what} in {site.place}: {text!r} takes {first:.1f} s, with twice the wait {longer:.1f} s"
+            )
+            return site.hole(f"{says}, without one {still:.1f} s", proof)
     return None
 
 

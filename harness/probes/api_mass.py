@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.probes.api_accounts import NoAccountError, is_privileged
 from harness.probes.api_inputs import FORM, JSON, merged, objects, plain_name
+from harness.probes.api_objects import names_of
 from harness.probes.api_request import Account, Draft, Hole, json_of, succeeded
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
@@ -56,10 +57,12 @@ def _of_operation(world: World, described: Described, account: Account) -> Itera
             return
     assert plain is not None  # noqa: S101 - for the type: it succeeded
     shown = _thing_of(plain) or {}
-    readers = [each for each in _readers(world, described, account)]
+    readers = _readers(world, described, account)
     before = _read_all(world, account, readers, shown)
     seen = {**before, **{key: value for key, value in shown.items() if not isinstance(value, dict | list)}}
-    for name, value in _unasked(described, seen).items():
+    unasked = _unasked(described, seen)
+    unasked |= {name: other for name, value in unasked.items() if (other := _theirs(world, account, seen[name]))}
+    for name, value in unasked.items():
         hole = _try(world, described, account, draft, name, value, seen)
         if hole is not None:
             yield hole
@@ -79,7 +82,11 @@ def _try(
     answer = world.client.tried(account, replace(draft, body={**body, name: value}))
     if not succeeded(answer) or not succeeded(control) or answer is None or control is None:
         return None
-    after = _read_all(world, account, _readers(world, described, account), _thing_of(answer) or {})
+    thing = _thing_of(answer) or {}
+    after = _read_all(world, account, _readers(world, described, account), thing)
+    for other in world.accounts if not after else ():
+        # it may be another account's from now on
+        after = after or _read_all(world, other, _readers(world, described, other), thing)
     if after.get(name) != value or type(after.get(name)) is not type(value):
         return None
     if seen.get(name) == value:
@@ -93,6 +100,23 @@ def _try(
         says=f"took the member {name!r}, which it does not ask for: sent as {value!r}, a read then shows {value!r}"
         f" (before: {seen.get(name)!r})",
         proof=(answer,),
+    )
+
+
+def _theirs(world: World, account: Account, value: object) -> object:
+    """What another account is called, where the value is what this one is called; None where it is not."""
+    other = next((each for each in world.accounts if each is not account and each.role == account.role), None)
+    if other is None or value not in names_of(world, account):
+        return None
+    if value == account.username:
+        return other.username
+    return next(
+        (
+            each
+            for each in sorted(names_of(world, other), key=str)
+            if type(each) is type(value) and each != other.username
+        ),
+        None,
     )
 
 
@@ -175,9 +199,11 @@ def _read_all(world: World, account: Account, readers: list[Draft], thing: Mappi
             drafts.insert(0, _with_path(reader, last, value))
         for draft in drafts:
             answer = world.client.tried(account, draft)
-            for each in objects(json_of(answer)) if succeeded(answer) else ():
-                if each.get(key) == value if value is not None else account.username in each.values():
-                    found.append(dict(each))
+            found += [
+                dict(each)
+                for each in (objects(json_of(answer)) if succeeded(answer) else ())
+                if (each.get(key) == value if value is not None else account.username in each.values())
+            ]
     # ids of things of other kinds may be the same: the one counts that has most in common with it
     return max(found, key=lambda each: len(each.keys() & thing.keys()), default={})
 

@@ -1,4 +1,4 @@
-"""Object level and function level: what one account can read or change of another, and what nobody gave it to do.
+"""Object level: what one account can read or change of another.
 
 Whose a thing is, is known by evidence: a text that one account was shown and no other one was, or a member that names
 the account. Things that listings show to everybody are nobody's alone.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from harness.probes.api_accounts import is_privileged
+from harness.probes.api_accounts import let_in
 from harness.probes.api_facts import Fact
 from harness.probes.api_inputs import MARK, leaves, objects, plain_name
 from harness.probes.api_request import NOBODY, Account, Draft, Hole, Place, json_of, succeeded
@@ -21,20 +22,9 @@ from harness.probes.exchange import Exchange
 _PRIVATE = re.compile(
     r"secret|e?mail|phone|mobile|address|balance|salary|iban|card|ssn|birth|dob|passport|medical|diagnos|private|invoice"
 )
-_REFUSED = (401, 403)
+_PASSWORD = re.compile(r"passw(?:or)?d|pwd", re.IGNORECASE)
 _OWNER = re.compile(r"owner|user|author|creator|createdby|account|customer|member|username|email")
 _IDENTITY_HEADERS = ("X-User-Id", "X-User", "X-Username", "X-User-Email", "X-Forwarded-User", "X-Remote-User")
-_BYPASSES = (
-    {"X-Forwarded-For": "127.0.0.1"},
-    {"X-Original-URL": "{path}"},
-    {"X-Rewrite-URL": "{path}"},
-    {"X-Role": "admin"},
-    {"X-User-Role": "admin"},
-    {"X-Admin": "true"},
-    {"X-Is-Admin": "true"},
-    {"X-Internal": "true"},
-    {"X-Custom-IP-Authorization": "127.0.0.1"},
-)
 _MOST_VALUES = 4
 
 
@@ -88,10 +78,61 @@ def objects_changed(world: World) -> Iterator[Hole]:
     for theft in _thefts(world, victim, thief, ("PUT", "PATCH", "DELETE", "POST")):
         if theft.described.name in told or theft.described.is_disruptive or theft.place.where == "header":
             continue
-        hole = _change(world, theft, victim, thief)
+        if theft.described.operation.method == "POST" and theft.place.where == "body":
+            hole = _in_the_name_of(world, theft, victim, thief)
+        else:
+            hole = _change(world, theft, victim, thief)
         if hole is not None:
             told.add(theft.described.name)
             yield hole
+    yield from _taken_over(world, thief)
+
+
+def _taken_over(world: World, thief: Account) -> Iterator[Hole]:
+    """Passwords of others, set by naming them: the new one then logs in. Tried on an account of ours alone."""
+    if not thief.ours:
+        return
+    for described in world.operations:
+        body = described.inputs.body
+        if described.operation.method not in ("PUT", "PATCH", "POST") or body is None:
+            continue
+        own = world.draft(described, thief)
+        named = [place for place, _ in own.places() if _PASSWORD.search(place.name)] if own is not None else []
+        naming = [place for place, value in own.places() if value == thief.username] if own is not None else []
+        if own is None or not named or not naming or re.search(r"log_?in|sign_?in|register", described.operation.path):
+            continue
+        other = world.login.register("a third user")
+        password = f"Hx-{secrets.token_hex(8)}7a!"
+        draft = own
+        for place in naming:
+            draft = draft.put(place, other.username)
+        for place in named:
+            draft = draft.put(place, password)
+        answer = world.client.tried(thief, draft)
+        entered = let_in(world.login.attempt(other.username, password), world.target.auth.token)
+        if succeeded(answer) and answer is not None and any(entered):
+            says = f"let {thief.name} set the password of another account, named in {naming[0]}: it logs in"
+            yield Hole(operation=described.name, parameter=str(naming[0]), says=says, proof=(answer,))
+
+
+def _in_the_name_of(world: World, theft: _Theft, victim: Account, thief: Account) -> Hole | None:
+    """Things made by one account as if another one had made them: the other one finds it among its own."""
+    listing = world.operation(f"GET {theft.described.operation.path}")
+    reader = world.drafts.get((listing.name, victim.name)) if listing is not None else None
+    if reader is None or theft.fact.value not in names_of(world, victim):
+        return None
+    mark = f"{MARK}{secrets.token_hex(6)}"
+    answer = world.client.tried(thief, _marked(theft.draft, theft.place, mark))
+    after = world.client.tried(victim, reader) if succeeded(answer) else None
+    made = [each for each in objects(json_of(after)) if {mark, theft.fact.value} <= _plain_values(each)]
+    if not made or answer is None or after is None:
+        return None
+    says = f"let {thief.name} make a thing in the name of {victim.name}, by {theft.fact.value!r} in {theft.place}"
+    return Hole(operation=theft.described.name, parameter=str(theft.place), says=says, proof=(answer, after))
+
+
+def _plain_values(thing: Mapping[str, Any]) -> set[object]:
+    return {value for value in thing.values() if isinstance(value, str | int)}
 
 
 def _thefts(world: World, victim: Account, thief: Account, methods: tuple[str, ...]) -> Iterator[_Theft]:
@@ -99,27 +140,28 @@ def _thefts(world: World, victim: Account, thief: Account, methods: tuple[str, .
         if described.operation.method not in methods or described.is_disruptive:
             continue
         own = world.drafts.get((described.name, thief.name)) or world.draft(described, thief)
-        if own is None:
-            continue
-        for place in _text_places(described, own):
-            # whatever takes a text may take an account's name
-            for name in _names_of(world, victim):
-                if isinstance(name, str) and own.value(place) != name:
-                    fact = Fact("username", name, described.name, "", victim.name, is_new=False)
-                    yield _Theft(described, own.put(place, name), place, fact, known_to_thief=False)
-        for place in _naming_places(described, own):
-            found = list(world.facts.candidates(place.name, described.operation.path, victim.name))
-            tried = 0
-            for fact in {each.value: each for each in reversed(found)}.values():
-                if own.value(place) == fact.value or tried >= _MOST_VALUES:
-                    continue
-                seen = world.facts.has_seen(thief.name, fact)
-                if seen and not _is_own_name(world, fact, victim):
-                    draft = own.put(place, fact.value)
-                    yield _Theft(described, draft, place, fact, known_to_thief=True)
-                else:
-                    yield _Theft(described, own.put(place, fact.value), place, fact, known_to_thief=seen)
-                tried += 1
+        if own is not None:
+            yield from _by_names(world, described, own, victim)
+            yield from _by_facts(world, described, own, victim, thief)
+
+
+def _by_names(world: World, described: Described, own: Draft, victim: Account) -> Iterator[_Theft]:
+    """Whatever takes a text may take an account's name."""
+    for place in _text_places(described, own):
+        for name in names_of(world, victim):
+            if isinstance(name, str) and own.value(place) != name:
+                fact = Fact("username", name, described.name, "", victim.name, is_new=False)
+                yield _Theft(described, own.put(place, name), place, fact, known_to_thief=False)
+
+
+def _by_facts(world: World, described: Described, own: Draft, victim: Account, thief: Account) -> Iterator[_Theft]:
+    """What the victim was given goes where an operation asks for it."""
+    for place in _naming_places(described, own):
+        found = world.facts.candidates(place.name, described.operation.path, victim.name)
+        values = {each.value: each for each in found if each.value != own.value(place)}
+        for fact in list(values.values())[:_MOST_VALUES]:
+            seen = world.facts.has_seen(thief.name, fact)
+            yield _Theft(described, own.put(place, fact.value), place, fact, known_to_thief=seen)
 
 
 def _naming_places(described: Described, draft: Draft) -> list[Place]:
@@ -148,11 +190,7 @@ def _text_places(described: Described, draft: Draft) -> list[Place]:
     return [each for each in places if each not in naming] if described.operation.method == "GET" else []
 
 
-def _is_own_name(world: World, fact: Fact, account: Account) -> bool:
-    return fact.value == account.username or fact.value in _names_of(world, account)
-
-
-def _names_of(world: World, account: Account) -> frozenset[str | int]:
+def names_of(world: World, account: Account) -> frozenset[str | int]:
     """By what an account is called: its user name, and ids beside it."""
     found: set[str | int] = {account.username}
     for (_, name), answer in world.answers.items():
@@ -172,7 +210,7 @@ def _names_of(world: World, account: Account) -> frozenset[str | int]:
 
 def _private_parts(world: World, answer: Exchange, theft: _Theft, victim: Account, thief: Account) -> str:
     """What an answer holds that is the victim's alone, in words; "" for nothing."""
-    sent = f"{theft.draft.target} {theft.draft.body}"
+    sent = " ".join(str(value) for _, value in theft.draft.places())
     body = answer.text
     others = [each.name for each in world.accounts if each.role == victim.role and each is not victim] + [NOBODY.name]
     only = {
@@ -181,7 +219,7 @@ def _private_parts(world: World, answer: Exchange, theft: _Theft, victim: Accoun
     if not theft.known_to_thief and only:
         return repr(min(only, key=lambda each: (not each.startswith(MARK), len(each), each)))
     # it is shown in a listing: then only what is private by its name counts, of a thing that names its owner
-    names = _names_of(world, victim)
+    names = names_of(world, victim)
     for each in objects(json_of(answer)):
         owned = any(value in names for key, value in each.items() if not isinstance(value, dict | list | bool | float))
         for key, value in each.items():
@@ -213,47 +251,25 @@ def _stays(world: World, theft: _Theft, thief: Account, shown: str) -> bool:
 def _change(world: World, theft: _Theft, victim: Account, thief: Account) -> Hole | None:
     described, place = theft.described, theft.place
     is_removal = described.operation.method == "DELETE"
-    fact = theft.fact
-    if is_removal:
-        made = world.fresh(fact, victim)
-        if made is None:
-            return None
-        fact = made
-    reader = _reader_of(world, described, fact, victim)
-    if reader is None:
+    fact = world.fresh(theft.fact, victim) if is_removal else theft.fact
+    reader = _reader_of(world, described, fact, victim) if fact is not None else None
+    if fact is None or reader is None:
         return None
     before = world.client.tried(victim, reader)
-    if not succeeded(before) or before is None or not _is_owned(world, theft, before, victim, thief):
+    if not succeeded(before) or before is None or not _is_owned(world, theft, before, victim):
         return None
     mark = f"{MARK}{secrets.token_hex(6)}"
     draft = theft.draft.put(place, fact.value)
-    if not is_removal:
-        texts = [
-            each
-            for each, value in draft.places()
-            if each.where == "body"
-            and isinstance(value, str)
-            and each != place
-            and value.startswith(MARK)
-            and "@" not in value
-        ]
-        for each in texts:
-            draft = draft.put(each, mark)
+    draft = draft if is_removal else _marked(draft, place, mark)
     answer = world.client.tried(thief, draft)
-    if not succeeded(answer) or answer is None:
+    after = world.client.tried(victim, reader) if succeeded(answer) else None
+    if answer is None or after is None:
         return None
-    after = world.client.tried(victim, reader)
-    if after is None:
-        return None
-    if is_removal and str(fact.value) in before.text and (after.status in (404, 410) or _lost(before, after, fact)):
-        effect = f"it was there for {victim.name} before, and is gone"
-    elif not is_removal and mark in after.text and mark not in before.text:
-        effect = f"{victim.name} then reads {mark!r} in it"
-    elif not is_removal and _differs(before, after) and not _differs(after, world.client.tried(victim, reader)):
-        effect = f"{victim.name} reads something else in it than before"
-    else:
-        return None
-    if succeeded(world.client.tried(NOBODY, reader)) and _nobody_may_too(world, draft, is_removal=is_removal):
+    effect = (
+        _removed(before, after, fact, victim) if is_removal else _changed(world, before, after, mark, victim, reader)
+    )
+    if not effect or (not is_removal and succeeded(world.client.tried(NOBODY, draft))):
+        # what is open to everybody is another finding
         return None
     return Hole(
         operation=described.name,
@@ -263,11 +279,26 @@ def _change(world: World, theft: _Theft, victim: Account, thief: Account) -> Hol
     )
 
 
-def _nobody_may_too(world: World, draft: Draft, *, is_removal: bool) -> bool:
-    """Is the write open to everybody? That is another finding."""
-    if is_removal:
-        return False
-    return succeeded(world.client.tried(NOBODY, draft))
+def _marked(draft: Draft, place: Place, mark: str) -> Draft:
+    """The request with a mark for each free text of its body."""
+    for each, value in list(draft.places()):
+        is_free = isinstance(value, str) and value.startswith(MARK) and "@" not in value
+        if each.where == "body" and each != place and is_free:
+            draft = draft.put(each, mark)
+    return draft
+
+
+def _removed(before: Exchange, after: Exchange, fact: Fact, victim: Account) -> str:
+    is_gone = after.status in (404, 410) or _lost(before, after, fact)
+    return f"it was there for {victim.name} before, and is gone" if str(fact.value) in before.text and is_gone else ""
+
+
+def _changed(world: World, before: Exchange, after: Exchange, mark: str, victim: Account, reader: Draft) -> str:
+    if mark in after.text and mark not in before.text:
+        return f"{victim.name} then reads {mark!r} in it"
+    if _differs(before, after) and not _differs(after, world.client.tried(victim, reader)):
+        return f"{victim.name} reads something else in it than before"
+    return ""
 
 
 def _lost(before: Exchange, after: Exchange, fact: Fact) -> bool:
@@ -309,9 +340,9 @@ def _reader_of(world: World, described: Described, fact: Fact, victim: Account) 
     return world.drafts.get((listing.name, victim.name)) if listing is not None else None
 
 
-def _is_owned(world: World, theft: _Theft, answer: Exchange, victim: Account, thief: Account) -> bool:
+def _is_owned(world: World, theft: _Theft, answer: Exchange, victim: Account) -> bool:
     """Is the thing the victim's: not to be seen by the thief in any listing, or with a member that names its owner?"""
-    names = _names_of(world, victim)
+    names = names_of(world, victim)
     if not theft.known_to_thief and not world.facts.has_seen(NOBODY.name, theft.fact):
         return True
     return any(
@@ -326,7 +357,7 @@ def _by_headers(world: World, victim: Account, thief: Account) -> Iterator[Hole]
     """Headers that name somebody, which no description mentions: the service must not believe them."""
     others = {each.name for each in world.accounts if each is not victim} | {NOBODY.name}
     only = world.facts.only_of(victim.name, others)
-    names = [each for each in _names_of(world, victim) if str(each).isascii()]
+    names = [each for each in names_of(world, victim) if str(each).isascii()]
     for described in world.reads():
         answer = world.answers.get((described.name, victim.name))
         draft = world.drafts.get((described.name, victim.name))
@@ -340,92 +371,14 @@ def _by_headers(world: World, victim: Account, thief: Account) -> Iterator[Hole]
                 for account in (thief, NOBODY):
                     seen = world.client.tried(account, draft, headers={header: str(name)})
                     if succeeded(seen) and seen is not None and (shown := [each for each in own if each in seen.text]):
+                        says = (
+                            f"believed {account.name} who sent a header {header}: it got {victim.name}'s {shown[0]!r}"
+                        )
                         yield Hole(
                             operation=described.name,
                             parameter=f"header {header}",
-                            says=f"believed a header: {account.name} sent {header} and got {victim.name}'s {shown[0]!r}",
+                            says=says,
                             proof=(seen,),
                         )
                         return
         return
-
-
-def functions_open(world: World) -> Iterator[Hole]:
-    """Operations that are meant for those who run the service, and that others may call."""
-    lowly = [NOBODY, *[each for each in world.accounts if not is_privileged(each.role)][:1]]
-    for described in world.operations:
-        if not described.is_for_admins or described.is_disruptive:
-            continue
-        for account in lowly:
-            answer = world.answers.get((described.name, account.name)) or world.do(described, account)
-            if succeeded(answer) and answer is not None and answer.size > 0 and _does_something(answer):
-                who = "nobody in particular" if account.is_nobody else "an account without that role"
-                says = f"is for those who run the service by its name, and answered {answer.status} to {who}"
-                yield Hole(operation=described.name, says=says, proof=(answer,))
-                break
-        else:
-            yield from _bypassed(world, described, lowly)
-
-
-def _does_something(answer: Exchange) -> bool:
-    kind = (answer.header("Content-Type") or "").lower()
-    return "html" not in kind or "password" not in answer.text.lower()
-
-
-def _bypassed(world: World, described: Described, lowly: list[Account]) -> list[Hole]:
-    """Ways round a refusal: headers that a proxy may set, and other spellings of the path."""
-    if described.operation.method != "GET":
-        return []
-    account = lowly[-1]
-    refused = world.answers.get((described.name, account.name))
-    draft = world.draft(described, account)
-    if refused is None or refused.status not in _REFUSED or draft is None:
-        return []
-    path = draft.target.partition("?")[0]
-    tries = [(path, {key: text.format(path=path) for key, text in each.items()}) for each in _BYPASSES]
-    tries += [
-        (spelled, {})
-        for spelled in (f"{path}/", f"{path}/.", f"/{path}", f"{path}.json", f"{path}%20", _shouted(path), f"{path};x")
-    ]
-    for spelled, headers in tries:
-        where = "/" if any("URL" in key for key in headers) else spelled
-        answer = world.client.ask(account, "GET", where, headers=headers)
-        plain = world.client.ask(account, "GET", where) if headers else refused
-        unknown = world.client.ask(account, "GET", f"{spelled}-{secrets.token_hex(4)}", headers=headers)
-        if succeeded(answer) and not succeeded(plain) and not succeeded(unknown) and json_of(answer) is not None:
-            what = f"header {next(iter(headers.items()))}" if headers else f"path {spelled}"
-            return [
-                Hole(
-                    operation=described.name,
-                    parameter=what if not headers else f"header {next(iter(headers))}",
-                    says=f"refuses {account.name} with {refused.status}, and not where the request has the {what}",
-                    proof=(answer,),
-                )
-            ]
-    return []
-
-
-def _shouted(path: str) -> str:
-    head, _, last = path.rpartition("/")
-    return f"{head}/{last.upper()}"
-
-
-def logins_missing(world: World) -> Iterator[Hole]:
-    """Operations described as behind a login, which answer without one as they answer an account."""
-    for described in world.operations:
-        if not described.operation.needs_login or described.is_disruptive or described.is_for_admins:
-            continue
-        draft = next(
-            (
-                world.drafts[described.name, each.name]
-                for each in world.accounts
-                if (described.name, each.name) in world.drafts
-            ),
-            None,
-        )
-        if draft is None or described.operation.method == "DELETE":
-            continue
-        answer = world.client.tried(NOBODY, draft)
-        if succeeded(answer) and answer is not None and answer.size > 0:
-            says = f"is described as behind a login, and answered {answer.status} without one"
-            yield Hole(operation=described.name, says=says, proof=(answer,))

@@ -20,22 +20,22 @@ UNSIGNED = ("none", "None", "NONE", "nOnE")
 _WORDS = """
 secret secret123 secretkey secret_key secret-key SECRET SECRET_KEY mysecret my-secret mysecretkey my-secret-key
 my_secret_key supersecret super-secret super_secret supersecretkey super-secret-key super_secret_key topsecret
-top-secret verysecret very-secret jwt jwtsecret jwt_secret jwt-secret JWT_SECRET jwtsecretkey jwt_secret_key jwt-secret-key
-jwt-key jwtkey key private privatekey private_key private-key password password1 password123 passw0rd Passw0rd P@ssw0rd
-changeme change_me change-me changeit changethis change-this please-change-me CHANGE_ME ChangeMe changemeplease default
-default-secret default_secret test test123 testing testkey test-key test-secret test_secret dev development dev-secret
-dev_secret devsecret devkey dev-key dev-secret-key local debug demo example example-secret sample foo foobar bar baz qwerty
-qwerty123 123 1234 12345 123456 1234567 12345678 123456789 1234567890 0123456789 abc abc123 abcdef abcdefg admin admin123
-administrator root toor user guest letmein welcome iloveyou monkey dragon master hello helloworld hello-world token
-tokensecret token-secret token_secret api apikey api-key api_key apisecret api-secret api_secret app appsecret app-secret
-app_secret application auth authsecret auth-secret auth_secret authentication session sessionsecret session-secret
-session_secret cookie cookie-secret cookiesecret keyboard keyboard-cat keyboardcat shhhhh shhh shhhh shh sshhhh hmac hmackey
-hmac-key hmac_secret signing signingkey signing-key signing_key signature insecure insecure-secret unsafe random
-random-string randomstring string your-secret your_secret yoursecret your-secret-key your_secret_key your-256-bit-secret
-your-384-bit-secret your-512-bit-secret yoursecretkey your-jwt-secret your_jwt_secret a-string-secret-at-least-256-bits-long
-replace-me replaceme replace_me todo fixme none null undefined true false production prod staging company corp internal
-flask django express node nodejs spring fastapi laravel rails secret_key_base dev_key HS256 qwertyuiop asdfgh zxcvbn
-crapi vampi juice dvws 0 1 a s k x
+top-secret verysecret very-secret jwt jwtsecret jwt_secret jwt-secret JWT_SECRET jwtsecretkey jwt_secret_key
+jwt-secret-key jwt-key jwtkey key private privatekey private_key private-key password password1 password123 passw0rd
+Passw0rd P@ssw0rd changeme change_me change-me changeit changethis change-this please-change-me CHANGE_ME ChangeMe
+changemeplease default default-secret default_secret test test123 testing testkey test-key test-secret test_secret dev
+development dev-secret dev_secret devsecret devkey dev-key dev-secret-key local debug demo example example-secret
+sample foo foobar bar baz qwerty qwerty123 123 1234 12345 123456 1234567 12345678 123456789 1234567890 0123456789 abc
+abc123 abcdef abcdefg admin admin123 administrator root toor user guest letmein welcome iloveyou monkey dragon master
+hello helloworld hello-world token tokensecret token-secret token_secret api apikey api-key api_key apisecret
+api-secret api_secret app appsecret app-secret app_secret application auth authsecret auth-secret auth_secret
+authentication session sessionsecret session-secret session_secret cookie cookie-secret cookiesecret keyboard
+keyboard-cat keyboardcat shhhhh shhh shhhh shh sshhhh hmac hmackey hmac-key hmac_secret signing signingkey signing-key
+signing_key signature insecure insecure-secret unsafe random random-string randomstring string your-secret your_secret
+yoursecret your-secret-key your_secret_key your-256-bit-secret your-384-bit-secret your-512-bit-secret yoursecretkey
+your-jwt-secret your_jwt_secret a-string-secret-at-least-256-bits-long replace-me replaceme replace_me todo fixme none
+null undefined true false production prod staging company corp internal flask django express node nodejs spring
+fastapi laravel rails secret_key_base dev_key HS256 qwertyuiop asdfgh zxcvbn crapi vampi juice dvws 0 1 a s k x
 """
 """Keys that stand in tutorials, examples and templates, and the most common passwords."""
 
@@ -99,7 +99,7 @@ def weak_key(token: Jwt, more: Iterable[str] = ()) -> str | None:
 
 
 def weak_cookie_key(value: str, more: Iterable[str] = ()) -> str | None:
-    """The word that a session's cookie is signed with, as Flask (itsdangerous) or Express sign them; None if none is."""
+    """The word that a session's cookie is signed with, as Flask (itsdangerous) or Express do it; None if none is."""
     plain = value.strip('"').replace("%3A", ":").replace("%2F", "/").replace("%2B", "+").replace("%3D", "=")
     body, dot, signature = plain.rpartition(".")
     if not dot or not body or len(signature) < 20:

@@ -1,4 +1,4 @@
-"""An API as its accounts see it, and the probes that look for what is open in it: each gives holes, with their proof."""
+"""An API as its accounts see it, and probes for what is open in it: each gives holes, with their proof."""
 
 from harness.probes.api_authentication import (
     default_accounts,
@@ -10,10 +10,11 @@ from harness.probes.api_authentication import (
     tokens_forged,
 )
 from harness.probes.api_exposure import doors_open, old_versions, secrets_told
+from harness.probes.api_functions import functions_open, logins_missing
 from harness.probes.api_growth import accounts_told, endless_logins, endless_pages, slow_texts
 from harness.probes.api_injection import command_injections, sql_injections, template_injections
 from harness.probes.api_mass import members_assigned
-from harness.probes.api_objects import functions_open, logins_missing, objects_changed, objects_read
+from harness.probes.api_objects import objects_changed, objects_read
 from harness.probes.api_reach import (
     files_read,
     header_injections,
