@@ -31,7 +31,7 @@ HOLES = (
     "logout_ignored", "password_unchecked", "password_sessions", "accounts_text", "accounts_time", "logins_unlimited",
     "default_account", "reset_told", "sql_search", "sql_path", "sql_login", "sql_sort", "sql_header", "template",
     "command", "command_blind", "file", "redirect", "request_elsewhere", "response_header", "markup", "slow_text",
-    "page_limit", "hash_told", "debug", "old_version", "entity",
+    "page_limit", "hash_told", "debug", "old_version", "entity", "password_of_others", "author", "operator", "bypass",
 )  # fmt: skip
 GIVEN = os.environ.get("HOLES", "off")
 OPEN = frozenset(HOLES if GIVEN == "on" else () if GIVEN == "off" else GIVEN.split(","))
@@ -141,6 +141,7 @@ def user_of(ask: Ask) -> dict | None:
 
 
 changed_at: dict[str, float] = {}
+kept_reviews: list[dict] = []
 
 
 class Ask:
@@ -312,6 +313,51 @@ def user(ask: Ask) -> dict:
         raise Refusal(404, "no such account")
     told = {"digest": found[0]["hash"]} if "hash_told" in OPEN else {}
     return {"id": found[0]["id"], "username": found[0]["username"]} | told
+
+
+@route("PUT", "/api/v2/users/{username}/password", body=thing(password=TEXT), tag="accounts")
+def set_password(ask: Ask) -> dict:
+    """Set a password: of one's own account, after a login of just now."""
+    name = ask.names["username"]
+    if "password_of_others" not in OPEN:
+        raise Refusal(403, "by the form for it alone")
+    rows("UPDATE users SET hash = ? WHERE username = ?", hashed(ask.text("password")), name)
+    return {"changed": True}
+
+
+@route("GET", "/api/v2/reviews")
+def reviews(ask: Ask) -> list:
+    """One's own reviews."""
+    return [each for each in kept_reviews if each["author_id"] == ask.user["id"]]
+
+
+@route("POST", "/api/v2/reviews", body=thing(stars=WHOLE, text=TEXT))
+def review(ask: Ask) -> Answer:
+    """Say something."""
+    given = ask.body.get("author_id") if "author" in OPEN else None
+    made = {"id": len(kept_reviews) + 1, "author_id": given or ask.user["id"], "text": ask.text("text")}
+    kept_reviews.append(made)
+    return Answer(made, 201)
+
+
+@route("POST", "/api/v2/coupons/check", body=thing(coupon={}))
+def coupon(ask: Ask) -> dict:
+    """Is that a coupon?"""
+    value = ask.body.get("coupon")
+    if isinstance(value, dict) and "operator" in OPEN and set(value) <= {"$ne", "$eq"}:
+        known = [
+            each for each in ("SPRING",) if each != value.get("$ne", each + "x") and value.get("$eq", each) == each
+        ]
+        return {"worth": 10 if known else 0}
+    return {"worth": 10 if value == "SPRING" else 0}
+
+
+@route("GET", "/api/v2/admin/stock", tag="admin")
+def stock(ask: Ask) -> dict:
+    """What is left."""
+    if ask.user["role"] != "admin" and not ("bypass" in OPEN and ask.headers.get("X-Forwarded-For") == "127.0.0.1"):
+        raise Refusal(403, "not for you")
+    return {"left": 17}
 
 
 @route("GET", "/api/v2/admin/users", tag="admin")

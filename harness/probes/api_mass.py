@@ -175,9 +175,15 @@ def _readers(world: World, described: Described, account: Account) -> list[Draft
     """Reads that may show what a write changed: of its path, below and above it, and what tells who is asking."""
     path = described.operation.path
     found = []
-    for each in world.reads():
+
+    def distance(own: str) -> int:
+        if own == path:
+            return 0
+        return 1 if own.startswith(f"{path}/") else 2 if path.startswith(f"{own}/") else 3
+
+    for each in sorted(world.reads(), key=lambda each: distance(each.operation.path)):
         own = each.operation.path
-        near = own == path or own.startswith(f"{path}/{{") or path.startswith(f"{own}/") or "{" not in own
+        near = own.startswith(f"{path}/{{") or path.startswith(f"{own}/") or "{" not in own
         if near and (each.name, account.name) in world.drafts:
             draft = world.draft(each, account)
             if draft is not None:
@@ -205,7 +211,8 @@ def _read_all(world: World, account: Account, readers: list[Draft], thing: Mappi
                 if (each.get(key) == value if value is not None else account.username in each.values())
             ]
     # ids of things of other kinds may be the same: the one counts that has most in common with it
-    return max(found, key=lambda each: len(each.keys() & thing.keys()), default={})
+    alike = [each for each in found if 2 * len(each.keys() & thing.keys()) > len(thing)]
+    return max(alike, key=lambda each: len(each.keys() & thing.keys()), default={})
 
 
 def _with_path(draft: Draft, name: str, value: object) -> Draft:

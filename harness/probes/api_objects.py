@@ -24,6 +24,7 @@ _PRIVATE = re.compile(
 )
 _PASSWORD = re.compile(r"passw(?:or)?d|pwd", re.IGNORECASE)
 _OWNER = re.compile(r"owner|user|author|creator|createdby|account|customer|member|username|email")
+_NAME = re.compile(r"(?:user)?name|login|e?mail|user|account")
 _IDENTITY_HEADERS = ("X-User-Id", "X-User", "X-Username", "X-User-Email", "X-Forwarded-User", "X-Remote-User")
 _MOST_VALUES = 4
 
@@ -77,6 +78,9 @@ def objects_changed(world: World) -> Iterator[Hole]:
     told: set[str] = set()
     for theft in _thefts(world, victim, thief, ("PUT", "PATCH", "DELETE", "POST")):
         if theft.described.name in told or theft.described.is_disruptive or theft.place.where == "header":
+            continue
+        if any(_PASSWORD.search(place.name) for place, _ in theft.draft.places()):
+            # one's password is tried on an account that is not needed any more
             continue
         if theft.described.operation.method == "POST" and theft.place.where == "body":
             hole = _in_the_name_of(world, theft, victim, thief)
@@ -197,7 +201,7 @@ def names_of(world: World, account: Account) -> frozenset[str | int]:
         if name != account.name:
             continue
         for each in objects(json_of(answer)):
-            if account.username in each.values():
+            if any(value == account.username and _NAME.fullmatch(plain_name(key)) for key, value in each.items()):
                 found |= {
                     value
                     for key, value in each.items()

@@ -18,6 +18,8 @@ from harness.probes.openapi import Operation
 
 _REFUSED = (400, 401, 403, 405, 415, 422)
 _MOST_SITES = 250
+_COUNTED = re.compile(r"\"\w*(?:id|Id|ID|number|count|key|pk)\":\s*\d+")
+"""What each write counts up."""
 _KEY = "free text"
 _MASKED = re.compile(
     r"\d{4}-\d\d-\d\d[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -157,7 +159,7 @@ def shape(answer: Exchange, sent: str, site: Site) -> tuple[int, str]:
         text = text.replace(site.text, "§")
     text = _MASKED.sub("§", text)
     if site.operation.method != "GET" and succeeded(answer):
-        text = re.sub(r"\d+", "0", text)
+        text = _COUNTED.sub("§", text)
     return answer.status, text
 
 
