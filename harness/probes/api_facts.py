@@ -15,6 +15,8 @@ from harness.probes.api_inputs import MARK, leaves, plain_name
 from harness.probes.openapi_operation import names_in_path
 
 _IDS = ("id", "uuid", "guid", "pk", "key", "slug", "number", "code", "ref", "reference", "name", "title", "username")
+_TELLING = ("username", "slug", "uuid", "guid")
+"""Those of them that mean the same wherever they stand."""
 _ID_ENDING = re.compile(r"(?:id|uuid|guid|slug|key|ref|number|code|name|title)$")
 _LONG = 6
 """A shorter text is not known again with certainty."""
@@ -62,6 +64,7 @@ class Facts:
         wanted = [(resource, plain)] if resource else []
         if plain in _IDS or not stem:
             wanted += [(resource, each) for each in _IDS] if resource else []
+            wanted += [("", plain)] if plain in _TELLING else []
             return tuple(dict.fromkeys(wanted))
         wanted.append(("", plain))
         ending = plain[len(stem) :]

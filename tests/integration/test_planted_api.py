@@ -17,9 +17,8 @@ from harness.machine.bundle import root
 from harness.model import StackInfo
 from harness.probes.http import RecordingClient
 from harness.probes.surface import find_description
-from harness.testing import api
+from harness.testing import api, eventually
 from tests.pages import ROOT
-from tests.stack_target import eventually
 from tests.suite_session import free_port
 
 SHOP = ROOT / "examples" / "planted"
