@@ -39,7 +39,7 @@ def accounts(api):
 @pytest.mark.attacks
 @pytest.mark.writes
 @pytest.mark.check(
-    "api.objects_read",
+    "holes.objects_read",
     severity="critical",
     source="OWASP API1:2023; CWE-639",
     subject="every read",
@@ -54,7 +54,7 @@ def test_nobody_reads_what_is_anothers(two, first_hole):
 @pytest.mark.attacks
 @pytest.mark.writes
 @pytest.mark.check(
-    "api.objects_changed",
+    "holes.objects_changed",
     severity="critical",
     source="OWASP API1:2023; CWE-639",
     subject="every write",
@@ -69,7 +69,7 @@ def test_nobody_changes_what_is_anothers(two, first_hole):
 @pytest.mark.attacks
 @pytest.mark.writes
 @pytest.mark.check(
-    "api.functions",
+    "holes.functions",
     severity="critical",
     source="OWASP API5:2023; CWE-285",
     subject="operations for those who run the service",
@@ -86,7 +86,7 @@ def test_functions_of_admins_are_theirs(api, first_hole):
 @pytest.mark.attacks
 @pytest.mark.writes
 @pytest.mark.check(
-    "api.login_needed",
+    "holes.login_needed",
     severity="critical",
     source="OWASP API2:2023; CWE-306",
     subject="operations behind a login",
@@ -103,7 +103,7 @@ def test_what_needs_a_login_is_closed_without_one(accounts, first_hole):
 @pytest.mark.attacks
 @pytest.mark.writes
 @pytest.mark.check(
-    "api.members_assigned",
+    "holes.members_assigned",
     severity="high",
     source="OWASP API3:2023; CWE-915",
     subject="every write",
@@ -116,7 +116,7 @@ def test_a_client_sets_only_what_it_may(accounts, first_hole):
 
 
 @pytest.mark.check(
-    "api.secrets_told",
+    "holes.secrets_told",
     severity="high",
     source="OWASP API3:2023; CWE-200",
     subject="every answer",
@@ -131,7 +131,7 @@ def test_no_answer_tells_a_secret(api, first_hole):
 
 
 @pytest.mark.check(
-    "api.doors",
+    "holes.doors",
     severity="high",
     source="OWASP API8:2023, API9:2023; CWE-489",
     subject="usual paths of tools",
@@ -144,7 +144,7 @@ def test_no_door_stands_open_beside_the_api(api, first_hole):
 
 
 @pytest.mark.check(
-    "api.old_versions",
+    "holes.old_versions",
     severity="high",
     source="OWASP API9:2023",
     subject="earlier versions",

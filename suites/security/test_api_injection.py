@@ -30,7 +30,7 @@ def places(api):
 
 
 @pytest.mark.check(
-    "api.sql",
+    "holes.sql",
     severity="critical",
     source="CWE-89, CWE-943; OWASP ASVS 5, V1.2",
     subject="every place for text",
@@ -43,7 +43,7 @@ def test_no_text_becomes_part_of_a_query(api, places, first_hole):
 
 
 @pytest.mark.check(
-    "api.templates",
+    "holes.templates",
     severity="critical",
     source="CWE-1336",
     subject="every place for text",
@@ -56,7 +56,7 @@ def test_no_text_is_rendered_as_a_template(api, places, first_hole):
 
 
 @pytest.mark.check(
-    "api.commands",
+    "holes.commands",
     severity="critical",
     source="CWE-78, CWE-95",
     subject="every place for text",
@@ -69,7 +69,7 @@ def test_no_text_is_run(api, places, first_hole):
 
 
 @pytest.mark.check(
-    "api.files",
+    "holes.files",
     severity="critical",
     source="CWE-22, CWE-611",
     subject="every place for text",
@@ -82,7 +82,7 @@ def test_no_text_names_a_file(api, places, first_hole):
 
 
 @pytest.mark.check(
-    "api.requests_elsewhere",
+    "holes.requests_elsewhere",
     severity="high",
     source="OWASP API7:2023; CWE-918",
     subject="every place for text",
@@ -96,7 +96,7 @@ def test_no_text_leads_the_service_to_another_host(api, places, first_hole):
 
 
 @pytest.mark.check(
-    "api.redirects",
+    "holes.redirects",
     severity="normal",
     source="CWE-601",
     subject="every place for text",
@@ -109,7 +109,7 @@ def test_no_text_redirects_to_another_host(api, places, first_hole):
 
 
 @pytest.mark.check(
-    "api.response_headers",
+    "holes.response_headers",
     severity="high",
     source="CWE-113",
     subject="every place for text",
@@ -122,7 +122,7 @@ def test_no_text_makes_a_header(api, places, first_hole):
 
 
 @pytest.mark.check(
-    "api.markup",
+    "holes.markup",
     severity="high",
     source="CWE-79",
     subject="every place for text",
@@ -135,7 +135,7 @@ def test_no_text_becomes_markup(api, places, first_hole):
 
 
 @pytest.mark.check(
-    "api.slow_texts",
+    "holes.slow_texts",
     severity="high",
     source="OWASP API4:2023; CWE-1333",
     subject="every place for text",
@@ -148,7 +148,7 @@ def test_no_text_keeps_the_service_busy(api, places, first_hole):
 
 
 @pytest.mark.check(
-    "api.page_limit",
+    "holes.page_limit",
     severity="normal",
     source="OWASP API4:2023; CWE-770",
     subject="listings",

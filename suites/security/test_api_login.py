@@ -43,7 +43,7 @@ def own_accounts(entered):
 
 
 @pytest.mark.check(
-    "api.tokens_forged",
+    "holes.tokens_forged",
     severity="critical",
     source="OWASP API2:2023; RFC 8725, 2.1, 3.1, 3.5; CWE-347",
     subject="tokens and cookies of a login",
@@ -56,7 +56,7 @@ def test_only_tokens_of_the_service_open_it(entered, gate, first_hole):
 
 
 @pytest.mark.check(
-    "api.tokens_after_logout",
+    "holes.tokens_after_logout",
     severity="high",
     source="OWASP ASVS 5, V7.4; CWE-613",
     subject="logout",
@@ -71,7 +71,7 @@ def test_a_logout_ends_what_the_login_gave(entered, gate, first_hole):
 
 
 @pytest.mark.check(
-    "api.password_change",
+    "holes.password_change",
     severity="high",
     source="OWASP ASVS 5, V6.2, V7.4; CWE-620",
     subject="change of a password",
@@ -84,7 +84,7 @@ def test_a_new_password_takes_the_old_one_and_ends_sessions(own_accounts, first_
 
 
 @pytest.mark.check(
-    "api.default_accounts",
+    "holes.default_accounts",
     severity="critical",
     source="CWE-1392; OWASP ASVS 5, V6.3",
     subject="names and passwords of deliveries",
@@ -97,7 +97,7 @@ def test_no_account_has_a_usual_password(entered, first_hole):
 
 
 @pytest.mark.check(
-    "api.resets_told",
+    "holes.resets_told",
     severity="critical",
     source="CWE-640; OWASP Forgot Password Cheat Sheet",
     subject="forgotten passwords",
@@ -110,7 +110,7 @@ def test_a_forgotten_password_is_not_told_to_whoever_asks(entered, first_hole):
 
 
 @pytest.mark.check(
-    "api.accounts_told",
+    "holes.accounts_told",
     severity="normal",
     source="CWE-204, CWE-208; OWASP Authentication Cheat Sheet",
     subject="refused logins",
@@ -123,7 +123,7 @@ def test_a_refusal_does_not_tell_who_has_an_account(entered, first_hole):
 
 
 @pytest.mark.check(
-    "api.logins_limited",
+    "holes.logins_limited",
     severity="normal",
     source="OWASP API2:2023, API4:2023; ASVS 4, 2.2.1; CWE-307",
     subject="wrong passwords in a row",
