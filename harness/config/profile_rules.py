@@ -167,8 +167,24 @@ def _check_roles(file: TomlFile, target: Target) -> None:
         raise file.error("pages behind a login need its form: [pages.login]", ("pages", "roles"))
     if auth.login and not auth.token:
         raise file.error("the dotted path of the token in the login's answer was expected", ("auth", "token"))
+    for role in auth.second:
+        if role not in auth.roles:
+            raise file.error(f"unknown role {role!r}; {nearest(role, auth.roles)}", ("auth", "second", role))
+    if file.has(("auth", "register")):
+        _check_register(file, target)
     _check_roles_of(file, target, "cache", target.cache.paths, target.cache.roles)
     _check_roles_of(file, target, "pages", target.pages.paths, target.pages.roles)
+
+
+def _check_register(file: TomlFile, target: Target) -> None:
+    register = target.auth.register
+    if not register.path:
+        raise file.error("the path to POST a new account to was expected", ("auth", "register", "path"))
+    if not target.auth.login:
+        raise file.error("new accounts need a path to log in at: [auth] login", ("auth", "register"))
+    for key in ("username", "password"):
+        if "random" not in placeholders(getattr(register, key)):
+            raise file.error("{random} was expected in it: each account is new", ("auth", "register", key))
 
 
 def _check_roles_of(
@@ -226,7 +242,7 @@ def _check_placeholders(file: TomlFile, target: Target) -> None:
             if server and server not in service.needs:
                 raise file.error(f'{{{name}}} is filled in only where [service] needs has "{server}"', at)
     for at, text in _auth_texts(target):
-        fields = ("username", "password") if at[1] == "body" else ()
+        fields = _AUTH_FIELDS.get(at[1:-1] if at[1] == "register" else at[1:2], ())
         for name in placeholders(text):
             _check_name(file, at, name, fields, ("secret", "env"))
 
@@ -256,9 +272,24 @@ def _service_texts(target: Target) -> Iterator[tuple[Where, str]]:
         yield ("service", "env", name), text
 
 
+_AUTH_FIELDS: Mapping[Where, tuple[str, ...]] = {
+    ("body",): ("username", "password"),
+    ("register", "body"): ("username", "password", "random"),
+    ("register",): ("random",),
+}
+"""Keys of [auth] -> the placeholders of their own that their texts may hold."""
+
+
 def _auth_texts(target: Target) -> Iterator[tuple[Where, str]]:
     for key, text in target.auth.body.items():
         yield ("auth", "body", key), text
     for name, role in target.auth.roles.items():
         yield ("auth", "roles", name, "username"), role.username
         yield ("auth", "roles", name, "password"), role.password
+    for name, role in target.auth.second.items():
+        yield ("auth", "second", name, "username"), role.username
+        yield ("auth", "second", name, "password"), role.password
+    for key, text in target.auth.register.body.items():
+        yield ("auth", "register", "body", key), text
+    yield ("auth", "register", "username"), target.auth.register.username
+    yield ("auth", "register", "password"), target.auth.register.password

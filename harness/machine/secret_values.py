@@ -116,9 +116,9 @@ def target_secrets(target: Target, environ: Mapping[str, str]) -> Iterator[str]:
     """Secrets that a profile holds, and those of the caller's environment that it names as `{env.NAME}`."""
     yield from setting_secrets({name: value for name, value in target.service.env.items() if not _filled_in(value)})
     yield from setting_secrets({name: value for name, value in target.auth.body.items() if not _filled_in(value)})
-    for role in target.auth.roles.values():
-        if not _filled_in(role.password):
-            yield role.password
+    for _, password in _roles(target):
+        if not _filled_in(password):
+            yield password
     texts = [*target.auth.body.values(), *(text for role in _roles(target) for text in role)]
     for name in {word.removeprefix("env.") for text in texts for word in _PLACEHOLDER.findall(text)}:
         if environ.get(name):
@@ -139,10 +139,11 @@ def kept_profile(document: Mapping[str, Any]) -> dict[str, Any]:
     for table, key in ((service, "env"), (auth, "body")):
         if key in table:
             table[key] = {name: _kept(name, value) for name, value in table[key].items()}
-    if "roles" in auth:
-        auth["roles"] = {
-            name: {**role, "password": _kept("password", role["password"])} for name, role in auth["roles"].items()
-        }
+    for key in ("roles", "second"):
+        if key in auth:
+            auth[key] = {
+                name: {**role, "password": _kept("password", role["password"])} for name, role in auth[key].items()
+            }
     return {**document, **({"service": service} if service else {}), **({"auth": auth} if auth else {})}
 
 
@@ -163,7 +164,8 @@ def _filled_in(text: str) -> bool:
 
 
 def _roles(target: Target) -> Iterable[tuple[str, str]]:
-    return ((role.username, role.password) for role in target.auth.roles.values())
+    accounts = (*target.auth.roles.values(), *target.auth.second.values())
+    return ((role.username, role.password) for role in accounts)
 
 
 def _prepared(target: Target) -> tuple[tuple[str, ...], ...]:

@@ -89,6 +89,16 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """How anybody makes an account: POST `body` as JSON to `path`; `{random}` is new each time."""
+
+    path: AnyUrlPath = ""
+    body: Mapping[str, str] = field(default_factory=dict)
+    username: str = "hx{random}"
+    password: str = "Hx-{random}7a"  # noqa: S105 - a template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
     """Login shape: POST `body` to `login`; the token stands at the dotted path `token` of the answer."""
 
@@ -104,6 +114,9 @@ class Auth:
     prefix: str = "Bearer"
     """What stands before the token."""
     roles: Mapping[str, Role] = field(default_factory=dict)
+    second: Mapping[str, Role] = field(default_factory=dict)
+    """Role -> another account of it, which must not see what is the first one's."""
+    register: Register = Register()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,13 +44,13 @@ def fill_body(target: Target, info: StackInfo, role: str) -> dict[str, str]:
     """What a login of the role sends."""
     username, password = account_of(target, info, role)
     words = {"username": username, "password": password}
-    return {key: _resolve(value, info, words) for key, value in target.auth.body.items()}
+    return {key: resolved(value, info, words) for key, value in target.auth.body.items()}
 
 
 def account_of(target: Target, info: StackInfo, role: str) -> tuple[str, str]:
     """User name and password of a role. Raises `UsageError` naming the placeholder that has no value here."""
     account = target.auth.roles[role]
-    return _resolve(account.username, info), _resolve(account.password, info)
+    return resolved(account.username, info), resolved(account.password, info)
 
 
 def log_in_by_form(page: Page, form: PageLogin, username: str, password: str) -> None:
@@ -83,7 +83,7 @@ def _at(answer: Exchange, path: str) -> object:
     return value
 
 
-def _resolve(text: str, info: StackInfo, words: Mapping[str, str] | None = None) -> str:
+def resolved(text: str, info: StackInfo, words: Mapping[str, str] | None = None) -> str:
     """Fill in `words`, `{secret.NAME}` (of our own stacks) and `{env.NAME}` (of the caller).
 
     Raises `UsageError` naming what has no value.

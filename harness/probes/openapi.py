@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from harness.probes.api_inputs import Body, Inputs, Parameter
 from harness.probes.openapi_document import (
     MAX_BYTES,
     OUTSIDE,
@@ -166,6 +167,33 @@ class OpenApi:
             if any(error.kind.name in _GAVE_UP for error in found):
                 raise UnreadDocument(f"{operation.name}: a pattern of the schema takes too long")
             return tuple(Mismatch(_json_path(error.instance_path), _says(error, body)) for error in found)
+
+    def inputs(self, operation: Operation) -> Inputs:
+        """All that an operation takes, each schema with its references inside itself."""
+        with _reading(operation.name):
+            read = self._schema[operation.written][operation.method]
+            raw = read.definition.raw
+            return Inputs(
+                parameters=tuple(
+                    Parameter(
+                        name=str(each.name),
+                        where=str(each.location.value),
+                        required=bool(each.is_required),
+                        schema=each.raw_schema if isinstance(each.raw_schema, Mapping) else {},
+                        example=each.definition.get("example"),
+                    )
+                    for each in read.iter_parameters()
+                ),
+                bodies=tuple(
+                    Body(
+                        media_type=_essence(str(each.media_type)),
+                        schema=each.raw_schema if isinstance(each.raw_schema, Mapping) else {},
+                        example=each.definition.get("example"),
+                    )
+                    for each in read.body
+                ),
+                words=" ".join(map(str, (raw.get("operationId", ""), raw.get("summary", ""), *raw.get("tags", ())))),
+            )
 
     def request_schema(self, operation: Operation) -> Mapping[str, Any] | None:
         """The schema of the JSON body that an operation takes, its references inside itself."""

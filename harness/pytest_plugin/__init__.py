@@ -33,6 +33,7 @@ FIXTURE_MODULES = (
     "fixtures.http",
     "fixtures.description",
     "fixtures.site",
+    "fixtures.api",
     "fixtures.stores",
     "fixtures.browser",
     "fixtures.faults",

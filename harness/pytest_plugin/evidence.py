@@ -39,6 +39,8 @@ def observe(
 ) -> Observation | None:
     """What this phase of the attempt says; None where a later phase will say it."""
     mark = check_mark(item)
+    if notes.subject:
+        mark = replace(mark, subject=notes.subject)
     if report.skipped:
         return _observation(item, mark, Outcome.SKIP, {"reason": _bounded(skip_reason(report))})
     if report.failed:

@@ -1,0 +1,136 @@
+"""Accounts to ask as: those of the profile, and new ones where it says how anybody makes one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from harness.errors import UsageError
+from harness.model import Role, StackInfo, Target
+from harness.probes.api_inputs import leaves, plain_name
+from harness.probes.api_request import NOBODY, Account, ApiClient, json_of, succeeded
+from harness.probes.exchange import Exchange
+from harness.probes.login import resolved
+
+_TOKEN_NAMES = ("accesstoken", "token", "authtoken", "jwt", "idtoken", "sessiontoken", "bearertoken", "sessionid")
+_CSRF_COOKIES = {"csrftoken": "X-CSRFToken", "xsrftoken": "X-XSRF-TOKEN", "csrf": "X-CSRF-Token"}
+"""Cookie, by its plain name -> the header in which it is sent a second time."""
+_NOT_OF_THAT_KIND = frozenset({400, 415, 422})
+_ADMIN = ("admin", "operator", "root", "super", "staff", "manager", "owner", "moderator")
+
+
+class NoAccountError(AssertionError):
+    """An account was not made, or is not let in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How the target lets accounts in and makes new ones, and who asks it."""
+
+    target: Target
+    info: StackInfo
+    client: ApiClient
+    made: list[Exchange] = field(default_factory=list)
+    """The answers to registrations."""
+
+    def words(self, username: str, password: str) -> dict[str, str]:
+        """The login's body for an account."""
+        given = {"username": username, "password": password}
+        return {key: resolved(text, self.info, given) for key, text in self.target.auth.body.items()}
+
+    def attempt(self, username: str, password: str, body: Mapping[str, Any] | None = None) -> Exchange:
+        """Try to log in: by JSON, or by a form where JSON is not taken."""
+        sent = dict(body) if body is not None else self.words(username, password)
+        path = self.target.auth.login
+        answer = self.client.ask(NOBODY, "POST", path, json=sent)
+        if answer.status in _NOT_OF_THAT_KIND and all(isinstance(each, str) for each in sent.values()):
+            by_form = self.client.ask(NOBODY, "POST", path, data=sent)
+            if by_form.status not in _NOT_OF_THAT_KIND:
+                return by_form
+        return answer
+
+    def enter(self, name: str, role: str, username: str, password: str, *, ours: bool = False) -> Account:
+        """Log in. Raises `NoAccountError` where that gives neither token nor cookie."""
+        answer = self.attempt(username, password)
+        headers, cookies = let_in(answer, self.target.auth.token)
+        if not headers and not cookies:
+            raise NoAccountError(
+                f"POST {self.target.auth.login} answered {answer.status} to {role} without a token or a cookie"
+            )
+        return Account(
+            name=name, role=role, username=username, password=password, headers=headers, cookies=cookies, ours=ours
+        )
+
+    def register(self, name: str, more: Mapping[str, Any] | None = None) -> Account:
+        """Make a new account, with more members in the request than the profile says, and log in as it."""
+        register = self.target.auth.register
+        random = {"random": secrets.token_hex(6)}
+        account = {
+            "username": resolved(register.username, self.info, random),
+            "password": resolved(register.password, self.info, random),
+        }
+        body = {key: resolved(text, self.info, {**random, **account}) for key, text in register.body.items()}
+        answer = self.client.ask(NOBODY, "POST", register.path, json={**body, **(more or {})})
+        if answer.status in _NOT_OF_THAT_KIND and not more:
+            answer = self.client.ask(NOBODY, "POST", register.path, data=body)
+        self.made.append(answer)
+        if answer.status >= 400:
+            raise NoAccountError(f"POST {register.path} made no account: it answered {answer.status}")
+        return self.enter(name, "user", account["username"], account["password"], ours=True)
+
+    def given(self) -> Iterator[tuple[str, Account]]:
+        """The accounts of the profile that are let in here, by role: the first one, then the second."""
+        for role, first in self.target.auth.roles.items():
+            for name, each in ((role, first), (f"another {role}", self.target.auth.second.get(role))):
+                if each is not None and (account := self._given(name, role, each)) is not None:
+                    yield role, account
+
+    def _given(self, name: str, role: str, account: Role) -> Account | None:
+        try:
+            username, password = resolved(account.username, self.info), resolved(account.password, self.info)
+            return self.enter(name, role, username, password)
+        except (UsageError, NoAccountError):
+            return None
+
+
+def let_in(answer: Exchange, place: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What a login's answer gives for later requests: headers with a token, or cookies."""
+    if not succeeded(answer) and not 300 <= answer.status < 400:
+        return {}, {}
+    token = _token_of(answer, place)
+    if token:
+        return {"Authorization": f"Bearer {token}"}, {}
+    cookies = cookies_of(answer)
+    twice = {header: cookies[key] for key in cookies if (header := _CSRF_COOKIES.get(plain_name(key)))}
+    return (twice, cookies) if cookies else ({}, {})
+
+
+def _token_of(answer: Exchange, place: str) -> str:
+    found = {".".join(map(str, way)): value for way, value in leaves(json_of(answer)) if isinstance(value, str)}
+    if found.get(place):
+        return found[place]
+    for name in _TOKEN_NAMES:
+        for way, value in found.items():
+            if plain_name(way.rpartition(".")[2]) == name and len(value) >= 8:
+                return value
+    return ""
+
+
+def cookies_of(answer: Exchange) -> dict[str, str]:
+    """Cookies that an answer sets to something."""
+    found: dict[str, str] = {}
+    for line in answer.header_lines("Set-Cookie"):
+        try:
+            read = SimpleCookie(line)
+        except CookieError:
+            continue
+        found |= {key: each.coded_value for key, each in read.items() if each.value and each["max-age"] != "0"}
+    return found
+
+
+def is_privileged(role: str) -> bool:
+    """Does a role, by its name, stand above others?"""
+    return any(word in role.lower() for word in _ADMIN)

@@ -1,0 +1,345 @@
+"""Authentication: which tokens open what only an account may see, and which of them should have ended."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.probes.api_accounts import NoAccountError, let_in
+from harness.probes.api_inputs import plain_name
+from harness.probes.api_request import NOBODY, Account, Draft, Hole, json_of, succeeded
+from harness.probes.api_tokens import (
+    UNSIGNED,
+    Jwt,
+    derived_from,
+    forge,
+    made,
+    read_jwt,
+    sealed_like,
+    unsealed,
+    weak_cookie_key,
+    weak_key,
+)
+from harness.probes.api_world import Described, World
+from harness.probes.exchange import Exchange
+
+_REFUSED = (401, 403)
+_LONGEST_WAIT_S = 8.0
+_SHORT_LIVED_S = 900
+"""A token that lives no longer may end by itself: what goes on is the session behind it, not the token."""
+_LOGOUT = re.compile(r"log_?-?out|sign_?-?out|logoff", re.IGNORECASE)
+_PASSWORD = re.compile(r"passw(?:or)?d", re.IGNORECASE)
+_NEW = re.compile(r"new|confirm|repeat|again")
+_OLD = re.compile(r"old|current|previous|existing")
+_DEFAULTS = (
+    ("admin", "admin"),
+    ("admin", "password"),
+    ("admin", "admin123"),
+    ("admin", "changeme"),
+    ("root", "root"),
+    ("administrator", "administrator"),
+    ("test", "test"),
+    ("user", "user"),
+    ("guest", "guest"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A read that lets an account in, and nobody without one."""
+
+    described: Described
+    draft: Draft
+    account: Account
+
+
+def gate_of(world: World) -> Gate | None:
+    """The read by which tokens are tried: the first one that knows the account from nobody."""
+    for account in sorted(world.accounts, key=lambda each: not each.ours):
+        for described in world.reads():
+            draft = world.drafts.get((described.name, account.name))
+            if draft is None:
+                continue
+            own = world.client.tried(account, draft)
+            nobody = world.client.tried(NOBODY, draft)
+            if succeeded(own) and nobody is not None and nobody.status in (*_REFUSED, 302, 303, 307):
+                return Gate(described, draft, account)
+    return None
+
+
+def tokens_forged(world: World, gate: Gate) -> list[Hole]:
+    """Tokens that the service did not make, and that open the gate."""
+    account = gate.account
+    holes: list[Hole] = []
+    token = account.headers.get("Authorization", "").partition(" ")[2]
+    jwt = read_jwt(token)
+    if token and (seen := _opens(world, gate, f"hx{secrets.token_hex(16)}")) is not None:
+        return [_hole(gate, "takes a token that is made up", "any text", seen)]
+    if jwt is not None:
+        holes += _forged_jwt(world, gate, jwt)
+    elif token:
+        holes += _guessed(world, gate, token)
+    holes += _guessed_cookies(world, gate)
+    return holes
+
+
+def _forged_jwt(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
+    own = {**jwt.header}
+    changed = f"{jwt.signed}.{jwt.signature[::-1]}"
+    if (seen := _opens(world, gate, changed)) is not None or (
+        seen := _opens(world, gate, forge({**own, "alg": "HS256"}, jwt.claims, secrets.token_bytes(32)))
+    ) is not None:
+        yield _hole(gate, "takes a token whose signature is not its own", "signed by another key", seen)
+        return
+    yield from _unsigned(world, gate, jwt)
+    key = weak_key(jwt, own_words(world))
+    if key is not None and (seen := _opens(world, gate, forge(jwt.header, {**jwt.claims, "hx": 1}, key.encode()))):
+        says = f"signs its tokens with {key!r}, which is on every list of words: a token made with it is taken"
+        yield _hole(gate, says, "weak key", seen)
+    for kid in ("../../../../../../dev/null", "/dev/null"):
+        token = forge({**own, "alg": "HS256", "kid": kid}, jwt.claims, b"")
+        if (seen := _opens(world, gate, token)) is not None:
+            yield _hole(gate, f"reads its key from the file that the token names (kid: {kid})", "kid", seen)
+            break
+    if "exp" not in jwt.claims:
+        seen = world.client.send(gate.account, gate.draft)
+        yield _hole(gate, "takes tokens that never end: they have no exp", "token without an end", seen)
+    elif key is not None:
+        past = {**jwt.claims, "exp": 1_000_000_000}
+        if (seen := _opens(world, gate, forge(jwt.header, past, key.encode()))) is not None:
+            yield _hole(gate, "takes a token that has ended (exp is in 2001)", "expired token", seen)
+    else:
+        yield from _outlived(world, gate, jwt)
+
+
+def _unsigned(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
+    for word in UNSIGNED:
+        for signature in ("", jwt.signature):
+            token = forge({**jwt.header, "alg": word}, jwt.claims, None) + signature
+            if (seen := _opens(world, gate, token)) is not None:
+                yield _hole(gate, f"takes a token without a signature (alg: {word})", "alg none", seen)
+                return
+
+
+def _outlived(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
+    """A token that lives for seconds is waited for."""
+    if jwt.lifetime_s is None or jwt.lifetime_s > _LONGEST_WAIT_S:
+        return
+    account = world.login.enter("one user", gate.account.role, gate.account.username, gate.account.password)
+    time.sleep(jwt.lifetime_s + 1.5)
+    seen = world.client.tried(account, gate.draft)
+    if succeeded(seen) and seen is not None:
+        yield _hole(
+            gate, f"takes a token {jwt.lifetime_s:g} s after its making, when it had ended", "expired token", seen
+        )
+
+
+def _guessed(world: World, gate: Gate, token: str) -> Iterator[Hole]:
+    """A token that is the account's name in another form, or that is counted up."""
+    other = next((each for each in world.accounts if each is not gate.account and each.role == gate.account.role), None)
+    if other is None or "Authorization" not in other.headers:
+        return
+    theirs = other.headers["Authorization"].partition(" ")[2]
+    guess = _guess(token, gate.account.username, other.username)
+    if guess and guess == theirs:
+        seen = _opens(world, gate, guess)
+        if seen is not None:
+            yield _hole(gate, "gives tokens that are made from the account's name alone", "guessed token", seen)
+    elif token.isdigit() and theirs.isdigit() and abs(int(token) - int(theirs)) < 1000:
+        seen = world.client.send(gate.account, gate.draft)
+        yield _hole(gate, "gives tokens that are numbers counted up", "guessed token", seen)
+
+
+def _guess(token: str, own: str, other: str) -> str:
+    """The other account's token, as it follows from ours and both names; "" if it does not."""
+    way = derived_from(token, [own])
+    if way is not None:
+        return made(way[0], other)
+    text = unsealed(token)
+    if own and own in text:
+        return sealed_like(token, text.replace(own, other))
+    return token.replace(own, other) if own and own in token else ""
+
+
+def _guessed_cookies(world: World, gate: Gate) -> Iterator[Hole]:
+    other = next((each for each in world.accounts if each is not gate.account and each.role == gate.account.role), None)
+    for name, value in gate.account.cookies.items():
+        word = weak_cookie_key(value, own_words(world))
+        seen = world.client.tried(gate.account, gate.draft)
+        if word is not None and seen is not None:
+            says = f"signs the cookie {name} with {word!r}, which is on every list of words"
+            yield _hole(gate, says, f"cookie {name}", seen)
+        guess = _guess(value, gate.account.username, other.username) if other is not None else ""
+        if other is not None and guess and guess == other.cookies.get(name):
+            forged_one = Account(name="somebody else", cookies={**gate.account.cookies, name: guess})
+            seen = world.client.tried(forged_one, gate.draft)
+            if succeeded(seen) and seen is not None and other.username in seen.text:
+                yield _hole(gate, f"believes the cookie {name}, which is the account's name", f"cookie {name}", seen)
+
+
+def own_words(world: World) -> list[str]:
+    """Words of the service itself, which its makers may have taken for a key."""
+    host = urlsplit(world.login.info.url).hostname or ""
+    return [world.target.name, *re.split(r"[^a-z0-9]+", world.target.name), host.partition(".")[0]]
+
+
+def _opens(world: World, gate: Gate, token: str) -> Exchange | None:
+    """The answer that the token got, if it is let in twice."""
+    account = Account(name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"})
+    seen = world.client.tried(account, gate.draft)
+    if not succeeded(seen) or not succeeded(world.client.tried(account, gate.draft)):
+        return None
+    return seen
+
+
+def _hole(gate: Gate, says: str, parameter: str, seen: Exchange) -> Hole:
+    return Hole(
+        operation=gate.described.name, says=f"{says}: answered {seen.status}", parameter=parameter, proof=(seen,)
+    )
+
+
+def logouts_ignored(world: World, gate: Gate) -> list[Hole]:
+    """What a login gave goes on to open the gate after its logout."""
+    logouts = [
+        each for each in world.operations if _LOGOUT.search(f"{each.operation.path} {each.operation.operation_id}")
+    ]
+    for described in logouts:
+        account = world.login.enter("one user", gate.account.role, gate.account.username, gate.account.password)
+        draft = world.draft(described, account)
+        if draft is None or _ends_soon(account) or not succeeded(world.client.tried(account, gate.draft)):
+            continue
+        left = world.client.tried(account, draft)
+        if left is None or left.status >= 400:
+            continue
+        seen = world.client.tried(account, gate.draft)
+        if succeeded(seen) and seen is not None:
+            says = f"answered {left.status}, and what the login gave still opens {gate.described.name}"
+            return [Hole(operation=described.name, says=says, parameter="token after logout", proof=(left, seen))]
+    return []
+
+
+def _ends_soon(account: Account) -> bool:
+    jwt = read_jwt(account.headers.get("Authorization", "").partition(" ")[2])
+    return jwt is not None and jwt.lifetime_s is not None and jwt.lifetime_s <= _SHORT_LIVED_S
+
+
+def has_logout(world: World) -> bool:
+    """Does the description know a logout?"""
+    return any(_LOGOUT.search(f"{each.operation.path} {each.operation.operation_id}") for each in world.operations)
+
+
+def passwords_changed(world: World) -> list[Hole]:
+    """Changes of a password: with a wrong one, and what was given before it. Of accounts that are ours alone."""
+    holes: list[Hole] = []
+    for described in world.operations:
+        operation = described.operation
+        body = described.inputs.body
+        if operation.method not in ("POST", "PUT", "PATCH") or body is None or not _PASSWORD.search(operation.path):
+            continue
+        if re.search(r"forgot|reset|recover", operation.path, re.IGNORECASE):
+            continue
+        for wrong in (True, False):
+            try:
+                account = world.login.register("a third user")
+            except NoAccountError:
+                return holes
+            world.facts.learn(account.name, "login", "/users", {"username": account.username})
+            hole = _change_password(world, described, account, wrong=wrong)
+            holes += [hole] if hole is not None else []
+    return holes
+
+
+def _change_password(world: World, described: Described, account: Account, *, wrong: bool) -> Hole | None:
+    draft = world.draft(described, account)
+    if draft is None or not isinstance(draft.body, Mapping):
+        return None
+    named = [key for key in draft.body if _PASSWORD.search(key)]
+    olds = [key for key in named if _OLD.search(plain_name(key))]
+    news = [key for key in named if _NEW.search(plain_name(key))]
+    olds = olds or ([key for key in named if key not in news] if news else [])
+    news = news or [key for key in named if key not in olds]
+    if not news or (wrong and not olds):
+        return None
+    new = f"Hx-{secrets.token_hex(8)}7a!"
+    body: dict[str, Any] = {**draft.body, **dict.fromkeys(news, new)}
+    body |= dict.fromkeys(olds, "Hx-wrong-0000a!" if wrong else account.password)
+    for key in body:
+        if plain_name(key) in ("username", "email", "login", "user"):
+            body[key] = account.username
+    gate = gate_of(replace(world, accounts=(account,))) if not wrong else None
+    own = _own_gate(world, account)
+    changed = world.client.tried(account, replace(draft, body=body))
+    if not succeeded(changed) or changed is None:
+        return None
+    entered = let_in(world.login.attempt(account.username, new), world.target.auth.token)
+    if not any(entered):
+        return None
+    if wrong:
+        says = "changed the password though the current one in the request was wrong: the new one logs in"
+        return Hole(operation=described.name, says=says, parameter=f"member {olds[0]}", proof=(changed,))
+    if _ends_soon(account):
+        return None
+    probe = gate.draft if gate is not None else own
+    seen = world.client.tried(account, probe) if probe is not None else None
+    if probe is not None and succeeded(seen) and seen is not None and not succeeded(world.client.tried(NOBODY, probe)):
+        says = f"changed the password, and what a login gave before still opens {seen.method} {seen.path}"
+        return Hole(operation=described.name, says=says, parameter="token after a new password", proof=(changed, seen))
+    return None
+
+
+def _own_gate(world: World, account: Account) -> Draft | None:
+    found = gate_of(world)
+    return world.draft(found.described, account) if found is not None else None
+
+
+def default_accounts(world: World) -> list[Hole]:
+    """Names and passwords that services are delivered with."""
+    password = world.target.auth.roles
+    taken = {each.username for each in password.values()}
+    for username, word in _DEFAULTS:
+        if username in taken or f"{username}@example.org" in taken:
+            continue
+        answer = world.login.attempt(username, word)
+        wrong = world.login.attempt(username, f"hx{secrets.token_hex(6)}")
+        if any(let_in(answer, world.target.auth.token)) and not any(let_in(wrong, world.target.auth.token)):
+            says = f"lets in {username!r} with the password {word!r}, with which services are delivered"
+            operation = f"POST {world.target.auth.login}"
+            return [Hole(operation=operation, says=says, parameter="default account", proof=(answer,))]
+    return []
+
+
+def resets_told(world: World) -> list[Hole]:
+    """A forgotten password's way back that is told to whoever asks, and not by mail."""
+    holes = []
+    account = world.asker
+    if not account.username:
+        return []
+    for described in world.operations:
+        if described.operation.method != "POST" or not re.search(
+            r"forgot|reset|recover", described.operation.path, re.IGNORECASE
+        ):
+            continue
+        draft = world.draft(described, NOBODY)
+        if draft is None or not isinstance(draft.body, Mapping):
+            continue
+        keys = [key for key in draft.body if re.search(r"mail|user|login|account", key, re.IGNORECASE)]
+        if not keys or any(re.search(r"token|code|otp", key, re.IGNORECASE) for key in draft.body):
+            continue
+        answer = world.client.tried(
+            NOBODY, replace(draft, body={**draft.body, **dict.fromkeys(keys, account.username)})
+        )
+        told = json_of(answer)
+        for name, value in told.items() if isinstance(told, Mapping) else ():
+            if re.search(r"token|code|otp|pin$|password|link", name, re.IGNORECASE) and isinstance(value, str | int):
+                if isinstance(value, bool) or len(str(value)) < 4:
+                    continue
+                says = f"tells whoever asks the way to a new password of {account.name}, in {name!r}"
+                proof = (answer,) if answer is not None else ()
+                holes.append(Hole(operation=described.name, says=says, parameter=f"member {name}", proof=proof))
+                break
+    return holes

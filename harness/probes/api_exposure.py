@@ -1,0 +1,252 @@
+"""What answers tell beyond what they should: passwords, hashes and tokens; and doors that stand open beside the API."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.probes.api_inputs import objects, plain_name
+from harness.probes.api_request import NOBODY, Account, Hole, json_of, succeeded
+from harness.probes.api_tokens import read_jwt
+from harness.probes.api_world import World
+from harness.probes.exchange import Exchange
+
+_PASSWORD = re.compile(
+    r"passw(?:or)?d|passphrase|passhash|pwd|pwhash|passwordhash|salt$|pincode|cvv|cvc2?$|ssn$|cardnumber"
+)
+_TOKEN = re.compile(
+    r"resettoken|resetcode|sessiontoken|sessionid|sessionkey|refreshtoken|accesstoken|authtoken|apitoken|apikey|apisecret|"
+    r"privatekey|clientsecret|mfasecret|totpsecret|otpsecret|otp$|verificationcode|verificationtoken|activationtoken|"
+    r"recoverycode|securityanswer|secretkey|signingkey"
+)
+_HARMLESS = re.compile(
+    r"^(?:has|is|can|must|min|max|requires?|last|next|url|needs)|(?:url|policy|changed|changedat|at|set|hint|"
+    r"strength|expires?|length|required|enabled|type|link|path|format|rules?)$"
+)
+_HASH = re.compile(
+    r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}|\$argon2(?:id|i|d)\$|\$(?:5|6|1|y|7)\$[./A-Za-z0-9]{1,40}\$|"
+    r"(?:pbkdf2|scrypt|bcrypt|argon2)(?:[_:-]?sha\d+)?[:$]\S{16}|\{SSHA\d*\}"
+)
+_MASKED = re.compile(r"[*•xX.#-]*|(?:hidden|redacted|masked|none|null|n/a|write-?only|string)", re.IGNORECASE)
+_DOORS = (
+    ("/actuator/env", re.compile(r"propertySources")),
+    ("/actuator/heapdump", re.compile(r"^JAVA PROFILE")),
+    ("/actuator/configprops", re.compile(r"\"beans\"")),
+    ("/env", None),
+    ("/config", None),
+    ("/config.json", None),
+    ("/settings", None),
+    ("/debug", None),
+    ("/debug/", None),
+    ("/_debug", None),
+    ("/debug/env", None),
+    ("/debug/config", None),
+    ("/debug/vars", re.compile(r"memstats|cmdline")),
+    ("/debug/pprof/", re.compile(r"goroutine|heap")),
+    ("/debug/users", None),
+    ("/console", re.compile(r"Werkzeug|Interactive Console|H2 Console", re.IGNORECASE)),
+    ("/phpinfo.php", re.compile(r"PHP Version")),
+    ("/server-status", re.compile(r"Apache Server Status")),
+    ("/trace", None),
+    ("/dump", None),
+    ("/internal", None),
+    ("/internal/config", None),
+    ("/internal/users", None),
+    ("/admin", None),
+    ("/admin/users", None),
+    ("/admin/config", None),
+    ("/admin/export", None),
+    ("/users", None),
+    ("/backup", None),
+    ("/export", None),
+    ("/logs", None),
+    ("/__debug__/", None),
+    ("/_profiler", re.compile(r"Symfony Profiler")),
+    ("/telescope", re.compile(r"Laravel Telescope")),
+)
+"""Path -> what its answer holds; None where it is judged by what any answer may hold."""
+_SETTINGS = re.compile(
+    r"[\"'\s](?:SECRET_KEY|DATABASE_URL|DB_PASSWORD|AWS_SECRET\w*|JWT_SECRET\w*|PYTHONPATH|LD_LIBRARY_PATH|PATH|HOME|"
+    r"(?:jwt_?|signing_?|secret_?|private_?)(?:key|secret)|db_?password|database_?url)[\"']?\s*[:=]\s*[\"']?[^\"'\s,}]{3}",
+    re.IGNORECASE,
+)
+_VERSION = re.compile(r"/v(\d+)(?=/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A member of answers that should not be in any, and where it was seen."""
+
+    name: str
+    what: str
+    operation: str
+    answer: Exchange
+
+
+def secrets_told(world: World) -> list[Hole]:
+    """Members of answers that are secrets of accounts; each named once, with all the operations that tell it."""
+    found: dict[str, list[_Told]] = defaultdict(list)
+    for (operation, asker), answer in world.answers.items():
+        described = world.operation(operation)
+        if described is None or not succeeded(answer):
+            continue
+        gives_tokens = described.is_of_accounts and not described.operation.is_safe
+        account = next((each for each in world.accounts if each.name == asker), NOBODY)
+        for told in _secrets(world, operation, answer, account, gives_tokens=gives_tokens):
+            found[told.name].append(told)
+    holes = [*_of_claims(world)]
+    for name, seen in found.items():
+        places = list(dict.fromkeys(each.operation for each in seen))
+        more = f", and so do {', '.join(places[1:4])}" if len(places) > 1 else ""
+        says = f"tells {seen[0].what} in the member {name!r}{more}"
+        holes.append(Hole(operation=places[0], parameter=f"member {name}", says=says, proof=(seen[0].answer,)))
+    return holes
+
+
+def _secrets(
+    world: World, operation: str, answer: Exchange, account: Account, *, gives_tokens: bool
+) -> Iterator[_Told]:
+    known = {}
+    for each in world.accounts:
+        data = each.password.encode()
+        known[each.password] = "a password"
+        for way in ("md5", "sha1", "sha256", "sha512"):
+            known[hashlib.new(way, data, usedforsecurity=False).hexdigest()] = f"a password's hash ({way})"
+    for thing in objects(json_of(answer)):
+        for name, value in thing.items():
+            if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
+                continue
+            what = _what(plain_name(name), str(value), known)
+            is_token = what == "a token"
+            if what and not (is_token and (gives_tokens or _is_its_own(name, thing, account))):
+                yield _Told(name, what, operation, answer)
+
+
+def _what(name: str, value: str, known: Mapping[str, str]) -> str:
+    if value in known and len(value) >= 6:
+        return known[value]
+    if _HASH.search(value):
+        return "a password's hash"
+    if _HARMLESS.search(name) or _MASKED.fullmatch(value):
+        return ""
+    if _PASSWORD.search(name):
+        return "what is called a password"
+    return "a token" if _TOKEN.search(name) else ""
+
+
+def _is_its_own(name: str, thing: Mapping[str, Any], account: Account) -> bool:
+    """Is a key told to the very account that it belongs to, which may have to read it?"""
+    keys = ("apikey", "apitoken", "apisecret", "clientsecret")
+    return not account.is_nobody and plain_name(name) in keys and account.username in thing.values()
+
+
+def _of_claims(world: World) -> Iterator[Hole]:
+    """Tokens are signed and not sealed: whoever has one reads it."""
+    for account in world.accounts[:1]:
+        jwt = read_jwt(account.headers.get("Authorization", "").partition(" ")[2])
+        for name, value in jwt.claims.items() if jwt is not None else ():
+            if isinstance(value, str) and value and (_PASSWORD.search(plain_name(name)) or _HASH.search(value)):
+                says = f"puts the claim {name!r} into its tokens, which anybody can read"
+                operation = f"POST {world.target.auth.login}"
+                yield Hole(operation=operation, parameter=f"claim {name}", says=says)
+
+
+def doors_open(world: World) -> list[Hole]:
+    """Paths beside the described ones, under the usual names, which show settings or accounts to anybody."""
+    holes: list[Hole] = []
+    unknown = world.client.ask(NOBODY, "GET", f"/hx-{secrets.token_hex(6)}")
+    described = {each.operation.path.rstrip("/") for each in world.operations}
+    for base in _bases(world):
+        for path, sign in _DOORS:
+            place = f"{base}{path}"
+            if place.rstrip("/") in described:
+                continue
+            seen = world.client.ask(NOBODY, "GET", place)
+            if not succeeded(seen) or seen.text == unknown.text or not seen.size:
+                continue
+            if (what := _behind(world, path, seen, sign)) != "":
+                says = f"is open to anybody, in no description, and shows {what}"
+                holes.append(Hole(operation=f"GET {place}", says=says, proof=(seen,)))
+    for name, hole in _described_doors(world):
+        if all(each.operation != name for each in holes):
+            holes.append(hole)
+    return holes
+
+
+def _described_doors(world: World) -> Iterator[tuple[str, Hole]]:
+    for (operation, asker), answer in world.answers.items():
+        if succeeded(answer) and _SETTINGS.search(answer.text) and json_of(answer) is not None:
+            found = _SETTINGS.search(answer.text)
+            what = re.split(r"[:=]", found[0])[0].strip("\"' \n") if found is not None else ""
+            says = f"shows settings of the service ({what}) to {asker}"
+            yield operation, Hole(operation=operation, says=says, proof=(answer,))
+
+
+def _behind(world: World, path: str, seen: Exchange, sign: re.Pattern[str] | None) -> str:
+    if sign is not None:
+        return "what only those who run it should see" if sign.search(seen.text) else ""
+    if _SETTINGS.search(seen.text):
+        return "settings of the service"
+    body = json_of(seen)
+    if body is None:
+        return ""
+    names = {each.username for each in world.accounts if each.username}
+    shown = {value for each in objects(body) for value in each.values() if isinstance(value, str)}
+    if names & shown:
+        return "its accounts"
+    listed = [each for each in objects(body) if any(_PASSWORD.search(plain_name(key)) for key in each)]
+    if listed:
+        return "passwords"
+    is_inside = re.search(r"admin|internal|debug|dump|backup|export|trace|logs", path) is not None
+    return (
+        "data under a name that is for those who run it" if is_inside and isinstance(body, list | dict) and body else ""
+    )
+
+
+def _bases(world: World) -> list[str]:
+    """Where the API may begin: at the root, and at the first words of its paths."""
+    found = {""}
+    for each in world.operations:
+        parts = each.operation.path.split("/")
+        for count in (2, 3):
+            base = "/".join(parts[:count])
+            if re.fullmatch(r"(?:/(?:api|rest|v\d+))+", base):
+                found.add(base)
+    return sorted(found)
+
+
+def old_versions(world: World) -> list[Hole]:
+    """Reads that want a login, and not under the number of an earlier version."""
+    for described in world.reads():
+        found = _VERSION.search(described.operation.path)
+        if found is None:
+            continue
+        for account in world.accounts:
+            draft = world.drafts.get((described.name, account.name))
+            nobody = world.client.tried(NOBODY, draft) if draft is not None else None
+            if draft is None or nobody is None or nobody.status not in (401, 403):
+                continue
+            for number in range(int(found[1])):
+                path = _VERSION.sub(f"/v{number}", described.operation.path, count=1)
+                if world.operation(f"GET {path}") is not None:
+                    continue
+                older = replace(draft, operation=replace(draft.operation, path=path))
+                seen = world.client.tried(NOBODY, older)
+                own = world.client.tried(account, draft)
+                if succeeded(seen) and seen is not None and _same_members(seen, own):
+                    says = f"answers anybody, in no description, what {described.name} answers only behind a login"
+                    return [Hole(operation=f"GET {path}", says=says, parameter="version", proof=(seen,))]
+            break
+    return []
+
+
+def _same_members(one: Exchange, other: Exchange | None) -> bool:
+    first, second = (
+        {plain_name(key) for each in objects(json_of(seen)) for key in each} for seen in (one, other) if seen
+    )
+    return bool(first) and len(first & second) >= max(1, len(second) // 2)

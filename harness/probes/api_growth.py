@@ -1,0 +1,321 @@
+"""What grows without a limit: time over the length of a text (ReDoS), items of a page, attempts to log in.
+
+And what tells accounts apart for whoever has none: status, text, length and time of a refused login.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from harness.probes.api_accounts import NoAccountError, let_in
+from harness.probes.api_inputs import MARK, leaves, plain_name
+from harness.probes.api_request import NOBODY, Account, Hole, Place, json_of, succeeded
+from harness.probes.api_sites import Site, forms
+from harness.probes.api_world import World
+from harness.probes.exchange import Exchange
+from harness.stats import quantile_interval
+
+_SEEDS = (("a", "!"), ("1", "!"), (" ", "!"), ("a@", "!"), ("a.", "!"), ("ab ", "!"), ("/", "!"), ("-", "!"))
+"""What is repeated, and what then does not fit: patterns with nested repetitions try every way to split it."""
+_SHORT, _LONG = 22, 12_000
+_NOTICEABLE_S = 0.12
+_TOO_SLOW_S = 6.0
+_LIMITS = re.compile(
+    r"^(?:limit|per_?page|page_?size|size|count|take|top|first|max|max_?results|num|n|rows)$", re.IGNORECASE
+)
+_HUGE = 1_000_000
+_MANY_ITEMS = 1_000
+ATTEMPTS = 101
+"""More than a hundred refused logins of one account in an hour (OWASP ASVS 4, 2.2.1)."""
+_SAMPLES = 16
+_OF_AN_ACCOUNT = 4
+_LEAST_MS = 8.0
+_LEAST_RATIO = 1.5
+_SLOWED = frozenset({403, 423, 429, 503})
+
+
+def slow_texts(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+    """Places where a text that is a little longer takes many times as long."""
+    for site in places:
+        if not isinstance(site.value, str):
+            continue
+        for unit, end in _SEEDS:
+            first = _seconds(world, site, unit * _SHORT + end)[0]
+            # where a short text takes long already, a long one would keep the service for good
+            if first >= _NOTICEABLE_S:
+                hole = _exponential(world, site, unit, end, first)
+            else:
+                hole = _polynomial(world, site, unit, end)
+            if hole is not None:
+                yield hole
+                break
+
+
+def _seconds(world: World, site: Site, text: str) -> tuple[float, Exchange | None]:
+    seen = world.client.tried(site.account, site.put(text))
+    return (_TOO_SLOW_S, None) if seen is None else (seen.elapsed_s, seen)
+
+
+def _exponential(world: World, site: Site, unit: str, end: str, first: float) -> Hole | None:
+    """Do two more take twice as long, at least, each time?"""
+    begin = _SHORT if first < 2 * _NOTICEABLE_S else _SHORT - 4 if first < _TOO_SLOW_S / 2 else _SHORT - 10
+    taken: list[tuple[int, float]] = []
+    proof: Exchange | None = None
+    for count in range(begin, begin + 12, 2):
+        seconds, seen = _seconds(world, site, unit * count + end)
+        proof = seen or proof
+        taken.append((count, seconds))
+        if seconds > 1.0 or (len(taken) > 3 and seconds > 4 * _NOTICEABLE_S):
+            break
+    noticed = taken[-3:]
+    grows = all(later[1] > 2 * earlier[1] for earlier, later in pairwise(noticed))
+    if len(noticed) < 3 or not grows or noticed[-1][1] < 4 * _NOTICEABLE_S or proof is None:
+        return None
+    again, _ = _seconds(world, site, unit * noticed[0][0] + end)
+    if again > noticed[-1][1] / 4:
+        return None
+    return _slow(site, unit, noticed, proof)
+
+
+def _polynomial(world: World, site: Site, unit: str, end: str) -> Hole | None:
+    """Does twice the length take four times as long?"""
+    longest = _LONG if site.place.where == "body" else _LONG // 2
+    count = longest // len(unit)
+    first, _ = _seconds(world, site, unit * count + end)
+    if first < 2 * _NOTICEABLE_S:
+        return None
+    quarter, half = (_seconds(world, site, unit * (count // part) + end)[0] for part in (4, 2))
+    again, proof = _seconds(world, site, unit * count + end)
+    other, _ = _seconds(world, site, "".join(secrets.choice("abcdefgh") for _ in range(longest)))
+    least = min(first, again)
+    if proof is None or least < 3 * half or half < 2.5 * quarter or other > least / 3:
+        return None
+    return _slow(site, unit, [(count // 4, quarter), (count // 2, half), (count, again)], proof)
+
+
+def _slow(site: Site, unit: str, taken: Sequence[tuple[int, float]], proof: Exchange) -> Hole:
+    shown = ", ".join(f"{count} times {unit!r}: {seconds:.2f} s" for count, seconds in taken)
+    return site.hole(f"takes ever longer for {site.place}: {shown}", proof)
+
+
+def endless_pages(world: World) -> list[Hole]:
+    """Listings that give as many items as they are asked for."""
+    holes = []
+    account = world.asker
+    for described in world.reads():
+        draft = world.drafts.get((described.name, account.name)) or world.drafts.get((described.name, NOBODY.name))
+        if draft is None:
+            continue
+        for each in described.inputs.parameters:
+            if each.where != "query" or not _LIMITS.match(each.name):
+                continue
+            place = Place("query", (each.name,))
+            one, some = (world.client.tried(account, draft.put(place, count)) for count in (1, 2))
+            all_of = world.client.tried(account, draft.put(place, _HUGE))
+            if one is None or some is None or all_of is None or not all(map(succeeded, (one, some, all_of))):
+                continue
+            counts = [_count(json_of(answer)) for answer in (one, some, all_of)]
+            echoed = _HUGE in [value for _, value in leaves(json_of(all_of)) if not isinstance(value, bool)]
+            if counts[0] != 1 or counts[1] > 2 or counts[2] <= counts[1]:
+                continue
+            if counts[2] >= _MANY_ITEMS or echoed:
+                what = f"{counts[2]} items came" if not echoed else f"the answer says that its limit is {_HUGE}"
+                says = f"has no limit for {place}: asked for {_HUGE} items, {what}"
+                holes.append(Hole(operation=described.name, parameter=str(place), says=says, proof=(all_of,)))
+                break
+    return holes
+
+
+def _count(body: Any) -> int:  # noqa: ANN401
+    """How many items a listing has: its longest list."""
+    if isinstance(body, list):
+        return len(body)
+    lists = [value for value in body.values() if isinstance(value, list)] if isinstance(body, dict) else []
+    return max(map(len, lists), default=-1)
+
+
+def endless_logins(world: World) -> list[Hole]:
+    """An account of ours is tried with wrong passwords, by one client, until somebody minds."""
+    account = world.login.register("a third user")
+    path = world.target.auth.login
+    statuses = set()
+    last: Exchange | None = None
+    for _ in range(ATTEMPTS):
+        body = world.login.words(account.username, f"Hx-wrong-{secrets.token_hex(4)}a!")
+        last = world.client.ask_as_one(path, body)
+        statuses.add(last.status)
+        if last.status in _SLOWED or last.header("Retry-After") or len(statuses) > 1:
+            return []
+    if last is None or not any(
+        let_in(world.login.attempt(account.username, account.password), world.target.auth.token)
+    ):
+        return []
+    says = f"answered {ATTEMPTS} wrong passwords of one account in a row with {last.status}, and then let it in"
+    return [Hole(operation=f"POST {path}", parameter="attempts", says=says, proof=(last,))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusals:
+    """What refused logins were answered with: of an account, and of names that nobody has."""
+
+    known: list[Exchange]
+    unknown: list[Exchange]
+
+
+def accounts_told(world: World) -> list[Hole]:
+    """Does a refused login, or a forgotten password's form, tell whether there is such an account?"""
+    holes = []
+    path = world.target.auth.login
+    account, is_ours = _to_be_refused(world)
+    if path and account is not None:
+        seen = _refused(world, account, 2)
+        if seen is not None:
+            says = _difference(seen) or (_slower(world) if is_ours else "")
+            if says:
+                holes.append(
+                    Hole(
+                        operation=f"POST {path}",
+                        parameter="user name",
+                        says=f"tells a wrong password from an unknown account: {says}",
+                        proof=(seen.unknown[-1], seen.known[-1]),
+                    )
+                )
+        if not is_ours:
+            world.login.attempt(account.username, account.password)
+    return holes + _told_by_forms(world)
+
+
+def _to_be_refused(world: World) -> tuple[Account | None, bool]:
+    try:
+        if world.target.auth.register.path and any(each.ours for each in world.accounts):
+            return world.login.register("a third user"), True
+    except NoAccountError:
+        pass
+    return next(iter(world.accounts), None), False
+
+
+def _refused(world: World, account: Account, times: int) -> _Refusals | None:
+    """Refused logins of both kinds, one after the other; None once the service slows them down."""
+    known, unknown = [], []
+    for _ in range(times):
+        word = f"Hx-{secrets.token_hex(6)}7a!"
+        unknown.append(world.login.attempt(_stranger(account), word))
+        known.append(world.login.attempt(account.username, word))
+        for seen in (known[-1], unknown[-1]):
+            if seen.status in _SLOWED - {403} or seen.header("Retry-After") or succeeded(seen):
+                return None
+    return _Refusals(known, unknown)
+
+
+def _stranger(account: Account) -> str:
+    """A name that nobody has, of the same shape and length."""
+    name, at, host = account.username.partition("@")
+    return (MARK + secrets.token_hex(32))[: max(len(name), 8)] + at + host
+
+
+def _difference(seen: _Refusals) -> str:
+    """By what both kinds differ each time, in words; "" where they are alike."""
+    statuses = [{each.status for each in group} for group in (seen.known, seen.unknown)]
+    texts = [{_without(each) for each in group} for group in (seen.known, seen.unknown)]
+    for what, (known, unknown) in (("status ", statuses), ("", texts)):
+        if len(known) == len(unknown) == 1 and known != unknown:
+            one, other = (str(next(iter(each)))[:120] for each in (known, unknown))
+            return f"{what}{one} and {other}"
+    return ""
+
+
+def _without(answer: Exchange) -> str:
+    """An answer's text without what was sent, and without what differs each time."""
+    text = answer.text
+    for _, value in leaves(_sent_body(answer)):
+        for form in forms(str(value)) if len(str(value)) > 3 else ():
+            text = text.replace(form, "§")
+    return re.sub(r"[0-9a-f-]{16,}|\d{4}-\d\d-\d\d[T ][\d:.+Z-]+|\d{6,}", "§", text)
+
+
+def _sent_body(answer: Exchange) -> Any:  # noqa: ANN401
+    """What was sent with a login, by name."""
+    try:
+        return msgspec.json.decode(answer.request_bytes)
+    except msgspec.DecodeError:
+        return dict(parse_qsl(answer.request_body))
+
+
+def _slower(world: World) -> str:
+    """Is one kind slower than the other, in two series, by more than chance and noise?"""
+    found = []
+    for _ in range(2):
+        series: list[_Refusals] = []
+        for _ in range(_SAMPLES // _OF_AN_ACCOUNT):
+            # each account is refused a few times only, before a limit makes both alike
+            seen = _refused(world, world.login.register("a third user"), _OF_AN_ACCOUNT)
+            if seen is None:
+                return ""
+            series.append(seen)
+        known = [each.elapsed_s * 1000 for seen in series for each in seen.known]
+        unknown = [each.elapsed_s * 1000 for seen in series for each in seen.unknown]
+        verdict = slower_of(known, unknown)
+        if verdict == 0:
+            return ""
+        found.append((verdict, statistics.median(known), statistics.median(unknown)))
+    if found[0][0] != found[1][0]:
+        return ""
+    return f"it takes {found[1][1]:.0f} ms and {found[1][2]:.0f} ms (medians of {_SAMPLES}), in two series"
+
+
+def slower_of(one: Sequence[float], other: Sequence[float]) -> int:
+    """Which of two samples of milliseconds is the slower one: 1, -1, or 0 where that may be chance.
+
+    The medians' intervals at 99 % lie apart, by at least 8 ms and by half of the smaller one.
+    """
+    first, second = (quantile_interval(each, 0.5, 0.99) for each in (one, other))
+    if first is None or second is None:
+        return 0
+    sign, low, high = (1, second, first) if first[0] > second[1] else (-1, first, second)
+    if high[0] - low[1] < _LEAST_MS or high[0] < _LEAST_RATIO * low[1]:
+        return 0
+    return sign
+
+
+def _told_by_forms(world: World) -> list[Hole]:
+    """Forms for a forgotten password, asked for an account and for a name that nobody has."""
+    holes = []
+    account = next(iter(world.accounts), None)
+    for described in world.operations if account is not None else ():
+        if described.operation.method != "POST" or not re.search(
+            r"forgot|reset|recover", described.operation.path, re.IGNORECASE
+        ):
+            continue
+        draft = world.draft(described, NOBODY)
+        if account is None or draft is None or not isinstance(draft.body, dict):
+            continue
+        named = [key for key in draft.body if re.search(r"mail|user|login|account", key, re.IGNORECASE)]
+        if not named or any(re.search(r"token|code|otp|passw", plain_name(key)) for key in draft.body):
+            continue
+        answers = [
+            world.client.tried(NOBODY, replace(draft, body={**draft.body, **dict.fromkeys(named, name)}))
+            for name in (account.username, _stranger(account), account.username, _stranger(account))
+        ]
+        seen = [each for each in answers if each is not None]
+        if len(seen) < len(answers) or any(each.status in _SLOWED for each in seen):
+            continue
+        says = _difference(_Refusals([seen[0], seen[2]], [seen[1], seen[3]]))
+        if says:
+            holes.append(
+                Hole(
+                    operation=described.name,
+                    parameter=named[0],
+                    says=f"tells an account from an unknown one: {says}",
+                    proof=(seen[1], seen[0]),
+                )
+            )
+    return holes

@@ -1,0 +1,257 @@
+"""What an operation takes, and sound values for it: examples and defaults of the description, then what fits a schema.
+
+Free text is made unique, so that it is known again wherever it comes back.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MARK = "hx"
+"""What every text that we made up begins with."""
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+JSON = "application/json"
+_DEEPEST = 5
+_FORMATS = {
+    "date": "2031-05-06",
+    "date-time": "2031-05-06T07:08:09Z",
+    "time": "07:08:09Z",
+    "ipv4": "192.0.2.7",
+    "hostname": "www.example.org",
+    "uri": "https://www.example.org/",
+    "url": "https://www.example.org/",
+    "binary": "text",
+}
+_TRIED = ("Hx1234567", "12345678", "1234", "hx-name", "HX-1234", "ABC123", "2031-05-06", "+4912345678", "12345", "DE")
+"""Texts that may fit somebody's pattern."""
+Known = Callable[[str], object | None]
+"""The name of a member or parameter -> a value that the service gave under that name; None if it gave none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A parameter beside the body; `where` is path, query, header or cookie."""
+
+    name: str
+    where: str
+    required: bool
+    schema: Mapping[str, Any]
+    example: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """One kind of body that an operation takes."""
+
+    media_type: str
+    schema: Mapping[str, Any]
+    example: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """All that an operation takes; `words` are its id, its summary and its tags."""
+
+    parameters: tuple[Parameter, ...]
+    bodies: tuple[Body, ...]
+    words: str
+
+    @property
+    def body(self) -> Body | None:
+        """The kind of body to send: JSON before forms, XML if there is nothing else."""
+        for kind in (JSON, "+json", FORM, MULTIPART, "xml"):
+            for each in self.bodies:
+                if each.media_type.endswith(kind):
+                    return each
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """Makes values that fit schemas; `all_members` also those that are not required."""
+
+    known: Known
+    all_members: bool = True
+
+    def of(self, schema: Mapping[str, Any], name: str = "") -> Any:  # noqa: ANN401 - JSON is anything
+        """A value for a schema whose references lie inside itself."""
+        return self._of(schema, schema.get("x-bundled", {}), name, 0)
+
+    def _of(self, schema: Any, bundle: Mapping[str, Any], name: str, depth: int) -> Any:  # noqa: ANN401
+        schema = merged(schema, bundle)
+        if (known := self.known(name)) is not None and fits_type(known, schema):
+            return known
+        given = _given(schema)
+        kind = kind_of(schema)
+        if kind == "object":
+            members = schema.get("properties") if isinstance(schema.get("properties"), Mapping) else {}
+            if not members and isinstance(given, Mapping):
+                return given
+            required = schema.get("required", ())
+            return {
+                key: self._of(each, bundle, key, depth + 1)
+                for key, each in (members or {}).items()
+                if key in required
+                or (self.all_members and depth < _DEEPEST and not merged(each, bundle).get("readOnly"))
+            }
+        if kind == "array":
+            if given:
+                return given
+            return [] if depth >= _DEEPEST else [self._of(schema.get("items", {}), bundle, name, depth + 1)]
+        if kind == "string":
+            return sample_text(schema, name, given)
+        if given is not None:
+            return given
+        if kind == "boolean":
+            return False
+        return _number(schema, kind)
+
+
+def merged(schema: Any, bundle: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - a part of somebody's document
+    """A schema with its reference followed, its `allOf` in one, and the first real one of its alternatives."""
+    seen = 0
+    while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str) and seen < _DEEPEST:
+        schema = bundle.get(schema["$ref"].rpartition("/")[2], {})
+        seen += 1
+    if not isinstance(schema, Mapping):
+        return {}
+    whole = dict(schema)
+    for part in schema.get("allOf", ()) if seen < _DEEPEST else ():
+        more = merged(part, bundle)
+        properties = {**whole.get("properties", {}), **more.get("properties", {})}
+        whole = {**more, **whole}
+        if properties:
+            whole["properties"] = properties
+    for word in ("oneOf", "anyOf"):
+        real = [merged(each, bundle) for each in schema.get(word, ())]
+        real = [each for each in real if each.get("type") != "null"]
+        if real and "type" not in whole:
+            whole = {**real[0], **{key: value for key, value in whole.items() if key != word}}
+    return whole
+
+
+def kind_of(schema: Mapping[str, Any]) -> str:
+    """The type of JSON that a schema describes; text where it says nothing."""
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((each for each in kind if each != "null"), None)
+    if isinstance(kind, str):
+        return kind
+    return "object" if "properties" in schema else "array" if "items" in schema else "string"
+
+
+def fits_type(value: object, schema: Mapping[str, Any]) -> bool:
+    """May a value that was seen stand where the schema is: by its type and its list of values?"""
+    kind = kind_of(schema)
+    allowed = schema.get("enum")
+    if isinstance(allowed, list) and value not in allowed:
+        return False
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if isinstance(value, int):
+        return kind in ("integer", "number")
+    return isinstance(value, str) and kind == "string"
+
+
+def sample_text(schema: Mapping[str, Any], name: str = "", given: object = None) -> str:
+    """A text for a schema: unique where it may be anything."""
+    plain = name.lower()
+    style = schema.get("format")
+    unique = uuid.uuid4().hex[:12]
+    if schema.get("enum") or "const" in schema:
+        return str(given)
+    if style == "email" or ("email" in plain and "pattern" not in schema):
+        return f"{MARK}{unique}@example.org"
+    if style == "uuid":
+        return str(uuid.uuid4())
+    if "password" in plain:
+        return f"Hx-{unique}7a!"
+    if isinstance(style, str) and style in _FORMATS:
+        return _FORMATS[style]
+    if isinstance(given, str) and ("pattern" in schema or not _is_free(plain)):
+        return given
+    if isinstance(pattern := schema.get("pattern"), str):
+        return _fitting(pattern, unique)
+    if plain.endswith(("url", "uri", "link", "href")):
+        return _FORMATS["uri"]
+    longest = schema.get("maxLength")
+    text = f"{MARK}{unique}"
+    text = text[:longest] if isinstance(longest, int) else text
+    return text.ljust(schema.get("minLength", 0) if isinstance(schema.get("minLength"), int) else 0, "x")
+
+
+def _is_free(name: str) -> bool:
+    return re.search(r"name|title|text|note|body|content|message|description|comment|subject|label", name) is not None
+
+
+def _fitting(pattern: str, unique: str) -> str:
+    for text in (f"{MARK}{unique}", *_TRIED):
+        try:
+            if re.search(pattern, text):
+                return text
+        except re.error:
+            break
+    return f"{MARK}{unique}"
+
+
+def _given(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    for word in ("const", "example", "default"):
+        if schema.get(word) is not None:
+            return schema[word]
+    for word in ("examples", "enum"):
+        listed = schema.get(word)
+        if isinstance(listed, list) and listed:
+            return listed[0]
+    return None
+
+
+def _number(schema: Mapping[str, Any], kind: str) -> int | float:
+    least, most = schema.get("minimum"), schema.get("maximum")
+    value: int | float = 1
+    if isinstance(least, int | float) and least > value:
+        value = least
+    if isinstance(most, int | float) and most < value:
+        value = most
+    return int(value) if kind == "integer" else value
+
+
+def leaves(value: Any, way: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:  # noqa: ANN401
+    """Each value of nested JSON that is no object or list, and the way to it."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from leaves(each, (*way, str(key)))
+    elif isinstance(value, list | tuple):
+        for number, each in enumerate(value[:200]):
+            yield from leaves(each, (*way, number))
+    else:
+        yield way, value
+
+
+def objects(value: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401
+    """Each object of nested JSON, outer ones first."""
+    if isinstance(value, Mapping):
+        yield value
+    if isinstance(value, Mapping | list):
+        for each in list(value.values() if isinstance(value, Mapping) else value)[:500]:
+            yield from objects(each)
+
+
+def replaced(value: Any, way: tuple[str | int, ...], new: Any) -> Any:  # noqa: ANN401
+    """Nested JSON with another value at that place; objects on the way are made where they are missing."""
+    if not way:
+        return new
+    first, *rest = way
+    if isinstance(first, int) and isinstance(value, list):
+        return [replaced(each, tuple(rest), new) if number == first else each for number, each in enumerate(value)]
+    members = dict(value) if isinstance(value, Mapping) else {}
+    return {**members, str(first): replaced(members.get(str(first)), tuple(rest), new)}
+
+
+def plain_name(name: str) -> str:
+    """A name as it is compared: `orderId`, `order_id` and `order-id` are one."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -1,0 +1,215 @@
+"""Where a value of a request leads the service: to a file, to another host, into a header, into a page.
+
+Each is proved by its effect: a line of a file, a request that arrived at a listener of ours, a header that only the
+value named.
+"""
+
+from __future__ import annotations
+
+import http.server
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from harness.probes.api_inputs import MARK
+from harness.probes.api_request import Hole, RawXml
+from harness.probes.api_sites import Site
+from harness.probes.api_world import World
+from harness.probes.exchange import Exchange
+
+_ACCOUNTS_FILE = re.compile(r"root:[^:\n]{0,200}:0:0:")
+_WAYS_UP = (
+    "../../../../../../../../etc/passwd",
+    "/etc/passwd",
+    "..%2f..%2f..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+    "....//....//....//....//....//....//....//etc/passwd",
+    "file:///etc/passwd",
+    "@V/../../../../../../../../etc/passwd",
+)
+_AWAY = ("https://@H/", "//@H/", "/\\@H/", "https:@H", "https://@O@@H/", "https://@O.@H/")
+_REDIRECTS = range(300, 400)
+_LATE_S = 2.0
+
+
+@dataclass
+class Listener:
+    """A server of ours that nobody knows of: whatever arrives was sent by whom we told its address."""
+
+    url: str
+    arrived: set[str] = field(default_factory=set)
+
+    def address(self) -> tuple[str, str]:
+        """An address of its own, and the word that tells it."""
+        word = f"{MARK}{secrets.token_hex(8)}"
+        return f"{self.url}/{word}", word
+
+    def waits_for(self, word: str, seconds: float = 0.3) -> bool:
+        """Did a request with that word arrive?"""
+        deadline = time.monotonic() + seconds
+        while not (found := any(word in each for each in self.arrived)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
+
+
+@contextmanager
+def listening(host: str = "127.0.0.1") -> Iterator[Listener]:
+    """A listener on this machine."""
+    arrived: set[str] = set()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version: str = "HTTP/1.0"
+        seen: ClassVar[set[str]] = arrived
+
+        def _take(self) -> None:
+            self.seen.add(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        do_GET = do_POST = do_HEAD = do_PUT = _take  # noqa: N815 - names of the library's
+
+        def log_message(self, *_words: object) -> None:
+            """Nothing is printed."""
+
+    with http.server.ThreadingHTTPServer((host, 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield Listener(f"http://{host}:{server.server_address[1]}", arrived)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def files_read(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+    """Places whose text names a file of the service's machine."""
+    for site in places:
+        if not isinstance(site.value, str):
+            continue
+        plain = world.client.tried(site.account, site.draft)
+        for way in _WAYS_UP:
+            text = way.replace("@V", site.text)
+            seen = world.client.tried(site.account, site.put(text))
+            found = _ACCOUNTS_FILE.search(seen.text) if seen is not None else None
+            if seen is not None and found and not (plain is not None and _ACCOUNTS_FILE.search(plain.text)):
+                yield site.hole(f"reads the file that {site.place} names: {text!r} gives {found[0]!r}", seen)
+                break
+    yield from _entities(world)
+
+
+def _entities(world: World) -> Iterator[Hole]:
+    """XML whose document type declares an entity that is a file."""
+    for described in world.operations:
+        body = described.inputs.body
+        if body is None or not body.media_type.endswith("xml") or described.operation.method == "GET":
+            continue
+        draft = world.draft(described, world.asker)
+        if draft is None:
+            continue
+        plain = draft.arguments()["content"].decode()
+        name = str(body.schema.get("xml", {}).get("name", "root"))
+        inner = re.sub(r"^<root>|</root>$", "", plain)
+        inner = re.sub(r">[^<]+<", ">&hx;<", inner)
+        text = (
+            f'<?xml version="1.0"?><!DOCTYPE {name} [<!ENTITY hx SYSTEM "file:///etc/passwd">]><{name}>{inner}</{name}>'
+        )
+        seen = world.client.tried(world.asker, replace(draft, body=RawXml(text)))
+        if seen is not None and (found := _ACCOUNTS_FILE.search(seen.text)):
+            says = f"reads the file that an entity of the XML names: it gives {found[0]!r}"
+            yield Hole(operation=described.name, parameter="document type of the body", says=says, proof=(seen,))
+
+
+def requests_elsewhere(world: World, places: Iterable[Site], listener: Listener) -> Iterator[Hole]:
+    """Places whose text is an address that the service asks."""
+    sent: list[tuple[str, Site, Exchange | None]] = []
+    found: set[tuple[str, str]] = set()
+    for site in places:
+        if not isinstance(site.value, str):
+            continue
+        address, word = listener.address()
+        for text in (address, address.replace("http://", "", 1)):
+            seen = world.client.tried(site.account, site.put(text))
+            sent.append((word, site, seen))
+            if listener.waits_for(word, 0.0):
+                break
+    if sent:
+        listener.waits_for(f"{MARK}nobody", min(_LATE_S, 0.5))
+    for word, site, seen in sent:
+        key = (site.operation.name, str(site.place))
+        if key not in found and listener.waits_for(word, 0.0):
+            found.add(key)
+            says = f"asks the address that {site.place} names: a listener of ours on {listener.url} was asked"
+            yield site.hole(says, *([seen] if seen is not None else []))
+
+
+def open_redirects(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+    """Places whose text is where the answer redirects to, whatever host that is."""
+    own = urlsplit(world.login.info.url).netloc
+    for site in places:
+        if not isinstance(site.value, str):
+            continue
+        for template in _AWAY:
+            host = f"{MARK}{secrets.token_hex(4)}.example.net"
+            text = template.replace("@H", host).replace("@O", own)
+            seen = world.client.tried(site.account, site.put(text))
+            if seen is None or seen.status not in _REDIRECTS:
+                if template is _AWAY[1]:
+                    break
+                continue
+            if _leads_to(seen.header("Location") or "", host):
+                says = (
+                    f"redirects to whatever host {site.place} names: {text!r} gives Location: {seen.header('Location')}"
+                )
+                yield site.hole(says, seen)
+                break
+
+
+def _leads_to(location: str, host: str) -> bool:
+    """Does a browser that follows it end at the host?"""
+    plain = re.sub(r"^(https?:)?[/\\]*", "", location.strip(), flags=re.IGNORECASE)
+    is_away = re.match(r"\s*(https?:|[/\\]{2})", location, re.IGNORECASE) is not None
+    authority = re.split(r"[/\\?#]", plain)[0].rpartition("@")[2]
+    return is_away and authority.lower().endswith(host)
+
+
+def header_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+    """Places whose text ends a header of the answer and begins another."""
+    for site in places:
+        if site.place.where == "header" or not isinstance(site.value, str):
+            continue
+        for end in ("\r\n", "\n"):
+            word = f"{MARK}{secrets.token_hex(6)}"
+            text = f"{site.text}{end}X-Hx-Made: {word}"
+            seen = world.client.tried(site.account, site.put(text))
+            if seen is not None and seen.header("X-Hx-Made") == word:
+                says = f"writes {site.place} into a header of the answer: {text!r} makes a header X-Hx-Made"
+                yield site.hole(says, seen)
+                break
+
+
+def markup_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+    """Places whose text becomes a part of a page, markup and all."""
+    for site in places:
+        if not isinstance(site.value, str):
+            continue
+        word = secrets.token_hex(4)
+        text = f"{MARK}<i{word} onload='x'>\""
+        seen = world.client.tried(site.account, site.put(text))
+        if seen is not None and f"<i{word} onload=" in seen.text and _is_html(seen):
+            says = f"puts {site.place} into a page as markup: {text!r} comes back as an element"
+            yield site.hole(says, seen)
+
+
+def _is_html(answer: Exchange) -> bool:
+    kind = (answer.header("Content-Type") or "").partition(";")[0].strip().lower()
+    return kind in ("text/html", "application/xhtml+xml", "image/svg+xml") or (
+        not kind and (answer.header("X-Content-Type-Options") or "").lower() != "nosniff"
+    )

@@ -1,0 +1,284 @@
+"""A request that is drafted before it is sent: each value in it has a place, and can be replaced there."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote, urlencode
+from xml.sax.saxutils import escape
+
+from harness.probes.api_inputs import FORM, JSON, MULTIPART, leaves, replaced
+from harness.probes.exchange import Exchange, UnfitAnswer
+from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.openapi_operation import Operation
+
+_REQUESTS_A_CLIENT = 60
+"""After so many another client speaks, so that no limiter stands between a probe and what it looks for."""
+_TOO_MANY = 429
+_HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands in a request: `path`, `query`, `header`, `cookie` or `body`, and its name there."""
+
+    where: str
+    way: tuple[str | int, ...]
+
+    @property
+    def name(self) -> str:
+        """The innermost name."""
+        return next((each for each in reversed(self.way) if isinstance(each, str)), "")
+
+    def __str__(self) -> str:
+        kind = {"path": "path parameter", "query": "query parameter", "body": "member"}.get(self.where, self.where)
+        return f"{kind} {'.'.join(map(str, self.way))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A request of an operation with a value for everything it takes."""
+
+    operation: Operation
+    path: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    cookies: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+    media_type: str = ""
+
+    def places(self) -> Iterator[tuple[Place, Any]]:
+        """Each place, with its value."""
+        for where in ("path", "query", "header", "cookie"):
+            for name, value in self._part(where).items():
+                yield Place(where, (name,)), value
+        if self.media_type:
+            for way, value in leaves(self.body):
+                if way:
+                    yield Place("body", way), value
+
+    def _part(self, where: str) -> Mapping[str, Any]:
+        return {"path": self.path, "query": self.query, "header": self.headers, "cookie": self.cookies}[where]
+
+    def value(self, place: Place) -> Any:  # noqa: ANN401 - JSON is anything
+        """The value at a place; None if nothing is there."""
+        return next((value for each, value in self.places() if each == place), None)
+
+    def put(self, place: Place, value: Any) -> Draft:  # noqa: ANN401
+        """The same with another value at a place."""
+        if place.where == "body":
+            return replace(self, body=replaced(self.body, place.way, value))
+        name = str(place.way[0])
+        changed = {**self._part(place.where), name: value}
+        match place.where:
+            case "path":
+                return replace(self, path=changed)
+            case "query":
+                return replace(self, query=changed)
+            case "header":
+                return replace(self, headers=changed)
+            case _:
+                return replace(self, cookies=changed)
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they are sent."""
+        path = re.sub(
+            r"\{([^/{}]+)\}", lambda found: quote(_text(self.path.get(found[1], "1")), safe=""), self.operation.path
+        )
+        query = urlencode({key: _text(value) for key, value in self.query.items() if value is not None})
+        return f"{path}?{query}" if query else path
+
+    def arguments(self) -> dict[str, Any]:
+        """Headers and body as httpx takes them."""
+        headers = {key: _text(value).encode("utf-8") for key, value in self.headers.items() if value is not None}
+        if not self.media_type:
+            return {"headers": headers}
+        if self.media_type == FORM:
+            pairs = {".".join(map(str, way)): _text(value) for way, value in leaves(self.body)}
+            return {"headers": headers, "data": pairs}
+        if self.media_type == MULTIPART:
+            parts = {str(key): (None, _text(value)) for key, value in (self.body or {}).items()}
+            return {"headers": headers, "files": parts}
+        if self.media_type.endswith("xml"):
+            return {"headers": {**headers, "Content-Type": self.media_type}, "content": _xml(self.body).encode()}
+        content = json.dumps(self.body, ensure_ascii=True)
+        return {"headers": {"Content-Type": self.media_type or JSON, **headers}, "content": content.encode()}
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ",".join(map(_text, value))
+    return json.dumps(value) if isinstance(value, Mapping) else str(value)
+
+
+def _xml(value: Any, name: str = "root") -> str:  # noqa: ANN401
+    if isinstance(value, RawXml):
+        return value
+    if isinstance(value, Mapping):
+        inner = "".join(_xml(each, str(key)) for key, each in value.items())
+    elif isinstance(value, list):
+        inner = "".join(_xml(each, "item") for each in value)
+    else:
+        inner = escape(_text(value))
+    return f"<{name}>{inner}</{name}>"
+
+
+class RawXml(str):
+    """A whole XML document to be sent as it is."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Somebody who may ask: a role, its names, and what a login gave. Without a role it is nobody."""
+
+    name: str
+    role: str = ""
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ours: bool = False
+    """Made by us, so that it may be spoilt."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What its login gave: tokens and cookies."""
+        return (*(value.rpartition(" ")[2] for value in self.headers.values()), *self.cookies.values())
+
+    @property
+    def is_nobody(self) -> bool:
+        """Has it no login?"""
+        return not self.headers and not self.cookies
+
+
+NOBODY = Account(name="nobody")
+"""A visitor without a login."""
+
+
+class ApiClient:
+    """Sends drafts for whoever is named, and counts them. Raises `OutOfTime` once its time or its requests are used."""
+
+    def __init__(self, new_client: Callable[[], RecordingClient], *, seconds: float, most: int) -> None:
+        self._new_client = new_client
+        self._client: RecordingClient | None = None
+        self._one: RecordingClient | None = None
+        self._sent_by_client = 0
+        self._end = time.monotonic() + seconds
+        self._left = most
+        self.sent = 0
+
+    def send(self, account: Account, draft: Draft, **more: Any) -> Exchange:  # noqa: ANN401 - httpx's own arguments
+        """Send a draft as somebody; see `ask`."""
+        words = draft.arguments()
+        headers = {**words.pop("headers"), **more.pop("headers", {})}
+        cookies = {**{key: _text(value) for key, value in draft.cookies.items()}, **more.pop("cookies", {})}
+        return self.ask(
+            account, draft.operation.method, draft.target, headers=headers, cookies=cookies, **words, **more
+        )
+
+    def ask(
+        self,
+        account: Account,
+        method: str,
+        target: str,
+        *,
+        headers: Mapping[str, str | bytes] | None = None,
+        cookies: Mapping[str, str] | None = None,
+        **words: Any,  # noqa: ANN401 - httpx's own arguments
+    ) -> Exchange:
+        """Send a request as somebody. Raises `ServiceUnavailable`, `UnfitAnswer`, `OutOfTime`."""
+        if self._left <= 0 or time.monotonic() > self._end:
+            raise OutOfTime(self.sent)
+        answer = self._once(account, method, target, headers or {}, cookies or {}, words)
+        if answer.status == _TOO_MANY:
+            self._client = None
+            answer = self._once(account, method, target, headers or {}, cookies or {}, words)
+        return answer
+
+    def ask_as_one(self, path: str, body: Mapping[str, Any]) -> Exchange:
+        """POST without a login, always as the same client: for what counts attempts."""
+        self._one = self._one or self._new_client()
+        self._one.cookies.clear()
+        self.sent += 1
+        return self._one.exchange("POST", path, json=body)
+
+    def tried(self, account: Account, draft: Draft, **more: Any) -> Exchange | None:  # noqa: ANN401
+        """As `send`; None where no answer came, or none that can be read."""
+        try:
+            return self.send(account, draft, **more)
+        except (ServiceUnavailable, UnfitAnswer):
+            return None
+
+    def _once(
+        self,
+        account: Account,
+        method: str,
+        target: str,
+        headers: Mapping[str, str | bytes],
+        cookies: Mapping[str, str],
+        words: Mapping[str, Any],
+    ) -> Exchange:
+        if self._client is None or self._sent_by_client >= _REQUESTS_A_CLIENT:
+            self._client = self._new_client()
+            self._sent_by_client = 0
+        self._sent_by_client += 1
+        self._left -= 1
+        self.sent += 1
+        client = self._client
+        client.cookies.clear()
+        jar = {**account.cookies, **cookies}
+        sent: dict[str, str | bytes] = {**account.headers, **headers}
+        if jar:
+            sent["Cookie"] = "; ".join(f"{key}={value}" for key, value in jar.items())
+        clean = {key: value for key, value in sent.items() if _HEADER_NAMES.fullmatch(key)}
+        return client.exchange(method, target, headers=clean, **words)
+
+
+class OutOfTime(Exception):  # noqa: N818 - what happened to the probe
+    """The probe has used the time or the requests that it was given."""
+
+    def __init__(self, sent: int) -> None:
+        self.sent = sent
+        super().__init__(f"ended after {sent} requests")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hole:
+    """One thing that is open: of which operation, by which parameter, in a sentence, and the requests that prove it."""
+
+    operation: str
+    says: str
+    parameter: str = ""
+    proof: tuple[Exchange, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """Operation and parameter."""
+        return f"{self.operation}, {self.parameter}" if self.parameter else self.operation
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.says}"
+
+
+def json_of(answer: Exchange | None) -> Any:  # noqa: ANN401 - JSON is anything
+    """The body as JSON; None if it is none."""
+    if answer is None:
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def succeeded(answer: Exchange | None) -> bool:
+    """Is it an answer of the kind 2xx?"""
+    return answer is not None and 200 <= answer.status < 300

@@ -1,0 +1,272 @@
+"""The API as its accounts see it: operations with requests that work, what answers gave, and whose it is.
+
+It is looked around once, by reads, and by writes where they are allowed: each account makes things of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.model import StackInfo, Target
+from harness.probes.api_accounts import Login, NoAccountError, is_privileged
+from harness.probes.api_facts import Fact, Facts
+from harness.probes.api_inputs import JSON, Inputs, Sampler
+from harness.probes.api_request import NOBODY, Account, ApiClient, Draft, OutOfTime, json_of, succeeded
+from harness.probes.exchange import Exchange
+from harness.probes.openapi import OpenApi, OpenApiError, Operation
+
+MOST_OPERATIONS = 150
+DISRUPTIVE = re.compile(
+    r"log_?-?out|sign_?-?out|logoff|create_?db|reset_?db|/reset\b|shutdown|restart|reboot|purge|wipe|truncate|drop_|"
+    r"destroy|populate|seed|revoke|deactivate",
+    re.IGNORECASE,
+)
+"""Operations that end what others need; they are called where something is learned from it, and nowhere else."""
+_OF_ACCOUNTS = re.compile(
+    r"log_?-?in|sign_?-?in|sign_?-?up|register|token|password|passwd|forgot|recover|refresh|auth\b", re.IGNORECASE
+)
+_ADMIN = re.compile(
+    r"(?<![a-z])(?:admins?|administrators?|internal|management|superusers?|backoffice|staff|operators?|root|sysadmin)"
+    r"(?![a-z])",
+    re.IGNORECASE,
+)
+_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """An operation, and what it takes."""
+
+    operation: Operation
+    inputs: Inputs
+
+    @property
+    def name(self) -> str:
+        """`GET /path`."""
+        return self.operation.name
+
+    @property
+    def is_disruptive(self) -> bool:
+        """Does it, by its name, end what others need?"""
+        return DISRUPTIVE.search(f"{self.operation.path} {self.operation.operation_id}") is not None
+
+    @property
+    def is_of_accounts(self) -> bool:
+        """Does it, by its name, deal with logins?"""
+        return _OF_ACCOUNTS.search(self.operation.path) is not None
+
+    @property
+    def is_for_admins(self) -> bool:
+        """Is it, by its words, meant for those who run the service?"""
+        return _ADMIN.search(f"{self.operation.path} {self.inputs.words.replace('_', ' ')}") is not None
+
+
+@dataclass
+class World:
+    """See the module's text. `drafts` holds of each operation and account the request that worked."""
+
+    target: Target
+    login: Login
+    operations: tuple[Described, ...]
+    facts: Facts = field(default_factory=Facts)
+    accounts: tuple[Account, ...] = ()
+    drafts: dict[tuple[str, str], Draft] = field(default_factory=dict)
+    answers: dict[tuple[str, str], Exchange] = field(default_factory=dict)
+    """The latest answer of each operation to each account."""
+    places: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What was found out once about where free text gets in."""
+    why_no_accounts: str = ""
+    was_cut: str = ""
+    """Why not all was looked at; "" if all was."""
+
+    @property
+    def client(self) -> ApiClient:
+        """Who sends."""
+        return self.login.client
+
+    def asked_by(self, client: ApiClient) -> World:
+        """The same, with another client that sends."""
+        return replace(self, login=replace(self.login, client=client))
+
+    def __post_init__(self) -> None:
+        self._by_name = {each.name: each for each in self.operations}
+
+    def operation(self, name: str) -> Described | None:
+        """The operation of that name."""
+        return self._by_name.get(name)
+
+    @property
+    def pair(self) -> tuple[Account, Account] | None:
+        """Two accounts of one role, which must not see each other's things; those that stand above others come last."""
+        ordered = sorted(self.accounts, key=lambda each: (is_privileged(each.role), not each.ours))
+        for first in ordered:
+            for other in ordered:
+                if other is not first and other.role == first.role:
+                    return first, other
+        return None
+
+    @property
+    def asker(self) -> Account:
+        """Who asks where it matters to nobody: the account with the fewest rights."""
+        return min(self.accounts, key=lambda each: (is_privileged(each.role), not each.ours), default=NOBODY)
+
+    def draft(self, described: Described, account: Account, *, all_members: bool = True) -> Draft | None:
+        """A request with values that the account was given; None where a parameter of the path cannot be filled."""
+        operation, inputs = described.operation, described.inputs
+        parts: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
+        for each in inputs.parameters:
+            if each.where not in parts:
+                continue
+            fact = next(self.facts.candidates(each.name, operation.path, account.name), None)
+            sampler = Sampler(lambda _: None)
+            if each.where == "path":
+                value = fact.value if fact is not None else each.example or sampler.of(each.schema, each.name)
+            elif fact is not None and each.required:
+                value = fact.value
+            elif each.example is not None:
+                value = each.example
+            else:
+                value = sampler.of(each.schema, each.name)
+            if each.required or all_members:
+                parts[each.where][each.name] = value
+        if all_members and not all(each.required for each in inputs.parameters if each.where == "query"):
+            needed = {each.name for each in inputs.parameters if each.required}
+            parts["query"] = {key: value for key, value in parts["query"].items() if key in needed}
+        body, media_type = self._body(described, account, all_members=all_members)
+        return Draft(
+            operation=operation,
+            path=parts["path"],
+            query=parts["query"],
+            headers={key: each for key, each in parts["header"].items() if key.lower() != "authorization"},
+            cookies={key: each for key, each in parts["cookie"].items() if key not in account.cookies},
+            body=body,
+            media_type=media_type,
+        )
+
+    def _body(self, described: Described, account: Account, *, all_members: bool) -> tuple[Any, str]:
+        found = described.inputs.body
+        if found is None:
+            return None, ""
+
+        def known(name: str) -> object | None:
+            if not re.search(r"(?i)(id|uuid|guid|slug|sku|code|ref)$", name):
+                return None
+            fact = next(self.facts.candidates(name, described.operation.path, account.name), None)
+            return fact.value if fact is not None else None
+
+        made = Sampler(known, all_members=all_members).of(found.schema)
+        if isinstance(found.example, dict) and isinstance(made, dict):
+            made = {**found.example, **{key: value for key, value in made.items() if key not in found.example}}
+        if described.operation.method == "PATCH" and not made:
+            made = {}
+        return made, found.media_type or JSON
+
+    def do(self, described: Described, account: Account) -> Exchange | None:
+        """Ask an operation as an account, with all members or else with those required; learn what it answers."""
+        answer = None
+        for all_members in (True, False):
+            draft = self.draft(described, account, all_members=all_members)
+            if draft is None:
+                return None
+            answer = self.client.tried(account, draft)
+            if succeeded(answer) and answer is not None:
+                self.keep(described, account, draft, answer)
+                return answer
+            if answer is None or answer.status in (401, 403, 404, 405) or described.inputs.body is None:
+                break
+        if answer is not None:
+            self.answers.setdefault((described.name, account.name), answer)
+        return answer
+
+    def keep(self, described: Described, account: Account, draft: Draft, answer: Exchange) -> None:
+        """Remember a request that worked, and what its answer gave."""
+        self.drafts[described.name, account.name] = draft
+        self.answers[described.name, account.name] = answer
+        is_new = not described.operation.is_safe
+        self.facts.learn(account.name, described.name, described.operation.path, json_of(answer), is_new=is_new)
+
+    def reads(self) -> Iterator[Described]:
+        """Operations that only read; those with the fewest parameters first."""
+        yield from (each for each in self.operations if each.operation.method == "GET" and not each.is_disruptive)
+
+    def makers(self) -> Iterator[Described]:
+        """Operations that make things, beside accounts and logins."""
+        for each in self.operations:
+            if each.operation.method == "POST" and not each.is_disruptive and not each.is_of_accounts:
+                yield each
+
+    def fresh(self, fact: Fact, account: Account) -> Fact | None:
+        """The same member of a thing that the account makes now; None where no operation makes it."""
+        made_by = [each.operation for each in self.facts.kept if each.is_new and _is_like(each, fact)]
+        for name in dict.fromkeys(reversed(made_by)):
+            maker = self.operation(name)
+            if maker is None or maker.operation.method != "POST" or not succeeded(self.do(maker, account)):
+                continue
+            made = [
+                each
+                for each in self.facts.kept
+                if each.account == account.name and each.operation == name and _is_like(each, fact)
+            ]
+            return made[-1] if made else None
+        return None
+
+
+def _is_like(one: Fact, other: Fact) -> bool:
+    return (one.name, one.resource) == (other.name, other.resource)
+
+
+def look_around(target: Target, info: StackInfo, api: OpenApi, client: ApiClient, *, may_write: bool) -> World:
+    """Ask every operation as every account."""
+    login = Login(target, info, client)
+    world = World(target, login, tuple(_described(api)))
+    try:
+        world.accounts = tuple(_accounts(world, may_write=may_write))
+        everybody = (*world.accounts, NOBODY)
+        for account in world.accounts:
+            world.facts.learn(account.name, "login", "/users", {"username": account.username})
+        for _ in range(_ROUNDS):
+            _ask_all(world, world.reads(), everybody)
+            if may_write:
+                _ask_all(world, world.makers(), world.accounts)
+        _ask_all(world, world.reads(), everybody)
+    except OutOfTime as end:
+        world.was_cut = str(end)
+    return world
+
+
+def _ask_all(world: World, operations: Iterable[Described], accounts: Iterable[Account]) -> None:
+    asked = tuple(accounts)
+    for described in operations:
+        for account in asked:
+            world.do(described, account)
+
+
+def _described(api: OpenApi) -> Iterator[Described]:
+    # what needs least comes first, so that its answers fill what needs more
+    for operation in sorted(api.operations, key=lambda each: (each.path.count("{"), len(each.required), each.path))[
+        :MOST_OPERATIONS
+    ]:
+        try:
+            yield Described(operation=operation, inputs=api.inputs(operation))
+        except OpenApiError:
+            continue
+
+
+def _accounts(world: World, *, may_write: bool) -> Iterator[Account]:
+    login = world.login
+    if not world.target.auth.login:
+        world.why_no_accounts = "the profile has no [auth] login"
+        return
+    if may_write and world.target.auth.register.path:
+        try:
+            yield login.register("one user")
+            yield login.register("another user")
+        except NoAccountError as why:
+            world.why_no_accounts = str(why)
+    for _, account in login.given():
+        yield account
+    if not world.target.auth.roles and not world.target.auth.register.path:
+        world.why_no_accounts = "the profile names no [auth.roles] and no [auth.register]"

@@ -1,0 +1,65 @@
+"""An API as its accounts see it, and probes for what is open in it: each gives holes, with their proof."""
+
+from harness.probes.api_authentication import (
+    default_accounts,
+    gate_of,
+    has_logout,
+    logouts_ignored,
+    passwords_changed,
+    resets_told,
+    tokens_forged,
+)
+from harness.probes.api_exposure import doors_open, old_versions, secrets_told
+from harness.probes.api_functions import functions_open, logins_missing
+from harness.probes.api_growth import accounts_told, endless_logins, endless_pages, slow_texts
+from harness.probes.api_injection import command_injections, sql_injections, template_injections
+from harness.probes.api_mass import members_assigned
+from harness.probes.api_objects import objects_changed, objects_read
+from harness.probes.api_reach import (
+    files_read,
+    header_injections,
+    listening,
+    markup_injections,
+    open_redirects,
+    requests_elsewhere,
+)
+from harness.probes.api_request import ApiClient, Hole, OutOfTime
+from harness.probes.api_sites import sites
+from harness.probes.api_world import World, look_around
+
+__all__ = [
+    "ApiClient",
+    "Hole",
+    "OutOfTime",
+    "World",
+    "accounts_told",
+    "command_injections",
+    "default_accounts",
+    "doors_open",
+    "endless_logins",
+    "endless_pages",
+    "files_read",
+    "functions_open",
+    "gate_of",
+    "has_logout",
+    "header_injections",
+    "listening",
+    "logins_missing",
+    "logouts_ignored",
+    "look_around",
+    "markup_injections",
+    "members_assigned",
+    "objects_changed",
+    "objects_read",
+    "old_versions",
+    "open_redirects",
+    "passwords_changed",
+    "requests_elsewhere",
+    "resets_told",
+    "secrets_told",
+    "sites",
+    "slow_texts",
+    "sql_injections",
+    "template_injections",
+    "tokens_forged",
+]

@@ -1,0 +1,156 @@
+"""Who may see and change what: objects of others, functions of others, members that nobody may decide (OWASP API 1-5).
+
+The probes ask as two accounts of one role, which the profile names or `[auth.register]` makes.
+"""
+
+import pytest
+
+from harness.testing.api import (
+    doors_open,
+    functions_open,
+    logins_missing,
+    members_assigned,
+    objects_changed,
+    objects_read,
+    old_versions,
+    secrets_told,
+)
+
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
+TWO = "two accounts of one role are needed: add [auth.register], or [auth.second.ROLE] beside [auth.roles.ROLE]"
+
+
+@pytest.fixture
+def two(api):
+    """The API, seen by two accounts of one role."""
+    if api.pair is None:
+        pytest.skip(api.target.absent.get("auth") or f"{TWO} ({api.why_no_accounts or 'one is not enough'})")
+    return api
+
+
+@pytest.fixture
+def accounts(api):
+    """The API, seen by one account at least."""
+    if not api.accounts:
+        pytest.skip(api.target.absent.get("auth") or f"no account is let in: {api.why_no_accounts}")
+    return api
+
+
+@pytest.mark.attacks
+@pytest.mark.writes
+@pytest.mark.check(
+    "holes.objects_read",
+    severity="critical",
+    source="OWASP API1:2023; CWE-639",
+    subject="every read",
+    why="Whoever has an account reads what belongs to others, by naming it.",
+    remedy="Look up each object together with the account that asks, and answer 404 where it is another's.",
+)
+def test_nobody_reads_what_is_anothers(two, first_hole):
+    hole = first_hole(objects_read(two))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.attacks
+@pytest.mark.writes
+@pytest.mark.check(
+    "holes.objects_changed",
+    severity="critical",
+    source="OWASP API1:2023; CWE-639",
+    subject="every write",
+    why="Whoever has an account changes or removes what belongs to others, by naming it.",
+    remedy="Hold each write against the account that asks, and answer 404 where the object is another's.",
+)
+def test_nobody_changes_what_is_anothers(two, first_hole):
+    hole = first_hole(objects_changed(two))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.attacks
+@pytest.mark.writes
+@pytest.mark.check(
+    "holes.functions",
+    severity="critical",
+    source="OWASP API5:2023; CWE-285",
+    subject="operations for those who run the service",
+    why="Functions of those who run the service are open to those who use it.",
+    remedy="Ask for the role in one place for all such operations, and refuse by default.",
+)
+def test_functions_of_admins_are_theirs(api, first_hole):
+    if not any(each.is_for_admins for each in api.operations):
+        pytest.skip("not applicable: no operation is, by its name, for those who run the service")
+    hole = first_hole(functions_open(api))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.attacks
+@pytest.mark.writes
+@pytest.mark.check(
+    "holes.login_needed",
+    severity="critical",
+    source="OWASP API2:2023; CWE-306",
+    subject="operations behind a login",
+    why="What is described as behind a login is open to anybody.",
+    remedy="Ask for the login in one place for all operations, and name those that are open.",
+)
+def test_what_needs_a_login_is_closed_without_one(accounts, first_hole):
+    if not any(each.operation.needs_login for each in accounts.operations):
+        pytest.skip("not applicable: the document describes no operation as behind a login")
+    hole = first_hole(logins_missing(accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.attacks
+@pytest.mark.writes
+@pytest.mark.check(
+    "holes.members_assigned",
+    severity="high",
+    source="OWASP API3:2023; CWE-915",
+    subject="every write",
+    why="A client decides what the service should decide: a role, a price, an owner.",
+    remedy="Take from a request only the members that it may set, by a list.",
+)
+def test_a_client_sets_only_what_it_may(accounts, first_hole):
+    hole = first_hole(members_assigned(accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.secrets_told",
+    severity="high",
+    source="OWASP API3:2023; CWE-200",
+    subject="every answer",
+    why="Passwords, hashes and tokens in answers end in logs, caches and hands of others.",
+    remedy="Write answers from a list of members, not from whole records.",
+)
+def test_no_answer_tells_a_secret(api, first_hole):
+    if not api.answers:
+        pytest.skip("not applicable: no operation of the document was answered")
+    hole = first_hole(secrets_told(api))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.doors",
+    severity="high",
+    source="OWASP API8:2023, API9:2023; CWE-489",
+    subject="usual paths of tools",
+    why="A door for those who run or write the service stands open to everybody.",
+    remedy="Leave debugging and management out of what is delivered, or put them behind a login.",
+)
+def test_no_door_stands_open_beside_the_api(api, first_hole):
+    hole = first_hole(doors_open(api))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.old_versions",
+    severity="high",
+    source="OWASP API9:2023",
+    subject="earlier versions",
+    why="An earlier version that was forgotten gives what the present one guards.",
+    remedy="Take earlier versions down, or guard them as the present one.",
+)
+def test_no_earlier_version_is_less_guarded(accounts, first_hole):
+    hole = first_hole(old_versions(accounts))
+    assert hole is None, str(hole)
