@@ -14,7 +14,7 @@ Interval = tuple[float, float]
 
 _HAVE_A_PLACE = frozenset(
     {"message", "reason", "expected", "observed", "curl", "interval", "level", "method", "statistic", "superseded"}
-    | {"cause", "pytest_words"}
+    | {"cause", "pytest_words", "listed"}
 )
 
 
@@ -173,6 +173,11 @@ class _Detailed:
     def pytest_words(self) -> str:
         """pytest's account of the expression that did not hold."""
         return self._words("pytest_words")
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """What an instrument found in full, as lines of text."""
+        return self._lines("listed")
 
     @property
     def counts(self) -> bool:

@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 PACKAGED = Path(sys.prefix) / "node" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 """Where `make setup` puts axe-core."""
 
-_MOST_PLACES = 5
 _RUN = "() => axe.run(document, {resultTypes: ['violations']})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Element:
+    """An element that breaks a rule."""
+
+    place: str
+    """Its CSS selector."""
+    html: str
+    """As it begins in the page; axe-core cuts what is long."""
+    what: str
+    """What would mend it, in axe-core's words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +42,20 @@ class Violation:
     impact: str
     """`minor`, `moderate`, `serious` or `critical`, as axe-core sees it."""
     what: str
-    places: tuple[str, ...]
-    """CSS selectors of the first elements that break it."""
+    help_url: str
+    """Where axe-core explains the rule."""
+    elements: tuple[Element, ...]
+    """All that break it."""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """CSS selectors of the elements that break it."""
+        return tuple(element.place for element in self.elements)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Rule, impact and what is wrong, a line for each element."""
+        return tuple(f"{self.rule} ({self.impact}): {self.what}: {place}" for place in self.places)
 
 
 def find_axe(named: str | None = None, packaged: Path = PACKAGED) -> Path | None:
@@ -54,7 +77,13 @@ def run_axe(page: Page, script: str) -> tuple[Violation, ...]:
             rule=one["id"],
             impact=one["impact"] or "minor",
             what=one["help"],
-            places=tuple(" ".join(map(str, node["target"])) for node in one["nodes"][:_MOST_PLACES]),
+            help_url=one["helpUrl"],
+            elements=tuple(
+                Element(
+                    place=" ".join(map(str, node["target"])), html=node["html"], what=node.get("failureSummary") or ""
+                )
+                for node in one["nodes"]
+            ),
         )
         for one in found["violations"]
     )

@@ -57,37 +57,50 @@ def observe(
         # in its teardown the page of a test is gone already, and its picture was taken when it failed
         makers = notes.on_failure if report.when != "teardown" else []
         artifacts = tuple(name for make in makers for name in make())
-        return _observation(item, mark, outcome, detail | _repeatable(shown, error), artifacts)
+        found = detail | _repeatable(shown, error) | _listed(notes)
+        return _observation(item, mark, outcome, found, (*notes.artifacts, *artifacts))
     if report.when != "call":
         return None
     if notes.unasked or notes.assertions == 0:
         message = " · ".join(notes.unasked) or "the test executed no assertion, so it proved nothing"
         return _observation(item, mark, Outcome.ERROR, {"message": message, "reason": message})
-    return _observation(item, mark, Outcome.PASS, {"assertions": notes.assertions, "requests": len(notes.exchanges)})
+    counts = {"assertions": notes.assertions, "requests": len(notes.exchanges)}
+    return _observation(item, mark, Outcome.PASS, counts | _listed(notes), tuple(notes.artifacts))
 
 
-def shown_requests(notes: ItemNotes, said: Said) -> list[Exchange]:
-    """The request that shows the failure, at the end, and those before it; without a known one, the last."""
+def _listed(notes: ItemNotes) -> dict[str, Any]:
+    return {"listed": notes.listed} if notes.listed else {}
+
+
+def shown_requests(notes: ItemNotes, said: Said) -> Sequence[SentRequest]:
+    """The request that shows the failure, at the end, and those before it.
+
+    Without a known one, the page that the browser went to last, else the last request.
+    """
     sent = notes.exchanges
+    if said.exchange is None and notes.visited:
+        return notes.visited[-1:]
     index = next((at for at, each in enumerate(sent) if each is said.exchange), len(sent) - 1)
     return sent[max(0, index + 1 - SHOWN_REQUESTS) : index + 1]
 
 
-def _repeatable(shown: Sequence[Exchange], error: BaseException | None) -> dict[str, Any]:
+def _repeatable(shown: Sequence[SentRequest], error: BaseException | None) -> dict[str, Any]:
     lines = [curl_line(exchange) for exchange in shown]
     if isinstance(error, ServiceUnavailable):
         attempt = error.attempt
         return {"curl": [*lines[1 - SHOWN_REQUESTS :], error.curl], "observed": {"request": _request(attempt)}}
     if not shown:
         return {}
-    return {"curl": lines, "observed": {"request": _request(shown[-1]), "status": shown[-1].status}}
+    last = shown[-1]
+    status = {"status": last.status} if isinstance(last, Exchange) else {}
+    return {"curl": lines, "observed": {"request": _request(last), **status}}
 
 
 def _request(sent: SentRequest) -> str:
     return f"{sent.method} {sent.url}"
 
 
-def _places(item: pytest.Item, mark: CheckMark, shown: Sequence[Exchange]) -> list[str]:
+def _places(item: pytest.Item, mark: CheckMark, shown: Sequence[SentRequest]) -> list[str]:
     """Words of a sentence that only say where it was seen."""
     callspec = getattr(item, "callspec", None)
     given = [str(value) for value in callspec.params.values()] if callspec is not None else []

@@ -131,8 +131,8 @@ class ItemHooks:
             report.outcome = "failed"
             report.longrepr = outcome.message
         redact = self._config.stash[REDACT]
-        if report.failed and notes.exchanges:
-            shown = shown_requests(notes, said_by(error, notes.exchanges))
+        shown = shown_requests(notes, said_by(error, notes.exchanges)) if report.failed else ()
+        if shown:
             lines = "\n".join(curl_line(exchange) for exchange in shown)
             report.sections.append(("the last requests, to repeat", lines))
             allure.attach(item, redact(lines))

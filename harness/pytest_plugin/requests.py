@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from harness.errors import HarnessError
+from harness.probes.exchange import SentRequest
 from harness.pytest_plugin.pacing import unasked_refusal
 from harness.pytest_plugin.stash import Context, ItemNotes
 
@@ -35,6 +36,10 @@ class RequestRules:
         """Wait where requests are paced."""
         if self.context.pace is not None:
             self.context.pace.wait()
+
+    def visited(self, method: str, url: str) -> None:
+        """The test's browser asked for a page: of what fails there, this request is the one to repeat."""
+        self.notes.visited.append(SentRequest(method=method, url=url))
 
     def note(self, method: str, url: str, status: int) -> str | None:
         """Where requests are paced, a refusal by the limiter says nothing of what the test asks: an error, in words."""

@@ -14,7 +14,7 @@ from harness.machine.lock import MachineLock
 from harness.machine.redaction import Redactor
 from harness.model import Observation, StackInfo, Target
 from harness.model.network import is_loopback
-from harness.probes.exchange import Exchange
+from harness.probes.exchange import Exchange, SentRequest
 from harness.probes.surface import Surface
 from harness.pytest_plugin.pacing import Pace, pace_of
 from harness.stack.permissions import Action, Permissions, Refusal
@@ -60,6 +60,12 @@ class ItemNotes:
     kept: list[Iterable[Exchange]] = field(default_factory=list)
     """One list of exchanges a client; each grows while its client works."""
     observations: list[Observation] = field(default_factory=list)
+    visited: list[SentRequest] = field(default_factory=list)
+    """Pages that its browser went to."""
+    listed: list[str] = field(default_factory=list)
+    """What an instrument found in full, a text each; the run keeps it whatever the test makes of it."""
+    artifacts: list[str] = field(default_factory=list)
+    """Files that it made, whatever its outcome, relative to the run."""
     on_failure: list[Callable[[], tuple[str, ...]]] = field(default_factory=list)
     """Each returns the artifacts it made, relative to the run."""
     misbehaved: list[str] = field(default_factory=list)

@@ -18,7 +18,7 @@ class Finding:
     """Lines of one check that failed for the same cause."""
 
     lines: tuple[Evidence, ...]
-    """One a place, in the order of the evidence; never empty."""
+    """One a place, in the order of their subjects; never empty."""
 
     @property
     def first(self) -> Evidence:
@@ -59,8 +59,14 @@ def findings(lines: Iterable[Evidence]) -> tuple[Finding, ...]:
     for line in last_attempts(lines):
         if line.outcome in _SHOWN:
             causes.setdefault((line.suite, line.check, line.outcome, line.cause), []).append(line)
-    found = [Finding(lines=tuple(group)) for group in causes.values()]
-    return tuple(sorted(found, key=lambda each: (_SHOWN.index(each.outcome), -SEVERITIES.index(each.severity))))
+    # tests end in any order: a finding reads the same in each run
+    found = [Finding(lines=tuple(sorted(group, key=lambda line: line.subject))) for group in causes.values()]
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(finding: Finding) -> tuple[int, int, str, str]:
+    first = finding.first
+    return _SHOWN.index(finding.outcome), -SEVERITIES.index(finding.severity), first.check, first.subject
 
 
 def last_attempts(lines: Iterable[Evidence]) -> tuple[Evidence, ...]:

@@ -67,7 +67,9 @@ class TargetSelection:
         source = Path(self.target.source)
         ours = source.parent == (root() / "profiles").resolve()
         target = ("--target", source.stem if ours else str(source)) if self.target.source else ()
-        return (*target, "--url", self.url) if self.url else (*target, "--stack", self.backend)
+        if not self.url:
+            return (*target, "--stack", self.backend)
+        return target if target and self.url == self.target.service.url else (*target, "--url", self.url)
 
     @property
     def start_words(self) -> tuple[str, ...]:

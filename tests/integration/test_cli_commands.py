@@ -117,7 +117,7 @@ class TestRun:
         assert ran.returncode == 1, ran.stderr
         assert "1 passed, 1 failed, 0 errors" in ran.stdout
         assert "own.answers" in ran.stdout
-        assert re.search(r"^    curl .*/item$", ran.stdout, re.MULTILINE)
+        assert re.search(r"^    see it: curl .*/item$", ran.stdout, re.MULTILINE)
 
     def test_words_behind_the_dashes_go_to_pytest(self, small: Small, aimed: list[str]) -> None:
         ran = small.harness("run", "own", *aimed, "--json", "--", "-k", "item")

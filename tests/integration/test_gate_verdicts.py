@@ -84,8 +84,9 @@ def test_a_failed_check_is_no_go_and_says_how_to_see_it_again(small: Small) -> N
     lines = ran.stdout.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("fail own: "))
     assert "503" in lines[at]
-    assert lines[at + 1].strip().startswith("curl ")
-    assert lines[at + 1].rstrip().endswith("/item")
+    (request,) = [line.strip() for line in lines if line.startswith("    see it: ")]
+    assert request.startswith("see it: curl ")
+    assert request.endswith("/item")
     assert verdict_of(small)["verdict"] == "NO-GO"
     assert is_sealed(small.run)
 

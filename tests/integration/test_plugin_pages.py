@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.suite_session import Bench
@@ -102,6 +104,30 @@ def test_a_page_behind_a_login_is_shown_to_who_has_one(bench):
     assert found["/"]["outcome"] == "pass"
     assert found["/orders"]["outcome"] == "fail"
     assert "button-name" in str(found["/orders"]["detail"])
+
+
+def test_all_that_axe_found_is_in_the_run_whatever_the_test_makes_of_it(bench):
+    many = "".join(f"<a id=link{at} href=/></a>" for at in range(12))
+    bench.describe(
+        service=SERVICE.replace("<button id=nameless></button>", many).replace("<h1>Hello</h1>", "<h4>Hello</h4>")
+    )
+    described = bench.profile.read_text().replace("[service.env]", '[service.env]\nWORD = "{secret.WORD}"')
+    bench.profile.write_text(described + PROFILE)
+    ended = bench.run("-k", "test_accessible")
+    found = {line["subject"]: line for line in ended.of("probe.accessible")}
+    assert {subject: line["outcome"] for subject, line in found.items()} == {"/": "pass", "/orders": "fail"}
+    assert any(text.startswith("page-has-heading-one (moderate)") for text in found["/"]["detail"]["listed"])
+    listed = [text for text in found["/orders"]["detail"]["listed"] if text.startswith("link-name (serious): ")]
+    assert [text.rpartition(": ")[2] for text in listed] == [f"#link{at}" for at in range(12)]
+    (name,) = [name for name in found["/orders"]["artifacts"] if name.endswith(".json")]
+    rules = {one["rule"]: one for one in json.loads((ended.run / name).read_text())}
+    assert [element["place"] for element in rules["link-name"]["elements"]] == [f"#link{at}" for at in range(12)]
+
+
+def test_what_fails_on_a_page_is_repeated_by_a_request_for_it(bench):
+    line = next(line for line in bench.run("-k", "test_accessible").of("probe.accessible") if line["outcome"] == "fail")
+    assert line["detail"]["observed"]["request"].endswith("/orders")
+    assert line["detail"]["curl"][-1].endswith("/orders")
 
 
 def test_a_login_that_is_refused_fails_and_says_where_the_browser_stands(bench):

@@ -228,6 +228,15 @@ def test_one_cause_is_one_card_with_why_remedy_request_and_all_its_places(tmp_pa
         assert words in card
 
 
+def test_all_that_an_instrument_found_is_on_the_page_even_of_a_pass(tmp_path):
+    listed = [f"link-name (serious): Links must have a name: #link{at}" for at in range(40)]
+    line = seen("e2e", "page.accessible", "/", listed=listed, artifacts=("artifacts/here.txt",))
+    page = page_of(tmp_path, report_runs.scenario(line))
+    assert "All that was found there: 40 lines" in page.prose
+    assert [text for text in listed if text not in page.prose] == []
+    assert "../artifacts/here.txt" in page.attributes("href")
+
+
 def test_what_could_not_be_tried_stands_apart(tmp_path):
     line = seen("security", "headers.nosniff", "GET /", Outcome.ERROR, message="RuntimeError: the fixture broke")
     page = page_of(tmp_path, report_runs.scenario(line))

@@ -147,6 +147,7 @@ def test_a_complaint_names_request_and_cause():
     [
         ("GET / answered 200 with text/html", ["/"], "GET {place} answered 200 with text/html"),
         ("GET /about answered 200 with text/html.", ["/about"], "GET {place} answered 200 with text/html."),
+        ("GET /html answered text/html", ["/html"], "GET {place} answered text/html"),
         ("GET /a/b is no /a", ["/a"], "GET /a/b is no {place}"),
         ("GET /a?b=1 and '/a'", ["/a", "/a?b=1"], "GET {place} and '{place}'"),
         ("seen at (/a), /a.html, /a.", ["/a"], "seen at ({place}), /a.html, {place}."),

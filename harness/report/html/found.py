@@ -34,6 +34,8 @@ class FindingView:
     suite: str
     check: str
     says: str
+    reason: str
+    """Why it ended so, where that is not in the sentence: whose fault it is."""
     why: str
     source: str
     remedy: str
@@ -75,6 +77,7 @@ def _view(anchor: str, finding: Finding, invocation: Invocation | None) -> Findi
         suite=one_line(first.suite, 120),
         check=one_line(first.check, 160),
         says=plain(finding.says, _TEXT),
+        reason=one_line(first.reason, 600) if first.reason not in finding.says else "",
         why=one_line(first.why, 600),
         source=one_line(first.source, 300),
         remedy=one_line(first.remedy, 600),

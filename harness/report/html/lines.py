@@ -49,6 +49,8 @@ class LineView:
     test: str
     says: tuple[tuple[str, str], ...]
     curl: tuple[str, ...]
+    listed: tuple[str, ...]
+    """What an instrument found, in full."""
     artifacts: tuple[Artifact, ...]
 
 
@@ -136,6 +138,7 @@ def _line(line: Evidence, holds: Callable[[str], bool]) -> LineView:
         test=one_line(line.test or "", 400),
         says=_says(line),
         curl=tuple(plain(text, _TEXT) for text in line.curl) if line.outcome in TROUBLE else (),
+        listed=tuple(plain(text, _TEXT) for text in line.listed),
         artifacts=tuple(_artifact(name, holds) for name in line.artifacts[:20]),
     )
 
