@@ -179,7 +179,7 @@ def test_text_that_no_file_can_hold_costs_its_own_test_only(desk: Desk) -> None:
         import logging, pytest
 
         ODD = {
-            "half": "Sale " + chr(0xD83D), "nul": "a" + chr(0) + "b", "control": chr(27) + "[31m" + chr(7) + chr(0x85),
+            "half": "Sale " + chr(0xD83D), "nul": "a" + chr(0) + "b", "control": chr(27) + "[31m" + chr(7) + chr(0x85) + chr(0x2028),
             "bytes": bytes(range(256)), "surrogateescape": b"\\xff\\xfe".decode(errors="surrogateescape"),
             "huge": chr(0xDC00) * 1_000_000,
         }
