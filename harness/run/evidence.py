@@ -28,6 +28,8 @@ from harness.run.files import read_regular
 
 _ENCODER = msgspec.json.Encoder()
 _EVIDENCE = Reader(Evidence)
+_LINE_ENDS = {end.encode(): f"\\u{ord(end):04x}".encode() for end in ("\x85", "\u2028", "\u2029")}
+"""What readers of lines take for the end of one beside `\\n`; in JSON they stand inside of a text alone."""
 
 
 def utc_now(moment: datetime | None = None) -> str:
@@ -115,9 +117,12 @@ class EvidenceLog:
             artifacts=seen.artifacts,
         )
         try:
-            return _ENCODER.encode(line) + b"\n"
+            text = _ENCODER.encode(line)
         except UnicodeEncodeError:
-            return _ENCODER.encode(encodable_data(msgspec.to_builtins(line))) + b"\n"
+            text = _ENCODER.encode(encodable_data(msgspec.to_builtins(line)))
+        for character, escape in _LINE_ENDS.items():
+            text = text.replace(character, escape)
+        return text + b"\n"
 
     def _catch_up(self, descriptor: int) -> None:
         """Learn what other processes wrote since; half a line, left by a killed writer, is cut off."""
