@@ -22,7 +22,8 @@ _SECONDS = re.compile(r"-?[0-9]+")
 
 _CSRF = re.compile(r"csrf|xsrf|forgery", re.IGNORECASE)
 _SESSION = re.compile(
-    r"sess|(?:^|[^a-z])sid(?:$|[^a-z])|auth|token|jwt|login|logged|remember|passport|identity|credential|ticket",
+    r"sess(?!ment)|(?:^|[^a-z])sid(?:$|[^a-z])|auth(?!or)|token|jwt|login|logged|remember|passport|identity"
+    r"|credential|ticket",
     re.IGNORECASE,
 )
 _NO_SECRET = re.compile(

@@ -72,7 +72,7 @@ def why_not_due(answer: Exchange, *kinds: AnswerKind) -> str | None:
         return None
     said = answer.header("Content-Type")
     shown = "without a body" if not answer.size else f"as {said}" if said else "without a Content-Type"
-    return f"not applicable: {in_words(answer)} {shown[:100]}, which is no {' or '.join(kinds)}"
+    return f"not applicable: answered {answer.status} {shown[:100]}, which is no {' or '.join(kinds)}"
 
 
 def policy_of(answer: Exchange) -> Csp:

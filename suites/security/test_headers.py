@@ -70,7 +70,10 @@ def test_no_stranger_may_frame_it(client, path):
     if policy.names("frame-ancestors"):
         why = "with frame-ancestors that let any site in (browsers then do not look at X-Frame-Options)"
     elif old is None:
-        why = "without frame-ancestors and without X-Frame-Options"
+        in_meta = any("frame-ancestors" in one.unheard for one in policy.policies)
+        why = "without frame-ancestors and without X-Frame-Options" + (
+            "; what a <meta> says of frame-ancestors browsers ignore" if in_meta else ""
+        )
     else:
         why = f"with X-Frame-Options: {old}, which browsers ignore"
     assert framing(answer.header_lines("X-Frame-Options"), policy) != "anybody", f"{in_words(answer)} {why}"

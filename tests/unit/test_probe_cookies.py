@@ -134,6 +134,8 @@ def test_what_is_refused_changes_nothing() -> None:
         ("anonymous_id=4f1c2ab09d7be63355aa", "other"),
         ("side=left", "other"),
         ("cart=3", "other"),
+        ("author=jane", "other"),
+        ("assessment=3", "other"),
     ],
 )
 def test_what_a_cookie_is_for(pair: str, purpose: str) -> None:

@@ -129,3 +129,25 @@ def test_a_preflight_that_does_not_let_through(preflight: Lines, status: int) ->
 
 def test_a_simple_method_needs_no_mention() -> None:
     assert ask({}, allow(Allow_Headers="authorization, content-type"), method="POST").may_send
+
+
+CREDENTIALS = {"Access-Control-Allow-Credentials": "true"}
+
+
+@pytest.mark.parametrize(
+    ("preflight", "status", "let_through"),
+    [
+        ({**FULL, **CREDENTIALS}, 204, True),
+        (FULL, 204, False),
+        ({**FULL, **CREDENTIALS}, 403, False),
+        ({**FULL, **CREDENTIALS, "Access-Control-Allow-Origin": "*"}, 204, False),
+        ({**FULL, **CREDENTIALS, "Access-Control-Allow-Methods": "*"}, 204, False),  # no wildcard with credentials
+        ({**FULL, **CREDENTIALS, "Access-Control-Allow-Headers": "*"}, 204, False),
+    ],
+)
+def test_who_sends_with_the_users_cookies(preflight: Lines, status: int, *, let_through: bool) -> None:
+    assert ask({}, preflight, status=status).may_send_with_credentials is let_through
+
+
+def test_a_number_of_any_length_is_read() -> None:
+    assert ask({}, {**FULL, "Access-Control-Max-Age": "9" * 5000}).preflight_max_age_s == 2**31

@@ -57,7 +57,7 @@ def test_kinds_of_answers(given_answer: Exchange, kind: str) -> None:
 def test_why_nothing_is_due() -> None:
     assert why_not_due(answer(), "document") is None
     told = why_not_due(answer("application/json"), "document")
-    assert told == "not applicable: GET /page?q=1 answered 200 as application/json, which is no document"
+    assert told == "not applicable: answered 200 as application/json, which is no document"
     assert "without a body" in str(why_not_due(answer(body=b""), "document", "data"))
 
 
@@ -88,6 +88,7 @@ def test_where_a_charset_may_stand(kind: str, body: bytes, charset: str) -> None
         ("<body><meta http-equiv=Content-Security-Policy content=a>", []),
         ("<p>x</p><meta http-equiv=Content-Security-Policy content=a>", []),
         ("<head></head><meta http-equiv=Content-Security-Policy content=a>", []),
+        ("<title>T</title>text<meta http-equiv=Content-Security-Policy content=a>", []),
         ("text<meta http-equiv=Content-Security-Policy content=a>", []),
         ("<noscript><meta http-equiv=Content-Security-Policy content=a></noscript>", []),
         ("<template><meta http-equiv=Content-Security-Policy content=a></template>", []),

@@ -440,9 +440,8 @@ def test_roles_of_basic_and_of_keys_need_no_login(tmp_path):
 )
 def test_a_session_cookie_may_not_be_readable(tmp_path, names, says):
     path = tmp_path / "shop.toml"
-    path.write_text(
-        f'schema = 1\nname = "shop"\n[service]\nurl = "http://127.0.0.1:1"\n[cookies]\nreadable = {names}\n'
-    )
+    service = '[service]\nurl = "http://127.0.0.1:1"\n'
+    path.write_text(f'schema = 1\nname = "shop"\n{service}[cookies]\nreadable = {names}\n')
     if not says:
         assert load_target(str(path), root()).cookies.readable == ("XSRF-TOKEN", "lang")
         return

@@ -2,6 +2,8 @@
 
 import pytest
 
+from harness.testing.probes import parse_media_type
+
 ANSWERS = {
     "/favicon.ico": 308,
     "/deals": 307,
@@ -29,6 +31,11 @@ def test_every_answer_carries_all_guards(client, stack_info, short, accept):
     assert answer.header("X-Content-Type-Options") == "nosniff"
     assert answer.header("X-Frame-Options") == "DENY"
     assert answer.header("Referrer-Policy") == "strict-origin-when-cross-origin"
+    kind = parse_media_type(answer.header("Content-Type"))
+    if kind is not None and kind.is_html:
+        assert kind.parameters.get("charset") == "utf-8", (
+            f"GET {path} answered HTML without charset=utf-8 in its header"
+        )
     policy = answer.header("Content-Security-Policy") or ""
     assert "default-src 'none'" in policy
     assert "unsafe-" not in policy
