@@ -1,4 +1,4 @@
-"""A small service with an OpenAPI document that keeps what it describes, but for the mistakes that are planted in it."""
+"""A small service with an OpenAPI document that it keeps, but for the mistakes that are planted in it."""
 
 from __future__ import annotations
 
@@ -110,11 +110,17 @@ class Described:
             return 405, {"Allow": allowed}, {"no": method}
         if one:
             return self._one(method, one[1])
-        if person:
-            found = next((each for each in PEOPLE if each["slug"] == person[1]), None)
-            if found is None:
-                return 404, {}, {}
-            return (500, {}, {}) if "chain" in self.planted else (200, {}, found)
+        return self._person(person[1]) if person else self._plain(path, method, query, headers, body)
+
+    def _person(self, slug: str) -> tuple[int, dict[str, str], Any]:
+        found = next((each for each in PEOPLE if each["slug"] == slug), None)
+        if found is None:
+            return 404, {}, {}
+        return (500, {}, {}) if "chain" in self.planted else (200, {}, found)
+
+    def _plain(
+        self, path: str, method: str, query: dict[str, list[str]], headers: Any, body: bytes
+    ) -> tuple[int, dict[str, str], Any]:
         match path:
             case "/openapi.json":
                 return 200, {}, self.document
