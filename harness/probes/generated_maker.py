@@ -207,13 +207,12 @@ def _was_tried(kind: str, recorder: ScenarioRecorder, case_id: str) -> bool:
 
 def _followed(methods: set[str], recorder: ScenarioRecorder, case_id: str) -> bool:
     """Was there a request by one of these methods in the same chain that succeeded?"""
-    for each in recorder.find_all_cases():
-        before = recorder.find_response(case_id=each.id)
-        if before is None or each.id == case_id or each.method.upper() not in methods:
-            continue
-        if before.status_code < _REDIRECTS:
-            return True
-    return False
+    answers = [
+        recorder.find_response(case_id=each.id)
+        for each in recorder.find_all_cases()
+        if each.id != case_id and each.method.upper() in methods
+    ]
+    return any(answer is not None and answer.status_code < _REDIRECTS for answer in answers)
 
 
 def _is_invalid(case: Any) -> bool:  # noqa: ANN401
