@@ -134,10 +134,8 @@ def documents(chance: Random) -> Iterator[tuple[str, bytes]]:
                 case 2 if row:
                     del rows[at]
                 case 3:
-                    rows.insert(
-                        at,
-                        f"{chance.choice(('x', 'url', 'name', 'env', 'hosts', 'read_hosts'))} = {chance.choice(VALUES)}",
-                    )
+                    key = chance.choice(("x", "url", "name", "env", "hosts", "read_hosts"))
+                    rows.insert(at, f"{key} = {chance.choice(VALUES)}")
                 case _:
                     rows[at:at] = rows[: chance.randrange(1, 6)]
         data = "\n".join(rows).encode("utf-8", "surrogatepass")
