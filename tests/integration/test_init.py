@@ -321,18 +321,7 @@ def test_a_page_that_is_one_to_browsers_alone_is_found(serve: Any, tmp_path: Pat
 
 
 ACTING = ["/createdb", "/db/reset", "/logout", "/users/delete/1", "/deleteAll", "/api/run", "/shutdown", "/cart/add"]
-READING = [
-    "/creators",
-    "/runs",
-    "/address",
-    "/started",
-    "/settings",
-    "/news",
-    "/additions",
-    "/likes",
-    "/droplets",
-    "/important",
-]
+READING = ["/creators", "/runs", "/address", "/started", "/settings", "/additions", "/likes", "/droplets", "/important"]
 
 
 @pytest.mark.parametrize(("path", "acts"), [*((path, True) for path in ACTING), *((path, False) for path in READING)])
