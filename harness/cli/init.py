@@ -8,7 +8,6 @@ import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
@@ -28,7 +27,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
     epilog="Example: harness init http://127.0.0.1:8000 --out shop.toml, then harness gate --target shop.toml",
 )
 @click.argument("url", metavar="URL")
-@click.option("--name", metavar="NAME", default=None, help="Name of the target (default: the URL's host and port).")
+@click.option(
+    "--name", metavar="NAME", default=None, help="Name of the target (default: what the service calls itself)."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -39,7 +40,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 @options.json
 @options.debug
 def command(*, url: str, name: str | None, out: Path | None, as_json: bool) -> None:
-    """Draft a profile for a running service, from at most 40 plain reads. Nothing else is sent.
+    """Draft a profile for a running service, from at most 80 plain reads, and its front page in a browser.
 
     Each line of the draft says what it was guessed from; what was not found stands there as a comment to complete.
     Exit status: 2 for a URL that is none or a file that exists, 4 if nothing answers.
@@ -47,10 +48,12 @@ def command(*, url: str, name: str | None, out: Path | None, as_json: bool) -> N
     from harness.profile_draft import DraftReader, draft_profile, service_address
 
     url = service_address(url)
-    name = _checked_name(name, url)
-    path = _free_place(out or Path("profiles") / f"{name}.toml")
+    name = _checked_name(name)
+    # a place that is known is looked at before anything is asked
+    path = _free_place(out or Path("profiles") / f"{name}.toml") if out or name else None
     with DraftReader(url) as reader:
         draft = draft_profile(reader, name)
+    path = path or _free_place(Path("profiles") / f"{draft.name}.toml")
     _write(path, draft.toml)
     if as_json:
         echo_json(json.dumps(_document(draft, path), indent=1))
@@ -58,10 +61,10 @@ def command(*, url: str, name: str | None, out: Path | None, as_json: bool) -> N
         _print(draft, path)
 
 
-def _checked_name(name: str | None, url: str) -> str:
-    """The name as given, or one made of the host."""
+def _checked_name(name: str | None) -> str:
+    """The name as given; "" for the service's own."""
     if name is None:
-        return re.sub(r"[^a-z0-9._-]+", "-", urlsplit(url).netloc.lower())[:64].strip("-._") or "service"
+        return ""
     if not _NAME.fullmatch(name):
         raise UsageError(f"--name {name!r}: small letters, digits, '-', '_' and '.' make a name, at most 64")
     return name
@@ -103,6 +106,7 @@ def _document(draft: Draft, path: Path) -> dict[str, object]:
             for key in part.keys
         ],
         "not_found": list(draft.not_found),
+        "would_prove_most": list(draft.steps),
     }
 
 
@@ -116,4 +120,6 @@ def _print(draft: Draft, path: Path) -> None:
         echo(f"not found: {', '.join(draft.not_found)}; the draft says how to add them")
     for remark in draft.remarks:
         echo(remark)
+    for step in draft.steps:
+        echo(f"would prove most: {step}")
     echo(f"wrote {path} from {draft.requests} reads; check it, then: harness gate --target {shlex.quote(str(path))}")

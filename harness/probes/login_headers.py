@@ -6,15 +6,13 @@ A bearer token (RFC 6750), user name and password (RFC 7617), a key in a header,
 from __future__ import annotations
 
 import base64
-from html.parser import HTMLParser
 
 from harness.model import StackInfo, Target
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.exchange import Exchange
 from harness.probes.http import RecordingClient
 from harness.probes.login import account_of, fill_body, log_in
-
-_MOST_PAGE = 512 * 1024
+from harness.probes.login_form import login_form
 
 
 def login_headers(target: Target, info: StackInfo, role: str) -> dict[str, str]:
@@ -44,9 +42,10 @@ def _session(target: Target, info: StackInfo, role: str) -> str:
         ca_file=info.ca_file,
     ) as client:
         if auth.form:
-            page = client.exchange("GET", auth.login)
+            shown = login_form(client.exchange("GET", auth.login).text)
+            hidden = shown.hidden if shown is not None else {}
             own = {"Referer": f"{info.url}{auth.login}", "Origin": info.url}
-            answer = client.exchange("POST", auth.login, data={**hidden_fields(page.text), **body}, headers=own)
+            answer = client.exchange("POST", auth.login, data={**hidden, **body}, headers=own)
         else:
             answer = client.exchange("POST", auth.login, json=body)
         cookies = "; ".join(f"{cookie.name}={cookie.value or ''}" for cookie in client.cookies.jar)
@@ -58,43 +57,6 @@ def _session(target: Target, info: StackInfo, role: str) -> str:
     return cookies
 
 
-def hidden_fields(page: str) -> dict[str, str]:
-    """Names and values of the hidden fields of a page's first form with a password."""
-    parser = _HiddenFields()
-    try:
-        parser.feed(page[:_MOST_PAGE])
-        parser.close()
-    except AssertionError:
-        # Python's parser gives up on some malformed declarations: what came before them is known
-        return parser.found
-    return parser.found
-
-
 def _asks_again(answer: Exchange) -> bool:
-    parser = _HiddenFields()
-    if answer.status == 200 and "html" in (answer.header("Content-Type") or ""):
-        parser.feed(answer.text[:_MOST_PAGE])
-    return parser.asks_password
-
-
-class _HiddenFields(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: dict[str, str] = {}
-        self.asks_password = False
-        self._fields: dict[str, str] = {}
-        self._is_login = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = {name: value or "" for name, value in attrs}
-        kind = said.get("type", "").lower()
-        if tag == "form":
-            self._fields, self._is_login = {}, False
-        elif tag == "input" and kind == "hidden" and said.get("name"):
-            self._fields[said["name"]] = said.get("value", "")
-        elif tag == "input" and kind == "password":
-            self._is_login = True
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "form" and self._is_login and not self.asks_password:
-            self.found, self.asks_password = self._fields, True
+    is_page = answer.status == 200 and "html" in (answer.header("Content-Type") or "")
+    return is_page and login_form(answer.text) is not None

@@ -195,11 +195,11 @@ class OpenApi:
                 words=" ".join(map(str, (raw.get("operationId", ""), raw.get("summary", ""), *raw.get("tags", ())))),
             )
 
-    def request_schema(self, operation: Operation) -> Mapping[str, Any] | None:
-        """The schema of the JSON body that an operation takes, its references inside itself."""
+    def request_schema(self, operation: Operation, media: str = "application/json") -> Mapping[str, Any] | None:
+        """The schema of the body of that media type that an operation takes, its references inside itself."""
         with _reading(operation.name):
             bodies = self._schema[operation.written][operation.method].body
-            found = next((each for each in bodies if _essence(str(each.media_type)) == "application/json"), None)
+            found = next((each for each in bodies if _essence(str(each.media_type)) == media), None)
             schema = found.raw_schema if found is not None else None
             return schema if isinstance(schema, Mapping) else None
 

@@ -12,7 +12,7 @@ _TYPED = frozenset({"", "email", "text", "tel"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginFields:
-    """CSS selectors of a login form's two fields."""
+    """CSS selectors of a login form's fields; `username` is "" where a password is all that it asks for."""
 
     username: str
     password: str
@@ -60,7 +60,7 @@ class _Parser(HTMLParser):
                 self._field(said)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "form" and len(self._passwords) == 1 and self._typed and self.markup.form is None:
+        if tag == "form" and len(self._passwords) == 1 and self.markup.form is None:
             self.markup.form = LoginFields(username=self._typed, password=self._passwords[0])
 
     def _field(self, said: dict[str, str]) -> None:

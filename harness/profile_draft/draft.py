@@ -5,24 +5,34 @@ What was not seen is not called absent: that is for a person to say.
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.config import generic_target, load_target
 from harness.errors import ConfigError, HarnessError, UnreachableError, UsageError
+from harness.machine.bundle import root
 from harness.model import Target
 from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange
-from harness.profile_draft.description import LoginShape, find_description
-from harness.profile_draft.pages import find_pages
+from harness.profile_draft.description import Description, find_description
+from harness.profile_draft.health import find_build, find_health
+from harness.profile_draft.logins import account_lines, auth_table, refusing_login
+from harness.profile_draft.pages import MOST_LINKS, FoundPages, find_pages
 from harness.profile_draft.parts import DraftKey, DraftTable, comment, quoted
 from harness.profile_draft.reader import DraftReader, kind_of, service_address
 from harness.profile_draft.traffic import answering, find_cache, find_clients, find_limit, load_parts
 
 _MOST_READS = 6
+_MOST_STEPS = 3
+_FEW_PAGES = 6
+"""A gate of a bare address ends within 90 s."""
+_NAMELESS = frozenset(
+    {"home", "index", "welcome", "login", "log-in", "sign-in", "api", "swagger-ui", "redoc", "untitled", "document"}
+)
 _FOR_PEOPLE = ("allow", "absent")
 """Tables that no look at a service can fill."""
 _SECURITY_HEADERS = (
@@ -33,12 +43,6 @@ _SECURITY_HEADERS = (
     "Referrer-Policy",
     "Permissions-Policy",
 )
-_LIVE = ("/health/live", "/livez", "/healthz", "/health", "/actuator/health/liveness", "/actuator/health")
-_READY = ("/health/ready", "/readyz", "/ready", "/actuator/health/readiness")
-_BUILD = ("/health/build", "/version", "/api/version", "/build", "/info", "/actuator/info")
-_BUILD_MEMBERS = ("build", "commit", "revision", "version", "id")
-_SICK = frozenset({"down", "fail", "failing", "error", "unhealthy", "out_of_service"})
-_LONGEST_BUILD = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,8 @@ class Draft:
     requests: int
     slowest_s: float
     remarks: tuple[str, ...]
+    steps: tuple[str, ...]
+    """What would prove most if it were added, in turn: the lines, and what they would prove."""
 
     @property
     def not_found(self) -> tuple[str, ...]:
@@ -64,41 +70,89 @@ class Draft:
             comment(f"Drafted by `harness init {self.url}` from {self.requests} reads; nothing else was sent."),
             comment('A line below "guessed" says what was seen: check it. What stands behind a `#` can be taken over.'),
             *(comment(remark) for remark in self.remarks),
+            *(comment(f"Would prove most: {step}") for step in self.steps),
             "schema = 1",
             f'name = "{self.name}"',
         ]
         return "\n\n".join(["\n".join(head), *(part.toml for part in self.parts)]) + "\n"
 
 
-def draft_profile(reader: DraftReader, name: str) -> Draft:
-    """Look at the service and draft its profile, which the profile loader has accepted.
+def draft_profile(reader: DraftReader, name: str = "", most_pages: int = MOST_LINKS) -> Draft:
+    """Look at the service and draft its profile, which the profile loader has accepted. Without a name it has the
+    service's own, where that is known.
 
     Raises `UnreachableError` if nothing answers at `/`, and `HarnessError` if the draft is no profile after all.
     """
     front = reader.front()
-    parts = tuple(_look(reader, front))
+    seen = _see(reader, front, most_pages)
+    parts = tuple(_look(reader, front, seen))
     draft = Draft(
-        name=name,
+        name=name or name_of(reader.url, seen.description.title, seen.pages.title),
         url=reader.url,
         parts=parts,
         requests=reader.count,
         slowest_s=reader.slowest_s,
         remarks=tuple(_remarks(reader, front)),
+        steps=tuple(_steps(parts, reader.url))[:_MOST_STEPS],
     )
     read_draft(draft)
     return draft
 
 
-def _look(reader: DraftReader, front: Exchange) -> Iterator[DraftTable]:
-    yield DraftTable(table="service", keys=(DraftKey(name="url", value=reader.url, why=""),))
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is looked at first: the media type of any path, the description, and pages."""
+
+    anything: str
+    description: Description
+    pages: FoundPages
+
+
+def _see(reader: DraftReader, front: Exchange, most_pages: int) -> _Seen:
     anything = kind_of(reader.ask(reader.unknown_path()))
     description = find_description(reader, front)
-    health, build = _health(reader, anything), _build(reader, anything)
+    return _Seen(anything, description, find_pages(reader, most_pages))
+
+
+def name_of(url: str, *titles: str) -> str:
+    """A target's name: the first title that names something, else host and port. None of ours, whose suites it would
+    be held against."""
+    ours = {path.stem for path in (root() / "profiles").glob("*.toml")}
+    for title in titles:
+        word = re.sub(r"[^a-z0-9]+", "-", re.split(r"[|:\u2013\u2014\u00b7]| - ", title.lower())[0])[:40].strip("-")
+        if word and word not in _NAMELESS:
+            return f"{word}-draft" if word in ours else word
+    return re.sub(r"[^a-z0-9._-]+", "-", urlsplit(url).netloc.lower())[:64].strip("-._") or "service"
+
+
+def _steps(parts: Iterable[DraftTable], url: str) -> Iterator[str]:
+    """What proves most first: what is behind a login, then what only the harness's own start can show."""
+    found = {part.table: part for part in parts}
+    if found["auth"].keys:
+        account = " ".join(line for line in found["auth"].example if "=" in line)
+        yield f"[auth.roles.user] {account}: what is behind the login"
+    yield '[service] command = ["…"] in place of url: start, settings, restarts, data, writes and attacks'
+    if not found["openapi"].keys and "api" not in found:
+        yield '[api] paths = ["/…"]: answers of an API that no document describes'
+    if not is_loopback(url):
+        yield f"[allow] hosts = [{quoted(urlsplit(url).hostname or '')}]: load, and with it writes and attacks"
+    if not found["auth"].keys:
+        yield f"[auth] kind or login, then {' '.join(account_lines(None))}: what is behind a login"
+    if not found["ratelimit"].keys:
+        yield "[ratelimit] limit = 300: that one client is refused beyond it"
+
+
+def _look(reader: DraftReader, front: Exchange, seen: _Seen) -> Iterator[DraftTable]:
+    yield DraftTable(table="service", keys=(DraftKey(name="url", value=reader.url, why=""),))
+    description, pages = seen.description, seen.pages
+    health, build = find_health(reader, seen.anything), find_build(reader, seen.anything)
     yield health
     yield build
     own = {key.value for key in (*health.keys, *build.keys)} | {description.path}
     reads = answering(reader, [path for path in description.reads if path not in own], _MOST_READS)
-    pages = find_pages(reader)
+    own |= set(pages.shown)
+    api = answering(reader, [path for path in pages.reads if path not in {*own, *reads}], _MOST_READS)
+    reads = (*reads, *api)
     every = (*reads, *(page for page in pages.shown if page not in reads))
     ratelimit, limit, limited = find_limit(reader, every or ("/",))
     yield ratelimit
@@ -106,8 +160,11 @@ def _look(reader: DraftReader, front: Exchange) -> Iterator[DraftTable]:
     clients, way = find_clients(reader, limited)
     yield clients
     yield cached
-    yield _auth(description.login)
+    yield auth_table(description.login or refusing_login(front) or pages.login)
     yield from pages.parts
+    if api:
+        why = "a script of the front page reads it, and it answered 200"
+        yield DraftTable(table="api", keys=(DraftKey(name="paths", value=api, why=why),))
     yield description.part
     yield _cors(reader, every or ("/",))
     yield from load_parts(tuple(dict.fromkeys([*reads, *pages.shown[:1]])), limit, way)
@@ -119,81 +176,6 @@ def _look(reader: DraftReader, front: Exchange) -> Iterator[DraftTable]:
     )
 
 
-def _health(reader: DraftReader, anything: str) -> DraftTable:
-    """Ask the usual places. `anything` is the media type of the answer to a path that no service has ("" for none):
-    a place that answers alike says nothing.
-    """
-    keys: list[DraftKey] = []
-    notes: list[str] = []
-    for name, places in (("live", _LIVE), ("ready", _READY)):
-        for place in places:
-            answer = reader.ask(place)
-            if _is_well(answer, anything):
-                keys.append(DraftKey(name=name, value=place, why=f"GET {place} answered 200"))
-                break
-            if answer is not None and answer.status == 503:
-                notes.append(f"GET {place} answered 503: it may be the check for {name!r}, of a service that is not.")
-    missing = {"live", "ready"} - {key.name for key in keys}
-    if not missing:
-        return DraftTable(table="health", keys=tuple(keys), notes=tuple(notes))
-    example = [f'{name} = "/{name}"' for name in sorted(missing)]
-    notes.append(f"No path for {' and '.join(sorted(missing))} was found. If there is one:")
-    return DraftTable(
-        table="health",
-        keys=tuple(keys),
-        notes=tuple(notes),
-        example=tuple(example if keys else ["[health]", *example]),
-    )
-
-
-def _build(reader: DraftReader, anything: str) -> DraftTable:
-    """Ask the usual places which build runs."""
-    for place in _BUILD:
-        answer = reader.ask(place)
-        if answer is None or kind_of(answer) in ("", "text/html", anything):
-            continue
-        build = _named_build(answer)
-        if build is not None:
-            why = f"GET {place} answered {build!r}"
-            return DraftTable(table="build", keys=(DraftKey(name="path", value=place, why=why),))
-    note = "No path that names the build was found. If there is one:"
-    return DraftTable(table="build", notes=(note,), example=("[build]", 'path = "/version"'))
-
-
-def _is_well(answer: Exchange | None, anything: str) -> bool:
-    """A 200 that no page is, nor what every path answers, and that does not say itself that something is wrong."""
-    return kind_of(answer) not in ("", "text/html", anything) and not _said_status(answer) & _SICK
-
-
-def _said_status(answer: Exchange | None) -> frozenset[str]:
-    """What a JSON answer says of itself, in small letters."""
-    document = _document(answer) if answer is not None else None
-    said = document.get("status") if isinstance(document, dict) else None
-    return frozenset({said.lower()}) if isinstance(said, str) else frozenset()
-
-
-def _named_build(answer: Exchange) -> str | None:
-    """The build as a run would report it; None if the answer names none."""
-    document = _document(answer)
-    match document:
-        case dict():
-            named = (document.get(member) for member in _BUILD_MEMBERS)
-            return next((str(one)[:_LONGEST_BUILD] for one in named if isinstance(one, str | int) and one), None)
-        case None | str():
-            text = document or answer.text.strip()
-            return text if text and len(text) <= _LONGEST_BUILD and "\n" not in text else None
-    return None
-
-
-def _document(answer: Exchange) -> object:
-    """The answer as JSON; None if it is none."""
-    try:
-        document: object = answer.json()
-    except (ValueError, RecursionError):
-        return None
-    return document
-
-
 def _allow(url: str) -> DraftTable:
     host = urlsplit(url).hostname or ""
     note = (
@@ -202,34 +184,6 @@ def _allow(url: str) -> DraftTable:
         else f"Nothing but reads is sent to {host}, until this allows load, writes and attacks:"
     )
     return DraftTable(table="allow", notes=(note,), example=("[allow]", f"hosts = [{quoted(host)}]"))
-
-
-def _auth(login: LoginShape | None) -> DraftTable:
-    account = (
-        "[auth.roles.user]",
-        'username = "{env.TARGET_USERNAME}"',
-        'password = "{env.TARGET_PASSWORD}"',
-    )
-    fill = "An account that exists, in the environment variables named here or others, lets checks log in:"
-    if login is None:
-        note = "No operation that takes a user's name and a password as JSON was found in a description of the API."
-        example = ("[auth]", 'login = "/login"', 'body = { username = "{username}", password = "{password}" }')
-        return DraftTable(table="auth", notes=(note, f"If there is one: {fill}"), example=(*example, *account))
-    why = f"POST {login.path} is described with {login.username} and {login.password}; it was not tried"
-    token = login.token or "access_token"
-    why_token = "described in its answer" if login.token else "usual; the description does not say where the token is"
-    body = {login.username: "{username}", login.password: "{password}"}
-    also = (f"The body must also have: {', '.join(login.also)}.",) if login.also else ()
-    return DraftTable(
-        table="auth",
-        keys=(
-            DraftKey(name="login", value=login.path, why=why),
-            DraftKey(name="body", value=body, why=why),
-            DraftKey(name="token", value=token, why=why_token),
-        ),
-        notes=(*also, fill),
-        example=account,
-    )
 
 
 def _cors(reader: DraftReader, paths: tuple[str, ...]) -> DraftTable:
@@ -282,7 +236,7 @@ def target_at(url: str, *, total_s: float = 20.0) -> Target:
     generic = generic_target(url)
     try:
         with DraftReader(generic.service.url, total_s=total_s) as reader:
-            found = read_draft(draft_profile(reader, generic.name))
+            found = read_draft(draft_profile(reader, generic.name, _FEW_PAGES))
     except UnreachableError:
         return generic
     return replace(found, source="", service=generic.service)

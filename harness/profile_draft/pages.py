@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import unescape
 
 from harness.probes.exchange import Exchange
+from harness.probes.login_form import login_form
 from harness.probes.page_markup import read_markup
+from harness.profile_draft.logins import LoginShape
 from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import ACTS, DraftReader, kind_of
+from harness.profile_draft.rendered import Rendered, render
 
-_MOST_LINKS = 6
+MOST_LINKS = 30
+"""As many pages as a browser gets through in some minutes."""
 _FILE = re.compile(r"\.(?!html?$)\w{1,5}$", re.ASCII)
 _NUMBER = re.compile(r"\d+", re.ASCII)
+_SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,29 +29,70 @@ class FoundPages:
 
     parts: tuple[DraftTable, ...]
     shown: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    """Paths that scripts of the front page read."""
+    title: str = ""
+    login: LoginShape | None = None
+    """The form, where a client can send it as a browser does."""
 
 
-def find_pages(reader: DraftReader) -> FoundPages:
+def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
     """Look at the front page and at the first links of each kind on it; a link that may act is left alone."""
     start, front = reader.land("/")
     if front is None or kind_of(front) != "text/html":
         note = "GET / did not answer with a page. If there are pages elsewhere:"
         return FoundPages(parts=(DraftTable(table="pages", notes=(note,), example=("[pages]", 'paths = ["/"]')),))
-    shown, closed = _follow(reader, front, start)
+    links = _links(reader, read_markup(front.text).links, start)
+    rendered = render(reader.url, start) if _SCRIPT.search(front.text) else None
+    if rendered is not None:
+        links = tuple(dict.fromkeys((*links, *_links(reader, rendered.links, start))))
+    shown, closed = _follow(reader, front, start, links[:most])
     form = _form_page(reader, shown)
     behind = [path for path, landed in closed.items() if form and landed.partition("?")[0] in (form, path)]
-    why = f"GET {start} answered with HTML" + (", and pages that it links to did too" if len(shown) > 1 else "")
+    by_script = " once its scripts ran" if rendered is not None else ""
+    why = f"GET {start} answered with HTML" + (
+        f", and pages that it links to{by_script} did too" if len(shown) > 1 else ""
+    )
     first = f"Behind a login: {', '.join(behind)}. Such a page" if behind else "A page behind a login"
     note = f"{first} is tested once it stands in paths, and in [pages.roles] with a role of [auth.roles]."
     paths = DraftKey(name="paths", value=tuple(shown), why=why)
     pages = DraftTable(table="pages", keys=(paths,), notes=(note,) if form else ())
-    return FoundPages(parts=(pages, *_login_tables(form, shown)), shown=tuple(shown))
+    return FoundPages(
+        parts=(pages, *_login_tables(form, shown)),
+        shown=tuple(shown),
+        reads=_reads(reader, rendered),
+        title=rendered.title if rendered is not None else _title(front.text),
+        login=_form_login(form, shown),
+    )
 
 
-def _follow(reader: DraftReader, front: Exchange, start: str) -> tuple[dict[str, Exchange], dict[str, str]]:
+def _reads(reader: DraftReader, rendered: Rendered | None) -> tuple[str, ...]:
+    paths = [reader.local_path(read) for read in rendered.reads] if rendered is not None else []
+    return tuple(dict.fromkeys(path for path in paths if path and "?" not in path and not ACTS.search(path)))
+
+
+def _title(page: str) -> str:
+    found = _TITLE.search(page)
+    return unescape(found[1]) if found else ""
+
+
+def _form_login(path: str | None, shown: dict[str, Exchange]) -> LoginShape | None:
+    """A form that goes to its own page, by the names of its fields: only such a one is sure to be sent aright."""
+    form = login_form(shown[path].text) if path is not None else None
+    if path is None or form is None or form.method != "post" or not form.password:
+        return None
+    if form.action.partition("?")[0] not in ("", path, path.rsplit("/", 1)[-1]):
+        return None
+    why = f"the form at {path} is sent there with {form.username or 'nothing'} and {form.password}; it was not tried"
+    return LoginShape(why=why, kind="cookie", path=path, username=form.username, password=form.password, form=True)
+
+
+def _follow(
+    reader: DraftReader, front: Exchange, start: str, links: Sequence[str]
+) -> tuple[dict[str, Exchange], dict[str, str]]:
     """Pages that answer everybody, and where those that do not led to."""
     shown, closed = {start: front}, dict[str, str]()
-    for path in _links(reader, front, start):
+    for path in links:
         landed, answer = reader.land(path)
         if answer is None:
             continue
@@ -72,16 +121,17 @@ def _login_tables(path: str | None, shown: dict[str, Exchange]) -> tuple[DraftTa
     if path is None or form is None:
         return ()
     why = f"the form at {path} asks for one password; it is sent with Enter, unless `submit` names a button"
-    found = (("path", path), ("username", form.username), ("password", form.password))
+    user = (("username", form.username),) if form.username else ()
+    found = (("path", path), *user, ("password", form.password))
     keys = tuple(DraftKey(name=name, value=value, why=why) for name, value in found)
     return (DraftTable(table="pages.login", keys=keys),)
 
 
-def _links(reader: DraftReader, page: Exchange, at: str) -> tuple[str, ...]:
+def _links(reader: DraftReader, links: Iterable[str], at: str) -> tuple[str, ...]:
     """Paths that a page links to: without a query, no files, no acts, and one of those that differ in numbers only."""
     kinds: dict[str, str] = {}
-    for link in read_markup(page.text).links:
+    for link in links:
         path = reader.local_path(link, at)
         if path is not None and path != at and "?" not in path and not _FILE.search(path) and not ACTS.search(path):
             kinds.setdefault(_NUMBER.sub("0", path), path)
-    return tuple(kinds.values())[:_MOST_LINKS]
+    return tuple(kinds.values())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Value = str | float | tuple[str, ...] | Mapping[str, str]
+Value = bool | str | float | tuple[str, ...] | Mapping[str, str]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _UNPRINTED = re.compile(r"[\x00-\x1f\x7f]")
@@ -67,6 +67,8 @@ def _key(name: str) -> str:
 
 def _value(value: Value) -> str:
     match value:
+        case bool():
+            return str(value).lower()
         case str():
             return quoted(value)
         case tuple():

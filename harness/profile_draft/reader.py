@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Self
 from urllib.parse import urlsplit
@@ -21,8 +21,15 @@ from harness.probes.openapi_places import local_path
 from harness.profile_draft.limits import Announced, announced_limit
 from harness.stack import checked_url
 
-MOST_REQUESTS = 40
-ACTS = re.compile(r"log-?out|sign-?out|delete|remove|unsubscribe|cancel|confirm|export|download", re.IGNORECASE)
+MOST_REQUESTS = 80
+ACTS = re.compile(
+    r"log-?out|sign-?out|log-?off|delete|remove|destroy|unsubscribe|cancel|confirm|export|download|shut-?down"
+    r"|(?:^|[/_.-])(?:create|drop(?!lets?|down|box|zone|ship)|reset|purge|flush|wipe|truncate|re(?:start|boot|load|build|index)|init-?(?:db|data)"
+    r"|migrate|seed|populate|install|uninstall|upload|import(?!an)|generate|(?:dis|en)able|(?:de)?activate|revoke|rotate)"
+    r"|(?:^|[/_.-])(?:run|exec|execute|trigger|send|publish|vote|like|pay|buy|checkout|subscribe|toggle|sync|stop|start"
+    r"|kill|quit|exit|clear|update|save|add|approve|reject|accept|decline|restore|backup)(?:$|[/_.?-]|(?-i:[A-Z]))",
+    re.IGNORECASE,
+)
 """A path whose GET, against RFC 9110, may do more than read: never sent."""
 _LEFT_TO_OTHERS = 5
 """One part in so many of an announced limit is not used."""
@@ -74,6 +81,7 @@ class DraftReader:
         self._sleep = sleep
         self._end = clock() + total_s
         self._seen: dict[str, Exchange | None] = {}
+        self._pages: dict[str, Exchange | None] = {}
         self._client = RecordingClient(url, timeout_s=timeout_s, keep=1)
 
     def front(self) -> Exchange:
@@ -88,6 +96,16 @@ class DraftReader:
         self._note(answer)
         self._seen["/"] = answer
         return answer
+
+    def page(self, path: str) -> Exchange | None:
+        """The answer at a path to a browser, where a plain read is not answered with a page."""
+        answer = self.ask(path)
+        if kind_of(answer) in ("", "text/html"):
+            return answer
+        if path not in self._pages:
+            self._pages[path] = self._send(self._client, path, {"Accept": "text/html"})
+        shown = self._pages[path]
+        return shown if kind_of(shown) == "text/html" else answer
 
     def ask(self, path: str) -> Exchange | None:
         """The answer at a path; a second call asks nothing."""
@@ -115,13 +133,13 @@ class DraftReader:
 
     def land(self, path: str) -> tuple[str, Exchange | None]:
         """Where a path leads, redirects within the service followed, and the answer there."""
-        answer = self.ask(path)
+        answer = self.page(path)
         for _ in range(_MOST_HOPS):
             location = answer.header("Location") if answer is not None and 300 <= answer.status < 400 else None
             following = self.local_path(location, path) if location else None
             if following is None or following == path:
                 break
-            path, answer = following, self.ask(following)
+            path, answer = following, self.page(following)
         return path, answer
 
     def local_path(self, reference: str, at: str = "/") -> str | None:
@@ -132,12 +150,12 @@ class DraftReader:
         """A path that no service has."""
         return f"/no-such-page-{secrets.token_hex(6)}"
 
-    def _send(self, client: RecordingClient, path: str) -> Exchange | None:
+    def _send(self, client: RecordingClient, path: str, headers: Mapping[str, str] | None = None) -> Exchange | None:
         if not self._has_room():
             return None
         self.count += 1
         try:
-            answer = client.exchange("GET", path)
+            answer = client.exchange("GET", path, headers=dict(headers or {}))
         except (ServiceUnavailable, httpx.HTTPError, httpx.InvalidURL):
             return None
         self.slowest_s = max(self.slowest_s, answer.elapsed_s)

@@ -117,6 +117,12 @@ def _blame(
         return Outcome.ERROR, " · ".join(notes.unasked)
     if notes.misbehaved:
         return Outcome.FAIL, " · ".join(notes.misbehaved)
+    if notes.limited:
+        # a limiter does its work: what it kept from the test says nothing of what the test asks
+        return (
+            Outcome.ERROR,
+            f"{notes.limited[0]} was refused with 429; add [ratelimit] limit and window_s to the profile",
+        )
     if error is None:
         return Outcome.ERROR, "it was expected to fail, and passed"
     return outcome_of(error, without_servers(info) if item.get_closest_marker("breaks") else info)

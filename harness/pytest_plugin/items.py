@@ -69,6 +69,9 @@ class ItemHooks:
         beside = item.get_closest_marker("beside") is not None
         if beside and pace is None:
             return (yield)
+        if item.get_closest_marker("skip") is not None:
+            # what is not going to run waits for nobody
+            return (yield)
         alone = beside or item.get_closest_marker("alone") is not None
         with turns.exclusive() if alone else turns.shared() as waited:
             item.stash[WAITED] = waited

@@ -43,6 +43,8 @@ class RequestRules:
 
     def note(self, method: str, url: str, status: int) -> str | None:
         """Where requests are paced, a refusal by the limiter says nothing of what the test asks: an error, in words."""
+        if status == _TOO_MANY and self.context.target.ratelimit is None:
+            self.notes.limited.append(f"{method} {url}")
         if self.context.pace is None or status != _TOO_MANY:
             return None
         words = unasked_refusal(self.context.target, f"{method} {url}")

@@ -72,6 +72,8 @@ class ItemNotes:
     """What the target did that ended the test whatever it asked, in words: if it failed, that is why."""
     subject: str = ""
     """What the outcome is about, where only the test itself finds out."""
+    limited: list[str] = field(default_factory=list)
+    """Requests that were refused with 429 by a limiter that the profile does not know."""
     unasked: list[str] = field(default_factory=list)
     """What happened to the test that says nothing of the target, in words: whatever its outcome, it is an error."""
 

@@ -14,6 +14,8 @@ import pytest
 from harness.config import load_target
 from harness.model import PageLogin, RateLimit
 from harness.profile_draft import DraftReader, draft_profile
+from harness.profile_draft.draft import name_of
+from harness.profile_draft.reader import ACTS, MOST_REQUESTS
 from tests.strangers import HTML, JSON, NOTHING, TEXT, Reply, Stranger, drafted, serving
 
 
@@ -55,7 +57,7 @@ def test_a_draft_of_any_service_is_a_profile_from_few_reads(kind: str, serve: An
     stranger = serve(KINDS[kind])
     target, text = drafted(stranger.url, tmp_path)
     assert target.service.url == stranger.url
-    assert 1 <= len(stranger.asked) <= 40
+    assert 1 <= len(stranger.asked) <= MOST_REQUESTS
     assert {method for method, _ in stranger.asked} == {"GET"}
     assert f"from {len(stranger.asked)} reads" in text
     assert (target.health.live, target.build.path, target.openapi.path, target.auth.login) == ("", "", "", "")
@@ -214,8 +216,8 @@ def test_requests_are_counted(serve: Any) -> None:
     stranger = serve(KINDS["empty"])
     with DraftReader(stranger.url) as reader:
         while reader.ask(reader.unknown_path()) is not None:
-            assert len(stranger.asked) <= 40
-    assert (len(stranger.asked), reader.stopped) == (40, "40 requests were sent")
+            assert len(stranger.asked) <= MOST_REQUESTS
+    assert (len(stranger.asked), reader.stopped) == (MOST_REQUESTS, f"{MOST_REQUESTS} requests were sent")
 
 
 def test_time_for_looking_ends(serve: Any) -> None:
@@ -223,3 +225,119 @@ def test_time_for_looking_ends(serve: Any) -> None:
         draft = draft_profile(reader, "slow")
     assert reader.count < 20
     assert "the time for looking was over" in draft.toml
+
+
+USUAL_HEALTH = {
+    "/-/healthy": (TEXT, "Server is Healthy."),
+    "/__heartbeat__": (JSON, '{"database": true}'),
+    "/healthz": (TEXT, "ok"),
+    "/actuator/health": (JSON, '{"status": "UP"}'),
+    "/-/ping": (JSON, "{}"),
+}
+
+
+@pytest.mark.parametrize("place", USUAL_HEALTH)
+def test_health_is_found_where_services_of_its_kind_have_it(place: str, serve: Any, tmp_path: Path) -> None:
+    kind, body = USUAL_HEALTH[place]
+    target, _ = drafted(serve(lambda path, _: (200, kind, body) if path == place else NOTHING).url, tmp_path)
+    assert target.health.live == place
+
+
+def described(schemes: dict[str, Any], answer: dict[str, Any], media: str = "application/json") -> str:
+    fields = {"username": {"type": "string"}, "password": {"type": "string"}}
+    login = {
+        "requestBody": {"content": {media: {"schema": {"type": "object", "properties": fields}}}},
+        "responses": {"200": {"description": "x", "content": {"application/json": {"schema": answer}}}},
+    }
+    paths = {"/auth/login": {"post": login}} if answer else {}
+    info = {"title": "Our Shop: the API", "version": "1"}
+    return json.dumps({"openapi": "3.1.0", "info": info, "paths": paths, "components": {"securitySchemes": schemes}})
+
+
+def members(**found: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": found}
+
+
+TEXTUAL = {"type": "string"}
+LOGINS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a token of another name": (described({}, members(auth_token=TEXTUAL)), {"kind": "bearer", "token": "auth_token"}),
+    "a token inside": (described({}, members(data=members(token=TEXTUAL))), {"token": "data.token"}),
+    "a token deep inside": (
+        described({}, members(result=members(session=members(jwt=TEXTUAL)))),
+        {"token": "result.session.jwt"},
+    ),
+    "not the one that refreshes": (
+        described({}, members(refresh_token=TEXTUAL, bearer_token=TEXTUAL)),
+        {"token": "bearer_token"},
+    ),
+    "a form": (
+        described({}, members(access_token=TEXTUAL), "application/x-www-form-urlencoded"),
+        {"form": True, "login": "/auth/login", "token": "access_token"},
+    ),
+    "a session": (
+        described({"c": {"type": "apiKey", "in": "cookie", "name": "sid"}}, members(ok=TEXTUAL)),
+        {"kind": "cookie", "login": "/auth/login"},
+    ),
+    "Basic": (described({"b": {"type": "http", "scheme": "basic"}}, {}), {"kind": "basic", "login": ""}),
+    "a key": (
+        described({"k": {"type": "apiKey", "in": "header", "name": "X-Token"}}, {}),
+        {"kind": "key", "header": "X-Token"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LOGINS)
+def test_the_shape_of_a_login_is_read_from_the_description(kind: str, serve: Any, tmp_path: Path) -> None:
+    document, expected = LOGINS[kind]
+    stranger = serve(lambda path, _: (200, JSON, document) if path == "/openapi.json" else NOTHING)
+    target, text = drafted(stranger.url, tmp_path)
+    assert {name: getattr(target.auth, name) for name in expected} == expected
+    assert "Would prove most: [auth.roles.user]" in text
+    assert {method for method, _ in stranger.asked} == {"GET"}
+
+
+def test_a_service_that_asks_for_basic_is_drafted_as_one(serve: Any, tmp_path: Path) -> None:
+    stranger = serve(lambda _path, _headers: (401, {**JSON, "WWW-Authenticate": 'Basic realm="x"'}, "{}"))
+    target, _ = drafted(stranger.url, tmp_path)
+    assert (target.auth.kind, target.auth.login) == ("basic", "")
+
+
+def test_a_form_that_goes_to_its_own_page_is_a_session(serve: Any, tmp_path: Path) -> None:
+    form = '<form method="post"><input name="who"><input type="password" name="word"></form>'
+    stranger = serve(lambda path, _: (200, HTML, form) if path in ("/", "/login") else NOTHING)
+    target, _ = drafted(stranger.url, tmp_path)
+    assert (target.auth.kind, target.auth.login, target.auth.form) == ("cookie", "/", True)
+    assert dict(target.auth.body) == {"who": "{username}", "word": "{password}"}
+
+
+def test_a_page_that_is_one_to_browsers_alone_is_found(serve: Any, tmp_path: Path) -> None:
+    def reply(path: str, headers: Any) -> Reply:
+        if path != "/":
+            return NOTHING
+        return (200, HTML, "<title>x</title>") if "text/html" in headers["Accept"] else (200, JSON, "{}")
+
+    target, _ = drafted(serve(reply).url, tmp_path)
+    assert target.pages.paths == ("/",)
+
+
+ACTING = ["/createdb", "/db/reset", "/logout", "/users/delete/1", "/deleteAll", "/api/run", "/shutdown", "/cart/add"]
+READING = ["/creators", "/runs", "/address", "/started", "/settings", "/additions", "/likes", "/droplets", "/important"]
+
+
+@pytest.mark.parametrize(("path", "acts"), [*((path, True) for path in ACTING), *((path, False) for path in READING)])
+def test_a_read_that_may_act_is_known_by_its_name(path: str, acts: bool) -> None:  # noqa: FBT001 - a parameter
+    assert bool(ACTS.search(path)) is acts
+
+
+@pytest.mark.parametrize(
+    ("titles", "name"),
+    [
+        (("Our Shop: the API", "Home"), "our-shop"),
+        (("", "Kiosk | Home"), "kiosk"),
+        (("", "Login"), "127.0.0.1-8000"),
+        (("DealRadar", ""), "dealradar-draft"),
+        (("\u5e97", ""), "127.0.0.1-8000"),
+    ],
+)
+def test_a_draft_is_called_as_the_service_calls_itself(titles: tuple[str, str], name: str) -> None:
+    assert name_of("http://127.0.0.1:8000", *titles) == name

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from harness.model import Auth, Role, Service, StackInfo, Target
-from harness.probes.login_headers import hidden_fields, login_headers
+from harness.probes.login_form import login_form
+from harness.probes.login_headers import login_headers
 
 FORM = (
     '<form action="/search"><input type="hidden" name="other" value="1"></form>'
@@ -101,6 +102,9 @@ def test_a_refused_account_is_said_to_be_one(url, kind):
         headers_of(url, CASES[kind][0], Role(username="ada", password="wrong"))
 
 
-def test_hidden_fields_are_those_of_the_login():
-    assert hidden_fields(FORM) == {"csrf": "t0"}
-    assert hidden_fields("<p>no form</p>") == {}
+def test_the_form_to_log_in_by_is_told_from_others():
+    form = login_form(FORM)
+    assert form is not None
+    assert (form.method, form.action, form.username, form.password) == ("post", "", "user", "pass")
+    assert form.hidden == {"csrf": "t0"}
+    assert login_form("<form><input type=password name=a><input type=password name=b></form>") is None

@@ -140,3 +140,14 @@ def test_the_limiters_probe_comes_last_and_finds_the_limit_unused(tmp_path, work
     if not workers:
         # two workers do not end at once, and each tries the limiter, but never beside other tests
         assert [line["check"] for line in ended.lines] == ["probe.asks"] * 5 + ["probe.blocks", "probe.again"]
+
+
+def test_what_an_unknown_limiter_keeps_from_a_test_is_no_failure_of_the_service(tmp_path):
+    bench = Bench(tmp_path)
+    bench.describe("", service=LIMITED.format(limit=3, window=60))
+    bench.suite(MANY)
+    ended = bench.run_as("in the gate", 0)
+    reasons = {line["detail"].get("reason", "") for line in ended.lines if line["outcome"] == "error"}
+    assert reasons
+    assert all("add [ratelimit] limit and window_s" in reason for reason in reasons)
+    assert not [line for line in ended.lines if line["outcome"] == "fail"]

@@ -86,7 +86,16 @@ def test_nothing_but_the_package_lies_at_the_top(wheel: Path) -> None:
 @pytest.mark.timeout(240)
 def test_it_gates_a_strangers_service_from_any_folder(environment: Path, desk: Path) -> None:
     before = sorted(path.name for path in site_packages(environment).iterdir())
-    ran = harness(environment, desk, "gate", "--target", "profile.toml", "--only", "security", "-n", "2", "--json")
+    ran = harness(
+        environment,
+        desk,
+        "gate",
+        *("--target", "profile.toml"),
+        *("--policy", "quick"),
+        *("--only", "security"),
+        "-n2",
+        "--json",
+    )
     # a bare Flask sends none of the headers that the quick policy demands
     assert ran.returncode == 1, ran.stdout + ran.stderr
     verdict = json.loads(ran.stdout)

@@ -12,8 +12,8 @@ from harness.errors import UsageError
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import load_document
 from harness.probes.page_markup import LoginFields, read_markup
-from harness.profile_draft.description import login_shape
 from harness.profile_draft.limits import announced_limit
+from harness.profile_draft.logins import login_shape
 from harness.profile_draft.parts import DraftKey, DraftTable, comment
 from harness.profile_draft.reader import DraftReader, service_address
 
@@ -61,7 +61,8 @@ def test_a_login_form_is_told_from_one_that_registers():
     found = read_markup(register + login)
     assert found.form == LoginFields(username="#who", password='input[name="pw"]')
     assert read_markup(register).form is None
-    assert read_markup("<form><input type=password name=only></form>").form is None
+    alone = read_markup("<form><input type=password name=only></form>").form
+    assert alone == LoginFields(username="", password='input[name="only"]')
 
 
 def test_a_broken_page_gives_what_stands_before_the_break():

@@ -1,0 +1,115 @@
+"""Where a service says whether it lives, whether it is ready, and which build runs: the places that are usual."""
+
+from __future__ import annotations
+
+from harness.probes.exchange import Exchange
+from harness.profile_draft.parts import DraftKey, DraftTable
+from harness.profile_draft.reader import DraftReader, kind_of
+
+_LIVE = (
+    "/health/live",
+    "/livez",
+    "/healthz",
+    "/health",
+    "/-/healthy",
+    "/__lbheartbeat__",
+    "/__heartbeat__",
+    "/actuator/health/liveness",
+    "/actuator/health",
+    "/api/health",
+    "/healthcheck",
+    "/_health",
+    "/_status/healthz",
+    "/status",
+    "/ping",
+    "/-/ping",
+)
+"""Of Kubernetes, Prometheus, Mozilla's Dockerflow, Spring, npm's registries and those who write like them."""
+_READY = (
+    "/health/ready",
+    "/readyz",
+    "/ready",
+    "/-/ready",
+    "/__heartbeat__",
+    "/actuator/health/readiness",
+    "/api/ready",
+)
+_BUILD = ("/health/build", "/version", "/__version__", "/api/version", "/build", "/info", "/actuator/info")
+_BUILD_MEMBERS = ("build", "commit", "revision", "version", "id")
+_SICK = frozenset({"down", "fail", "failing", "error", "unhealthy", "out_of_service"})
+_LONGEST_BUILD = 200
+
+
+def find_health(reader: DraftReader, anything: str) -> DraftTable:
+    """Ask the usual places. `anything` is the media type of the answer to a path that no service has ("" for none):
+    a place that answers alike says nothing.
+    """
+    keys: list[DraftKey] = []
+    notes: list[str] = []
+    for name, places in (("live", _LIVE), ("ready", _READY)):
+        for place in places:
+            answer = reader.ask(place)
+            if _is_well(answer, anything):
+                keys.append(DraftKey(name=name, value=place, why=f"GET {place} answered 200"))
+                break
+            if answer is not None and answer.status == 503:
+                notes.append(f"GET {place} answered 503: it may be the check for {name!r}, of a service that is not.")
+    missing = {"live", "ready"} - {key.name for key in keys}
+    if not missing:
+        return DraftTable(table="health", keys=tuple(keys), notes=tuple(notes))
+    example = [f'{name} = "/{name}"' for name in sorted(missing)]
+    notes.append(f"No path for {' and '.join(sorted(missing))} was found. If there is one:")
+    return DraftTable(
+        table="health",
+        keys=tuple(keys),
+        notes=tuple(notes),
+        example=tuple(example if keys else ["[health]", *example]),
+    )
+
+
+def find_build(reader: DraftReader, anything: str) -> DraftTable:
+    """Ask the usual places which build runs."""
+    for place in _BUILD:
+        answer = reader.ask(place)
+        if answer is None or kind_of(answer) in ("", "text/html", anything):
+            continue
+        build = _named_build(answer)
+        if build is not None:
+            why = f"GET {place} answered {build!r}"
+            return DraftTable(table="build", keys=(DraftKey(name="path", value=place, why=why),))
+    note = "No path that names the build was found. If there is one:"
+    return DraftTable(table="build", notes=(note,), example=("[build]", 'path = "/version"'))
+
+
+def _is_well(answer: Exchange | None, anything: str) -> bool:
+    """A 200 that no page is, nor what every path answers, and that does not say itself that something is wrong."""
+    return kind_of(answer) not in ("", "text/html", anything) and not _said_status(answer) & _SICK
+
+
+def _said_status(answer: Exchange | None) -> frozenset[str]:
+    """What a JSON answer says of itself, in small letters."""
+    document = _document(answer) if answer is not None else None
+    said = document.get("status") if isinstance(document, dict) else None
+    return frozenset({said.lower()}) if isinstance(said, str) else frozenset()
+
+
+def _named_build(answer: Exchange) -> str | None:
+    """The build as a run would report it; None if the answer names none."""
+    document = _document(answer)
+    match document:
+        case dict():
+            named = (document.get(member) for member in _BUILD_MEMBERS)
+            return next((str(one)[:_LONGEST_BUILD] for one in named if isinstance(one, str | int) and one), None)
+        case None | str():
+            text = document or answer.text.strip()
+            return text if text and len(text) <= _LONGEST_BUILD and "\n" not in text else None
+    return None
+
+
+def _document(answer: Exchange) -> object:
+    """The answer as JSON; None if it is none."""
+    try:
+        document: object = answer.json()
+    except (ValueError, RecursionError):
+        return None
+    return document
