@@ -7,8 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -93,7 +92,8 @@ def shop(holes: str, login: str = "token") -> Iterator[Callable[[], api.World]]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {**os.environ, "PORT": str(port), "HOLES": holes, "LOGIN": login}
-    with subprocess.Popen([sys.executable, SHOP / "app.py"], env=settings) as process:
+    command = [sys.executable, SHOP / "app.py"]
+    with ExitStack() as clients, subprocess.Popen(command, env=settings) as process:
         try:
             eventually(lambda: answers(f"{url}/health"), "the shop", seconds=20)
             target = load_target(str(SHOP / "profile.toml"), root())
@@ -101,13 +101,15 @@ def shop(holes: str, login: str = "token") -> Iterator[Callable[[], api.World]]:
             described = find_description(target, url)
             assert described is not None
 
-            def client() -> api.ApiClient:
-                new = partial(RecordingClient, url, timeout_s=15)
-                return api.ApiClient(new, seconds=200, most=10_000)
+            def client() -> RecordingClient:
+                return clients.enter_context(RecordingClient(url, timeout_s=15))
 
-            world = api.look_around(target, info, described, client(), may_write=True)
+            def asker() -> api.ApiClient:
+                return api.ApiClient(client, seconds=200, most=10_000)
+
+            world = api.look_around(target, info, described, asker(), may_write=True)
             assert world.pair is not None, world.why_no_accounts
-            yield lambda: world.asked_by(client())
+            yield lambda: world.asked_by(asker())
         finally:
             process.kill()
 
