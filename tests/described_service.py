@@ -139,11 +139,12 @@ class Described:
         if method == "GET":
             limit = query.get("limit", ["100"])
             if not re.fullmatch(r"[1-9]\d?|100", limit[0]) or len(limit) > 1:
-                return (500 if "server_error" in self.planted else 418 if "status" in self.planted else 422), {}, {}
+                return (500 if "server_error" in self.planted else 422), {}, {}
             listed = [{"id": number, "name": name} for number, name in self.items.items()][: int(limit[0])]
             if "body" in self.planted:
                 listed = [{"id": str(each["id"]), "name": each["name"]} for each in listed]
-            return 200, {"Content-Type": "text/csv"} if "media_type" in self.planted else {}, listed
+            status = 203 if "status" in self.planted else 200
+            return status, {"Content-Type": "text/csv"} if "media_type" in self.planted else {}, listed
         try:
             new = json.loads(body)
             fit = isinstance(new, dict) and set(new) == {"name"} and isinstance(new["name"], str)
@@ -163,7 +164,7 @@ class Described:
         return 201, {} if "header" in self.planted else {"X-Made": "yes"}, made
 
     def _one(self, method: str, text: str) -> tuple[int, dict[str, str], Any]:
-        if not re.fullmatch(r"[1-9]\d{0,17}", text):
+        if not re.fullmatch(r"[1-9]\d*", text):
             return 422, {}, {}
         number = int(text)
         if number not in self.items:

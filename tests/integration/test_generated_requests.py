@@ -24,7 +24,7 @@ def api_of(service):
     return load_document(json.dumps(service.document).encode(), service.url, "/openapi.json")
 
 
-def run(service, *, writes=True, requests=400, operations=None, credentials=None, seed=None, invalid=True):
+def run(service, *, writes=True, requests=150, operations=None, credentials=None, seed=None, invalid=True):
     api = api_of(service)
     chosen = operations or [one for one in api.operations if not one.acts]
     bounds = Bounds(
@@ -81,7 +81,7 @@ def test_the_same_seed_sends_the_same_requests():
     asked = []
     for seed in (1, 1, 2):
         with described_service() as service:
-            run(service, requests=150, seed=seed)
+            run(service, requests=60, seed=seed)
         asked.append(service.asked)
     assert asked[0] == asked[1]
     assert asked[0] != asked[2]
@@ -247,7 +247,7 @@ def test_schemathesis_alone_finds_nothing_more(planted):
     with described_service(*planted) as service:
         alone = failures_of_schemathesis(service.url, {})
     with described_service(*planted) as service:
-        done = run(service, requests=800)
+        done = run(service, requests=400)
     ours = {(fault.kind, place) for fault in done.faults for place in fault.places}
     assert alone
     assert alone - ours <= {(kind, "GET /me") for kind in ("accepted_without_header", "accepted_invalid")}
