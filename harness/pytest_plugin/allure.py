@@ -56,7 +56,7 @@ def keep_secrets_out(redact: Redactor) -> Callable[[], None]:
     """Let Allure's plugin, which is not configured yet, make its logger of ours; returns what undoes it."""
     import allure_commons
     from allure_commons.logger import AllureFileLogger
-    from allure_pytest import listener, plugin
+    from allure_pytest import plugin, utils
     from attr import asdict
 
     class CleanFileLogger(AllureFileLogger):
@@ -75,12 +75,12 @@ def keep_secrets_out(redact: Redactor) -> Callable[[], None]:
                 data = redact(data.decode()).encode()
             replace_file(self._report_dir / file_name, data)
 
-    original, represent = plugin.AllureFileLogger, listener.represent
+    original, digest = plugin.AllureFileLogger, utils.md5
 
     def undo() -> None:
-        plugin.AllureFileLogger, listener.represent = original, represent
+        plugin.AllureFileLogger, utils.md5 = original, digest
 
     plugin.AllureFileLogger = CleanFileLogger
     # a parameter's value is hashed, too: one that no encoding has would end the test's teardown
-    listener.represent = lambda value: encodable(represent(value))
+    utils.md5 = lambda *words: digest(*(encodable(word) if isinstance(word, str) else word for word in words))
     return undo
