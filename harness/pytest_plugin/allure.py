@@ -66,7 +66,7 @@ def keep_secrets_out(redact: Redactor) -> Callable[[], None]:
     """Let Allure's plugin, which is not configured yet, make its logger of ours; returns what undoes it."""
     import allure_commons
     from allure_commons.logger import AllureFileLogger
-    from allure_pytest import plugin
+    from allure_pytest import plugin, utils
     from attr import asdict
 
     class CleanFileLogger(AllureFileLogger):
@@ -92,6 +92,12 @@ def keep_secrets_out(redact: Redactor) -> Callable[[], None]:
             """A file, as if its content were attached."""
             self.report_attached_data(Path(source).read_bytes(), file_name)
 
-    original = plugin.AllureFileLogger
+    original, digest = plugin.AllureFileLogger, utils.md5
+
+    def undo() -> None:
+        plugin.AllureFileLogger, utils.md5 = original, digest
+
     plugin.AllureFileLogger = CleanFileLogger
-    return lambda: setattr(plugin, "AllureFileLogger", original)
+    # a parameter's value is hashed, too: one that no encoding has would end the test's teardown
+    utils.md5 = lambda *words: digest(*(encodable(word) if isinstance(word, str) else word for word in words))
+    return undo

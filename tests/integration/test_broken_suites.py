@@ -15,6 +15,8 @@ import pytest
 
 from tests.stack_target import PROGRAM
 
+pytestmark = pytest.mark.timeout(300)
+
 OK = """
 def test_ok(client):
     assert client.exchange("GET", "/").status == 200
