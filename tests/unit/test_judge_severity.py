@@ -24,7 +24,8 @@ LOGIN = Criterion(id="login", area="security", select=Select(checks=("auth.*",))
 
 
 def seen(outcome: str, check: str, severity: str = "", subject: str = "GET /", **detail: str):
-    return line(outcome, check, subject=subject, detail={"severity": severity} | detail)
+    suite = "e2e" if check.startswith("api.") else "security"
+    return line(outcome, check, suite=suite, subject=subject, detail={"severity": severity} | detail)
 
 
 def verdict_of(*lines, criteria=(GRAVE, LESSER, LOGIN)):
