@@ -67,7 +67,7 @@ def _bypassed(world: World, described: Described, lowly: list[Account]) -> list[
         plain = world.client.ask(account, "GET", where) if headers else refused
         unknown = world.client.ask(account, "GET", f"{spelled}-{secrets.token_hex(4)}", headers=headers)
         if succeeded(answer) and not succeeded(plain) and not succeeded(unknown) and json_of(answer) is not None:
-            what = f"header {next(iter(headers.items()))}" if headers else f"path {spelled}"
+            what = f"header {': '.join(next(iter(headers.items())))}" if headers else f"path {spelled}"
             return [
                 Hole(
                     operation=described.name,
