@@ -250,7 +250,9 @@ def _cause(kind: str, failure: Any, case: Any, status: int) -> tuple[str, ...]: 
         return (failure.title,)
     if kind == "accepted_invalid":
         data = case.meta.phase.data if case.meta is not None else None
-        return (label, str(getattr(data, "parameter_location", "")), str(getattr(data, "parameter", "")))
+        place = getattr(getattr(data, "parameter_location", None), "name", "")
+        # what one body is not held to is one mistake, whatever member shows it
+        return (label, place, "" if place == "BODY" else str(getattr(data, "parameter", "")))
     if kind in ("server_error", "login", "refused_valid", "freed", "lost"):
         return (label,)
     return (label, str(status), failure.title)
