@@ -1,0 +1,43 @@
+"""What a test says whose probe gives holes, ends, or runs out of its time."""
+
+from tests.suite_session import Bench
+
+_SUITE = """
+import pytest
+
+from harness.testing.api import Hole, OutOfTime
+
+FOUND = Hole(operation="GET /a", says="is open to anybody")
+
+
+def cut(*found):
+    yield from found
+    raise OutOfTime(7)
+
+
+@pytest.mark.check("holes.whole")
+def test_whole(first_hole):
+    assert first_hole(iter(())) is None, "something is open"
+
+
+@pytest.mark.check("holes.cut")
+def test_cut(first_hole):
+    assert first_hole(cut()) is None, "something is open"
+
+
+@pytest.mark.check("holes.found")
+def test_found(first_hole):
+    hole = first_hole(cut(FOUND))
+    assert hole is None, str(hole)
+"""
+
+
+def test_a_probe_that_was_cut_short_passes_nothing(tmp_path):
+    bench = Bench(tmp_path)
+    bench.suite(_SUITE)
+    ended = bench.run_as("in the gate", 0)
+    assert {line["check"]: line["outcome"] for line in ended.lines} == {
+        "holes.whole": "pass", "holes.cut": "skip", "holes.found": "fail",
+    }  # fmt: skip
+    (reason,) = (line["detail"]["reason"] for line in ended.lines if line["check"] == "holes.cut")
+    assert "ended after 7 requests" in reason
