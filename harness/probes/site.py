@@ -25,11 +25,14 @@ MOST_SECONDS = 20.0
 _MOST_OF_A_PAGE = 40
 _MOST_FOLDERS = 12
 ACTS = re.compile(
-    r"log-?(?:out|off)|sign-?(?:out|off)|delete|remove|unsubscribe|cancel|confirm|export|download|destroy|purge|truncate"
-    r"|(?:create|drop|reset|init|seed|flush|wipe)[-_]?(?:db|database|all|data|table)|shutdown|restart|reboot|revoke",
+    r"log-?out|sign-?out|log-?off|delete|remove|destroy|unsubscribe|cancel|confirm|export|download|shut-?down"
+    r"|(?:^|[/_.-])(?:create|drop(?!lets?|down|box|zone|ship)|reset|purge|flush|wipe|truncate|re(?:start|boot|load|build|index)|init-?(?:db|data)"
+    r"|migrate|seed|populate|install|uninstall|upload|import(?!an)|generate|(?:dis|en)able|(?:de)?activate|revoke|rotate)"
+    r"|(?:^|[/_.-])(?:run|exec|execute|trigger|send|publish|vote|like|pay|buy|checkout|subscribe|toggle|sync|stop|start"
+    r"|kill|quit|exit|clear|update|save|add|approve|reject|accept|decline|restore|backup)(?:$|[/_.?-]|(?-i:[A-Z]))",
     re.IGNORECASE,
 )
-"""A link whose GET, against RFC 9110, may do more than read: never followed."""
+"""A path whose GET, against RFC 9110, may do more than read: never sent unasked."""
 USUAL_PATHS = (
     *(
         "/search",

@@ -10,9 +10,10 @@ from harness.probes.headers import ENDLESS
 from harness.probes.openapi import OpenApi, OpenApiError, Operation, load_document
 from harness.probes.openapi_document import looks_like_document
 from harness.probes.openapi_places import openapi_places
+from harness.probes.site import ACTS
 from harness.profile_draft.logins import LoginShape, is_sendable, login_shape
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import ACTS, DraftReader, kind_of
+from harness.profile_draft.reader import DraftReader, kind_of
 
 _NAMES_ITSELF = re.compile(rb"""["']?\b(?:openapi|swagger)["']?[ \t]*:""")
 

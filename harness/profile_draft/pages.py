@@ -10,9 +10,10 @@ from html import unescape
 from harness.probes.exchange import Exchange
 from harness.probes.login_form import login_form
 from harness.probes.page_markup import read_markup
+from harness.probes.site import ACTS
 from harness.profile_draft.logins import LoginShape
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import ACTS, DraftReader, kind_of
+from harness.profile_draft.reader import DraftReader, kind_of
 from harness.profile_draft.rendered import Rendered, render
 
 MOST_LINKS = 30

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -22,15 +21,6 @@ from harness.profile_draft.limits import Announced, announced_limit
 from harness.stack import checked_url
 
 MOST_REQUESTS = 80
-ACTS = re.compile(
-    r"log-?out|sign-?out|log-?off|delete|remove|destroy|unsubscribe|cancel|confirm|export|download|shut-?down"
-    r"|(?:^|[/_.-])(?:create|drop(?!lets?|down|box|zone|ship)|reset|purge|flush|wipe|truncate|re(?:start|boot|load|build|index)|init-?(?:db|data)"
-    r"|migrate|seed|populate|install|uninstall|upload|import(?!an)|generate|(?:dis|en)able|(?:de)?activate|revoke|rotate)"
-    r"|(?:^|[/_.-])(?:run|exec|execute|trigger|send|publish|vote|like|pay|buy|checkout|subscribe|toggle|sync|stop|start"
-    r"|kill|quit|exit|clear|update|save|add|approve|reject|accept|decline|restore|backup)(?:$|[/_.?-]|(?-i:[A-Z]))",
-    re.IGNORECASE,
-)
-"""A path whose GET, against RFC 9110, may do more than read: never sent."""
 _LEFT_TO_OTHERS = 5
 """One part in so many of an announced limit is not used."""
 _REFUSED_S = 1.0

@@ -13,9 +13,10 @@ import pytest
 
 from harness.config import load_target
 from harness.model import PageLogin, RateLimit
+from harness.probes.site import ACTS
 from harness.profile_draft import DraftReader, draft_profile
 from harness.profile_draft.draft import name_of
-from harness.profile_draft.reader import ACTS, MOST_REQUESTS
+from harness.profile_draft.reader import MOST_REQUESTS
 from tests.strangers import HTML, JSON, NOTHING, TEXT, Reply, Stranger, drafted, serving
 
 
