@@ -29,6 +29,7 @@ class Exposed:
     path: str
     what: str
     excerpt: str
+    exchange: Exchange
 
     def __str__(self) -> str:
         return f"GET {self.path} answered with {self.what}: {self.excerpt!r}"
@@ -190,7 +191,7 @@ def _look(ask: Ask, places: tuple[tuple[str, str, Told], ...]) -> ExposedThings:
             stopped = f"GET {path} was answered 429 after {asked} of {len(places)} requests"
             break
         if answer.status == 200 and answer.size and is_told(answer):
-            found.append(Exposed(path=path, what=what, excerpt=_excerpt(answer)))
+            found.append(Exposed(path=path, what=what, excerpt=_excerpt(answer), exchange=answer))
     return ExposedThings(found=tuple(found), asked=asked, stopped=stopped)
 
 

@@ -69,7 +69,7 @@ def test_page_has_a_heading(visit, page, page_path, axe):
 
 @pytest.mark.check(
     "page.names",
-    severity="high",
+    severity="normal",
     source="WCAG 2.2, 1.1.1 and 4.1.2, by axe-core",
     subject="{page_path}",
     why="A field or a button without a name cannot be used by voice or by a screen reader.",
@@ -83,7 +83,7 @@ def test_everything_usable_has_a_name(visit, page, page_path, axe):
 
 @pytest.mark.check(
     "page.accessible",
-    severity="high",
+    severity="normal",
     source="WCAG 2.2, by axe-core",
     subject="{page_path}",
     why="Some readers cannot use the page at all.",

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from harness.testing import Complaint
 from harness.testing.probes import ERRORS, SECRETS, find_consoles, find_files, find_leaks, find_listings
 
 MALFORMED_BODIES = {"application/json": b'{"a": [', "application/x-www-form-urlencoded": b"%ff=%00&=&a[=1"}
@@ -14,11 +15,13 @@ NO_PARTS = ("trace", "warning", "database")
 """A page may name a file of its readers; an answer of success that holds one of these is broken."""
 
 
-def told(exposed):
-    """All that was found as one sentence each, and a skip where nothing could be asked."""
+def nothing_of(exposed, what):
+    """Fail by all that was found in one sentence, shown by the first request; skip where not all could be asked."""
     if not exposed.found and exposed.stopped:
         pytest.skip(f"not asked for all: {exposed.stopped}")
-    return "; ".join(map(str, exposed.found))
+    first = exposed.found[0].exchange if exposed.found else None
+    said = Complaint(sentence=f"{what}: {'; '.join(map(str, exposed.found))}", exchange=first)
+    assert not exposed.found, said
 
 
 @pytest.fixture
@@ -38,9 +41,7 @@ def _shown(surface):
 )
 @pytest.mark.usefixtures("_shown")
 def test_no_file_of_the_deployment_is_served(asker):
-    exposed = find_files(asker)
-    found = told(exposed)
-    assert not found, f"files of the deployment can be read by everybody: {found}"
+    nothing_of(find_files(asker), "files of the deployment can be read by everybody")
 
 
 @pytest.mark.check(
@@ -53,9 +54,7 @@ def test_no_file_of_the_deployment_is_served(asker):
 )
 @pytest.mark.usefixtures("_shown")
 def test_no_console_is_open(asker):
-    exposed = find_consoles(asker)
-    found = told(exposed)
-    assert not found, f"a console for developers is open to everybody: {found}"
+    nothing_of(find_consoles(asker), "a console for developers is open to everybody")
 
 
 @pytest.mark.check(
@@ -68,9 +67,7 @@ def test_no_console_is_open(asker):
 )
 @pytest.mark.usefixtures("_shown")
 def test_no_folder_is_listed(asker, site):
-    exposed = find_listings(asker, site.folders)
-    found = told(exposed)
-    assert not found, f"a folder's files are listed: {found}"
+    nothing_of(find_listings(asker, site.folders), "a folder's files are listed")
 
 
 @pytest.mark.check(
