@@ -51,6 +51,11 @@ class Operation:
         return self.method in ("GET", "HEAD", "OPTIONS", "QUERY")
 
     @property
+    def refusals(self) -> tuple[str, ...]:
+        """Those of its statuses that say what is wrong with a request."""
+        return tuple(status.upper() for status in self.statuses if status.startswith("4"))
+
+    @property
     def name(self) -> str:
         """`GET /path`."""
         return f"{self.method} {self.path}"

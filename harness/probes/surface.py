@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache, partial
 
 import httpx
@@ -54,6 +54,8 @@ class Surface:
     """Paths of the document that are none of the service's, at most a handful of them."""
     streams: tuple[str, ...] = ()
     """Those of `paths` whose answer never ends, as the document says."""
+    foreseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Path -> refusals that the document describes for it (`404`, `4XX`): a request without parameters may get them."""
     manner: Manner = USUAL
     why: str = ""
     """Why there is no path; "" where there is one."""
@@ -89,6 +91,7 @@ def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
         found=len(first) + len(more),
         left_out=tuple(_shown(path) for path in api.left_out[:_MOST_LEFT_OUT]) if api is not None else (),
         streams=tuple(path for path in paths if path in plain and api is not None and _streams(api, plain[path])),
+        foreseen={path: found for path in paths if path in plain and (found := plain[path].refusals)},
         manner=manner,
         why="" if paths else _why_none(manner),
     )

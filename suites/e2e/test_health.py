@@ -55,10 +55,12 @@ def test_it_says_which_build_it_is(client, target):
     why="What a service shows to everybody must be there.",
     remedy="Mend what fails (harness logs), or leave the path out of the profile and the document.",
 )
-def test_every_known_path_answers(client, stack_info, path):
+def test_every_known_path_answers(client, stack_info, surface, path):
     led = land(client.exchange, stack_info.url, path)
     assert not led.is_endless, f"{led} redirects in a circle"
     status = led.answer.status
+    if 400 <= status < 500 and {str(status), "4XX"} & {*surface.foreseen.get(path, ())}:
+        pytest.skip(f"not applicable: without parameters it answers {status}, which the document describes")
     # a path may lead to a login, and shows no more to whoever has none
     asks = len(led.paths) > 1 and status in (401, 403)
     assert status < 400 or asks, f"{led} answered {status}"

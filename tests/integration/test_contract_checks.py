@@ -151,3 +151,12 @@ def test_a_description_in_yaml_and_one_in_swagger(tmp_path: Path) -> None:
     outcome, said = seen["openapi.bodies", "GET /v1/x"]
     assert outcome == "fail"
     assert '$: {} is not of type "array"' in said
+
+
+def test_a_refusal_that_the_document_describes_is_no_fault_of_what_it_shows(tmp_path: Path) -> None:
+    said = {"description": "no parameter was given"}
+    refusing = {"get": {"responses": {"200": {"description": "ok"}, "404": said}}}
+    paths = {"/download": refusing, "/lost": {"get": {"responses": {"200": {"description": "ok"}}}}}
+    seen = ask({"/openapi.json": ("application/json", documented(paths)), "/": ("text/html", "<p>x")}, tmp_path)
+    assert seen["api.answers", "GET /download"][0] == "skip"
+    assert seen["api.answers", "GET /lost"][0] == "fail"
