@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.model import Role, StackInfo, Target
 from harness.probes.api_inputs import leaves, plain_name
-from harness.probes.api_request import NOBODY, Account, ApiClient, json_of, succeeded
+from harness.probes.api_request import NOBODY, ApiAccount, ApiClient, json_of, succeeded
 from harness.probes.exchange import Exchange
 from harness.probes.login import resolved
 
@@ -52,7 +52,7 @@ class Login:
                 return by_form
         return answer
 
-    def enter(self, name: str, role: str, username: str, password: str, *, ours: bool = False) -> Account:
+    def enter(self, name: str, role: str, username: str, password: str, *, ours: bool = False) -> ApiAccount:
         """Log in. Raises `NoAccountError` where that gives neither token nor cookie."""
         answer = self.attempt(username, password)
         headers, cookies = let_in(answer, self.target.auth.token)
@@ -60,11 +60,11 @@ class Login:
             raise NoAccountError(
                 f"POST {self.target.auth.login} answered {answer.status} to {role} without a token or a cookie"
             )
-        return Account(
+        return ApiAccount(
             name=name, role=role, username=username, password=password, headers=headers, cookies=cookies, ours=ours
         )
 
-    def register(self, name: str, more: Mapping[str, Any] | None = None) -> Account:
+    def register(self, name: str, more: Mapping[str, Any] | None = None) -> ApiAccount:
         """Make a new account, with more members in the request than the profile says, and log in as it."""
         register = self.target.auth.register
         random = {"random": secrets.token_hex(6)}
@@ -81,14 +81,14 @@ class Login:
             raise NoAccountError(f"POST {register.path} made no account: it answered {answer.status}")
         return self.enter(name, "user", account["username"], account["password"], ours=True)
 
-    def given(self) -> Iterator[tuple[str, Account]]:
+    def given(self) -> Iterator[tuple[str, ApiAccount]]:
         """The accounts of the profile that are let in here, by role: the first one, then the second."""
         for role, first in self.target.auth.roles.items():
             for name, each in ((role, first), (f"another {role}", self.target.auth.second.get(role))):
                 if each is not None and (account := self._given(name, role, each)) is not None:
                     yield role, account
 
-    def _given(self, name: str, role: str, account: Role) -> Account | None:
+    def _given(self, name: str, role: str, account: Role) -> ApiAccount | None:
         try:
             username, password = resolved(account.username, self.info), resolved(account.password, self.info)
             return self.enter(name, role, username, password)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from harness.probes.api_accounts import NoAccountError, let_in
 from harness.probes.api_inputs import plain_name
-from harness.probes.api_request import NOBODY, Account, Draft, Hole, json_of, succeeded
+from harness.probes.api_request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
 from harness.probes.api_tokens import (
     UNSIGNED,
     Jwt,
@@ -54,8 +54,8 @@ class Gate:
     """A read that lets an account in, and nobody without one."""
 
     described: Described
-    draft: Draft
-    account: Account
+    draft: RequestDraft
+    account: ApiAccount
 
 
 def gate_of(world: World) -> Gate | None:
@@ -176,7 +176,7 @@ def _guessed_cookies(world: World, gate: Gate) -> Iterator[Hole]:
             yield _hole(gate, says, f"cookie {name}", seen)
         guess = _guess(value, gate.account.username, other.username) if other is not None else ""
         if other is not None and guess and guess == other.cookies.get(name):
-            forged_one = Account(name="somebody else", cookies={**gate.account.cookies, name: guess})
+            forged_one = ApiAccount(name="somebody else", cookies={**gate.account.cookies, name: guess})
             seen = world.client.tried(forged_one, gate.draft)
             if succeeded(seen) and seen is not None and other.username in seen.text:
                 yield _hole(gate, f"believes the cookie {name}, which is the account's name", f"cookie {name}", seen)
@@ -190,7 +190,7 @@ def own_words(world: World) -> list[str]:
 
 def _opens(world: World, gate: Gate, token: str) -> Exchange | None:
     """The answer that the token got, if it is let in twice."""
-    account = Account(name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"})
+    account = ApiAccount(name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"})
     seen = world.client.tried(account, gate.draft)
     if not succeeded(seen) or not succeeded(world.client.tried(account, gate.draft)):
         return None
@@ -223,7 +223,7 @@ def logouts_ignored(world: World, gate: Gate) -> list[Hole]:
     return []
 
 
-def _ends_soon(account: Account) -> bool:
+def _ends_soon(account: ApiAccount) -> bool:
     jwt = read_jwt(account.headers.get("Authorization", "").partition(" ")[2])
     return jwt is not None and jwt.lifetime_s is not None and jwt.lifetime_s <= _SHORT_LIVED_S
 
@@ -254,7 +254,7 @@ def passwords_changed(world: World) -> list[Hole]:
     return holes
 
 
-def _change_password(world: World, described: Described, account: Account, *, wrong: bool) -> Hole | None:
+def _change_password(world: World, described: Described, account: ApiAccount, *, wrong: bool) -> Hole | None:
     draft = world.draft(described, account)
     if draft is None or not isinstance(draft.body, Mapping):
         return None
@@ -292,7 +292,7 @@ def _change_password(world: World, described: Described, account: Account, *, wr
     return None
 
 
-def _own_gate(world: World, account: Account) -> Draft | None:
+def _own_gate(world: World, account: ApiAccount) -> RequestDraft | None:
     found = gate_of(world)
     return world.draft(found.described, account) if found is not None else None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.probes.api_inputs import objects, plain_name
-from harness.probes.api_request import NOBODY, Account, Hole, json_of, succeeded
+from harness.probes.api_request import NOBODY, ApiAccount, Hole, json_of, succeeded
 from harness.probes.api_tokens import read_jwt
 from harness.probes.api_world import World
 from harness.probes.exchange import Exchange
@@ -109,7 +109,7 @@ def secrets_told(world: World) -> list[Hole]:
 
 
 def _secrets(
-    world: World, operation: str, answer: Exchange, account: Account, *, gives_tokens: bool
+    world: World, operation: str, answer: Exchange, account: ApiAccount, *, gives_tokens: bool
 ) -> Iterator[_Told]:
     known = {}
     for each in world.accounts:
@@ -139,7 +139,7 @@ def _what(name: str, value: str, known: Mapping[str, str]) -> str:
     return "a token" if _TOKEN.search(name) else ""
 
 
-def _is_its_own(name: str, thing: Mapping[str, Any], account: Account) -> bool:
+def _is_its_own(name: str, thing: Mapping[str, Any], account: ApiAccount) -> bool:
     """Is a key told to the very account that it belongs to, which may have to read it?"""
     keys = ("apikey", "apitoken", "apisecret", "clientsecret")
     return not account.is_nobody and plain_name(name) in keys and account.username in thing.values()

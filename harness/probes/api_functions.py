@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 
 from harness.probes.api_accounts import is_privileged
-from harness.probes.api_request import NOBODY, Account, Hole, json_of, succeeded
+from harness.probes.api_request import NOBODY, ApiAccount, Hole, json_of, succeeded
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 
@@ -46,7 +46,7 @@ def _does_something(answer: Exchange) -> bool:
     return "html" not in kind or "password" not in answer.text.lower()
 
 
-def _bypassed(world: World, described: Described, lowly: list[Account]) -> list[Hole]:
+def _bypassed(world: World, described: Described, lowly: list[ApiAccount]) -> list[Hole]:
     """Ways round a refusal: headers that a proxy may set, and other spellings of the path."""
     if described.operation.method != "GET":
         return []

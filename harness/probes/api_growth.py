@@ -18,8 +18,8 @@ import msgspec
 
 from harness.probes.api_accounts import NoAccountError, let_in
 from harness.probes.api_inputs import MARK, leaves, plain_name
-from harness.probes.api_request import NOBODY, Account, Hole, Place, json_of, succeeded
-from harness.probes.api_sites import Site, forms
+from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, json_of, succeeded
+from harness.probes.api_sites import TextPlace, forms
 from harness.probes.api_world import World
 from harness.probes.exchange import Exchange
 from harness.stats import quantile_interval
@@ -43,7 +43,7 @@ _LEAST_RATIO = 1.5
 _SLOWED = frozenset({403, 423, 429, 503})
 
 
-def slow_texts(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+def slow_texts(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places where a text that is a little longer takes many times as long."""
     for site in places:
         if not isinstance(site.value, str):
@@ -60,12 +60,12 @@ def slow_texts(world: World, places: Iterable[Site]) -> Iterator[Hole]:
                 break
 
 
-def _seconds(world: World, site: Site, text: str) -> tuple[float, Exchange | None]:
+def _seconds(world: World, site: TextPlace, text: str) -> tuple[float, Exchange | None]:
     seen = world.client.tried(site.account, site.put(text))
     return (_TOO_SLOW_S, None) if seen is None else (seen.elapsed_s, seen)
 
 
-def _exponential(world: World, site: Site, unit: str, end: str, first: float) -> Hole | None:
+def _exponential(world: World, site: TextPlace, unit: str, end: str, first: float) -> Hole | None:
     """Do two more take twice as long, at least, each time?"""
     begin = _SHORT if first < 2 * _NOTICEABLE_S else _SHORT - 4 if first < _TOO_SLOW_S / 2 else _SHORT - 10
     taken: list[tuple[int, float]] = []
@@ -86,7 +86,7 @@ def _exponential(world: World, site: Site, unit: str, end: str, first: float) ->
     return _slow(site, unit, noticed, proof)
 
 
-def _polynomial(world: World, site: Site, unit: str, end: str) -> Hole | None:
+def _polynomial(world: World, site: TextPlace, unit: str, end: str) -> Hole | None:
     """Does twice the length take four times as long?"""
     longest = _LONG if site.place.where == "body" else _LONG // 2
     count = longest // len(unit)
@@ -102,7 +102,7 @@ def _polynomial(world: World, site: Site, unit: str, end: str) -> Hole | None:
     return _slow(site, unit, [(count // 4, quarter), (count // 2, half), (count, again)], proof)
 
 
-def _slow(site: Site, unit: str, taken: Sequence[tuple[int, float]], proof: Exchange) -> Hole:
+def _slow(site: TextPlace, unit: str, taken: Sequence[tuple[int, float]], proof: Exchange) -> Hole:
     shown = ", ".join(f"{count} times {unit!r}: {seconds:.2f} s" for count, seconds in taken)
     return site.hole(f"takes ever longer for {site.place}: {shown}", proof)
 
@@ -194,7 +194,7 @@ def accounts_told(world: World) -> list[Hole]:
     return holes + _told_by_forms(world)
 
 
-def _to_be_refused(world: World) -> tuple[Account | None, bool]:
+def _to_be_refused(world: World) -> tuple[ApiAccount | None, bool]:
     try:
         if world.target.auth.register.path and any(each.ours for each in world.accounts):
             return world.login.register("a third user"), True
@@ -203,7 +203,7 @@ def _to_be_refused(world: World) -> tuple[Account | None, bool]:
     return next(iter(world.accounts), None), False
 
 
-def _refused(world: World, account: Account, times: int) -> _Refusals | None:
+def _refused(world: World, account: ApiAccount, times: int) -> _Refusals | None:
     """Refused logins of both kinds, one after the other; None once the service slows them down."""
     known, unknown = [], []
     for _ in range(times):
@@ -216,7 +216,7 @@ def _refused(world: World, account: Account, times: int) -> _Refusals | None:
     return _Refusals(known, unknown)
 
 
-def _stranger(account: Account) -> str:
+def _stranger(account: ApiAccount) -> str:
     """A name that nobody has, of the same shape and length."""
     name, at, host = account.username.partition("@")
     return (MARK + secrets.token_hex(32))[: max(len(name), 8)] + at + host

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from harness.probes.api_inputs import MARK
 from harness.probes.api_request import Hole, succeeded
-from harness.probes.api_sites import Site, answer_of
+from harness.probes.api_sites import TextPlace, answer_of
 from harness.probes.api_world import World
 from harness.probes.exchange import Exchange
 
@@ -89,7 +89,7 @@ def _pairs() -> tuple[_Pair, _Pair]:
     return _Pair(first, second), _Pair(third, first)
 
 
-def sql_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+def sql_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text becomes a part of a query."""
     for site in places:
         hole = (
@@ -101,7 +101,7 @@ def sql_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
             yield hole
 
 
-def _by_condition(world: World, site: Site) -> Hole | None:
+def _by_condition(world: World, site: TextPlace) -> Hole | None:
     base = answer_of(world, site, site.value)
     if base is None or base != answer_of(world, site, site.value):
         return None
@@ -124,7 +124,7 @@ def _by_condition(world: World, site: Site) -> Hole | None:
 
 def _told_apart(
     world: World,
-    site: Site,
+    site: TextPlace,
     template: str,
     value: str,
     true_is: tuple[int, str] | None = None,
@@ -164,7 +164,7 @@ def _items(answer: tuple[int, str]) -> tuple[int, str]:
     return answer[0], answer[1].replace("§", "")
 
 
-def _by_order(world: World, site: Site) -> Hole | None:
+def _by_order(world: World, site: TextPlace) -> Hole | None:
     """A name of a column that is part of the query: an order by a condition."""
     if site.operation.method != "GET" or not re.search(r"sort|order|by|col|field", site.place.name, re.IGNORECASE):
         return None
@@ -184,7 +184,7 @@ def _by_order(world: World, site: Site) -> Hole | None:
     return None
 
 
-def _told_apart_order(world: World, site: Site, template: str, column: str) -> Hole | None:
+def _told_apart_order(world: World, site: TextPlace, template: str, column: str) -> Hole | None:
     pair, again = _pairs()
 
     def of(one: str, other: str) -> tuple[int, str] | None:
@@ -201,7 +201,7 @@ def _told_apart_order(world: World, site: Site, template: str, column: str) -> H
     return site.hole(says, proof)
 
 
-def _by_quotes(world: World, site: Site) -> Hole | None:
+def _by_quotes(world: World, site: TextPlace) -> Hole | None:
     """One quote breaks what two do not."""
     for mark in ("'", '"'):
         seen = [world.client.tried(site.account, site.put(f"{site.text}{mark * count}")) for count in (1, 2, 3, 4)]
@@ -223,7 +223,7 @@ def _by_quotes(world: World, site: Site) -> Hole | None:
     return None
 
 
-def _by_operator(world: World, site: Site) -> Hole | None:
+def _by_operator(world: World, site: TextPlace) -> Hole | None:
     """An object where a text is due, which the database takes for a condition (NoSQL)."""
     if not isinstance(site.value, str) or site.place.where not in ("body", "query"):
         return None
@@ -256,7 +256,7 @@ def _by_operator(world: World, site: Site) -> Hole | None:
     )
 
 
-def _by_time(world: World, site: Site, templates: Iterable[str], what: str) -> Hole | None:
+def _by_time(world: World, site: TextPlace, templates: Iterable[str], what: str) -> Hole | None:
     """Does an answer take as long as the value says, twice, and none where the value says nothing?"""
     base = world.client.tried(site.account, site.draft)
     if base is None or base.elapsed_s > SLEEP_S / 3:
@@ -286,7 +286,7 @@ def _waiting(template: str, value: str, seconds: float) -> str:
     return template.replace("@V", value).replace("@S", f"{seconds:g}").replace("@N", rows)
 
 
-def command_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+def command_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text is run by a shell, or as a program."""
     for site in places:
         hole = _by_product(world, site, _ECHOES, "carries out a command in")
@@ -295,9 +295,9 @@ def command_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
             yield hole
 
 
-def template_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+def template_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text is rendered as a template: in the answer, or wherever it is read later."""
-    stored: dict[str, tuple[Site, str]] = {}
+    stored: dict[str, tuple[TextPlace, str]] = {}
     for site in places:
         if not isinstance(site.value, str):
             continue
@@ -312,7 +312,7 @@ def template_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
     yield from _shown_later(world, stored)
 
 
-def _shown_later(world: World, stored: dict[str, tuple[Site, str]]) -> Iterator[Hole]:
+def _shown_later(world: World, stored: dict[str, tuple[TextPlace, str]]) -> Iterator[Hole]:
     told: set[str] = set()
     for described in world.reads() if stored else ():
         for account in world.accounts:
@@ -334,7 +334,7 @@ def _product(template: str, value: str) -> tuple[str, str]:
     return text, f"hx{one * other}xh"
 
 
-def _by_product(world: World, site: Site, templates_: Iterable[str], says: str) -> Hole | None:
+def _by_product(world: World, site: TextPlace, templates_: Iterable[str], says: str) -> Hole | None:
     """Is a product in the answer that was never sent, twice?"""
     for template in templates_:
         proofs: list[Exchange] = []

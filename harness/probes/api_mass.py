@@ -10,7 +10,7 @@ from typing import Any
 from harness.probes.api_accounts import NoAccountError, is_privileged
 from harness.probes.api_inputs import FORM, JSON, merged, objects, plain_name
 from harness.probes.api_objects import names_of
-from harness.probes.api_request import Account, Draft, Hole, json_of, succeeded
+from harness.probes.api_request import ApiAccount, Hole, RequestDraft, json_of, succeeded
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 
@@ -45,7 +45,7 @@ def members_assigned(world: World) -> Iterator[Hole]:
     yield from _at_registration(world)
 
 
-def _of_operation(world: World, described: Described, account: Account) -> Iterator[Hole]:
+def _of_operation(world: World, described: Described, account: ApiAccount) -> Iterator[Hole]:
     draft = world.draft(described, account)
     if draft is None or not isinstance(draft.body, dict):
         return
@@ -71,8 +71,8 @@ def _of_operation(world: World, described: Described, account: Account) -> Itera
 def _try(
     world: World,
     described: Described,
-    account: Account,
-    draft: Draft,
+    account: ApiAccount,
+    draft: RequestDraft,
     name: str,
     value: Any,  # noqa: ANN401 - JSON is anything
     seen: Mapping[str, Any],
@@ -103,7 +103,7 @@ def _try(
     )
 
 
-def _theirs(world: World, account: Account, value: object) -> object:
+def _theirs(world: World, account: ApiAccount, value: object) -> object:
     """What another account is called, where the value is what this one is called; None where it is not."""
     other = next((each for each in world.accounts if each is not account and each.role == account.role), None)
     if other is None or value not in names_of(world, account):
@@ -171,7 +171,7 @@ def _id_of(answer: Exchange | None) -> object:
     return next((thing[key] for key in thing if plain_name(key) in ("id", "uuid", "slug", "key", "number")), None)
 
 
-def _readers(world: World, described: Described, account: Account) -> list[Draft]:
+def _readers(world: World, described: Described, account: ApiAccount) -> list[RequestDraft]:
     """Reads that may show what a write changed: of its path, below and above it, and what tells who is asking."""
     path = described.operation.path
     found = []
@@ -191,7 +191,9 @@ def _readers(world: World, described: Described, account: Account) -> list[Draft
     return found[:8]
 
 
-def _read_all(world: World, account: Account, readers: list[Draft], thing: Mapping[str, Any]) -> dict[str, Any]:
+def _read_all(
+    world: World, account: ApiAccount, readers: list[RequestDraft], thing: Mapping[str, Any]
+) -> dict[str, Any]:
     """The members of the thing, as reads show it: the object with the same id, or the only one that is about it."""
     key, value = next(
         ((key, value) for key, value in thing.items() if plain_name(key) in ("id", "uuid", "slug", "key", "number")),
@@ -215,7 +217,7 @@ def _read_all(world: World, account: Account, readers: list[Draft], thing: Mappi
     return max(alike, key=lambda each: len(each.keys() & thing.keys()), default={})
 
 
-def _with_path(draft: Draft, name: str, value: object) -> Draft:
+def _with_path(draft: RequestDraft, name: str, value: object) -> RequestDraft:
     return replace(draft, path={**draft.path, name: value})
 
 
@@ -250,7 +252,7 @@ def _at_registration(world: World) -> Iterator[Hole]:
             )
 
 
-def _about_itself(world: World, account: Account) -> dict[str, Any]:
+def _about_itself(world: World, account: ApiAccount) -> dict[str, Any]:
     """What reads show of an account."""
     found: dict[str, Any] = {}
     for described in world.reads():

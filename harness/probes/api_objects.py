@@ -15,7 +15,7 @@ from typing import Any
 from harness.probes.api_accounts import let_in
 from harness.probes.api_facts import Fact
 from harness.probes.api_inputs import MARK, leaves, objects, plain_name
-from harness.probes.api_request import NOBODY, Account, Draft, Hole, Place, json_of, succeeded
+from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 
@@ -34,7 +34,7 @@ class _Theft:
     """A value of the victim, put into the thief's own request at a place."""
 
     described: Described
-    draft: Draft
+    draft: RequestDraft
     place: Place
     fact: Fact
     known_to_thief: bool
@@ -92,7 +92,7 @@ def objects_changed(world: World) -> Iterator[Hole]:
     yield from _taken_over(world, thief)
 
 
-def _taken_over(world: World, thief: Account) -> Iterator[Hole]:
+def _taken_over(world: World, thief: ApiAccount) -> Iterator[Hole]:
     """Passwords of others, set by naming them: the new one then logs in. Tried on an account of ours alone."""
     if not thief.ours:
         return
@@ -119,7 +119,7 @@ def _taken_over(world: World, thief: Account) -> Iterator[Hole]:
             yield Hole(operation=described.name, parameter=str(naming[0]), says=says, proof=(answer,))
 
 
-def _in_the_name_of(world: World, theft: _Theft, victim: Account, thief: Account) -> Hole | None:
+def _in_the_name_of(world: World, theft: _Theft, victim: ApiAccount, thief: ApiAccount) -> Hole | None:
     """Things made by one account as if another one had made them: the other one finds it among its own."""
     listing = world.operation(f"GET {theft.described.operation.path}")
     reader = world.drafts.get((listing.name, victim.name)) if listing is not None else None
@@ -139,7 +139,7 @@ def _plain_values(thing: Mapping[str, Any]) -> set[object]:
     return {value for value in thing.values() if isinstance(value, str | int)}
 
 
-def _thefts(world: World, victim: Account, thief: Account, methods: tuple[str, ...]) -> Iterator[_Theft]:
+def _thefts(world: World, victim: ApiAccount, thief: ApiAccount, methods: tuple[str, ...]) -> Iterator[_Theft]:
     for described in world.operations:
         if described.operation.method not in methods or described.is_disruptive:
             continue
@@ -149,7 +149,7 @@ def _thefts(world: World, victim: Account, thief: Account, methods: tuple[str, .
             yield from _by_facts(world, described, own, victim, thief)
 
 
-def _by_names(world: World, described: Described, own: Draft, victim: Account) -> Iterator[_Theft]:
+def _by_names(world: World, described: Described, own: RequestDraft, victim: ApiAccount) -> Iterator[_Theft]:
     """Whatever takes a text may take an account's name."""
     for place in _text_places(described, own):
         for name in names_of(world, victim):
@@ -158,7 +158,9 @@ def _by_names(world: World, described: Described, own: Draft, victim: Account) -
                 yield _Theft(described, own.put(place, name), place, fact, known_to_thief=False)
 
 
-def _by_facts(world: World, described: Described, own: Draft, victim: Account, thief: Account) -> Iterator[_Theft]:
+def _by_facts(
+    world: World, described: Described, own: RequestDraft, victim: ApiAccount, thief: ApiAccount
+) -> Iterator[_Theft]:
     """What the victim was given goes where an operation asks for it."""
     for place in _naming_places(described, own):
         found = world.facts.candidates(place.name, described.operation.path, victim.name)
@@ -168,7 +170,7 @@ def _by_facts(world: World, described: Described, own: Draft, victim: Account, t
             yield _Theft(described, own.put(place, fact.value), place, fact, known_to_thief=seen)
 
 
-def _naming_places(described: Described, draft: Draft) -> list[Place]:
+def _naming_places(described: Described, draft: RequestDraft) -> list[Place]:
     places = [place for place, _ in draft.places()]
     places += [
         Place(each.where, (each.name,))
@@ -183,7 +185,7 @@ def _naming_places(described: Described, draft: Draft) -> list[Place]:
     ]
 
 
-def _text_places(described: Described, draft: Draft) -> list[Place]:
+def _text_places(described: Described, draft: RequestDraft) -> list[Place]:
     """Parameters of a read that are no names of objects by their own name."""
     naming = set(_naming_places(described, draft))
     places = [
@@ -194,7 +196,7 @@ def _text_places(described: Described, draft: Draft) -> list[Place]:
     return [each for each in places if each not in naming] if described.operation.method == "GET" else []
 
 
-def names_of(world: World, account: Account) -> frozenset[str | int]:
+def names_of(world: World, account: ApiAccount) -> frozenset[str | int]:
     """By what an account is called: its user name, and ids beside it."""
     found: set[str | int] = {account.username}
     for (_, name), answer in world.answers.items():
@@ -212,7 +214,7 @@ def names_of(world: World, account: Account) -> frozenset[str | int]:
     return frozenset(found)
 
 
-def _private_parts(world: World, answer: Exchange, theft: _Theft, victim: Account, thief: Account) -> str:
+def _private_parts(world: World, answer: Exchange, theft: _Theft, victim: ApiAccount, thief: ApiAccount) -> str:
     """What an answer holds that is the victim's alone, in words; "" for nothing."""
     sent = " ".join(str(value) for _, value in theft.draft.places())
     body = answer.text
@@ -243,7 +245,7 @@ def _is_open_to_all(world: World, theft: _Theft) -> bool:
     return succeeded(world.client.tried(NOBODY, theft.draft))
 
 
-def _stays(world: World, theft: _Theft, thief: Account, shown: str) -> bool:
+def _stays(world: World, theft: _Theft, thief: ApiAccount, shown: str) -> bool:
     """Is it so again, and is it the value that does it: not with one that names nothing?"""
     again = world.client.tried(thief, theft.draft)
     other: object = f"{MARK}{secrets.token_hex(6)}" if isinstance(theft.fact.value, str) else 987_654_321
@@ -252,7 +254,7 @@ def _stays(world: World, theft: _Theft, thief: Account, shown: str) -> bool:
     return again is not None and text in again.text and (control is None or text not in control.text)
 
 
-def _change(world: World, theft: _Theft, victim: Account, thief: Account) -> Hole | None:
+def _change(world: World, theft: _Theft, victim: ApiAccount, thief: ApiAccount) -> Hole | None:
     described, place = theft.described, theft.place
     is_removal = described.operation.method == "DELETE"
     fact = world.fresh(theft.fact, victim) if is_removal else theft.fact
@@ -283,7 +285,7 @@ def _change(world: World, theft: _Theft, victim: Account, thief: Account) -> Hol
     )
 
 
-def _marked(draft: Draft, place: Place, mark: str) -> Draft:
+def _marked(draft: RequestDraft, place: Place, mark: str) -> RequestDraft:
     """The request with a mark for each free text of its body."""
     for each, value in list(draft.places()):
         is_free = isinstance(value, str) and value.startswith(MARK) and "@" not in value
@@ -292,12 +294,14 @@ def _marked(draft: Draft, place: Place, mark: str) -> Draft:
     return draft
 
 
-def _removed(before: Exchange, after: Exchange, fact: Fact, victim: Account) -> str:
+def _removed(before: Exchange, after: Exchange, fact: Fact, victim: ApiAccount) -> str:
     is_gone = after.status in (404, 410) or _lost(before, after, fact)
     return f"it was there for {victim.name} before, and is gone" if str(fact.value) in before.text and is_gone else ""
 
 
-def _changed(world: World, before: Exchange, after: Exchange, mark: str, victim: Account, reader: Draft) -> str:
+def _changed(
+    world: World, before: Exchange, after: Exchange, mark: str, victim: ApiAccount, reader: RequestDraft
+) -> str:
     if mark in after.text and mark not in before.text:
         return f"{victim.name} then reads {mark!r} in it"
     if _differs(before, after) and not _differs(after, world.client.tried(victim, reader)):
@@ -322,7 +326,7 @@ def _differs(one: Exchange, other: Exchange | None) -> bool:
     return first != second
 
 
-def _reader_of(world: World, described: Described, fact: Fact, victim: Account) -> Draft | None:
+def _reader_of(world: World, described: Described, fact: Fact, victim: ApiAccount) -> RequestDraft | None:
     """A read by which the owner sees the thing: of the same path, of one below or above it, else a listing."""
     path = described.operation.path
     for each in world.reads():
@@ -344,7 +348,7 @@ def _reader_of(world: World, described: Described, fact: Fact, victim: Account) 
     return world.drafts.get((listing.name, victim.name)) if listing is not None else None
 
 
-def _is_owned(world: World, theft: _Theft, answer: Exchange, victim: Account) -> bool:
+def _is_owned(world: World, theft: _Theft, answer: Exchange, victim: ApiAccount) -> bool:
     """Is the thing the victim's: not to be seen by the thief in any listing, or with a member that names its owner?"""
     names = names_of(world, victim)
     if not theft.known_to_thief and not world.facts.has_seen(NOBODY.name, theft.fact):
@@ -357,7 +361,7 @@ def _is_owned(world: World, theft: _Theft, answer: Exchange, victim: Account) ->
     )
 
 
-def _by_headers(world: World, victim: Account, thief: Account) -> Iterator[Hole]:
+def _by_headers(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator[Hole]:
     """Headers that name somebody, which no description mentions: the service must not believe them."""
     others = {each.name for each in world.accounts if each is not victim} | {NOBODY.name}
     only = world.facts.only_of(victim.name, others)

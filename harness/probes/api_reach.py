@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from harness.probes.api_inputs import MARK
 from harness.probes.api_request import Hole, RawXml
-from harness.probes.api_sites import Site
+from harness.probes.api_sites import TextPlace
 from harness.probes.api_world import World
 from harness.probes.exchange import Exchange
 
@@ -89,7 +89,7 @@ def listening(host: str = "127.0.0.1") -> Iterator[Listener]:
             thread.join()
 
 
-def files_read(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+def files_read(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text names a file of the service's machine."""
     for site in places:
         if not isinstance(site.value, str):
@@ -127,9 +127,9 @@ def _entities(world: World) -> Iterator[Hole]:
             yield Hole(operation=described.name, parameter="document type of the body", says=says, proof=(seen,))
 
 
-def requests_elsewhere(world: World, places: Iterable[Site], listener: Listener) -> Iterator[Hole]:
+def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: Listener) -> Iterator[Hole]:
     """Places whose text is an address that the service asks."""
-    sent: list[tuple[str, Site, Exchange | None]] = []
+    sent: list[tuple[str, TextPlace, Exchange | None]] = []
     found: set[tuple[str, str]] = set()
     for site in places:
         if not isinstance(site.value, str):
@@ -150,7 +150,7 @@ def requests_elsewhere(world: World, places: Iterable[Site], listener: Listener)
             yield site.hole(says, *([seen] if seen is not None else []))
 
 
-def open_redirects(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+def open_redirects(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text is where the answer redirects to, whatever host that is."""
     own = urlsplit(world.login.info.url).netloc
     for site in places:
@@ -180,7 +180,7 @@ def _leads_to(location: str, host: str) -> bool:
     return is_away and authority.lower().endswith(host)
 
 
-def header_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+def header_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text ends a header of the answer and begins another."""
     for site in places:
         if site.place.where == "header" or not isinstance(site.value, str):
@@ -195,7 +195,7 @@ def header_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
                 break
 
 
-def markup_injections(world: World, places: Iterable[Site]) -> Iterator[Hole]:
+def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text becomes a part of a page, markup and all."""
     for site in places:
         if not isinstance(site.value, str):

@@ -40,7 +40,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class RequestDraft:
     """A request of an operation with a value for everything it takes."""
 
     operation: Operation
@@ -68,7 +68,7 @@ class Draft:
         """The value at a place; None if nothing is there."""
         return next((value for each, value in self.places() if each == place), None)
 
-    def put(self, place: Place, value: Any) -> Draft:  # noqa: ANN401
+    def put(self, place: Place, value: Any) -> RequestDraft:  # noqa: ANN401
         """The same with another value at a place."""
         if place.where == "body":
             return replace(self, body=replaced(self.body, place.way, value))
@@ -137,7 +137,7 @@ class RawXml(str):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class ApiAccount:
     """Somebody who may ask: a role, its names, and what a login gave. Without a role it is nobody."""
 
     name: str
@@ -160,7 +160,7 @@ class Account:
         return not self.headers and not self.cookies
 
 
-NOBODY = Account(name="nobody")
+NOBODY = ApiAccount(name="nobody")
 """A visitor without a login."""
 
 
@@ -176,7 +176,7 @@ class ApiClient:
         self._left = most
         self.sent = 0
 
-    def send(self, account: Account, draft: Draft, **more: Any) -> Exchange:  # noqa: ANN401 - httpx's own arguments
+    def send(self, account: ApiAccount, draft: RequestDraft, **more: Any) -> Exchange:  # noqa: ANN401 - httpx's own arguments
         """Send a draft as somebody; see `ask`."""
         words = draft.arguments()
         headers = {**words.pop("headers"), **more.pop("headers", {})}
@@ -187,7 +187,7 @@ class ApiClient:
 
     def ask(
         self,
-        account: Account,
+        account: ApiAccount,
         method: str,
         target: str,
         *,
@@ -211,7 +211,7 @@ class ApiClient:
         self.sent += 1
         return self._one.exchange("POST", path, json=body)
 
-    def tried(self, account: Account, draft: Draft, **more: Any) -> Exchange | None:  # noqa: ANN401
+    def tried(self, account: ApiAccount, draft: RequestDraft, **more: Any) -> Exchange | None:  # noqa: ANN401
         """As `send`; None where no answer came, or none that can be read."""
         try:
             return self.send(account, draft, **more)
@@ -220,7 +220,7 @@ class ApiClient:
 
     def _once(
         self,
-        account: Account,
+        account: ApiAccount,
         method: str,
         target: str,
         headers: Mapping[str, str | bytes],

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from harness.probes.api_inputs import MARK, Sampler
-from harness.probes.api_request import NOBODY, Account, Draft, Hole, Place, succeeded
+from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, RequestDraft, succeeded
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import Operation
@@ -29,17 +29,17 @@ _MASKED = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class TextPlace:
     """A place of a request that works, who sends it, and the value that stands there."""
 
     operation: Operation
     place: Place
-    draft: Draft
-    account: Account
+    draft: RequestDraft
+    account: ApiAccount
     value: Any
     is_login: bool = False
 
-    def put(self, value: Any) -> Draft:  # noqa: ANN401 - JSON is anything
+    def put(self, value: Any) -> RequestDraft:  # noqa: ANN401 - JSON is anything
         """The request with another value."""
         return self.draft.put(self.place, value)
 
@@ -53,14 +53,14 @@ class Site:
         return Hole(operation=self.operation.name, parameter=str(self.place), says=says, proof=proof)
 
 
-def sites(world: World) -> tuple[Site, ...]:
+def sites(world: World) -> tuple[TextPlace, ...]:
     """The places that take free text: a value with two quotes in it is not refused where a plain one is not."""
     if _KEY not in world.places:
         world.places[_KEY] = tuple([each for each in _all_sites(world) if _is_free(world, each)][:_MOST_SITES])
     return world.places[_KEY]
 
 
-def _all_sites(world: World) -> Iterator[Site]:
+def _all_sites(world: World) -> Iterator[TextPlace]:
     yield from _login_sites(world)
     account = world.asker
     for described in world.operations:
@@ -78,7 +78,9 @@ def _all_sites(world: World) -> Iterator[Site]:
                 and not isinstance(value, bool)
                 and place.name.lower() != "password"
             ):
-                yield Site(operation=operation, place=place, draft=draft.put(place, value), account=sender, value=value)
+                yield TextPlace(
+                    operation=operation, place=place, draft=draft.put(place, value), account=sender, value=value
+                )
 
 
 def _is_safe_to_repeat(operation: Operation) -> bool:
@@ -86,7 +88,7 @@ def _is_safe_to_repeat(operation: Operation) -> bool:
     return re.search(r"forgot|recover|check|valid", operation.path, re.IGNORECASE) is not None
 
 
-def _sender(world: World, described: Described, account: Account) -> tuple[Account, Draft | None]:
+def _sender(world: World, described: Described, account: ApiAccount) -> tuple[ApiAccount, RequestDraft | None]:
     """Who the operation works for, the one with the fewest rights first, and the request; else what may come near."""
     ordered = (account, *[each for each in world.accounts if each is not account], NOBODY)
     for each in ordered:
@@ -99,7 +101,7 @@ def _sender(world: World, described: Described, account: Account) -> tuple[Accou
     return account, None
 
 
-def _places(described: Described, draft: Draft) -> Iterator[tuple[Place, Any]]:
+def _places(described: Described, draft: RequestDraft) -> Iterator[tuple[Place, Any]]:
     """Places of the draft, and those of parameters that it leaves out."""
     there = dict(draft.places())
     yield from there.items()
@@ -109,7 +111,7 @@ def _places(described: Described, draft: Draft) -> Iterator[tuple[Place, Any]]:
             yield place, each.example or Sampler(lambda _: None).of(each.schema, each.name)
 
 
-def _login_sites(world: World) -> Iterator[Site]:
+def _login_sites(world: World) -> Iterator[TextPlace]:
     path = world.target.auth.login
     account = world.asker
     if not path or not account.username:
@@ -127,13 +129,13 @@ def _login_sites(world: World) -> Iterator[Site]:
     body = world.login.words(f"{MARK}nobody", "Hx-wrong-1a!")
     sent = world.login.attempt("", "", body)
     kind = next((value for key, value in sent.request_headers if key.lower() == "content-type"), "application/json")
-    draft = Draft(operation=operation, body=body, media_type=kind.partition(";")[0])
+    draft = RequestDraft(operation=operation, body=body, media_type=kind.partition(";")[0])
     for name, value in body.items():
         place = Place("body", (name,))
-        yield Site(operation=operation, place=place, draft=draft, account=NOBODY, value=value, is_login=True)
+        yield TextPlace(operation=operation, place=place, draft=draft, account=NOBODY, value=value, is_login=True)
 
 
-def _is_free(world: World, site: Site) -> bool:
+def _is_free(world: World, site: TextPlace) -> bool:
     plain = world.client.tried(site.account, site.draft)
     if plain is None:
         return False
@@ -144,13 +146,13 @@ def _is_free(world: World, site: Site) -> bool:
     return not (tickled.status in _REFUSED and tickled.status != plain.status)
 
 
-def answer_of(world: World, site: Site, value: Any) -> tuple[int, str] | None:  # noqa: ANN401
+def answer_of(world: World, site: TextPlace, value: Any) -> tuple[int, str] | None:  # noqa: ANN401
     """What a value is answered with, without what differs each time: the value itself, times, tokens."""
     answer = world.client.tried(site.account, site.put(value))
     return None if answer is None else shape(answer, str(value), site)
 
 
-def shape(answer: Exchange, sent: str, site: Site) -> tuple[int, str]:
+def shape(answer: Exchange, sent: str, site: TextPlace) -> tuple[int, str]:
     """See `answer_of`."""
     text = answer.text
     for form in forms(sent):

@@ -14,7 +14,7 @@ from harness.model import StackInfo, Target
 from harness.probes.api_accounts import Login, NoAccountError, is_privileged
 from harness.probes.api_facts import Fact, Facts
 from harness.probes.api_inputs import JSON, Inputs, Sampler
-from harness.probes.api_request import NOBODY, Account, ApiClient, Draft, OutOfTime, json_of, succeeded
+from harness.probes.api_request import NOBODY, ApiAccount, ApiClient, OutOfTime, RequestDraft, json_of, succeeded
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation
 
@@ -72,8 +72,8 @@ class World:
     login: Login
     operations: tuple[Described, ...]
     facts: Facts = field(default_factory=Facts)
-    accounts: tuple[Account, ...] = ()
-    drafts: dict[tuple[str, str], Draft] = field(default_factory=dict)
+    accounts: tuple[ApiAccount, ...] = ()
+    drafts: dict[tuple[str, str], RequestDraft] = field(default_factory=dict)
     answers: dict[tuple[str, str], Exchange] = field(default_factory=dict)
     """The latest answer of each operation to each account."""
     places: dict[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class World:
         return self._by_name.get(name)
 
     @property
-    def pair(self) -> tuple[Account, Account] | None:
+    def pair(self) -> tuple[ApiAccount, ApiAccount] | None:
         """Two accounts of one role, which must not see each other's things; those that stand above others come last."""
         ordered = sorted(self.accounts, key=lambda each: (is_privileged(each.role), not each.ours))
         for first in ordered:
@@ -109,11 +109,11 @@ class World:
         return None
 
     @property
-    def asker(self) -> Account:
+    def asker(self) -> ApiAccount:
         """Who asks where it matters to nobody: the account with the fewest rights."""
         return min(self.accounts, key=lambda each: (is_privileged(each.role), not each.ours), default=NOBODY)
 
-    def draft(self, described: Described, account: Account, *, all_members: bool = True) -> Draft | None:
+    def draft(self, described: Described, account: ApiAccount, *, all_members: bool = True) -> RequestDraft | None:
         """A request with values that the account was given; None where a parameter of the path cannot be filled."""
         operation, inputs = described.operation, described.inputs
         parts: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
@@ -136,7 +136,7 @@ class World:
             needed = {each.name for each in inputs.parameters if each.required}
             parts["query"] = {key: value for key, value in parts["query"].items() if key in needed}
         body, media_type = self._body(described, account, all_members=all_members)
-        return Draft(
+        return RequestDraft(
             operation=operation,
             path=parts["path"],
             query=parts["query"],
@@ -146,7 +146,7 @@ class World:
             media_type=media_type,
         )
 
-    def _body(self, described: Described, account: Account, *, all_members: bool) -> tuple[Any, str]:
+    def _body(self, described: Described, account: ApiAccount, *, all_members: bool) -> tuple[Any, str]:
         found = described.inputs.body
         if found is None:
             return None, ""
@@ -164,7 +164,7 @@ class World:
             made = {}
         return made, found.media_type or JSON
 
-    def do(self, described: Described, account: Account) -> Exchange | None:
+    def do(self, described: Described, account: ApiAccount) -> Exchange | None:
         """Ask an operation as an account, with all members or else with those required; learn what it answers."""
         answer = None
         for all_members in (True, False):
@@ -181,7 +181,7 @@ class World:
             self.answers.setdefault((described.name, account.name), answer)
         return answer
 
-    def keep(self, described: Described, account: Account, draft: Draft, answer: Exchange) -> None:
+    def keep(self, described: Described, account: ApiAccount, draft: RequestDraft, answer: Exchange) -> None:
         """Remember a request that worked, and what its answer gave."""
         self.drafts[described.name, account.name] = draft
         self.answers[described.name, account.name] = answer
@@ -198,7 +198,7 @@ class World:
             if each.operation.method == "POST" and not each.is_disruptive and not each.is_of_accounts:
                 yield each
 
-    def fresh(self, fact: Fact, account: Account) -> Fact | None:
+    def fresh(self, fact: Fact, account: ApiAccount) -> Fact | None:
         """The same member of a thing that the account makes now; None where no operation makes it."""
         made_by = [each.operation for each in self.facts.kept if each.is_new and _is_like(each, fact)]
         for name in dict.fromkeys(reversed(made_by)):
@@ -237,7 +237,7 @@ def look_around(target: Target, info: StackInfo, api: OpenApi, client: ApiClient
     return world
 
 
-def _ask_all(world: World, operations: Iterable[Described], accounts: Iterable[Account]) -> None:
+def _ask_all(world: World, operations: Iterable[Described], accounts: Iterable[ApiAccount]) -> None:
     asked = tuple(accounts)
     for described in operations:
         for account in asked:
@@ -255,7 +255,7 @@ def _described(api: OpenApi) -> Iterator[Described]:
             continue
 
 
-def _accounts(world: World, *, may_write: bool) -> Iterator[Account]:
+def _accounts(world: World, *, may_write: bool) -> Iterator[ApiAccount]:
     login = world.login
     if not world.target.auth.login:
         world.why_no_accounts = "the profile has no [auth] login"

@@ -41,7 +41,7 @@ _PLAIN = ("http://", "ftp://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hole:
+class CspHole:
     """A way through a policy. `directive` is the one in force for `element`; "" where none is."""
 
     kind: HoleKind
@@ -93,9 +93,9 @@ _ELEMENTS = {
 }
 
 
-def find_holes(csp: Csp) -> tuple[Hole, ...]:
+def find_holes(csp: Csp) -> tuple[CspHole, ...]:
     """What every policy of the answer lets through; nothing where there is no policy to look at."""
-    found: dict[tuple[str, ...], Hole] = {}
+    found: dict[tuple[str, ...], CspHole] = {}
     for look in _LOOKS:
         ways = [tuple(look(policy)) for policy in csp.policies]
         if ways and all(ways):
@@ -106,7 +106,7 @@ def find_holes(csp: Csp) -> tuple[Hole, ...]:
     return tuple(found.values())
 
 
-def _width(way: tuple[Hole, ...]) -> tuple[bool, int]:
+def _width(way: tuple[CspHole, ...]) -> tuple[bool, int]:
     """A policy that names hosts is narrower than one that names none."""
     return all(hole.kind != "known host" for hole in way), len(way)
 
@@ -116,22 +116,22 @@ def find_mistakes(csp: Csp) -> tuple[Mistake, ...]:
     return tuple(mistake for policy in csp.policies for mistake in _mistakes(policy))
 
 
-def _inline(element: str, policy: ContentSecurityPolicy) -> Iterator[Hole]:
+def _inline(element: str, policy: ContentSecurityPolicy) -> Iterator[CspHole]:
     if policy.allows_inline(element):
         yield _hole(policy, "inline", element, "'unsafe-inline'")
 
 
-def _eval(policy: ContentSecurityPolicy) -> Iterator[Hole]:
+def _eval(policy: ContentSecurityPolicy) -> Iterator[CspHole]:
     if policy.allows_eval():
         yield _hole(policy, "eval", "script-src", "'unsafe-eval'")
 
 
-def _anybody(element: str, policy: ContentSecurityPolicy) -> Iterator[Hole]:
+def _anybody(element: str, policy: ContentSecurityPolicy) -> Iterator[CspHole]:
     for source in policy.wide_sources(element):
         yield _hole(policy, "anybody", element, source)
 
 
-def _base(policy: ContentSecurityPolicy) -> Iterator[Hole]:
+def _base(policy: ContentSecurityPolicy) -> Iterator[CspHole]:
     """Where a script is let in whatever its address, a page whose base is moved loads its own from elsewhere."""
     sources = policy.sources("script-src-elem") or ()
     dynamic = "'strict-dynamic'" in {source.lower() for source in sources}
@@ -140,7 +140,7 @@ def _base(policy: ContentSecurityPolicy) -> Iterator[Hole]:
         yield _hole(policy, "moved base" if by_nonce else "anybody", "base-uri", source)
 
 
-def _known_host(policy: ContentSecurityPolicy) -> Iterator[Hole]:
+def _known_host(policy: ContentSecurityPolicy) -> Iterator[CspHole]:
     yield from _anybody("script-src-elem", policy)
     sources = policy.sources("script-src-elem") or ()
     words = {source.lower() for source in sources}
@@ -151,25 +151,25 @@ def _known_host(policy: ContentSecurityPolicy) -> Iterator[Hole]:
             yield _hole(policy, "known host", "script-src-elem", source)
 
 
-def _plain_http(element: str, policy: ContentSecurityPolicy) -> Iterator[Hole]:
+def _plain_http(element: str, policy: ContentSecurityPolicy) -> Iterator[CspHole]:
     for source in policy.sources(element) or ():
         if source.lower().startswith(_PLAIN):
             yield _hole(policy, "plain http", element, source)
 
 
-def _short_nonce(policy: ContentSecurityPolicy) -> Iterator[Hole]:
+def _short_nonce(policy: ContentSecurityPolicy) -> Iterator[CspHole]:
     for name, sources in policy.directives.items():
         for source in sources:
             found = NONCE.fullmatch(source)
             if found and len(found[1]) < _SHORT_NONCE:
-                yield Hole(kind="short nonce", element=name, directive=name, source=source)
+                yield CspHole(kind="short nonce", element=name, directive=name, source=source)
 
 
-def _hole(policy: ContentSecurityPolicy, kind: HoleKind, element: str, source: str) -> Hole:
-    return Hole(kind=kind, element=element, directive=policy.governing(element) or "", source=source)
+def _hole(policy: ContentSecurityPolicy, kind: HoleKind, element: str, source: str) -> CspHole:
+    return CspHole(kind=kind, element=element, directive=policy.governing(element) or "", source=source)
 
 
-_LOOKS: tuple[Callable[[ContentSecurityPolicy], Iterable[Hole]], ...] = (
+_LOOKS: tuple[Callable[[ContentSecurityPolicy], Iterable[CspHole]], ...] = (
     *(partial(_inline, element) for element in _ELEMENTS),
     _eval,
     *(

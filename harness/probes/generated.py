@@ -26,13 +26,13 @@ from harness.probes.chains import ChainFault, Chains
 from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer
 from harness.probes.generated_messages import (
     Answer,
-    Ask,
     Bounds,
     Cause,
     FromMaker,
     Report,
     Task,
     ToMaker,
+    WantedRequest,
     hear_maker,
     tell,
 )
@@ -162,7 +162,7 @@ class _Sender:
         """Did the service answer nothing for long?"""
         return self._unanswered >= _MOST_UNANSWERED
 
-    def send(self, ask: Ask) -> Answer:
+    def send(self, ask: WantedRequest) -> Answer:
         """Send one. Raises `HarnessError` for what ends the run: a write that nobody allowed, a place elsewhere."""
         if ask.method not in READS and not self._bounds.writes:
             raise SafetyError(f"{ask.method} {ask.url} would write, and nobody allowed it")

@@ -33,7 +33,7 @@ from schemathesis.transport.prepare import _normalize_multipart_boundary
 from schemathesis.transport.requests import REQUESTS_TRANSPORT, ManagedCookiesSession, RequestsTransport
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
-from harness.probes.generated_messages import Answer, Ask, Bounds, Task
+from harness.probes.generated_messages import Answer, Bounds, Task, WantedRequest
 
 if TYPE_CHECKING:
     from schemathesis.core.transport import Response
@@ -52,11 +52,11 @@ _REDIRECTS = 300
 _SENT_BY_ITSELF = frozenset({"accept", "accept-encoding", "connection", "content-length", "user-agent"})
 
 
-Send = Callable[[Ask], Answer]
+Send = Callable[[WantedRequest], Answer]
 
 
 @dataclass(slots=True)
-class Traffic:
+class GeneratedTraffic:
     """What was handed over, and what became of it."""
 
     send: Send
@@ -73,7 +73,7 @@ class Traffic:
     """Whether nothing more is to be sent."""
 
 
-def engine_events(task: Task, traffic: Traffic) -> Iterator[events.EngineEvent]:
+def engine_events(task: Task, traffic: GeneratedTraffic) -> Iterator[events.EngineEvent]:
     """What the engine tells while it tries the operations of a task; errors of the document are events."""
     session = _session(_Adapter(traffic))
     wanted = set(task.operations)
@@ -156,7 +156,7 @@ class _Transport(RequestsTransport):
 class _Control(ExecutionControl):
     """Stops a phase at its share of requests or seconds."""
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, traffic: GeneratedTraffic) -> None:
         super().__init__(stop_event=threading.Event(), max_failures=None)
         self._traffic = traffic
         self.last = 0
@@ -170,7 +170,9 @@ class _Control(ExecutionControl):
 class _Context(EngineContext):
     """Gives the engine our session, and each operation its share of its phase's requests."""
 
-    def __init__(self, schema: BaseSchema, session: requests.Session, traffic: Traffic, bounds: Bounds) -> None:
+    def __init__(
+        self, schema: BaseSchema, session: requests.Session, traffic: GeneratedTraffic, bounds: Bounds
+    ) -> None:
         super().__init__(schema=schema, stop_event=threading.Event(), observations=Observations())
         self.control: _Control = _Control(traffic)
         self.control.stop_event = threading.Event()
@@ -219,7 +221,7 @@ class _Context(EngineContext):
 class _Adapter(BaseAdapter):
     """Hands over what requests has prepared."""
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, traffic: GeneratedTraffic) -> None:
         super().__init__()
         self._traffic = traffic
 
@@ -231,7 +233,7 @@ class _Adapter(BaseAdapter):
         # a stream is not made by the engine
         body = request.body.encode() if isinstance(request.body, str) else request.body
         content = body if isinstance(body, bytes) else b""
-        ask = Ask(
+        ask = WantedRequest(
             case=case,
             method=request.method or "GET",
             url=str(request.url),

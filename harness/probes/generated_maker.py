@@ -19,15 +19,15 @@ from schemathesis.engine.errors import UnrecoverableNetworkError
 from schemathesis.engine.recorder import ScenarioRecorder
 
 from harness.machine.encodable import encodable
-from harness.probes.generated_engine import Traffic, engine_events
+from harness.probes.generated_engine import GeneratedTraffic, engine_events
 from harness.probes.generated_messages import (
     FAULTS,
     Answer,
-    Ask,
     Cause,
     FromMaker,
     Report,
     Task,
+    WantedRequest,
     hear_harness,
     tell,
 )
@@ -69,17 +69,17 @@ def main() -> None:
     task = hear_harness(pipe).task
     assert task is not None, "a task was expected"  # noqa: S101 - a mistake of ours
 
-    def send(ask: Ask) -> Answer:
+    def send(ask: WantedRequest) -> Answer:
         tell(pipe, FromMaker(ask=ask))
         answer = hear_harness(pipe).answer
         assert answer is not None, "an answer was expected"  # noqa: S101
         return answer
 
     tell(pipe, FromMaker())
-    tell(pipe, FromMaker(report=make(task, Traffic(send), lambda label: tell(pipe, FromMaker(at=label)))))
+    tell(pipe, FromMaker(report=make(task, GeneratedTraffic(send), lambda label: tell(pipe, FromMaker(at=label)))))
 
 
-def make(task: Task, traffic: Traffic, turn_to: Callable[[str], None]) -> Report:
+def make(task: Task, traffic: GeneratedTraffic, turn_to: Callable[[str], None]) -> Report:
     """Make requests, and tell what was found; `turn_to` hears at which operation."""
     found = _Found(traffic)
     limits: dict[str, None] = {}
@@ -118,7 +118,7 @@ def _is_of_the_way(error: Exception) -> bool:
 class _Found:
     """Failures as they come, cause by cause."""
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, traffic: GeneratedTraffic) -> None:
         self._traffic = traffic
         self.tried: Counter[str] = Counter()
         self.called: set[str] = set()

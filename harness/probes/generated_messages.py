@@ -51,7 +51,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class WantedRequest:
     """A request that is to be sent; `case` names it in what is found."""
 
     case: str
@@ -111,7 +111,7 @@ class FromMaker:
 
     at: str = ""
     """The operation that it turns to."""
-    ask: Ask | None = None
+    ask: WantedRequest | None = None
     report: Report | None = None
 
 
