@@ -151,6 +151,11 @@ def left_of(engine: Any, mark: str) -> list[str]:
 
 
 def open_sockets() -> set[str]:
-    """Sockets that this process has open."""
+    """Sockets that this process has open, but for the names by which it keeps ports for itself."""
+    claims = {
+        columns[6]
+        for columns in map(str.split, Path("/proc/net/unix").read_text().splitlines())
+        if columns[-1].startswith("@harness-port-")
+    }
     links = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
-    return {link for link in links if link.startswith("socket:")}
+    return {link for link in links if link.startswith("socket:") and link[len("socket:[") : -1] not in claims}
