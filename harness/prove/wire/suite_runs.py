@@ -20,8 +20,9 @@ from harness.proxy import Handler, pass_on
 from harness.runner.discovery import Suite
 from harness.runner.pytest_process import Phase, SuiteOptions, running
 
-UNDISTURBED = "not rig and not breaks"
-"""Tests that speak to the stack that we stand before: others have one of their own, or would break this one."""
+UNDISTURBED = "not rig and not breaks and not (alone and attacks and writes)"
+"""Tests that speak to the stack that we stand before: others have one of their own, would break this one, or leave
+nothing in it as it was."""
 _GOOD_ENDS = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
 
 
