@@ -45,12 +45,17 @@ class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist's types a
             super().schedule()
 
     def remove_node(self, node: Any) -> str | None:  # noqa: ANN401 - xdist's WorkerController
-        """The test during which a worker died is not run again: it would take the next worker with it."""
-        units = self.assigned_work[node].values()
-        pending = [(unit, nodeid) for unit in units for nodeid, completed in unit.items() if not completed]
+        """The test during which a worker died is not run again: it would take the next worker with it.
+
+        Nor is what it had done given to the next one, which would wait for ever behind a unit of no tests.
+        """
+        units = self.assigned_work[node]
+        pending = [(unit, nodeid) for unit in units.values() for nodeid, completed in unit.items() if not completed]
         if pending:
             unit, crashed = pending[0]
             unit[crashed] = True
+        for name in [name for name, unit in units.items() if all(unit.values())]:
+            del units[name]
         super().remove_node(node)
         return pending[0][1] if pending else None
 

