@@ -65,7 +65,7 @@ def verdict_of(small: Small) -> dict:
 @pytest.mark.timeout(300)  # suites that run alone wait for the machine
 def test_a_sound_service_is_go_with_every_generic_suite(small: Small) -> None:
     words = [word for word in small.aimed if word not in ("--only", "own")]
-    ran = small.harness("gate", *words)
+    ran = small.harness("gate", *words, seconds=280)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "GO  small by policy policy, proven share 100 %" in ran.stdout
     assert verdict_of(small)["verdict"] == "GO"

@@ -105,7 +105,7 @@ def shop(holes: str, login: str = "token") -> Iterator[Callable[[], api.World]]:
                 return clients.enter_context(RecordingClient(url, timeout_s=15))
 
             def asker() -> api.ApiClient:
-                return api.ApiClient(client, seconds=200, most=10_000)
+                return api.ApiClient(client, seconds=500, most=10_000)
 
             world = api.look_around(target, info, described, asker(), may_write=True)
             assert world.pair is not None, world.why_no_accounts
