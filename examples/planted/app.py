@@ -89,6 +89,10 @@ def hashed(password: str, salt: str = "") -> str:
     return f"pbkdf2:{salt}:{hashlib.pbkdf2_hmac('sha256', password.encode(), salt.encode(), TURNS).hex()}"
 
 
+NOBODYS = hashed("nobody's")
+"""Made once: an account that does not exist takes as long to refuse as one that does."""
+
+
 def encoded(data: bytes) -> str:
     """Base64 as tokens have it."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
@@ -247,7 +251,7 @@ def login(ask: Ask) -> Answer:
         raise Refusal(401, "there is no such account")
     if not found and "accounts_time" in OPEN:
         raise Refusal(401, "wrong user name or password")
-    kept = found[0]["hash"] if found else hashed("nobody's")
+    kept = found[0]["hash"] if found else NOBODYS
     if not hmac.compare_digest(hashed(password, kept.split(":")[1]), kept) or not found:
         recent.append(time.time())
         raise Refusal(401, "wrong user name or password")
