@@ -4,6 +4,7 @@ its wrapper is not in (Yelp/dumb-init#191)."""
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from harness.errors import StartupError
 from harness.stack import launch
 from harness.stack.liveness import ended_processes
+from harness.stack.supervisor.process import is_alive
 from tests.stack_target import eventually, listens, marked_processes, small_target
 
 OWN_SESSION = """\
@@ -94,3 +96,32 @@ def test_a_command_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     left = ("sh", "-c", f"setsid {sys.executable} service.py & sleep 1; exit 3")
     with pytest.raises(StartupError, match=r"exited with status 3"):
         launch(small_target(tmp_path, command=left, env={"SICK": "1"}))
+
+
+FIRST_THREAD_GONE = """\
+import ctypes, socket, threading
+listener = socket.create_server(("127.0.0.1", 0))
+def serve():
+    while True:
+        listener.accept()[0].close()
+print(listener.getsockname()[1], flush=True)
+threading.Thread(target=serve).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_one_whose_first_thread_has_ended_lives_until_the_last_has() -> None:
+    """Linux shows its first thread as a zombie, and the others still hold what it listens on."""
+    with subprocess.Popen([sys.executable, "-c", FIRST_THREAD_GONE], stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        port = int(served.stdout.readline())
+        assert eventually(lambda: first_thread_state(served.pid) == "Z")
+        assert listens(port)
+        assert is_alive(served.pid)
+        served.kill()
+        assert eventually(lambda: not is_alive(served.pid))
+        assert not listens(port)
+
+
+def first_thread_state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -43,13 +43,18 @@ _LOOKS, _LOOK_SECONDS = 3, 0.01
 
 
 def process_stat(pid: int) -> tuple[str, int, int] | None:
-    """State letter, parent's pid and start time (clock ticks since boot) of a process; None if there is none."""
+    """State letter, parent's pid and start time (clock ticks since boot) of a process; None if there is none.
+
+    It is `Z` only when the last thread has ended.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib is slow to import, and this runs often
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    return fields[0].decode(), int(fields[1]), int(fields[19])
+    state, threads = fields[0].decode(), int(fields[17])
+    # a first thread that has ended is a zombie while others run, and these still hold the process's sockets
+    return "S" if state == "Z" and threads > 1 else state, int(fields[1]), int(fields[19])
 
 
 def is_alive(pid: int, start: int | None = None) -> bool:
