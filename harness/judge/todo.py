@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.judge.select import FinalOutcome
-from harness.model import SEVERITIES, USUAL_SEVERITY, Criterion, Evidence, Outcome, Ruling, Severity, Status, ToDo
+from harness.model import SEVERITIES, Criterion, Evidence, Outcome, Ruling, Status, ToDo
 from harness.model.quoting import account
 
 
@@ -32,13 +32,9 @@ def _to_do(lines: Sequence[Evidence]) -> ToDo:
     first = lines[0]
     return ToDo(
         check=first.check,
-        severity=_severity(first),
+        severity=first.severity,
         subjects=tuple(dict.fromkeys(line.subject for line in lines)),
         message=account(first),
         remedy=first.remedy,
         evidence=tuple(line.seq for line in lines),
     )
-
-
-def _severity(line: Evidence) -> Severity:
-    return next((word for word in SEVERITIES if word == line.severity), USUAL_SEVERITY)

@@ -18,11 +18,11 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.machine.decoding import Reader
+from harness.model.network import SAFE_METHODS
 
 Arrivals = Literal["poisson", "uniform"]
 Address = Literal["source", "x-forwarded-for", "none"]
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CLIENT_SHARE = 0.5
 """A simulated client stays at or below this share of the target's limit."""
 
@@ -179,8 +179,8 @@ def _check_duration(plan: LoadPlan) -> None:
 
 def _check_request(request: Request, *, writes: bool) -> None:
     _check_path(request.path)
-    if request.method not in _SAFE_METHODS and not writes:
-        raise UsageError(f"load: {request.name} may change something; only {', '.join(sorted(_SAFE_METHODS))} are sent")
+    if request.method not in SAFE_METHODS and not writes:
+        raise UsageError(f"load: {request.name} may change something; only {', '.join(sorted(SAFE_METHODS))} are sent")
     for header, value in request.headers.items():
         if any(char in header + value for char in "\r\n\0"):
             raise UsageError(f"load: header {header!r} of {request.name} holds a line break")

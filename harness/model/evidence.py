@@ -33,7 +33,7 @@ Severity = Literal["trivial", "minor", "normal", "high", "critical"]
 """How bad a failure of a check is."""
 SEVERITIES: tuple[Severity, ...] = ("trivial", "minor", "normal", "high", "critical")
 USUAL_SEVERITY: Severity = "normal"
-"""That of a line which says none."""
+"""That of a line which says none: a driver's or an instrument's own."""
 
 RED = frozenset({Outcome.FAIL, Outcome.ERROR})
 """Outcomes that no attempt may end with if its test is to pass."""
@@ -129,9 +129,10 @@ class _Detailed:
         return self._lines("curl")
 
     @property
-    def severity(self) -> str:
-        """How bad a failure of the check is, in the words of the suite."""
-        return self._words("severity").lower()
+    def severity(self) -> Severity:
+        """How bad a failure of the check is, as its suite says; `USUAL_SEVERITY` where it does not."""
+        said = self._words("severity").lower()
+        return next((word for word in SEVERITIES if word == said), USUAL_SEVERITY)
 
     @property
     def source(self) -> str:

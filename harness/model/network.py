@@ -1,4 +1,4 @@
-"""Whom an address names: this machine, or somebody else."""
+"""What a request says by itself: whom it names, this machine or somebody else, and whether its method only reads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "QUERY", "TRACE"})
+"""Methods that only read (RFC 9110, 9.2.1; RFC draft httpbis-safe-method-w-body of QUERY)."""
 _MOST_PARTS = 4
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from harness.model.evidence import USUAL_SEVERITY, Evidence, Interval, Severity
+from harness.model.evidence import Evidence, Interval, Severity
 
 
 class Status(StrEnum):
@@ -50,7 +50,7 @@ class Select:
             (self.suite is None or line.suite == self.suite)
             and (self.subject is None or fnmatchcase(line.subject, self.subject))
             and any(fnmatchcase(line.check, pattern) for pattern in self.checks)
-            and (not self.severities or (line.severity or USUAL_SEVERITY) in self.severities)
+            and (not self.severities or line.severity in self.severities)
         )
 
 

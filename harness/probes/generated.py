@@ -22,6 +22,7 @@ import httpx
 import msgspec
 
 from harness.errors import SafetyError
+from harness.model.network import SAFE_METHODS
 from harness.probes.chains import ChainFault, Chains
 from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer
 from harness.probes.generated_messages import (
@@ -39,7 +40,7 @@ from harness.probes.generated_messages import (
 from harness.probes.http import RecordingClient, ServiceUnavailable, exchange_of
 from harness.probes.openapi import OpenApi
 from harness.probes.openapi_document import short
-from harness.probes.openapi_operation import READS, Operation
+from harness.probes.openapi_operation import Operation
 
 __all__ = ["Bounds", "Fault", "GeneratedRun", "generate_requests", "seed_of"]
 
@@ -164,7 +165,7 @@ class _Sender:
 
     def send(self, ask: WantedRequest) -> Answer:
         """Send one. Raises `HarnessError` for what ends the run: a write that nobody allowed, a place elsewhere."""
-        if ask.method not in READS and not self._bounds.writes:
+        if ask.method not in SAFE_METHODS and not self._bounds.writes:
             raise SafetyError(f"{ask.method} {ask.url} would write, and nobody allowed it")
         self.count += 1
         if not self._left:

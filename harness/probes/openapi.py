@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from harness.model.network import SAFE_METHODS
 from harness.probes.api_inputs import Body, Inputs, Parameter
 from harness.probes.openapi_document import (
     MAX_BYTES,
@@ -29,7 +30,7 @@ from harness.probes.openapi_document import (
     read_document,
     short,
 )
-from harness.probes.openapi_operation import READS, Operation, fits, names_in_path, seems_to_act
+from harness.probes.openapi_operation import Operation, fits, names_in_path, seems_to_act
 from harness.probes.openapi_servers import is_own_path, server_path, servers_of_swagger
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ class OpenApi:
             needs_login=bool(security) and {} not in security,
             has_body="requestBody" in raw or bool(read.body),
             statuses=tuple(read.responses.status_codes),
-            acts=read.method.upper() in READS and seems_to_act(read.path, raw),
+            acts=read.method.upper() in SAFE_METHODS and seems_to_act(read.path, raw),
         )
 
     def _path_item(self, path: str) -> Mapping[str, Any]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from harness.model.network import SAFE_METHODS
+
 _NAME = re.compile(r"\{[^/{}]*\}")
 _ORDER = re.compile(
     r"(?:create|delete|remove|drop|reset|purge|clear|flush|wipe|truncate|destroy|erase|seed|populate|init|initiali[sz]e"
@@ -21,8 +23,6 @@ _SAID_TO_ACT = re.compile(
     r"x-(?:.+-)?(?:side-?effects?|mutates|mutating|mutation|unsafe|writes|destructive|dangerous|not-safe)"
 )
 _SAID_TO_READ = re.compile(r"x-(?:.+-)?(?:safe|read-?only)")
-READS = frozenset({"GET", "HEAD", "OPTIONS", "QUERY", "TRACE"})
-"""Methods that only read (RFC 9110 9.2.1; QUERY's own draft)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Operation:
     @property
     def is_safe(self) -> bool:
         """Does it only read (RFC 9110 9.2.1)?"""
-        return self.method in ("GET", "HEAD", "OPTIONS", "QUERY")
+        return self.method in SAFE_METHODS
 
     @property
     def refusals(self) -> tuple[str, ...]:

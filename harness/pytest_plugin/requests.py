@@ -8,12 +8,11 @@ import httpx
 import pytest
 
 from harness.errors import HarnessError
+from harness.model.network import SAFE_METHODS
 from harness.probes.exchange import SentRequest
 from harness.pytest_plugin.pacing import unasked_refusal
 from harness.pytest_plugin.stash import Context, ItemNotes
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-"""RFC 9110, 9.2.1: methods that only read."""
 _TOO_MANY = 429
 
 

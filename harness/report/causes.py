@@ -6,11 +6,9 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.model import SEVERITIES, Evidence, Invocation, Outcome, last_attempt, worst
+from harness.model import SEVERITIES, Evidence, Invocation, Outcome, Severity, last_attempt, worst
 
 _SHOWN = (Outcome.FAIL, Outcome.ERROR)
-_UNSAID = "high"
-"""The severity of a line that says none: it is the gate's or an instrument's own, which speak of no trifles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +29,9 @@ class Finding:
         return self.first.outcome
 
     @property
-    def severity(self) -> str:
+    def severity(self) -> Severity:
         """How bad it is, at the worst of its places."""
-        return max((_severity(line) for line in self.lines), key=SEVERITIES.index)
+        return max((line.severity for line in self.lines), key=SEVERITIES.index)
 
     @property
     def says(self) -> str:
@@ -87,7 +85,3 @@ def command_for(line: Evidence, invocation: Invocation | None) -> str:
         return ""
     name = line.test.rpartition("::")[2].partition("[")[0]
     return shlex.join(["harness", "run", line.suite, *invocation.selection, "--", "-k", name])
-
-
-def _severity(line: Evidence) -> str:
-    return line.severity if line.severity in SEVERITIES else _UNSAID

@@ -71,7 +71,7 @@ def test_the_worst_comes_first_and_what_could_not_be_tried_last():
         line(5, "normal", "a", severity="normal"),
         line(6, "odd", "a", severity="Catastrophic"),
     ]
-    order = ["critical", "odd", "unsaid", "normal", "minor", "broken"]
+    order = ["critical", "normal", "odd", "unsaid", "minor", "broken"]
     assert [finding.first.check for finding in findings(lines)] == order
 
 
