@@ -111,8 +111,8 @@ class RunningStack:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        self.stop(hurried=kind is KeyboardInterrupt)
+    def __exit__(self, *error: object) -> None:
+        self.stop(hurried=KeyboardInterrupt in error)
 
     # --- the service's commands
 
