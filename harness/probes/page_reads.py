@@ -6,8 +6,9 @@ worker, a socket, a beacon, a report. So to hosts that are only read from it has
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from harness.errors import SafetyError
@@ -16,25 +17,28 @@ from harness.probes.exchange import UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.reach import PORTS, place_of, plain_host
 
-READS = frozenset({"GET", "HEAD"})
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Route
+
+_READS = frozenset({"GET", "HEAD"})
 _MOST_REDIRECTS = 10
 _OF_THE_CONNECTION = frozenset({"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPart:
+class _Part:
     """An answer as the browser is given it: decoded, its redirects between hosts to read from followed."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     body: bytes
 
 
-class UnreadPartError(Exception):
+class _UnreadError(Exception):
     """There is no answer; the message is Playwright's word for why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class PageReads:
     """Hosts from which pages read, and how long an answer may take."""
 
@@ -51,32 +55,47 @@ class PageReads:
         place = place_of(url)
         return place is not None and place[0] in self.hosts
 
-    def read(self, method: str, url: str, headers: Mapping[str, str]) -> ReadPart:
-        """Ask for a part of a page. Raises `UnreadPartError`, too for a method that is no read."""
-        if method not in READS:
-            raise UnreadPartError("namenotresolved")
+    def serve(self, context: BrowserContext) -> None:
+        """Give the pages of that context what they read from these hosts."""
+        if self.hosts:
+            # Playwright notes something in the object of a method, so this one is not frozen
+            context.route(self.covers, self.hand_over)
+
+    def hand_over(self, route: Route) -> None:
+        """Give a page the part that it asks for; what is no read is not sent."""
+        sent = route.request
+        try:
+            part = self._read(sent.method, sent.url, sent.headers)
+        except _UnreadError as error:
+            route.abort(str(error))
+        else:
+            route.fulfill(status=part.status, headers=part.headers, body=part.body)
+
+    def _read(self, method: str, url: str, headers: dict[str, str]) -> _Part:
+        if method not in _READS:
+            raise _UnreadError("namenotresolved")
         for _ in range(_MOST_REDIRECTS):
             part = self._ask(method, url, headers)
             following = urljoin(url, part.headers.get("location", ""))
             if part.status not in (301, 302, 303, 307, 308) or not self.covers(following):
                 return part
             url = following
-        raise UnreadPartError("failed")
+        raise _UnreadError("failed")
 
-    def _ask(self, method: str, url: str, headers: Mapping[str, str]) -> ReadPart:
+    def _ask(self, method: str, url: str, headers: dict[str, str]) -> _Part:
         parts = urlsplit(url)
         try:
             # a name that nobody knows, as in a network without a way out, is no fault of the page
             addresses_of(plain_host(parts.hostname or ""), parts.port or PORTS[parts.scheme])
         except (OSError, SafetyError) as error:
-            raise UnreadPartError("namenotresolved") from error
+            raise _UnreadError("namenotresolved") from error
         try:
             with RecordingClient(f"{parts.scheme}://{parts.netloc}", timeout_s=self.timeout_s) as client:
-                answer = client.request(method, url, headers=dict(headers))
+                answer = client.request(method, url, headers=headers)
         except (ServiceUnavailable, UnfitAnswer) as error:
-            raise UnreadPartError("connectionfailed") from error
+            raise _UnreadError("connectionfailed") from error
         told: dict[str, str] = {}
         for name, value in answer.headers.multi_items():
             if name not in _OF_THE_CONNECTION:
                 told[name] = f"{told[name]}\n{value}" if name in told else value
-        return ReadPart(answer.status_code, told, answer.content)
+        return _Part(answer.status_code, told, answer.content)

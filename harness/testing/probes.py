@@ -42,7 +42,7 @@ from harness.probes.observatory import Scan, grade
 from harness.probes.openapi import METHODS, Mismatch, OpenApi, OpenApiError, Operation, UnreadDocument, load_document
 from harness.probes.openapi_places import local_path
 from harness.probes.page_parts import PageForm, PageParts, read_parts
-from harness.probes.page_reads import PageReads, UnreadPartError
+from harness.probes.page_reads import PageReads
 from harness.probes.page_watch import PageWatch
 from harness.probes.ratelimit import LimitProbe, probe_limit
 from harness.probes.site import ACTS, USUAL_PATHS, InputPlace, Site, origin_of, walk_site
@@ -90,7 +90,6 @@ __all__ = [
     "TimedClients",
     "TriedInputs",
     "UnreadDocument",
-    "UnreadPartError",
     "Violation",
     "account_headers",
     "account_of",
