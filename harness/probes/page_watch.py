@@ -1,7 +1,8 @@
-"""What a page may take of this machine: memory and windows. One that wants more is ended, and that is a finding.
+"""What a page may take of this machine: memory, processors, windows. One that wants more is ended: that is a finding.
 
-A browser bounds the heap of a page's scripts at gigabytes, and neither its buffers nor its windows. So the processes
-that render pages are watched while a test has a page open.
+A browser bounds the heap of a page's scripts at gigabytes, and neither its buffers nor its windows; and a script that
+does not let go answers nobody who asks the page, for ever. So the processes that render pages are watched while a test
+has a page open.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Self
 
 MOST_BYTES = 500 * 2**20
 """Memory of one process that renders pages; the heaviest of usual pages take half of it."""
+MOST_CPU_S = 20.0
+"""Seconds of processors that one such process may use during a test; pages take one or two, axe-core a few more."""
 MOST_WINDOWS = 20
 """Windows that one context may open during a test."""
 
@@ -29,9 +32,12 @@ _PROC = Path("/proc")
 class PageWatch:
     """Watches the browsers below this process; `on_end` is told why pages were ended. A context manager."""
 
-    def __init__(self, on_end: Callable[[str], None], most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self, on_end: Callable[[str], None], most_bytes: int = MOST_BYTES, most_cpu_s: float = MOST_CPU_S
+    ) -> None:
         self._on_end = on_end
         self._most_bytes = most_bytes
+        self._most_cpu_s = most_cpu_s
         self._ended = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="page-watch", daemon=True)
@@ -46,9 +52,15 @@ class PageWatch:
     def _look(self) -> None:
         looks = 0
         known: tuple[int, ...] = ()
+        begun: dict[int, float] = {}
         while not self._over.wait(_PAUSE_S):
             if looks % _LOOKS_A_WALK == 0:
                 known = tuple(_renderers(os.getpid()))
+                used = {pid: _cpu_s(pid) for pid in known}
+                # one may have served another test before
+                begun = {pid: begun.get(pid, seconds) for pid, seconds in used.items()}
+                if any(seconds - begun[pid] > self._most_cpu_s for pid, seconds in used.items()):
+                    self._end(f"the page kept a processor busy for {self._most_cpu_s:g} s, and was ended")
             looks += 1
             if any(_memory(pid) > self._most_bytes for pid in known):
                 self._end(f"the page took more than {self._most_bytes // 2**20} MB of memory, and was ended")
@@ -102,3 +114,11 @@ def _memory(pid: int) -> int:
     with suppress(OSError, IndexError, ValueError):
         return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
+
+
+def _cpu_s(pid: int) -> float:
+    """Seconds of processors that a process has used."""
+    with suppress(OSError, IndexError, ValueError):
+        user, system = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return 0.0

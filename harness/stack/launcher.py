@@ -254,7 +254,7 @@ def _all_or_nothing(supervision: Supervision, folders: Folders, redact: Redactor
     except BaseException as error:
         full = full_place(folders) if isinstance(error, OSError | StackError) else None
         dead = _dead_server(supervision) if isinstance(error, StartupError) else None
-        supervision.down()
+        supervision.down(hurried=isinstance(error, KeyboardInterrupt))
         for backend in opened:
             backend.close()
         if isinstance(error, HarnessError):

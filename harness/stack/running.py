@@ -97,22 +97,22 @@ class RunningStack:
         """Entrust a folder to the supervisor."""
         self._open()[0].own_folder(path)
 
-    def stop(self) -> None:
-        """End what this object started, in whatever state it is."""
+    def stop(self, *, hurried: bool = False) -> None:
+        """End what this object started, in whatever state it is; `hurried` as the supervision's end."""
         with self._lock:
             opened, self._opened = self._opened, None
             self._open_backend = _has_ended
         if opened is not None:
             try:
-                opened[0].down()
+                opened[0].down(hurried=hurried)
             finally:
                 opened[1].close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        self.stop()
+    def __exit__(self, *error: object) -> None:
+        self.stop(hurried=KeyboardInterrupt in error)
 
     # --- the service's commands
 

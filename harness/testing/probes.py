@@ -42,6 +42,7 @@ from harness.probes.observatory import Scan, grade
 from harness.probes.openapi import METHODS, Mismatch, OpenApi, OpenApiError, Operation, UnreadDocument, load_document
 from harness.probes.openapi_places import local_path
 from harness.probes.page_parts import PageForm, PageParts, read_parts
+from harness.probes.page_reads import PageReads
 from harness.probes.page_watch import PageWatch
 from harness.probes.ratelimit import LimitProbe, probe_limit
 from harness.probes.site import ACTS, USUAL_PATHS, InputPlace, Site, origin_of, walk_site
@@ -79,6 +80,7 @@ __all__ = [
     "Operation",
     "PageForm",
     "PageParts",
+    "PageReads",
     "PageWatch",
     "PathSamples",
     "Scan",

@@ -1,7 +1,7 @@
 """Kill gates at random moments and look for what they left: `python -m tests.crash.storm 100`.
 
 `--seed N` repeats a series, `--stack docker` takes containers. Each gate is one of a small service with its servers,
-two test processes and a report, in a temporary folder of its own, and is killed with SIGKILL. Ten seconds later no
+two test processes and a report, in a temporary folder of its own, and is killed with SIGKILL. Twelve seconds later no
 process, file, memory segment, container or network of it may be there. With `--command up` it is `harness up` that is
 killed: either nothing is left of it, or the stack is up, well, and gone after `harness down`.
 
@@ -61,13 +61,15 @@ WORKDIR /srv
 USER 10001
 CMD ["python3", "/srv/service.py"]
 """
-SECONDS = 10.0
 _SOON = 5.0
 _FIRST_MOMENT = 0.05
 Command = Literal["gate", "up"]
 Victims = Literal["gate", "any"]
 _CLEAN_SECONDS = 12.0
 _END_SECONDS = 60.0
+_UNDISTURBED_SECONDS = 300.0
+_MISSES = 20
+"""Gates in a row that may have ended before they were to be killed: there is no progress then."""
 _TOGETHER = "gate and supervisors"
 _KINDS = {
     "supervisor": "/dev/fd/",
@@ -208,12 +210,15 @@ def storm(
         # the first one makes what is made once
         _undisturbed(gates)
         longest = _undisturbed(gates)
-        done = 0
+        done = missed = 0
         while done < kills:
+            if missed == _MISSES:
+                raise RuntimeError(f"{missed} gates in a row ended before their moment, within {longest:.1f} s")
             moment = moments.uniform(_FIRST_MOMENT, longest)
             kill = _one(moment, gates) if victims == "gate" else _one_part(moment, gates, moments)
+            missed += 1
             if kill is not None:
-                done += 1
+                done, missed = done + 1, 0
                 yield kill
     finally:
         shutil.rmtree(cache, ignore_errors=True)
@@ -249,7 +254,7 @@ def _undisturbed(gates: Gates) -> float:
     """How long one takes that is let alone."""
     with gates() as gate:
         begun = time.monotonic()
-        status = gate.start().wait(120)
+        status = gate.start().wait(_UNDISTURBED_SECONDS)
         seconds = time.monotonic() - begun
         if gate.command == "up":
             if status != 0 or not gate.is_up():
@@ -281,12 +286,13 @@ def _one(moment: float, gates: Gates) -> Kill | None:
         killed = time.monotonic()
         # what had let its stack go by then is no more to be waited for
         stays = (
-            not eventually(lambda: not gate.left(), _SOON if gate.command == "up" else SECONDS) and gate.command == "up"
+            not eventually(lambda: not gate.left(), _SOON if gate.command == "up" else _CLEAN_SECONDS)
+            and gate.command == "up"
         )
         if stays and gate.is_up():
             gate.down()
             killed = time.monotonic()
-        eventually(lambda: not gate.left(), SECONDS)
+        eventually(lambda: not gate.left(), _CLEAN_SECONDS)
         seconds = time.monotonic() - killed
         return Kill(moment, "up" if stays else _phase(gate.log), seconds, gate.left())
 
@@ -299,7 +305,7 @@ def _one_part(moment: float, gates: Gates, chance: random.Random) -> Kill | None
         time.sleep(moment)
         parts = gate.parts()
         if process.poll() is not None or not parts:
-            process.wait()
+            process.wait(_END_SECONDS)
             return None
         kind = chance.choice([*sorted(parts), _TOGETHER])
         doomed = [chance.choice(sorted(parts[kind]))] if kind in parts else [process.pid, *parts.get("supervisor", ())]

@@ -1,6 +1,7 @@
 """Nothing of a stack is left ten seconds after whoever held it was killed, at whatever moment, by whatever signal.
 
-`CRASHES=100 pytest tests/crash` kills as many launches as that; `CRASH_SEED` repeats a series.
+`CRASHES=100 pytest tests/crash` kills as many launches as that, and as many gates in storms; `CRASH_SEED` repeats a
+series.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def ports_of(told: dict[str, Any]) -> list[int]:
     return [int(url.rpartition(":")[2].split("/")[0]) for url in urls if url]
 
 
-@pytest.mark.timeout(60 + 15 * CRASHES)
+@pytest.mark.timeout(0)  # each kill has a deadline of its own
 def test_killed_at_any_moment_of_a_launch(holder: Any) -> None:
     moments = random.Random(SEED)  # noqa: S311 - moments, not secrets
     for number in range(CRASHES):

@@ -10,21 +10,60 @@ from tests.suite_session import Bench
 SERVICE = """
 import http.server, os
 
+THERE = os.environ["THERE"]
 PAGE = '''<!doctype html><html lang=en><head><title>Made of parts</title></head><body><main><h1>plain</h1></main>
-<script src="{there}/part.js"></script><script>
-for (const method of ["POST", "PUT", "DELETE"]) fetch("{there}/write", {{ method, mode: "cors" }}).catch(() => 0)
-navigator.sendBeacon("{there}/beacon", "x")
-new WebSocket("{there}/socket".replace("http", "ws"))
-fetch("{there}/read", {{ mode: "no-cors" }}).then(() => document.title = "done")
-</script></body></html>'''.format(there=os.environ["THERE"]).encode()
+<script src="{there}/part.js"></script><script src="{there}/moved.js"></script>
+<iframe name=aside></iframe><form id=form method=post target=aside></form>
+<a id=ping ping="{there}/ping" href="#top">x</a>
+<script>
+const there = "{there}", waits = [], post = {{ method: "POST", mode: "no-cors", body: "x" }}
+const wait = promise => waits.push(Promise.race([promise, new Promise(end => setTimeout(end, 1500))]).catch(() => 0))
+for (const method of ["POST", "PUT", "DELETE"]) wait(fetch(there + "/write", {{ method, mode: "cors" }}))
+wait(fetch(there + "/simple", post))
+for (const status of [307, 308]) {{
+    wait(fetch("/move" + status, post))
+    wait(fetch("/move" + status, {{ method: "PUT", body: "x", mode: "cors" }}))
+    wait(fetch(there + "/back" + status).catch(() => 0))
+}}
+navigator.sendBeacon(there + "/beacon", "x")
+navigator.sendBeacon("/move307", "x")
+new WebSocket((there + "/socket").replace("http", "ws"))
+document.getElementById("ping").click()
+const form = document.getElementById("form")
+form.action = "/move308"; form.submit()
+form.target = "_blank"; form.action = "/move307"; form.submit()
+form.action = there + "/form"; form.submit()
+wait(navigator.serviceWorker.register("/worker.js").then(() => navigator.serviceWorker.ready))
+wait(new Promise(end => new Worker("/worker.js").onmessage = end))
+wait(new Promise(end => new SharedWorker("/worker.js").port.onmessage = end))
+const inside = document.createElement("iframe")
+inside.srcdoc = `<script>fetch("${{there}}/inside", {{ method: "POST", mode: "no-cors", body: "x" }})</` + "script>"
+document.body.append(inside)
+wait(new Promise(end => setTimeout(end, 1000)))
+fetch(there + "/read", {{ mode: "no-cors" }}).then(() => Promise.all(waits)).then(() => document.title = "done")
+</script></body></html>'''.format(there=THERE).encode()
+WORKER = '''
+fetch("{there}/worker", {{ method: "POST", mode: "no-cors", body: "x" }}).catch(() => 0)
+fetch("/move307", {{ method: "POST", mode: "no-cors", body: "x" }}).catch(() => 0)
+new WebSocket("{there}/workersocket".replace("http", "ws"))
+'''.format(there=THERE).encode()
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(PAGE)))
+    def answer(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        moved = self.path.startswith("/move")
+        body = WORKER if self.path == "/worker.js" else PAGE
+        self.send_response(int(self.path[5:]) if moved else 200)
+        if moved:
+            self.send_header("Location", THERE + self.path)
+        self.send_header("Content-Type", "text/javascript" if self.path == "/worker.js" else "text/html")
+        self.send_header("Content-Security-Policy-Report-Only", "img-src 'none'; report-uri " + THERE + "/report")
+        self.send_header("Reporting-Endpoints", 'default="' + THERE + '/reports"')
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(PAGE)
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = answer
 
     def log_message(self, *words):
         pass
@@ -44,11 +83,14 @@ def test_page(page):
 """
 
 
+READ = {"GET /part.js", "GET /moved.js", "GET /there.js", "GET /read", "GET /back307", "GET /back308"}
+
+
 @pytest.mark.parametrize(
     ("allowed", "heading", "methods"),
     [
         ("", "plain", set()),
-        ('read_hosts = ["127.0.0.3"]', "of parts", {"GET /part.js", "GET /read"}),
+        ('read_hosts = ["127.0.0.3"]', "of parts", READ),
     ],
     ids=["nobody allowed it", "to read"],
 )
@@ -57,7 +99,10 @@ def test_a_page_sends_no_more_than_reads_to_a_host_to_read_from(tmp_path, allowe
 
     def script(line: Line) -> None:
         while request := line.read():
-            asked.add(" ".join(request.decode().split(" ")[:2]))
+            asked.add(path := " ".join(request.decode().split(" ")[:2]))
+            if path == "GET /moved.js":
+                line.say(b"HTTP/1.1 302 Found\r\nLocation: /there.js\r\nContent-Length: 0\r\n\r\n")
+                continue
             body = b"document.querySelector('h1').textContent = 'of parts'"
             line.say(
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\nContent-Length: %d\r\n\r\n" % len(body) + body

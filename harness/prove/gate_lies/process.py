@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ from harness.prove.gate_lies.scene import Ending, PrintedVerdict
 _VERDICT = Reader(PrintedVerdict)
 PATIENCE_S = 240.0
 """A gate may wait for its turn on the machine as long as others measure there."""
-_GRACE_S = 15.0
+_GRACE_S = 0.8
 _LIBRARY = "lib"
 _begun: set[subprocess.Popen[bytes]] = set()
 """Gates that have not ended, of lies in all threads."""
@@ -36,10 +37,18 @@ _interrupted = threading.Event()
 
 @contextmanager
 def interrupted() -> Iterator[None]:
-    """During this block every gate that a lie has begun ends, and no other begins: nobody waits for a verdict."""
+    """During this block every gate that a lie has begun ends, and no other begins: nobody waits for a verdict.
+
+    One that takes too long over it is killed: the supervisor of its stack ends that.
+    """
     _interrupted.set()
-    for process in tuple(_begun):
+    deadline, begun = time.monotonic() + _GRACE_S, tuple(_begun)
+    for process in begun:
         process.send_signal(signal.SIGINT)
+    for process in begun:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
+        process.kill()
     try:
         yield
     finally:
@@ -77,22 +86,15 @@ def _copy(scratch: Path) -> None:
 def started(scratch: Path, *words: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """`harness WORDS` of the scratch folder's installation, in a process group of its own; ended if we leave early.
 
-    Asked to end, a gate takes its stack down; killed, its stack's supervisor does.
+    Asked to end, a gate takes its stack down; killed, its stack's supervisor does. Raises `HarnessError` if the proof
+    is interrupted.
     """
-    search = os.pathsep.join(part for part in (str(scratch / _LIBRARY), os.environ.get("PYTHONPATH", "")) if part)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "harness", *words],
-        cwd=scratch,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": search, "NO_COLOR": "1", **(env or {})},
-    )
+    _check_not_interrupted()
+    process = _begin(scratch, *words, env=env)
     _begun.add(process)
     try:
-        if _interrupted.is_set():
-            raise HarnessError("the proof was interrupted")
+        # whoever interrupts looks at what has begun after that is said
+        _check_not_interrupted()
         yield process
     finally:
         _begun.discard(process)
@@ -103,6 +105,30 @@ def started(scratch: Path, *words: str, env: Mapping[str, str] | None = None) ->
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+def take_down(scratch: Path, name: str) -> None:
+    """End the stack of that name, though the proof be interrupted: nobody else would."""
+    with _begin(scratch, "down", "--name", name) as process:
+        process.communicate(timeout=PATIENCE_S)
+
+
+def _check_not_interrupted() -> None:
+    if _interrupted.is_set():
+        raise HarnessError("the proof was interrupted")
+
+
+def _begin(scratch: Path, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    search = os.pathsep.join(part for part in (str(scratch / _LIBRARY), os.environ.get("PYTHONPATH", "")) if part)
+    return subprocess.Popen(
+        [sys.executable, "-m", "harness", *words],
+        cwd=scratch,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": search, "NO_COLOR": "1", **(env or {})},
+    )
 
 
 def ending_of(scratch: Path, command: str, *words: str, env: Mapping[str, str] | None = None) -> Ending:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.prove.gate_lies.process import PATIENCE_S, ending_of, started
+from harness.prove.gate_lies.process import PATIENCE_S, ending_of, started, take_down
 from harness.prove.gate_lies.scene import Ending, Lie, Scene
 from harness.prove.gate_lies.small_gate import GATE, SOUND, gated, profile, set_up
 from harness.prove.gate_lies.suite_lies import PLAIN
@@ -142,7 +142,7 @@ def _on_a_stack_of(served: str) -> Scene:
         try:
             return ending_of(scratch, *GATE, "--stack", "attach", "--name", name)
         finally:
-            ending_of(scratch, "down", "--name", name)
+            take_down(scratch, name)
 
     return play
 

@@ -24,8 +24,9 @@ from harness.runner.pytest_process import end_process
 
 _MOST_OF_LOG = 1500
 _POLL_S = 0.1
-_GATE_ENDS_WITHIN_S = 5.0
-"""A gate that is told to end takes its tests and its stack down; one that does not is killed."""
+_GATE_ENDS_WITHIN_S = 0.8
+"""A gate that is told to end takes its tests and its stack down; one that does not is killed, and its supervisor sees
+to the rest: whoever pressed Ctrl-C waits for all gates of the proof."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,13 +204,15 @@ class Supervision:
         # it lives on by intent: without a status, the Popen object would warn of a child that still runs
         self._process.returncode = 0
 
-    def down(self) -> None:
-        """End everything and wait for it."""
+    def down(self, *, hurried: bool = False) -> None:
+        """End everything and wait for it; `hurried` where somebody waits who pressed Ctrl-C: what does not end at once
+        is killed.
+        """
         with self._lock:
             if self._closed:
                 return
             with contextlib.suppress(StackError):
-                self._send("down")
+                self._send("down", hurried=hurried)
             self._close()
         try:
             self._process.wait(timeout=30.0)

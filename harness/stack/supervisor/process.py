@@ -35,8 +35,9 @@ SUPERVISOR_MARK = "HARNESS_SUPERVISOR"
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _ENDING = b"ending"
 """What a supervisor is called from the moment on at which it ends what it has."""
-_ORPHANED_GRACE = 1.0
-"""Seconds a server gets to end by itself when nobody is left to wait for it."""
+_ORPHANED_GRACE, _HURRIED_GRACE = 1.0, 0.4
+"""Seconds a server gets to end by itself when nobody is left to wait for it, and when somebody waits who pressed
+Ctrl-C: all of it has to be over in two."""
 _COMMAND_SECONDS = 8.0
 _AGAIN_SECONDS = 0.05
 _LOOKS, _LOOK_SECONDS = 3, 0.01
@@ -86,21 +87,21 @@ def _environment(pid: int) -> list[bytes]:
         return []
 
 
-def owned_by(mark: str, roots: Iterable[int], part: str | None = None) -> set[int]:
+def owned_by(mark: str, roots: Iterable[int], *parts: str) -> set[int]:
     """Living processes that carry `mark` or descend from `roots`; other supervisors and all below them are left out.
 
-    With a `part`, those alone that the stack's process of that name made: a wrapper such as dumb-init or setsid gives
-    the server a session of its own, and one that ends without it leaves it to the supervisor.
+    With `parts`, those alone that the stack's processes of these names made: a wrapper such as dumb-init or setsid
+    gives the server a session of its own, and one that ends without it leaves it to the supervisor.
     """
     parents = _parents()
-    sign = f"{MARK}={mark}".encode() if part is None else f"{PART_MARK}={mark}/{part}".encode()
+    signs = {f"{PART_MARK}={mark}/{part}".encode() for part in parts} or {f"{MARK}={mark}".encode()}
     other = f"{SUPERVISOR_MARK}=".encode()
     found, foreign = set(roots) & parents.keys(), set()
     for pid in parents:
         environment = _environment(pid)
         if any(word.startswith(other) for word in environment):
             foreign.add(pid)
-        elif sign in environment:
+        elif not signs.isdisjoint(environment):
             found.add(pid)
     return {pid for pid in parents if _descends(pid, parents, found, foreign)} - {os.getpid()}
 
@@ -117,7 +118,7 @@ def _descends(pid: int, parents: dict[int, int], ancestors: set[int], barriers: 
     return below
 
 
-def end_tree(mark: str, roots: Iterable[int], part: str | None = None) -> set[int]:
+def end_tree(mark: str, roots: Iterable[int], *parts: str) -> set[int]:
     """Freeze all that `owned_by` finds until nothing new appears, so that nothing can fork away, then kill it.
 
     Returns who was killed.
@@ -125,7 +126,7 @@ def end_tree(mark: str, roots: Iterable[int], part: str | None = None) -> set[in
     roots = set(roots)
     frozen: set[int] = set()
     for _ in range(50):
-        new = owned_by(mark, roots | frozen, part) - frozen
+        new = owned_by(mark, roots | frozen, *parts) - frozen
         if not new:
             break
         for pid in new:
@@ -218,7 +219,7 @@ class Supervisor:
         self.parent_fd = _open_process(self.parent)
         self.detached = False
         self.ended = False
-        self.orphaned = False
+        self.most_grace = float("inf")
         self.wake, wake_end = os.pipe()
         for fd in (self.wake, wake_end):
             os.set_blocking(fd, False)
@@ -243,11 +244,11 @@ class Supervisor:
             self._drain()
             self._reap()
             if self.parent_fd in ready:
-                self.orphaned = self.ended = True
+                self._end_soon(_ORPHANED_GRACE)
             elif 0 in ready:
                 data = os.read(0, 65536)
                 if not data:
-                    self.orphaned = self.ended = True
+                    self._end_soon(_ORPHANED_GRACE)
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
                     self._obey(json.loads(line))
@@ -339,11 +340,15 @@ class Supervisor:
     def do_detach(self, order: dict[str, Any]) -> None:
         """Live on without the harness, until a signal says to end."""
 
-    def do_down(self, order: dict[str, Any]) -> None:  # noqa: ARG002
+    def do_down(self, order: dict[str, Any]) -> None:
         """End everything."""
-        self.ended = True
+        self._end_soon(_HURRIED_GRACE if order.get("hurried") else self.most_grace)
 
     # --- ends
+
+    def _end_soon(self, most_grace: float) -> None:
+        self.ended = True
+        self.most_grace = min(self.most_grace, most_grace)
 
     def _let_go(self) -> None:
         self.detached = True
@@ -397,7 +402,7 @@ class Supervisor:
     def _stop(self, children: list[Child], grace: float, *, again: bool = False) -> None:
         alive = [child for child in children if child.status is None]
         # seen while their parents live: whoever has neither its parent nor its environment is not found afterwards
-        below = {child: self._started_by(child) for child in children}
+        below = self._started_by(children)
 
         def all_ended() -> bool:
             return all(child.status is not None for child in alive)
@@ -415,15 +420,16 @@ class Supervisor:
             # the group too: a server's helpers must not live on when it is gone
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
-        gone: set[int] = set()
-        for child, seen in below.items():
-            # and what left the group
-            gone |= end_tree(self.mark, [pid for pid, start in seen.items() if is_alive(pid, start)], child.name)
+        # and what left the group
+        left = [pid for pid, start in below.items() if is_alive(pid, start)]
+        gone = end_tree(self.mark, left, *(child.name for child in children))
         self._wait(lambda: all_ended() and not any(map(is_alive, gone)), 2.0)
 
-    def _started_by(self, child: Child) -> dict[int, int]:
-        """Processes below a child, each with its start; the child itself is ended by whoever asks."""
-        found = owned_by(self.mark, [child.pid] if child.status is None else (), child.name) - {child.pid}
+    def _started_by(self, children: list[Child]) -> dict[int, int]:
+        """Processes below children, each with its start; the children themselves are ended by whoever asks."""
+        alive = [child.pid for child in children if child.status is None]
+        # of all at once: reading what every process carries takes longer than ending them
+        found = owned_by(self.mark, alive, *(child.name for child in children)) - {child.pid for child in children}
         return {pid: stat[2] for pid in found if (stat := process_stat(pid)) is not None}
 
     def end(self) -> None:
@@ -448,7 +454,7 @@ class Supervisor:
         group = [child for child in self.children.values() if child.stage == stage]
         longest = max(child.grace for child in group)
         # no request is left to be saved: a service that drains is told a second time, which cuts that short
-        self._stop(group, min(longest, _ORPHANED_GRACE) if self.orphaned else longest, again=stage > 1)
+        self._stop(group, min(longest, self.most_grace), again=stage > 1)
 
     def _own_tree(self) -> set[int]:
         return {pid for pid, parent in _parents().items() if parent == os.getpid()}
