@@ -11,6 +11,7 @@ import memoryStore from "memorystore";
 
 const careless = process.argv[2] === "careless";
 const here = import.meta.dirname;
+if (!careless && !process.env.SESSION_SECRET) throw new Error("SESSION_SECRET is not set");
 const hashed = promisify(scrypt);
 const describe = JSON.parse(readFileSync(`${here}/openapi.json`, "utf8"));
 const partners = { map: "https://map.example.org/bikes", weather: "https://weather.example.org/" };
@@ -35,7 +36,7 @@ const page = (title, body) => `<!doctype html><html lang="en"><head><meta charse
 <meta name="viewport" content="width=device-width"></head><body><header><nav><a href="/">Bikes</a> <a href="/search">Search</a>
 <a href="/account">Account</a> <a href="/out?to=map">Map</a></nav></header><main><h1>${title}</h1>${body}</main></body></html>`;
 const listed = (some) => `<ul>${some.map((bike) => `<li><a href="/bikes/${bike.id}">${escaped(bike.name)}</a></li>`).join("")}</ul>`;
-const text = (value, most) => (typeof value === "string" && value.length > 0 && value.length <= most ? value : undefined);
+const text = (value, most) => (typeof value === "string" && value !== "" && [...value].length <= most ? value : undefined);
 const refuse = (status, error) => Object.assign(new Error(error), { status, expose: true });
 
 const app = express();

@@ -62,7 +62,7 @@ func (s *service) register(w http.ResponseWriter, r *http.Request) error {
 	if careless {
 		least = 1
 	}
-	if given.Name == "" || len(given.Name) > 60 || len(given.Password) < least || len(given.Password) > 200 || len(given.Email) > 200 {
+	if !fits(given.Name, 1, 60) || !fits(given.Password, least, 200) || !fits(given.Email, 1, 200) {
 		return refusal{400, "name, email and a password of at least 12 characters are needed"}
 	}
 	salt := rand.Text()
@@ -195,7 +195,7 @@ func (s *service) change(w http.ResponseWriter, r *http.Request, user *User) err
 	if err := read(r, &wanted); err != nil {
 		return err
 	}
-	if wanted.Email == "" || len(wanted.Email) > 200 {
+	if !fits(wanted.Email, 1, 200) {
 		return refusal{400, "email is a text"}
 	}
 	s.mutex.Lock()

@@ -25,6 +25,7 @@ import (
 	"syscall"
 	texttemplate "text/template"
 	"time"
+	"unicode/utf8"
 )
 
 //go:embed files openapi.json page.html
@@ -33,12 +34,12 @@ var embedded embed.FS
 var careless = len(os.Args) > 1 && os.Args[1] == "careless"
 
 type Parcel struct {
-	ID      int     `json:"id"`
-	Sender  string  `json:"sender"`
-	To      string  `json:"to"`
-	Weight  float64 `json:"weight"`
-	Price   float64 `json:"price"`
-	State   string  `json:"state"`
+	ID     int     `json:"id"`
+	Sender string  `json:"sender"`
+	To     string  `json:"to"`
+	Weight float64 `json:"weight"`
+	Price  float64 `json:"price"`
+	State  string  `json:"state"`
 }
 
 // refusal is an error that its reader may know of.
@@ -96,6 +97,11 @@ func send(w http.ResponseWriter, status int, value any) {
 	json.NewEncoder(w).Encode(value)
 }
 
+func fits(text string, least, most int) bool {
+	length := utf8.RuneCountInString(text)
+	return length >= least && length <= most
+}
+
 func read(r *http.Request, into any) error {
 	decoder := json.NewDecoder(r.Body)
 	if careless {
@@ -148,8 +154,8 @@ func (s *service) send(w http.ResponseWriter, r *http.Request, user *User) error
 		if err := read(r, &wanted); err != nil {
 			return err
 		}
-		if wanted.To == "" || len(wanted.To) > 200 || wanted.Weight <= 0 || wanted.Weight > 20 {
-			return refusal{400, "to is a text, weight is up to 20"}
+		if !fits(wanted.To, 1, 200) || wanted.Weight < 0.1 || wanted.Weight > 20 {
+			return refusal{400, "to is a text, weight is 0.1 to 20"}
 		}
 		parcel.To, parcel.Weight = wanted.To, wanted.Weight
 	}
