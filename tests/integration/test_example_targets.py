@@ -1,4 +1,4 @@
-"""The example targets: a healthy one is never NO-GO, and its faulty twin is NO-GO, with each fault that is noticed named.
+"""The example targets: a healthy one is never NO-GO; its faulty twin is, and what is noticed of it is named.
 
 `make examples` installs what they need. What is not here is a failure in CI, and elsewhere a skip that says so.
 """
