@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from harness.testing import eventually
+from tests.suite_session import free_port
 
 ROOT = Path(__file__).parents[2]
 TRAVELS = ("suites", "fixtures", "policies", "profiles", "conftest.py", "pytest.ini")
@@ -186,3 +192,37 @@ def test_a_gate_without_playwright_says_the_line_that_installs_it(
     without("playwright")
     ran = harness(environment, desk, "gate", "--target", "profile.toml", "--only", "e2e", "-n2")
     assert "package playwright is not installed; install it: pip install 'harness[browser]'" in ran.stdout + ran.stderr
+
+
+NARROWED = {"run": ["--", "-k", "test_content_type_is_not_sniffed"], "gate": ["--only", "security"]}
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.timeout(300)
+def test_the_way_from_an_address_to_a_verdict(environment: Path, desk: Path, tmp_path: Path) -> None:
+    """Each command of docs/ten-minutes.md, in its order, in an empty folder."""
+    page = (ROOT / "docs" / "ten-minutes.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    lines = [shlex.split(line) for block in blocks for line in block.splitlines() if line.startswith("harness ")]
+    assert [words[1] for words in lines] == ["doctor", "run", "init", "gate"]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    port = free_port()
+    with subprocess.Popen([sys.executable, "app.py"], cwd=desk, env={**os.environ, "PORT": str(port)}) as service:
+        try:
+            eventually(lambda: listens(port), "it listens", seconds=20)
+            ended = {}
+            for _, command, *words in lines:
+                given = [word.replace(":8000", f":{port}") for word in words]
+                ran = harness(environment, empty, command, *given, *NARROWED.get(command, []))
+                assert "Traceback" not in ran.stderr
+                ended[command] = ran.returncode
+        finally:
+            service.terminate()
+    # a bare Flask sends no header; by `web` that alone refuses nothing
+    assert ended == {"doctor": ended["doctor"], "run": 1, "init": 0, "gate": 3}
+    assert sorted(path.name for path in empty.iterdir()) == ["reports", "shop.toml"]
