@@ -1,6 +1,6 @@
 # `make` alone explains itself. Every target that needs the environment sets it up first; with nothing to do that takes a moment.
 .DEFAULT_GOAL := help
-.PHONY: help setup gate prove test lint format bench images lock clean
+.PHONY: help setup gate prove test lint format bench examples images lock clean
 BIN := .venv/bin
 ARGS ?=
 PYTHON ?=
@@ -36,6 +36,9 @@ format: setup ## let ruff format the code and mend what it can
 bench: setup ## run the benchmarks, one after another
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python "$$each" $(ARGS) || exit 1; done
 
+examples: setup ## install what examples/ need, and build the one in Go (a minute the first time)
+	@$(BIN)/python -m tools.examples
+
 images: setup ## build local Docker images for `harness gate --stack docker` where no image registry can be reached
 	@$(BIN)/python -m tools.build_images
 
@@ -44,5 +47,6 @@ lock: setup ## write the lock files anew from pyproject.toml and package.json
 
 clean: ## remove what setup, tests and runs left here (shared caches stay)
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf examples/*/node_modules examples/*/.venv examples/*/build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find reports -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -22,8 +22,13 @@ PYTHON_LOCKS = (
     "service/requirements.lock",
     "service/sbom/requirements.lock",
     "tools/setup/uv.lock",
+    "examples/django/requirements.lock",
+    "examples/go/requirements.lock",
 )
-NODE_LOCKS = tuple(f"tools/node/{package}/package-lock.json" for package in ("allure", "axe", "chromium", "parsers"))
+NODE_LOCKS = (
+    *(f"tools/node/{package}/package-lock.json" for package in ("allure", "axe", "chromium", "parsers")),
+    "examples/express/package-lock.json",
+)
 DECLARED = {
     "pyproject.toml": "requirements.lock",
     "service/pyproject.toml": "requirements.lock",

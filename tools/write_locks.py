@@ -24,11 +24,12 @@ def main(arguments: list[str]) -> int:
         both: Words = ["pyproject.toml", "service/pyproject.toml", "--extra", "dev", "-o", "requirements.lock"]
         service: Words = ["service/pyproject.toml", "-o", "service/requirements.lock"]
         sbom: Words = ["service/sbom/requirements.in", "-o", "service/sbom/requirements.lock"]
-        for words in (both, service, sbom):
+        examples: list[Words] = [[path, "-o", path.with_suffix(".lock")] for path in Path("examples").glob("*/*.in")]
+        for words in (both, service, sbom, *examples):
             compiled = [uv.executable, *_COMPILE, *_OLDEST, *words, *arguments]
             run(compiled, doing=f"locking {words[0]}", cwd=ROOT, env=uv.environment)
-        for folder in sorted((ROOT / "tools" / "node").iterdir()):
-            _lock_node(folder, uv.environment)
+        for package in sorted([*ROOT.glob("tools/node/*/package.json"), *ROOT.glob("examples/*/package.json")]):
+            _lock_node(package.parent, uv.environment)
     except SetupError as error:
         print(f"lock: failed at {error}", file=sys.stderr)
         print(error.output, file=sys.stderr)

