@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,13 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, required=True, help="where packages are installed and kept")
     parser.add_argument("--out", type=Path, help="the table (default: standard output)")
     parser.add_argument("--keep-runs", type=Path, help="where the runs stay (default: nowhere)")
-    parser.add_argument("--gate", nargs=argparse.REMAINDER, default=[], help="more words for `harness gate`")
+    parser.add_argument("--without", metavar="SUITE", help="leave a suite out, such as load")
     given = parser.parse_args(arguments)
     services = [Service(**entry) for entry in tomllib.loads(_LIST.read_text(encoding="utf-8"))["service"]]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended then too
     wanted = [one for one in services if not given.names or one.name in given.names]
+    words = ["--without", given.without] if given.without else []
     with tempfile.TemporaryDirectory(prefix="real-services-") as scratch:
         folder = Path(scratch)
-        gated = [_gated(one, given.home.resolve(), folder, given.keep_runs or folder, given.gate) for one in wanted]
+        gated = [_gated(one, given.home.resolve(), folder, given.keep_runs or folder, words) for one in wanted]
     text = table(gated)
     if given.out:
         given.out.write_text(text, encoding="utf-8")
@@ -85,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def table(gated: Sequence[Gated]) -> str:
     """The services as Markdown: verdict, seconds and counts, then what failed of each."""
     lines = ["| service | verdict | seconds | checks | failing |", "|---|---|---|---|---|"]
-    lines += [f"| {one.name} | {one.verdict} | {one.seconds:.0f} | {one.checks} | {len(one.failing)} |" for one in gated]
+    lines += [
+        f"| {one.name} | {one.verdict} | {one.seconds:.0f} | {one.checks} | {len(one.failing)} |" for one in gated
+    ]
     for one in gated:
         lines += ["", f"## {one.name}", "", *(f"- {failure}" for failure in one.failing or ("nothing fails",))]
     return "\n".join(lines) + "\n"

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
+from harness.probes.document import is_page
 from harness.probes.exchange import Exchange, UnfitAnswer
-from harness.probes.headers import parse_media_type
+from harness.probes.headers import browser_type
 from harness.probes.http import ServiceUnavailable
 from harness.probes.landing import Ask
 from harness.probes.leaks import Leak, find_leaks
@@ -89,10 +90,9 @@ class Tried:
         """As what the answer runs our words; "" where it shows them as text, or not at all."""
         if self.mark not in self.exchange.text.lower():
             return ""
-        kind = parse_media_type(self.exchange.header("Content-Type"))
-        sniffed = kind is None and (self.exchange.header("X-Content-Type-Options") or "").lower() != "nosniff"
-        is_page = sniffed or (kind is not None and (kind.is_html or kind.essence == "image/svg+xml"))
-        return is_injected(self.exchange.text, self.mark) if is_page else ""
+        kind = browser_type(self.exchange.header_lines("Content-Type"))
+        runs = is_page(self.exchange, self.mark) or (kind is not None and kind.essence == "image/svg+xml")
+        return is_injected(self.exchange.text, self.mark) if runs else ""
 
     @property
     def leaks(self) -> tuple[Leak, ...]:
@@ -104,8 +104,7 @@ class Tried:
         """The address outside that the answer sends a browser to, because our words said so; "" for none."""
         answer = self.exchange
         places = [answer.header("Location") or "", (answer.header("Refresh") or "").partition("=")[2]]
-        kind = parse_media_type(answer.header("Content-Type"))
-        if kind is not None and kind.is_html:
+        if is_page(answer):
             places.append(read_parts(answer.text).refresh)
         for place in places:
             # browsers take backslashes for slashes, and leave out tabs and line breaks

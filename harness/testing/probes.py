@@ -15,7 +15,7 @@ from harness.probes.cookies import SetCookie, kept_cookies, parse_set_cookie
 from harness.probes.cors import CorsAnswer, ask_cors
 from harness.probes.csp import Csp, parse_csp
 from harness.probes.csp_flaws import find_holes, find_mistakes
-from harness.probes.document import charset_of, in_words, kind_of, policy_of, read_head, why_not_due
+from harness.probes.document import charset_of, in_words, is_page, kind_of, policy_of, read_head, why_not_due
 from harness.probes.effects import Effect, find_effects
 from harness.probes.exchange import curl_line, parse_json
 from harness.probes.exposed import ExposedThings, find_consoles, find_files, find_listings
@@ -110,6 +110,7 @@ __all__ = [
     "generate_requests",
     "grade",
     "in_words",
+    "is_page",
     "keeps_type",
     "kept_cookies",
     "kind_of",
