@@ -1,6 +1,6 @@
 """Gates services that nobody here wrote: installs them, starts each, gates it by its URL alone, and writes a table.
 
-    python -m tools.real_services --home /tmp/real [--out table.md] [--keep-runs DIR] [NAME …]
+    python -m tools.real_services --home /tmp/real [--drafted] [--out table.md] [--keep-runs DIR] [NAME …]
 
 The services stand in `real_services.toml`. Packages of PyPI, npm and Debian go below --home and need no root. It is no
 part of CI: what it installs changes from day to day, and each failing check wants to be looked at by hand.
@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, required=True, help="where packages are installed and kept")
     parser.add_argument("--out", type=Path, help="the table (default: standard output)")
     parser.add_argument("--keep-runs", type=Path, help="where the runs stay (default: nowhere)")
+    parser.add_argument("--drafted", action="store_true", help="gate by the profile that `harness init` drafts")
     parser.add_argument("--without", metavar="SUITE", help="leave a suite out, such as load")
     given = parser.parse_args(arguments)
     services = [Service(**entry) for entry in tomllib.loads(_LIST.read_text(encoding="utf-8"))["service"]]
@@ -76,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = ["--without", given.without] if given.without else []
     with tempfile.TemporaryDirectory(prefix="real-services-") as scratch:
         folder = Path(scratch)
-        gated = [_gated(one, given.home.resolve(), folder, given.keep_runs or folder, words) for one in wanted]
+        runs = (given.keep_runs or folder) / "runs"
+        gated = [_gated(one, given.home.resolve(), folder, runs, words, drafted=given.drafted) for one in wanted]
     text = table(gated)
     if given.out:
         given.out.write_text(text, encoding="utf-8")
@@ -96,12 +98,12 @@ def table(gated: Sequence[Gated]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _gated(service: Service, home: Path, folder: Path, runs: Path, words: Sequence[str]) -> Gated:
+def _gated(service: Service, home: Path, folder: Path, runs: Path, words: Sequence[str], *, drafted: bool) -> Gated:
     print(f"{service.name} …", file=sys.stderr, flush=True)
     try:
         _install(service, home)
         with _running(service, home, folder / service.name) as url:
-            return _gate(service.name, url, runs / "runs" / service.name, words)
+            return _gate(service.name, url, runs / service.name, words, drafted=drafted)
     except (subprocess.CalledProcessError, TimeoutError, OSError) as error:
         return Gated(service.name, f"not gated: {error}", 0)
 
@@ -177,10 +179,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
                 continue
 
 
-def _gate(name: str, url: str, out: Path, words: Sequence[str]) -> Gated:
+def _gate(name: str, url: str, out: Path, words: Sequence[str], *, drafted: bool) -> Gated:
     shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     begun = time.monotonic()
-    command = [sys.executable, "-m", "harness", "gate", "--url", url, "--out", str(out), *words]
+    chosen = ["--url", url]
+    if drafted:
+        chosen = ["--target", str(out / "profile.toml")]
+        init = [sys.executable, "-m", "harness", "init", url, "--out", str(out / "profile.toml")]
+        drawn = subprocess.run(init, capture_output=True, text=True, check=False)
+        if drawn.returncode:
+            return Gated(name, f"init, exit {drawn.returncode}: {drawn.stderr[-300:]}", time.monotonic() - begun)
+    command = [sys.executable, "-m", "harness", "gate", *chosen, "--out", str(out), *words]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - begun
     verdict = out / "latest" / "verdict.json"
