@@ -70,6 +70,7 @@ PLACE_PATHS = ("/login", "/redirect", "/go", "/goto", "/out", "/link", "/r", "/e
 _ALL_PLACES = frozenset(name.lower() for group in PLACE_NAMES for name in group) | {"callback", "forward", "ref"}
 _PLACE = re.compile(r"(?:https?:)?/", re.IGNORECASE)
 _NOT_THERE = (401, 403, 404, 405, 410)
+_BROKEN = 500
 _MOST_GUESSED = 20
 _MOST_FOLDERS = 8
 
@@ -224,7 +225,14 @@ def _try_group(tries: _Tries, path: str, names: Iterable[str], form: Form) -> No
 def _try(tries: _Tries, place: InputPlace, name: str, form: Form) -> None:
     mark = _mark()
     asked = f"{place.path}?{urlencode({**place.values, name: form(mark)})}"
-    if (answer := tries.send(asked)) is not None:
+    answer = tries.send(asked)
+    if answer is not None and answer.status >= _BROKEN and place.values:
+        # values of several links, put together here, may be refused as such: then ours is sent alone
+        plain = tries.send(f"{place.path}?{urlencode(place.values)}")
+        if plain is not None and plain.status >= _BROKEN:
+            asked = f"{place.path}?{urlencode({name: form(mark)})}"
+            answer = tries.send(asked)
+    if answer is not None:
         tries.keep(asked, f"the parameter {name}", mark, answer)
 
 
