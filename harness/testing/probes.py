@@ -2,6 +2,7 @@
 
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.axe import Violation, find_axe, run_axe
+from harness.probes.browser_console import blocks_nothing
 from harness.probes.browser_headers import (
     framing,
     keeps_type,
@@ -94,6 +95,7 @@ __all__ = [
     "arguments_to_stay",
     "arguments_to_trust",
     "ask_cors",
+    "blocks_nothing",
     "charset_of",
     "compare_cached",
     "curl_line",
