@@ -38,6 +38,7 @@ FAULTS = (
     "vary",
     "offered-listing",
     "writable",
+    "sql-form",
 )
 CSP = (
     "default-src 'self'; script-src 'self' https://cdn.example; object-src 'none'; base-uri 'none'; "
@@ -149,6 +150,8 @@ class Shop(BaseHTTPRequestHandler):
             body += "<b>Warning</b>: include(): failed in <b>/srv/www/index.php</b> on line <b>7</b>"
         if self.has("dead-links"):
             body += '<a href="/gone">gone</a>'
+        if self.has("sql-form"):
+            body += '<form method="post" action="/query"><label>Ask <textarea name="sql"></textarea></label></form>'
         if self.has("offered-listing"):
             body += '<a href="/papers/">papers</a>'
         if self.has("http-form"):

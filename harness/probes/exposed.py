@@ -116,6 +116,14 @@ CONSOLES: tuple[tuple[str, str, Told], ...] = (
     ("/__debug__/", "Django's debug toolbar", _page(r"djdt|Django Debug Toolbar")),
     ("/telescope", "Laravel Telescope", _page(r"<title>[^<]{0,40}Telescope")),
     ("/elmah.axd", "the error log of ASP.NET", _page(r"Error [Ll]og for")),
+    (
+        "/",
+        "a console of administrators",
+        _page(
+            r"<title>\s*(?:Redis Commander|SQLite Web|(?:[^<]{0,60} )?(?:Mongo Express|· Flower|phpMyAdmin [\d.]+)\s*<)"
+        ),
+    ),
+    ("/api/status", "Jupyter, which runs code", _text(r"\"kernels\"\s*:\s*\d")),
     ("/trace.axd", "the request log of ASP.NET", _page(r"Application Trace")),
 )
 """The same of what shows a service from inside."""

@@ -9,9 +9,19 @@ from dataclasses import replace
 import pytest
 
 from harness.testing import Complaint
-from harness.testing.probes import ERRORS, SECRETS, find_consoles, find_files, find_leaks, find_listings, local_path
+from harness.testing.probes import (
+    ERRORS,
+    SECRETS,
+    Exposed,
+    find_consoles,
+    find_files,
+    find_leaks,
+    find_listings,
+    local_path,
+)
 
 MALFORMED_BODIES = {"application/json": b'{"a": [', "application/x-www-form-urlencoded": b"%ff=%00&=&a[=1"}
+SQL_FIELDS = {"sql", "sql_query", "sqlquery"}
 USUAL_UPLOADS = ("/uploads/", "/files/", "/upload/", "/media/")
 NO_PARTS = ("trace", "warning", "database")
 """A page may name a file of its readers; an answer of success that holds one of these is broken."""
@@ -50,13 +60,20 @@ def test_no_file_of_the_deployment_is_served(asker):
     "disclosure.consoles",
     severity="high",
     source="CWE-215; OWASP WSTG-CONF-05",
-    subject="consoles of frameworks",
+    subject="consoles of frameworks and administrators",
     why="Profilers and consoles show memory, settings and requests of others, and some run code.",
     remedy="Switch them off in production, or let them listen on an address of operators alone.",
 )
 @pytest.mark.usefixtures("_shown")
-def test_no_console_is_open(asker):
-    nothing_of(find_consoles(asker), "a console for developers is open to everybody")
+def test_no_console_is_open(asker, site):
+    takers = [
+        Exposed(path=page.path, what="a form that takes SQL", excerpt=", ".join(form.names), exchange=page.exchange)
+        for page in site.pages
+        for form in page.parts.forms
+        if form.method == "post" and not form.has_password and not SQL_FIELDS.isdisjoint(form.names)
+    ]
+    exposed = find_consoles(asker)
+    nothing_of(replace(exposed, found=(*exposed.found, *takers)), "a console is open to everybody")
 
 
 @pytest.fixture

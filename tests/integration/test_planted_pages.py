@@ -42,6 +42,7 @@ CHECKS = {
     "vary": "api.vary",
     "offered-listing": "disclosure.listing_offered",
     "writable": "disclosure.writable",
+    "sql-form": "disclosure.consoles",
 }
 """Fault -> the check that names it."""
 SAID = {
@@ -66,6 +67,7 @@ SAID = {
     "vary": "without Vary: Accept",
     "offered-listing": "GET /papers/",
     "writable": "the file was removed by DELETE",
+    "sql-form": "GET / answered with a form that takes SQL",
 }
 """What the finding names: path, parameter and evidence."""
 
