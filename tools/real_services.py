@@ -115,8 +115,12 @@ def _install(service: Service, home: Path) -> None:
         if not python.exists():
             _run(sys.executable, "-m", "venv", str(python), cwd=home)
         _run(str(python / "bin/pip"), "install", "--quiet", *service.pypi, cwd=home)
-    if service.npm:
-        _run("npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(home), *service.npm, cwd=home)
+    # each into a tree of its own: packages of one tree bind each other's versions
+    for package in service.npm:
+        tree = home / "npm" / service.name
+        if not (tree / "node_modules").is_dir():
+            tree.mkdir(parents=True, exist_ok=True)
+            _run("npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(tree), package, cwd=tree)
     for package in service.debian:
         if not list(home.glob(f"{package}_*.deb")):
             _run("apt-get", "download", package, cwd=home)
