@@ -77,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = ["--without", given.without] if given.without else []
     with tempfile.TemporaryDirectory(prefix="real-services-") as scratch:
         folder = Path(scratch)
+        folder.chmod(0o755)  # servers that were started by root read it as nobody
         runs = (given.keep_runs or folder) / "runs"
         gated = [_gated(one, given.home.resolve(), folder, runs, words, drafted=given.drafted) for one in wanted]
     text = table(gated)
