@@ -22,8 +22,22 @@ def test_page_loads_without_a_problem(visit, page, page_problems, page_path, tar
     if page_path in target.pages.roles:
         at = urlsplit(page.url).path
         assert not at.endswith(target.pages.login.path), f"GET {page_path}, logged in, leads to the login at {at}"
-    problems = page_problems.all
+    problems = page_problems.grave
     assert not problems, f"GET {page_path} loads with problems: {'; '.join(problems[:10])}"
+
+
+@pytest.mark.check(
+    "page.parts",
+    severity="normal",
+    source="the profile's [pages]",
+    subject="{page_path}",
+    why="Readers see a gap where a picture, a font or a film should be.",
+    remedy="Serve the file, or take it out of the page.",
+)
+def test_pictures_and_fonts_are_there(visit, page_problems, page_path):
+    visit(page_path)
+    missing = page_problems.missing_parts
+    assert not missing, f"GET {page_path} shows what is not there: {'; '.join(missing[:10])}"
 
 
 @pytest.mark.check(
