@@ -71,6 +71,8 @@ _ALL_PLACES = frozenset(name.lower() for group in PLACE_NAMES for name in group)
 _PLACE = re.compile(r"(?:https?:)?/", re.IGNORECASE)
 _NOT_THERE = (401, 403, 404, 405, 410)
 _BROKEN = 500
+_SLOW_S = 2.0
+"""What takes longer is asked once: a service of one worker answers nobody else meanwhile."""
 _MOST_GUESSED = 20
 _MOST_FOLDERS = 8
 
@@ -130,6 +132,7 @@ class _Tries:
         self._asked = 0
         self._ends = time.monotonic() + MOST_SECONDS
         self._known: set[str] = set()
+        self._slow: set[str] = set()
         self.stopped = ""
         self.made: list[Tried] = []
 
@@ -139,7 +142,8 @@ class _Tries:
             self.stopped = (
                 f"only {self._asked} requests were sent: no more are, and not for more than {MOST_SECONDS:g} s"
             )
-        if self.stopped:
+        bare = path.partition("?")[0]
+        if self.stopped or bare in self._slow:
             return None
         self._asked += 1
         try:
@@ -147,8 +151,10 @@ class _Tries:
         except (ServiceUnavailable, UnfitAnswer):
             return None
         if answer.status == 429:
-            self.stopped = f"after {self._asked} requests GET {path.partition('?')[0]} was answered 429"
+            self.stopped = f"after {self._asked} requests GET {bare} was answered 429"
             return None
+        if answer.elapsed_s > _SLOW_S:
+            self._slow.add(bare)
         return answer
 
     def keep(self, path: str, where: str, mark: str, answer: Exchange) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -47,6 +48,18 @@ def test_what_links_do_not_say_together_is_not_blamed_on_a_word() -> None:
 def test_a_word_that_breaks_it_is_blamed() -> None:
     tried = try_words(breaks_on_quotes, "http://127.0.0.1", [SORTED], ["/"]).tried
     assert [one.where for one in tried if one.exchange.status == 500] == ["the parameter sort"]
+
+
+def test_what_answers_slowly_is_asked_once() -> None:
+    asked: list[str] = []
+
+    def drips(_method: str, path: str, **_: Any) -> Exchange:
+        asked.append(path.partition("?")[0])
+        return replace(answer(path), elapsed_s=3.0 if path.startswith("/items") else 0.0)
+
+    try_words(drips, "http://127.0.0.1", [SORTED, InputPlace(path="/quick", values={"a": "1", "b": "2"})], ["/"])
+    assert asked.count("/items") == 1
+    assert asked.count("/quick") > 2
 
 
 @pytest.mark.parametrize(
