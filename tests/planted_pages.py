@@ -13,7 +13,7 @@ import sys
 import threading
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 FAULTS = (
@@ -36,6 +36,9 @@ FAULTS = (
     "http-form",
     "no-integrity",
     "vary",
+    "offered-listing",
+    "writable",
+    "sql-form",
 )
 CSP = (
     "default-src 'self'; script-src 'self' https://cdn.example; object-src 'none'; base-uri 'none'; "
@@ -77,6 +80,7 @@ class Shop(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "shop", ""
     faults: frozenset[str] = frozenset()
+    stored: ClassVar[dict[str, str]] = {}
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -129,9 +133,11 @@ class Shop(BaseHTTPRequestHandler):
                 PAGE.format(head="", body='<a href="a.txt">a.txt</a> <a href="b/">b/</a>'),
                 "text/html",
             ),
+            "offered-listing": ("/papers/", "<title>Papers - Index of /papers/</title>", "text/html"),
             "pprof": ("/debug/pprof/", "<html><head><title>/debug/pprof/</title></head></html>", "text/html"),
         }
         made = {path: (body, kind) for fault, (path, body, kind) in texts.items() if self.has(fault)}
+        made |= {path: (body, "text/plain") for path, body in self.stored.items()}
         return {path: lambda one=one: self.answer(200, *one) for path, one in made.items()}
 
     def front(self) -> None:
@@ -144,6 +150,10 @@ class Shop(BaseHTTPRequestHandler):
             body += "<b>Warning</b>: include(): failed in <b>/srv/www/index.php</b> on line <b>7</b>"
         if self.has("dead-links"):
             body += '<a href="/gone">gone</a>'
+        if self.has("sql-form"):
+            body += '<form method="post" action="/query"><label>Ask <textarea name="sql"></textarea></label></form>'
+        if self.has("offered-listing"):
+            body += '<a href="/papers/">papers</a>'
         if self.has("http-form"):
             body += '<form action="http://other.example/news" method="post"><label>Mail <input name="m"></label></form>'
         if "application/json" in self.headers.get("Accept", ""):
@@ -208,11 +218,22 @@ class Shop(BaseHTTPRequestHandler):
             return self.answer(200, f"{self.requestline}\r\n{self.headers}", "message/http")
         return self.refuse()
 
+    def do_PUT(self) -> None:
+        if not self.has("writable"):
+            return self.refuse()
+        self.stored[self.path] = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        return self.answer(201, "")
+
+    def do_DELETE(self) -> None:
+        if not self.has("writable"):
+            return self.refuse()
+        return self.answer(204 if self.stored.pop(self.path, None) else 404, "")
+
     def refuse(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.answer(405, "", Allow="GET, HEAD, POST")
 
-    do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_UNBIND = refuse  # noqa: N815
+    do_PATCH = do_OPTIONS = do_UNBIND = refuse  # noqa: N815
 
 
 def main() -> None:

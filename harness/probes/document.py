@@ -10,7 +10,7 @@ from typing import Literal
 from harness.probes.browser_headers import keeps_type
 from harness.probes.csp import Csp, parse_csp
 from harness.probes.exchange import Exchange
-from harness.probes.headers import MediaType, parse_media_type
+from harness.probes.headers import MediaType, browser_type, parse_media_type
 
 AnswerKind = Literal["document", "data", "file", "redirect", "error", "empty"]
 """An HTML page; what a program reads (JSON, XML, text); anything else with a body; and answers that show nothing."""
@@ -47,13 +47,22 @@ def kind_of(answer: Exchange) -> AnswerKind:
         return "redirect"
     if not answer.size:
         return "empty"
-    media = parse_media_type(answer.header("Content-Type"))
-    if media is None:
-        sniffed = not keeps_type(answer.header_lines("X-Content-Type-Options"))
-        return "document" if sniffed and _LOOKS_HTML.match(answer.body) else "file"
-    if media.is_html:
+    if is_page(answer):
         return "document"
-    return "data" if _is_data(media) else "file"
+    media = browser_type(answer.header_lines("Content-Type"))
+    return "data" if media is not None and _is_data(media) else "file"
+
+
+def is_page(answer: Exchange, begun_by_us: str = "") -> bool:
+    """Does a browser take the body for HTML, whatever the status? Without a type it looks at how the body begins, which
+    may be a word of ours: `begun_by_us`."""
+    media = browser_type(answer.header_lines("Content-Type"))
+    if media is not None:
+        return media.is_html
+    if keeps_type(answer.header_lines("X-Content-Type-Options")):
+        return False
+    ours = begun_by_us.encode()
+    return _LOOKS_HTML.match(answer.body) is not None or bool(ours and answer.body.lstrip().startswith(ours))
 
 
 def _is_data(media: MediaType) -> bool:
@@ -83,7 +92,7 @@ def policy_of(answer: Exchange) -> Csp:
 
 def charset_of(answer: Exchange) -> str:
     """The charset that a document says, in small letters: in its header, by its mark, or in `<meta>`; "" if none."""
-    media = parse_media_type(answer.header("Content-Type"))
+    media = browser_type(answer.header_lines("Content-Type"))
     if answer.body.startswith(_BOM):
         return "utf-8"
     said = media.parameters.get("charset", "") if media else ""

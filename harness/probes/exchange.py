@@ -107,7 +107,7 @@ class Exchange(SentRequest):
         """
         if len(self.body) < self.size:
             raise ValueError(f"only {len(self.body)} of {self.size} bytes of the answer were kept")
-        return parse_json(self.body, repr(self))
+        return parse_json(self.body, f"the answer {self.status} to {self.method} {_without_secrets(self.path)}")
 
     def __repr__(self) -> str:
         """See `SentRequest.__repr__`."""

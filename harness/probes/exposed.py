@@ -116,6 +116,14 @@ CONSOLES: tuple[tuple[str, str, Told], ...] = (
     ("/__debug__/", "Django's debug toolbar", _page(r"djdt|Django Debug Toolbar")),
     ("/telescope", "Laravel Telescope", _page(r"<title>[^<]{0,40}Telescope")),
     ("/elmah.axd", "the error log of ASP.NET", _page(r"Error [Ll]og for")),
+    (
+        "/",
+        "a console of administrators",
+        _page(
+            r"<title>\s*(?:Redis Commander|SQLite Web|(?:[^<]{0,60} )?(?:Mongo Express|· Flower|phpMyAdmin [\d.]+)\s*<)"
+        ),
+    ),
+    ("/api/status", "Jupyter, which runs code", _text(r"\"kernels\"\s*:\s*\d")),
     ("/trace.axd", "the request log of ASP.NET", _page(r"Application Trace")),
 )
 """The same of what shows a service from inside."""
@@ -136,8 +144,9 @@ USUAL_FOLDERS = (
     "/downloads/",
 )
 _LISTING = re.compile(
-    r"<title>\s*(?:Index of|Directory listing for|listing directory|Directory:?) ?[/\w]|<h[12]>\s*(?:Index of|Directory"
-    r" listing(?: for)?) ?/|\[To Parent Directory\]|<a href=\"\?C=N;O=D\">",
+    r"<title>\s*(?:Index of|Directory listing for|listing directory|Directory:?) ?[/\w]|<title>[^<]{1,60} Index of /"
+    r"|<h[12]>\s*(?:<img\b[^<>]{0,300}>\s*)?(?:Index of|Directory listing(?: for)?) ?/"
+    r"|\[To Parent Directory\]|<a href=\"\?C=N;O=D\">",
     re.IGNORECASE,
 )
 _ANCHOR = re.compile(r"<a\s[^<>]{0,200}?href=[\"']([^\"'<>]{1,200})[\"'][^<>]{0,200}>([^<]{1,200})</a>", re.IGNORECASE)

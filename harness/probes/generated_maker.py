@@ -170,11 +170,19 @@ class _Found:
     def _note(self, cause: tuple[str, ...], seen: _Seen) -> None:
         self._causes.setdefault(cause, []).append(seen)
 
+    def _operations(self, kind: str) -> set[str]:
+        """Where a kind of failure was seen."""
+        return {seen.operation for cause, found in self._causes.items() if cause[0] == kind for seen in found}
+
     def causes(self) -> Iterator[Cause]:
         """All causes, those of the worst kinds first."""
-        refused = {seen.operation for cause, found in self._causes.items() if cause[0] == "login" for seen in found}
+        refused = self._operations("login")
+        undescribed = self._operations("status")
         for cause, found in sorted(self._causes.items(), key=lambda each: (FAULTS.index(each[0][0]), each[0])):
             if cause[0] == "accepted_without_header" and {seen.operation for seen in found} <= refused:
+                continue
+            # a refusal whose status nobody described is told as that
+            if cause[0] == "refused_valid" and {seen.operation for seen in found} <= undescribed:
                 continue
             shortest = min(found, key=lambda seen: (len(seen.cases), seen.size))
             yield Cause(
@@ -244,7 +252,7 @@ _SHOWS: dict[str, Callable[[Any, Any], bool]] = {
 def _cause(kind: str, failure: Any, case: Any, status: int) -> tuple[str, ...]:  # noqa: ANN401 - classes by kind
     """What makes two failures of a kind one."""
     label = case.operation.label
-    if kind == "status":
+    if kind in ("status", "refused_valid"):
         return (str(status),)
     if kind in _OF_THE_WHOLE:
         return (failure.title,)
@@ -253,7 +261,7 @@ def _cause(kind: str, failure: Any, case: Any, status: int) -> tuple[str, ...]: 
         place = getattr(getattr(data, "parameter_location", None), "name", "")
         # what one body is not held to is one mistake, whatever member shows it
         return (label, place, "" if place == "BODY" else str(getattr(data, "parameter", "")))
-    if kind in ("server_error", "login", "refused_valid", "freed", "lost"):
+    if kind in ("server_error", "login", "freed", "lost"):
         return (label,)
     return (label, str(status), failure.title)
 

@@ -133,6 +133,25 @@ def parse_media_type(value: str | None) -> MediaType | None:
     return MediaType(type=match[1].lower(), subtype=match[2].lower(), parameters=MappingProxyType(parameters))
 
 
+def browser_type(lines: Iterable[str]) -> MediaType | None:
+    """The type by which a browser takes a body: the last of all lines that can be read (Fetch, 3.6.2).
+
+    Parameters that cannot be read are left out, and a charset holds for the same type said again. None without any.
+    """
+    found: MediaType | None = None
+    for part in split_list(lines):
+        essence, *rest = _split_quoted(part, ";")
+        kind = parse_media_type(essence)
+        if kind is None or kind.essence == "*/*":
+            continue
+        pairs = [pair for one in rest if (pair := _PAIR.fullmatch(one)) is not None and pair[2] is not None]
+        said = {pair[1].lower(): _unquoted(pair[2]) or "" for pair in reversed(pairs)}
+        if found is not None and found.essence == kind.essence and "charset" in found.parameters:
+            said.setdefault("charset", found.parameters["charset"])
+        found = MediaType(type=kind.type, subtype=kind.subtype, parameters=MappingProxyType(said))
+    return found
+
+
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
     """Seconds to wait (RFC 9110 10.2.3: whole seconds, or a date, which needs `now`); None if absent or malformed."""
     if value is None:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
+from harness.probes.document import is_page
 from harness.probes.exchange import Exchange, UnfitAnswer
-from harness.probes.headers import parse_media_type
+from harness.probes.headers import browser_type
 from harness.probes.http import ServiceUnavailable
 from harness.probes.landing import Ask
 from harness.probes.leaks import Leak, find_leaks
@@ -69,6 +70,9 @@ PLACE_PATHS = ("/login", "/redirect", "/go", "/goto", "/out", "/link", "/r", "/e
 _ALL_PLACES = frozenset(name.lower() for group in PLACE_NAMES for name in group) | {"callback", "forward", "ref"}
 _PLACE = re.compile(r"(?:https?:)?/", re.IGNORECASE)
 _NOT_THERE = (401, 403, 404, 405, 410)
+_BROKEN = 500
+_SLOW_S = 2.0
+"""What takes longer is asked once: a service of one worker answers nobody else meanwhile."""
 _MOST_GUESSED = 20
 _MOST_FOLDERS = 8
 
@@ -89,10 +93,9 @@ class Tried:
         """As what the answer runs our words; "" where it shows them as text, or not at all."""
         if self.mark not in self.exchange.text.lower():
             return ""
-        kind = parse_media_type(self.exchange.header("Content-Type"))
-        sniffed = kind is None and (self.exchange.header("X-Content-Type-Options") or "").lower() != "nosniff"
-        is_page = sniffed or (kind is not None and (kind.is_html or kind.essence == "image/svg+xml"))
-        return is_injected(self.exchange.text, self.mark) if is_page else ""
+        kind = browser_type(self.exchange.header_lines("Content-Type"))
+        runs = is_page(self.exchange, self.mark) or (kind is not None and kind.essence == "image/svg+xml")
+        return is_injected(self.exchange.text, self.mark) if runs else ""
 
     @property
     def leaks(self) -> tuple[Leak, ...]:
@@ -104,8 +107,7 @@ class Tried:
         """The address outside that the answer sends a browser to, because our words said so; "" for none."""
         answer = self.exchange
         places = [answer.header("Location") or "", (answer.header("Refresh") or "").partition("=")[2]]
-        kind = parse_media_type(answer.header("Content-Type"))
-        if kind is not None and kind.is_html:
+        if is_page(answer):
             places.append(read_parts(answer.text).refresh)
         for place in places:
             # browsers take backslashes for slashes, and leave out tabs and line breaks
@@ -130,6 +132,7 @@ class _Tries:
         self._asked = 0
         self._ends = time.monotonic() + MOST_SECONDS
         self._known: set[str] = set()
+        self._slow: set[str] = set()
         self.stopped = ""
         self.made: list[Tried] = []
 
@@ -139,7 +142,8 @@ class _Tries:
             self.stopped = (
                 f"only {self._asked} requests were sent: no more are, and not for more than {MOST_SECONDS:g} s"
             )
-        if self.stopped:
+        bare = path.partition("?")[0]
+        if self.stopped or bare in self._slow:
             return None
         self._asked += 1
         try:
@@ -147,8 +151,10 @@ class _Tries:
         except (ServiceUnavailable, UnfitAnswer):
             return None
         if answer.status == 429:
-            self.stopped = f"after {self._asked} requests GET {path.partition('?')[0]} was answered 429"
+            self.stopped = f"after {self._asked} requests GET {bare} was answered 429"
             return None
+        if answer.elapsed_s > _SLOW_S:
+            self._slow.add(bare)
         return answer
 
     def keep(self, path: str, where: str, mark: str, answer: Exchange) -> None:
@@ -225,7 +231,14 @@ def _try_group(tries: _Tries, path: str, names: Iterable[str], form: Form) -> No
 def _try(tries: _Tries, place: InputPlace, name: str, form: Form) -> None:
     mark = _mark()
     asked = f"{place.path}?{urlencode({**place.values, name: form(mark)})}"
-    if (answer := tries.send(asked)) is not None:
+    answer = tries.send(asked)
+    if answer is not None and answer.status >= _BROKEN and place.values:
+        # values of several links, put together here, may be refused as such: then ours is sent alone
+        plain = tries.send(f"{place.path}?{urlencode(place.values)}")
+        if plain is not None and plain.status >= _BROKEN:
+            asked = f"{place.path}?{urlencode({name: form(mark)})}"
+            answer = tries.send(asked)
+    if answer is not None:
         tries.keep(asked, f"the parameter {name}", mark, answer)
 
 

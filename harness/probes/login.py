@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
+_TOKEN = re.compile(r"(?:access|auth|bearer|id|session)?_?token|jwt", re.IGNORECASE)
+
+
 def log_in(target: Target, info: StackInfo, role: str) -> str:
     """The bearer token of a role. Raises `AssertionError` where the service refuses the profile's account."""
     body = fill_body(target, info, role)
@@ -31,7 +35,7 @@ def log_in(target: Target, info: StackInfo, role: str) -> str:
     ) as client:
         sent = {"data" if target.auth.form else "json": body}
         answer = client.exchange("POST", target.auth.login, **sent)
-    found = _at(answer, target.auth.token)
+    found = _at(answer, target.auth.token) or _named_like_one(answer)
     if answer.status >= 400 or not isinstance(found, str):
         raise AssertionError(
             f"login as {role}: expected a token at {target.auth.token!r} from POST {target.auth.login},"
@@ -81,6 +85,24 @@ def _at(answer: Exchange, path: str) -> object:
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
+
+
+def _named_like_one(answer: Exchange) -> object:
+    """A text of a JSON answer that is called as access tokens are, wherever it stands: a draft may not know where."""
+    try:
+        waiting: list[object] = [answer.json()]
+    except ValueError:
+        return None
+    while waiting:
+        part = waiting.pop(0)
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            named = (value for name, value in part.items() if _TOKEN.fullmatch(name) and isinstance(value, str))
+            if found := next(filter(None, named), ""):
+                return found
+            waiting += part.values()
+    return None
 
 
 def resolved(text: str, info: StackInfo, words: Mapping[str, str] | None = None) -> str:

@@ -16,6 +16,7 @@ from harness.probes.landing import Ask, Landing, land
 
 _NONCE = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _NOT_ALLOWED = (401, 403)
+_NOT_THERE = (404, 410)
 _SHOWN = 120
 
 
@@ -80,7 +81,8 @@ def find_manner(ask: Ask, url: str, front: Landing | None) -> Manner:
         missing = land(ask, url, path)
     except (ServiceUnavailable, UnfitAnswer):
         return replace(known, unknown=0)
-    if len(missing.paths) > 1 or missing.leaves_for:
+    # a slash is often added first: what counts is that the path is not there in the end
+    if (len(missing.paths) > 1 or missing.leaves_for) and missing.answer.status not in _NOT_THERE:
         return replace(known, unknown=302, unknown_leads_to=(missing.leaves_for or missing.path)[:_SHOWN])
     one_page = shown is not None and shown.status == missing.answer.status == 200 and _is_same(shown, missing.answer)
     return replace(known, unknown=missing.answer.status, is_one_page=one_page)

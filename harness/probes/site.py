@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
+from harness.probes.document import is_page
 from harness.probes.exchange import Exchange, UnfitAnswer
-from harness.probes.headers import parse_media_type
 from harness.probes.http import ServiceUnavailable
 from harness.probes.landing import Ask, land
 from harness.probes.openapi_places import local_path
@@ -216,10 +216,9 @@ def _look(walk: _Walk, ask: Ask) -> str:
         return f"GET {path} was answered 429"
     # what a path redirects to is asked for once, whoever leads there
     walk.kinds.update(_NUMBER.sub("0", one) for one in landing.paths)
-    kind = parse_media_type(answer.header("Content-Type"))
     if any(one.path == landing.path for one in walk.answers):
         return ""
-    parts = read_parts(answer.text) if kind is not None and kind.is_html and not landing.leaves_for else None
+    parts = read_parts(answer.text) if is_page(answer) and not landing.leaves_for else None
     walk.answers.append(SeenAnswer(path=landing.path, exchange=answer, found_on=found_on, parts=parts))
     if parts is not None:
         _note_parts(walk, landing.path, parts)

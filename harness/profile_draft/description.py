@@ -14,6 +14,7 @@ from harness.probes.site import ACTS
 from harness.profile_draft.logins import LoginShape, is_sendable, login_shape
 from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import DraftReader, kind_of
+from harness.profile_draft.registrations import registration_table
 
 _NAMES_ITSELF = re.compile(rb"""["']?\b(?:openapi|swagger)["']?[ \t]*:""")
 
@@ -27,6 +28,7 @@ class Description:
     reads: tuple[str, ...] = ()
     """Paths whose GET needs neither parameter nor login."""
     login: LoginShape | None = None
+    registration: DraftTable | None = None
     title: str = ""
     """What the service calls itself there."""
 
@@ -72,7 +74,9 @@ def _described(path: str, api: OpenApi) -> Description:
     why = f"GET {path} answered with {kind} {api.version}, {len(api.operations)} operations"
     if api.unread:
         why += f", and {len(api.unread)} that cannot be read: {next(iter(api.unread.values()))}"
-    return replace(_found(path, why), reads=reads, login=login_shape(api), title=_title(api))
+    login = login_shape(api)
+    made = registration_table(api, login)
+    return replace(_found(path, why), reads=reads, login=login, registration=made, title=_title(api))
 
 
 def _title(api: OpenApi) -> str:

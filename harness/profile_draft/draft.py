@@ -128,7 +128,9 @@ def name_of(url: str, *titles: str) -> str:
 def _steps(parts: Iterable[DraftTable], url: str) -> Iterator[str]:
     """What proves most first: what is behind a login, then what only the harness's own start can show."""
     found = {part.table: part for part in parts}
-    if found["auth"].keys:
+    if "auth.register" in found:
+        yield "`harness gate --active`, on a service that may be written to: what accounts of its own must not see"
+    elif found["auth"].keys:
         account = " ".join(line for line in found["auth"].example if "=" in line)
         yield f"[auth.roles.user] {account}: what is behind the login"
     yield '[service] command = ["…"] in place of url: start, settings, restarts, data, writes and attacks'
@@ -161,6 +163,8 @@ def _look(reader: DraftReader, front: Exchange, seen: _Seen) -> Iterator[DraftTa
     yield clients
     yield cached
     yield auth_table(description.login or refusing_login(front) or pages.login)
+    if description.registration is not None:
+        yield description.registration
     yield from pages.parts
     if api:
         why = "a script of the front page reads it, and it answered 200"

@@ -113,7 +113,7 @@ def _shape(api: OpenApi, operation: Operation) -> LoginShape | None:
             root = api.request_schema(operation, media)
         except OpenApiError:
             return None
-        members, required = _members(root, root)
+        members, required = members_of(root, root)
         password = next(filter(_PASSWORD.search, members), "")
         username = next(filter(_USER.fullmatch, members), "")
         if not password:
@@ -172,16 +172,16 @@ def _token(api: OpenApi, operation: Operation) -> str | None:
 
 def _tokens(root: Mapping[str, Any] | None, schema: object, depth: int) -> Iterator[str]:
     """Dotted paths that a token may have among an answer's members, the likeliest first."""
-    members, _ = _members(root, schema)
+    members, _ = members_of(root, schema)
     yield from (name for name in _TOKENS if name in members)
-    plain = [name for name, part in members.items() if not _members(root, part)[0]]
+    plain = [name for name, part in members.items() if not members_of(root, part)[0]]
     yield from (name for name in plain if name not in _TOKENS and _LIKE_A_TOKEN.match(name))
     if depth:
         for name, part in members.items():
             yield from (f"{name}.{inner}" for inner in _tokens(root, part, depth - 1))
 
 
-def _members(root: Mapping[str, Any] | None, schema: object) -> tuple[dict[str, Any], tuple[str, ...]]:
+def members_of(root: Mapping[str, Any] | None, schema: object) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Schemas of an object's members, those of each `allOf` among them, and which of them are required.
 
     References lead to places of `root`.

@@ -101,7 +101,7 @@ def keep_sentences_apart() -> Callable[[], None]:
 def said_by(error: BaseException | None, sent: Sequence[Exchange]) -> Said:
     """What an error that ended a test says; `sent` are the requests of the test, in their order."""
     if isinstance(error, ServiceUnavailable):
-        return Said(sentence=f"{error.attempt!r}: {error.what}")
+        return Said(sentence=f"{repr(error.attempt).strip('<>')} was not answered: {error.what}")
     if isinstance(error, pytest.fail.Exception):
         return Said(sentence=str(error), exchange=_named_exchange(error, sent))
     if not isinstance(error, AssertionError):

@@ -2,6 +2,7 @@
 
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.axe import Violation, find_axe, run_axe
+from harness.probes.browser_console import blocks_nothing
 from harness.probes.browser_headers import (
     framing,
     keeps_type,
@@ -15,10 +16,10 @@ from harness.probes.cookies import SetCookie, kept_cookies, parse_set_cookie
 from harness.probes.cors import CorsAnswer, ask_cors
 from harness.probes.csp import Csp, parse_csp
 from harness.probes.csp_flaws import find_holes, find_mistakes
-from harness.probes.document import charset_of, in_words, kind_of, policy_of, read_head, why_not_due
+from harness.probes.document import charset_of, in_words, is_page, kind_of, policy_of, read_head, why_not_due
 from harness.probes.effects import Effect, find_effects
 from harness.probes.exchange import curl_line, parse_json
-from harness.probes.exposed import ExposedThings, find_consoles, find_files, find_listings
+from harness.probes.exposed import Exposed, ExposedThings, find_consoles, find_files, find_listings
 from harness.probes.generated import Bounds, Fault, GeneratedRun, generate_requests, seed_of
 from harness.probes.headers import (
     Hsts,
@@ -63,6 +64,7 @@ __all__ = [
     "CorsAnswer",
     "Csp",
     "Effect",
+    "Exposed",
     "ExposedThings",
     "Fault",
     "GeneratedRun",
@@ -96,6 +98,7 @@ __all__ = [
     "arguments_to_stay",
     "arguments_to_trust",
     "ask_cors",
+    "blocks_nothing",
     "charset_of",
     "compare_cached",
     "curl_line",
@@ -112,6 +115,7 @@ __all__ = [
     "generate_requests",
     "grade",
     "in_words",
+    "is_page",
     "keeps_type",
     "kept_cookies",
     "kind_of",

@@ -61,6 +61,8 @@ def test_every_known_path_answers(client, stack_info, surface, path):
     status = led.answer.status
     if 400 <= status < 500 and {str(status), "4XX"} & {*surface.foreseen.get(path, ())}:
         pytest.skip(f"not applicable: without parameters it answers {status}, which the document describes")
+    if len(led.paths) > 1 and status in (404, 410) and led.path == "/":
+        pytest.skip(f"not applicable: it leads to the front page, and the service has none ({status})")
     # a path may lead to a login, and shows no more to whoever has none
     asks = len(led.paths) > 1 and status in (401, 403)
     assert status < 400 or asks, f"{led} answered {status}"

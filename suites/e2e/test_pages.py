@@ -22,8 +22,22 @@ def test_page_loads_without_a_problem(visit, page, page_problems, page_path, tar
     if page_path in target.pages.roles:
         at = urlsplit(page.url).path
         assert not at.endswith(target.pages.login.path), f"GET {page_path}, logged in, leads to the login at {at}"
-    problems = page_problems.all
+    problems = page_problems.grave
     assert not problems, f"GET {page_path} loads with problems: {'; '.join(problems[:10])}"
+
+
+@pytest.mark.check(
+    "page.parts",
+    severity="normal",
+    source="the profile's [pages]",
+    subject="{page_path}",
+    why="Readers see a gap where a picture, a font or a film should be.",
+    remedy="Serve the file, or take it out of the page.",
+)
+def test_pictures_and_fonts_are_there(visit, page_problems, page_path):
+    visit(page_path)
+    missing = page_problems.missing_parts
+    assert not missing, f"GET {page_path} shows what is not there: {'; '.join(missing[:10])}"
 
 
 @pytest.mark.check(
@@ -51,6 +65,8 @@ NAMES = (
     *("input-button-name", "input-image-alt", "label", "link-name", "role-img-alt", "select-name", "svg-img-alt"),
 )
 """axe-core's rules that whatever can be used has a name."""
+NO_ZOOM = ("meta-viewport",)
+"""Its rule of WCAG 1.4.4 (AA), which it calls moderate: a page that forbids to enlarge its text."""
 
 
 @pytest.mark.check(
@@ -91,8 +107,10 @@ def test_everything_usable_has_a_name(visit, page, page_path, axe):
 )
 def test_no_serious_violation_is_found(visit, page, page_path, axe):
     visit(page_path)
-    # names have a check of their own
-    serious = [one for one in axe(page) if one.impact in ("serious", "critical") and one.rule not in NAMES]
+    # names, title and language have checks of their own
+    others = (*NAMES, "document-title", "html-has-lang")
+    found = [one for one in axe(page) if one.rule not in others]
+    serious = [one for one in found if one.impact in ("serious", "critical") or one.rule in NO_ZOOM]
     broken = [f"{one.what} ({one.rule}, {one.impact}: {', '.join(one.places[:3])})" for one in serious]
     assert not broken, f"the page {page_path}: {'; '.join(broken)}"
 

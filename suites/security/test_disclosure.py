@@ -4,13 +4,25 @@ All of it is read by plain GETs (and one TRACE, which RFC 9110, 9.2.1, calls saf
 """
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
 from harness.testing import Complaint
-from harness.testing.probes import ERRORS, SECRETS, find_consoles, find_files, find_leaks, find_listings
+from harness.testing.probes import (
+    ERRORS,
+    SECRETS,
+    Exposed,
+    find_consoles,
+    find_files,
+    find_leaks,
+    find_listings,
+    local_path,
+)
 
 MALFORMED_BODIES = {"application/json": b'{"a": [', "application/x-www-form-urlencoded": b"%ff=%00&=&a[=1"}
+SQL_FIELDS = {"sql", "sql_query", "sqlquery"}
+USUAL_UPLOADS = ("/uploads/", "/files/", "/upload/", "/media/")
 NO_PARTS = ("trace", "warning", "database")
 """A page may name a file of its readers; an answer of success that holds one of these is broken."""
 
@@ -48,13 +60,38 @@ def test_no_file_of_the_deployment_is_served(asker):
     "disclosure.consoles",
     severity="high",
     source="CWE-215; OWASP WSTG-CONF-05",
-    subject="consoles of frameworks",
+    subject="consoles of frameworks and administrators",
     why="Profilers and consoles show memory, settings and requests of others, and some run code.",
     remedy="Switch them off in production, or let them listen on an address of operators alone.",
 )
 @pytest.mark.usefixtures("_shown")
-def test_no_console_is_open(asker):
-    nothing_of(find_consoles(asker), "a console for developers is open to everybody")
+def test_no_console_is_open(asker, site):
+    takers = [
+        Exposed(path=page.path, what="a form that takes SQL", excerpt=", ".join(form.names), exchange=page.exchange)
+        for page in site.pages
+        for form in page.parts.forms
+        if form.method == "post" and not form.has_password and not SQL_FIELDS.isdisjoint(form.names)
+    ]
+    exposed = find_consoles(asker)
+    nothing_of(replace(exposed, found=(*exposed.found, *takers)), "a console is open to everybody")
+
+
+@pytest.fixture
+def listings(_shown, asker, site, stack_info):
+    """Folders whose files are listed: those that nobody links to, and those that a page leads its readers to."""
+    exposed = find_listings(asker, site.folders)
+    lists = {one.path for one in exposed.found}
+    linked = {
+        local_path(stack_info.url, link, page.path)
+        for page in site.pages
+        if page.path not in lists
+        for link in page.parts.links
+    }
+    hidden, offered = (
+        replace(exposed, found=tuple(one for one in exposed.found if (one.path in linked) is is_linked))
+        for is_linked in (False, True)
+    )
+    return hidden, offered
 
 
 @pytest.mark.check(
@@ -65,9 +102,47 @@ def test_no_console_is_open(asker):
     why="A list of files shows what nobody links to: backups, drafts, uploads of others.",
     remedy="Switch listings off (nginx: autoindex off; Apache: Options -Indexes; Caddy: file_server without browse).",
 )
+def test_no_folder_is_listed(listings):
+    nothing_of(listings[0], "a folder's files are listed")
+
+
+@pytest.mark.check(
+    "disclosure.listing_offered",
+    severity="minor",
+    source="CWE-548",
+    subject="folders that pages link to",
+    why="Whatever is put into the folder is shown to everybody, whether or not it was meant for readers.",
+    remedy="See that nothing else gets into the folder, or link to its files from a page of your own.",
+)
+def test_no_page_leads_to_a_list_of_files(listings):
+    nothing_of(listings[1], "a page links to a folder whose files are listed")
+
+
+@pytest.mark.check(
+    "disclosure.writable",
+    severity="critical",
+    source="RFC 9110, 9.3.4; OWASP WSTG-CONF-06",
+    subject="PUT of a file",
+    why="Whoever can store a file here can change what all others are shown, or have it run.",
+    remedy="Ask for a login before PUT, DELETE and the methods of WebDAV, or switch them off.",
+)
+@pytest.mark.writes
 @pytest.mark.usefixtures("_shown")
-def test_no_folder_is_listed(asker, site):
-    nothing_of(find_listings(asker, site.folders), "a folder's files are listed")
+def test_nobody_stores_a_file_without_a_login(client, site):
+    stored = []
+    for folder in dict.fromkeys(["/", *USUAL_UPLOADS, *site.folders[:4]]):
+        path, mark = f"{folder}harness-{uuid.uuid4().hex}.txt", uuid.uuid4().hex
+        put = client.exchange("PUT", path, content=mark.encode(), headers={"Content-Type": "text/plain"})
+        if put.status < 300 and mark in client.exchange("GET", path).text:
+            removed = client.exchange("DELETE", path).status < 300
+            stored.append((put, "was removed by DELETE" if removed else "could not be removed again"))
+    found = "; ".join(f"PUT {put.path} answered {put.status}, and the file {end}" for put, end in stored)
+    said = Complaint(
+        sentence=f"anybody can store files: {found}",
+        cause="anybody can store files",
+        exchange=next(iter(stored), [None])[0],
+    )
+    assert not stored, said
 
 
 @pytest.mark.check(

@@ -160,3 +160,30 @@ def test_a_refusal_that_the_document_describes_is_no_fault_of_what_it_shows(tmp_
     seen = ask({"/openapi.json": ("application/json", documented(paths)), "/": ("text/html", "<p>x")}, tmp_path)
     assert seen["api.answers", "GET /download"][0] == "skip"
     assert seen["api.answers", "GET /lost"][0] == "fail"
+
+
+def test_what_a_list_holds_is_asked_for_by_what_the_path_calls_it(tmp_path: Path) -> None:
+    kind = "application/json"
+    item = {"type": "object", "required": ["name"]}
+
+    def below(name: str) -> dict[str, Any]:
+        named = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
+        return {"get": {**describing(kind, item)["get"], "parameters": named}}
+
+    listed = '[{"id": 7, "slug": "kettle", "name": "Kettle"}]'
+    whole = (kind, '{"name": "Kettle"}')
+    lists = ("cups", "pots", "pans", "jars", "urns")
+    paths = {f"/{name}": describing(kind, {"type": "array"}) for name in lists}
+    paths |= {
+        "/cups/{slug}": below("slug"),
+        "/pots/{pot_id}": below("pot_id"),
+        "/pans/{shop}": below("shop"),
+        "/jars/{shelfId}": below("shelfId"),
+        "/urns/{id}": below("id"),
+    }
+    # the lid of an urn is missing: it is listed, and not there
+    answers = {f"/{name}": (kind, listed) for name in lists} | {"/cups/kettle": whole, "/pots/7": whole}
+    seen = ask({"/openapi.json": (kind, documented(paths)), **answers}, tmp_path)
+    outcomes = {name: seen["openapi.members", f"below GET /{name}"][0] for name in lists}
+    assert outcomes == {"cups": "pass", "pots": "pass", "pans": "skip", "jars": "skip", "urns": "fail"}
+    assert "GET /urns/{id} answers 200 to none of [7]" in seen["openapi.members", "below GET /urns"][1]

@@ -25,6 +25,19 @@ def test_a_usual_service_answers_404_to_what_it_has_not() -> None:
     assert found.paths == found.pages == ("/",)
 
 
+def test_a_slash_that_is_added_to_what_is_not_there_hides_nothing() -> None:
+    with serving() as serve:
+
+        def reply(path: str, _headers: object) -> Reply:
+            if path == "/":
+                return 200, HTML, FRONT
+            return NOTHING if path.endswith("/") else (308, {"Location": f"{path}/"}, "moved")
+
+        stranger = serve(reply)
+        found = find_surface(generic_target(stranger.url), stranger.url)
+    assert (found.manner.hides, found.manner.unknown) == (None, 404)
+
+
 def test_an_api_without_a_front_page_shows_where_it_says_that_it_lives() -> None:
     found = surface_of({"/health": (200, JSON, "{}")})
     assert (found.paths, found.pages, found.manner.hides) == (("/health",), (), None)

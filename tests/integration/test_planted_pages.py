@@ -40,6 +40,9 @@ CHECKS = {
     "http-form": "page.forms",
     "no-integrity": "page.integrity",
     "vary": "api.vary",
+    "offered-listing": "disclosure.listing_offered",
+    "writable": "disclosure.writable",
+    "sql-form": "disclosure.consoles",
 }
 """Fault -> the check that names it."""
 SAID = {
@@ -62,6 +65,9 @@ SAID = {
     "http-form": "http://other.example/news",
     "no-integrity": "https://cdn.example/x.js without integrity",
     "vary": "without Vary: Accept",
+    "offered-listing": "GET /papers/",
+    "writable": "the file was removed by DELETE",
+    "sql-form": "GET / answered with a form that takes SQL",
 }
 """What the finding names: path, parameter and evidence."""
 
@@ -135,7 +141,8 @@ def test_each_fault_alone_is_the_only_one_that_the_probes_see(fault: str) -> Non
             "sql": any(leak.kind == "database" for one in words.tried for leak in one.leaks),
             "env": "/.env" in {one.path for one in find_files(client.exchange).found},
             "git": "/.git/HEAD" in {one.path for one in find_files(client.exchange).found},
-            "listing": bool(find_listings(client.exchange, site.folders).found),
+            "listing": "/files/" in {one.path for one in find_listings(client.exchange, site.folders).found},
+            "offered-listing": "/papers/" in {one.path for one in find_listings(client.exchange, site.folders).found},
             "pprof": bool(find_consoles(client.exchange).found),
             "hashes": "a password's hash (bcrypt)" in plain,
             "php-warning": "a PHP message" in plain,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.probes.document import charset_of, kind_of, policy_of, read_head, why_not_due
+from harness.probes.document import charset_of, is_page, kind_of, policy_of, read_head, why_not_due
 from harness.probes.exchange import Exchange
 
 HTML = "text/html; charset=utf-8"
@@ -36,6 +36,14 @@ def answer(kind: str | None = HTML, body: bytes = b"x", status: int = 200, **hea
         (answer(None, b"<!DOCTYPE html>", X_Content_Type_Options="nosniff"), "file"),
         (answer(None, b"plain"), "file"),
         (answer("nonsense", b"<html >"), "document"),
+        (answer("text/html;charset"), "document"),
+        (answer("text/html; charset="), "document"),
+        (answer("*/*", b"<html>"), "document"),
+        # what is said last holds
+        (answer("text/html, text/plain"), "data"),
+        (answer("application/json", content_type="text/html"), "document"),
+        (answer("text/html", content_type="nonsense"), "document"),
+        (answer("text/html", content_type="*/*"), "document"),
         (answer("application/json"), "data"),
         (answer("application/problem+json"), "data"),
         (answer("text/plain"), "data"),
@@ -52,6 +60,21 @@ def answer(kind: str | None = HTML, body: bytes = b"x", status: int = 200, **hea
 )
 def test_kinds_of_answers(given_answer: Exchange, kind: str) -> None:
     assert kind_of(given_answer) == kind
+
+
+def test_a_body_that_begins_with_our_words_can_begin_as_a_page() -> None:
+    echoed = answer(None, b' kettle"><i>')
+    assert is_page(echoed, "kettle")
+    assert not is_page(echoed, "lamp")
+    assert not is_page(answer(None, b'{"q": "kettle"}'), "kettle")
+    assert not is_page(answer("text/plain", b"kettle"), "kettle")
+    assert is_page(answer(status=404))
+
+
+def test_a_charset_holds_for_the_same_type_said_again() -> None:
+    assert charset_of(answer("text/html; charset=utf-8", content_type="text/html")) == "utf-8"
+    assert charset_of(answer("text/plain; charset=utf-8", content_type="text/html")) == ""
+    assert charset_of(answer("text/html; charset=big5", content_type="text/html; charset=utf-8")) == "utf-8"
 
 
 def test_why_nothing_is_due() -> None:

@@ -91,7 +91,7 @@ def test_a_service_that_does_not_answer_is_named_without_its_curl():
     def check():
         raise ServiceUnavailable("nobody listens", SentRequest(method="GET", url=f"{URL}/x"))
 
-    assert said_of(check).sentence == "<GET /x>: nobody listens"
+    assert said_of(check).sentence == "GET /x was not answered: nobody listens"
 
 
 def test_an_assertion_that_was_caught_leaves_nothing_behind():
