@@ -96,7 +96,7 @@ def fits(template: str, wanted: list[str]) -> bool:
 
 
 def how_open(template: str) -> tuple[int, list[bool], int]:
-    """How much a path leaves open: its `{names}`, where the first of them stands, and how little text is beside them."""
+    """How much a path leaves open: its `{names}`, how early they come, and how little text is beside them."""
     segments = template.split("/")
     return template.count("{"), ["{" in segment for segment in segments], -len(_NAME.sub("", template))
 
