@@ -27,6 +27,7 @@ from harness.machine.addresses import addresses_of
 _CHUNK = 65536
 _FINAL = 200
 """Answers below it are interim: another one follows (RFC 9110, 15.2)."""
+_REQUEST_TIMEOUT = 408
 _INTERIM = re.compile(rb"HTTP/1\.\d 1\d\d\b")
 _OWN_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 
@@ -176,6 +177,9 @@ class ConnectionPool:
             if not first and kept and _is_safe(payload):
                 raise _StaleError
             answer, reusable = _read(connection, first, head=payload.startswith(b"HEAD "))
+            # said to a connection that had waited too long, and not to the request (RFC 9110, 15.5.9)
+            if kept and not reusable and answer.status == _REQUEST_TIMEOUT and _is_safe(payload):
+                raise _StaleError
             return answer
         finally:
             if reusable:

@@ -16,6 +16,7 @@ PIECE_BYTES = 64 * 1024
 MOST_CODINGS = 4
 """As many codings as an answer may have on top of each other; servers use one."""
 
+_GZIP = b"\x1f\x8b"
 Step = Callable[[Iterable[bytes]], Iterator[bytes]]
 
 
@@ -56,12 +57,19 @@ def _undeflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _inflate(chunks: Iterable[bytes], window_bits: int) -> Iterator[bytes]:
     inflater = zlib.decompressobj(window_bits)
+    beyond = b""
     try:
         for chunk in chunks:
-            left = chunk
-            while left and not inflater.eof:
+            left, beyond = beyond + chunk, b""
+            while left:
+                if inflater.eof:
+                    # a gzip file may have several members, one after the other (RFC 1952, 2.2)
+                    if window_bits <= zlib.MAX_WBITS or not left.startswith(_GZIP):
+                        beyond = left[:1]
+                        break
+                    inflater = zlib.decompressobj(window_bits)
                 piece = inflater.decompress(left, PIECE_BYTES)
-                left = inflater.unconsumed_tail
+                left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
                 if piece:
                     yield piece
             # what zlib took in and did not give yet is asked for without more input

@@ -19,6 +19,7 @@ FALLBACKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "style-src-attr": ("style-src", "default-src"),
         "worker-src": ("child-src", "script-src", "default-src"),
         "frame-src": ("child-src", "default-src"),
+        "fenced-frame-src": ("frame-src", "child-src", "default-src"),
         **dict.fromkeys(
             (
                 "child-src",
@@ -71,14 +72,29 @@ class ContentSecurityPolicy:
     unread: tuple[str, ...] = ()
     """Directives with characters outside ASCII, all of which a browser ignores (CSP3 2.2.1)."""
 
+    def _is_boxed(self, directive: str) -> bool:
+        """Is all of that kind kept off by the sandbox that the document is put into? (HTML 7.1.5)"""
+        if "sandbox" not in self.directives:
+            return False
+        allowed = {word.lower() for word in self.directives["sandbox"]}
+        return (
+            directive == "object-src"
+            or (directive == "form-action" and "allow-forms" not in allowed)
+            or (directive in _SCRIPTS and "allow-scripts" not in allowed)
+        )
+
     def governing(self, directive: str) -> str | None:
         """The directive that decides on `directive`: itself or its nearest fallback; None if nothing does."""
         names = (directive, *FALLBACKS.get(directive, ()))
+        if self._is_boxed(directive):
+            return "sandbox"
         return next((name for name in names if name in self.directives), None)
 
     def sources(self, directive: str) -> tuple[str, ...] | None:
         """The source list in force; None if the policy says nothing, which allows everything."""
         governing = self.governing(directive)
+        if governing == "sandbox":
+            return ("'none'",)
         return None if governing is None else self.directives[governing]
 
     def allows_inline(self, directive: str) -> bool:

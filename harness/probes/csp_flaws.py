@@ -34,6 +34,13 @@ _KEYWORDS = frozenset(f"'{word}'" for word in _WORDS.split())
 """CSP3 2.3.1, and words of its drafts that some browsers read."""
 _BARE = frozenset(_WORDS.split()) - {"block", "allow"}
 _BARE_NONCE = re.compile(r"(nonce|sha(256|384|512))-.+", re.IGNORECASE)
+_SOURCE = re.compile(
+    r"[a-z][a-z0-9+.-]*:|(?:[a-z][a-z0-9+.-]*://)?(?!https?(?:[/:]|$))"
+    r"(?:\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])"
+    r"(?::(?:[0-9]+|\*))?(?:/.*)?",
+    re.IGNORECASE,
+)
+"""A scheme or a host (CSP3 2.3.1), and an IPv6 address, which browsers take as one; no host is called `https`."""
 _QUOTES = re.compile("['\"`]")
 _MAY_REPEAT = frozenset({"report-uri", "report-to"})
 _SHORT_NONCE = 8
@@ -239,6 +246,8 @@ def _misread(directive: str, word: str) -> str:
         return f"{directive}: {word[:80]} is no keyword that browsers know{hint}"
     if lowered.startswith("//"):
         return f"{directive}: {word[:80]} is no source: a host stands there without slashes"
+    if not _QUOTES.search(word) and not _SOURCE.fullmatch(word):
+        return f"{directive}: {word[:80]} is no source that browsers read"
     return ""
 
 

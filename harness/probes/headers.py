@@ -33,7 +33,7 @@ def parse_hsts(lines: Iterable[str]) -> Hsts | None:
         return None
     problems = ["more than one header; browsers take the first"] if len(values) > 1 else []
     directives: dict[str, str | None] = {}
-    for part in filter(str.strip, values[0].split(";")):
+    for part in filter(str.strip, _split_quoted(values[0], ";")):
         match = _PAIR.fullmatch(part)
         if match is None:
             return Hsts(max_age=None, problems=(*problems, f"{part.strip()!r} is no directive"))
@@ -75,9 +75,10 @@ def spares_private_answers(control: Mapping[str, str | None]) -> bool:
     """Is an answer to one account never served to another out of a shared cache? (RFC 9111 3.5, 5.2.2)
 
     `no-store` and `private` keep it out; where it must be asked for again each time (`no-cache`, or
-    `max-age=0, must-revalidate`), it may be kept. `s-maxage` comes before `max-age`.
+    `max-age=0, must-revalidate`), it may be kept. `private="Set-Cookie"` and `no-cache="Set-Cookie"` are about that
+    field alone. `s-maxage` comes before `max-age`.
     """
-    if control.keys() & {"no-store", "private", "no-cache"}:
+    if "no-store" in control or any(control.get(name, "") is None for name in ("private", "no-cache")):
         return True
     age = whole_seconds(control.get("s-maxage", control.get("max-age")))
     return age == 0 and bool(control.keys() & {"must-revalidate", "proxy-revalidate", "s-maxage"})

@@ -47,7 +47,7 @@ def land(ask: Ask, base_url: str, path: str) -> Landing:
     paths = [path]
     while True:
         answer = ask("GET", paths[-1])
-        location = answer.header("Location")
+        location = _as_browsers_read(answer.header("Location") or "")
         if answer.status not in _REDIRECTS or not location:
             return Landing(paths=tuple(paths), answer=answer)
         following = local_path(base_url, location, paths[-1])
@@ -57,3 +57,11 @@ def land(ask: Ask, base_url: str, path: str) -> Landing:
         if following in paths or len(paths) > MOST_HOPS:
             return Landing(paths=(*paths, following), answer=answer, is_endless=True)
         paths.append(following)
+
+
+def _as_browsers_read(location: str) -> str:
+    """Bytes beyond ASCII as the UTF-8 that they usually are; a header's text is Latin-1."""
+    try:
+        return location.encode("latin-1").decode()
+    except UnicodeError:
+        return location

@@ -8,6 +8,7 @@ Swagger 2.0 are schemathesis' business, JSON Schema that of `jsonschema_rs`. Our
   asked finds its operation;
 - patterns and tuples stay as they were written: schemathesis narrows `\\p{L}` to Latin letters, and writes
   `prefixItems` as a draft had it that 3.1 does not use; `jsonschema_rs` knows both;
+- what OpenAPI adds to the schema of an answer and neither says (`openapi_schema`);
 - a mismatch is one line.
 """
 
@@ -30,7 +31,8 @@ from harness.probes.openapi_document import (
     read_document,
     short,
 )
-from harness.probes.openapi_operation import Operation, fits, names_in_path, seems_to_act
+from harness.probes.openapi_operation import Operation, fits, how_open, names_in_path, seems_to_act
+from harness.probes.openapi_schema import FORMATS, as_answer, is_circle, renamed, takes_anything
 from harness.probes.openapi_servers import is_own_path, server_path, servers_of_swagger
 
 if TYPE_CHECKING:
@@ -56,7 +58,6 @@ _HIDDEN = {"pattern": "x-written-pattern", "prefixItems": "x-written-prefixItems
 _FOUND = {name: word for word, name in _HIDDEN.items()}
 _OF_3_0 = {"nullable": "x-nullable-of-3.0"}
 """What later versions dropped, and schemathesis takes nevertheless."""
-_MOST_REFERENCES = 50
 _GAVE_UP = ("backtrackLimitExceeded", "regexEngineFailure")
 """Kinds of error by which the validator says that it could not tell."""
 
@@ -90,6 +91,7 @@ class OpenApi:
         paths = document.content.get("paths", {})
         if not isinstance(paths, Mapping):
             raise OpenApiError("/paths: an object was expected")
+        paths = {path: item for path, item in paths.items() if not path.startswith("x-")}
         self.left_out: tuple[str, ...] = tuple(path for path in paths if not is_own_path(path))
         """Paths of the document that lead elsewhere than to the service, or that no request can hold."""
         self.unread: dict[str, str] = {}
@@ -110,7 +112,9 @@ class OpenApi:
         self._templated = tuple(each for each in self.operations if "{" in each.path)
         # the first one counts, where paths differ in their last slash alone
         self._plain = {
-            (each.method, each.path.rstrip("/")): each for each in reversed(self.operations) if "{" not in each.path
+            (each.method, unquote(each.path.rstrip("/"))): each
+            for each in reversed(self.operations)
+            if "{" not in each.path
         }
 
     def plain_gets(self) -> tuple[Operation, ...]:
@@ -122,14 +126,15 @@ class OpenApi:
         )
 
     def find(self, method: str, path: str) -> Operation | None:
-        """The operation that answers a concrete path; of several the one with the fewest parameters (3.1 4.8.8.2)."""
+        """The operation that answers a concrete path; of several the most concrete one (3.1 4.8.8.2)."""
         asked = urlsplit(path).path.rstrip("/")
-        plain = self._plain.get((method.upper(), asked))
+        plain = self._plain.get((method.upper(), unquote(asked)))
         if plain is not None:
             return plain
-        wanted = asked.split("/")
+        # a slash that is encoded is no border of segments
+        wanted = [unquote(segment) for segment in asked.split("/")]
         found = (each for each in self._templated if each.method == method.upper() and fits(each.path, wanted))
-        return min(found, key=lambda each: each.path.count("{"), default=None)
+        return min(found, key=lambda each: how_open(each.path), default=None)
 
     def media_types(self, operation: Operation, status: int) -> tuple[str, ...] | None:
         """Media types described for a status; None if the status is not described at all."""
@@ -275,15 +280,15 @@ class OpenApi:
     def _validator(self, operation: Operation, status: int, media_type: str) -> jsonschema_rs.Validator | None:
         from schemathesis.core.jsonschema import FANCY_REGEX_OPTIONS, supplemental_formats
 
-        schema = _renamed(self._answer_schema(operation, status, media_type), _FOUND)
-        if schema in (None, True, {}):
+        written = renamed(self._answer_schema(operation, status, media_type), _FOUND)
+        if takes_anything(written):
             return None
-        if _is_circle(schema):
+        if is_circle(written):
             raise UnreadDocument(f"{operation.name}: the schema refers to itself without end")
         draft = self._schema.adapter.jsonschema_validator_cls
-        return draft(
-            schema, validate_formats=True, pattern_options=FANCY_REGEX_OPTIONS, formats=supplemental_formats(draft)
-        )
+        formats = {**FORMATS, **(supplemental_formats(draft) or {})}
+        schema = as_answer(written)
+        return draft(schema, validate_formats=True, pattern_options=FANCY_REGEX_OPTIONS, formats=formats)
 
 
 def load_document(
@@ -309,7 +314,7 @@ def _schema_of(document: dict[str, Any], version: str) -> OpenApiSchema:
         {"base-url": "http://127.0.0.1", "generation": {"with-security-parameters": False}}
     )
     hidden = _HIDDEN if version.startswith(("2.", "3.0")) else _HIDDEN | _OF_3_0
-    return from_dict(_renamed(document, hidden), config=config)
+    return from_dict(renamed(document, hidden), config=config)
 
 
 @contextmanager
@@ -325,29 +330,6 @@ def _reading(what: str) -> Iterator[None]:
 
 def _said(error: Exception) -> str:
     return short(getattr(error, "message", error)) or type(error).__name__
-
-
-def _renamed(node: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - a part of somebody's document
-    """A copy in which words of a schema have another name. A property of that name keeps it: its value is an object."""
-    if isinstance(node, list):
-        return [_renamed(each, names) for each in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        names[key] if key in names and not isinstance(value, dict) else key: _renamed(value, names)
-        for key, value in node.items()
-    }
-
-
-def _is_circle(schema: Any) -> bool:  # noqa: ANN401 - a part of somebody's document
-    """Does a schema say no more than where it lies?"""
-    node = schema
-    for _ in range(_MOST_REFERENCES):
-        if not isinstance(node, dict) or not isinstance(node.get("$ref"), str):
-            return False
-        *_, name = node["$ref"].split("/")
-        node = schema.get("x-bundled", {}).get(name)
-    return True
 
 
 def _described_as(media_type: str, content: object) -> str | None:

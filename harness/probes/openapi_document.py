@@ -6,11 +6,12 @@ that is null for a fault of everything around it. What is done here comes before
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 MAX_BYTES = 8 * 2**20
@@ -20,7 +21,12 @@ _MOST_NODES = 1_000_000
 """As many as a YAML document may hold once its aliases are written out."""
 _SHOWN_NULLS = 3
 _VERSION = re.compile(r"3\.[0-2](\.\d+)*(-\w+)?")
-_LOOKS_LIKE_YAML = re.compile(rb"""^["']?(?:openapi|swagger)["']?[ \t]*:""", re.MULTILINE)
+_LOOKS_LIKE_YAML = re.compile(rb"""^(?:\xef\xbb\xbf)?["']?(?:openapi|swagger)["']?[ \t]*:""", re.MULTILINE)
+_YAML_INT = re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$")
+_YAML_FLOAT = re.compile(
+    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
+"""Numbers of YAML 1.2 (10.3.2)."""
 _LITERAL = frozenset({"const", "default", "enum", "example", "examples", "value"})
 """Members that hold values, in which null is one."""
 _NAMED = frozenset(
@@ -86,7 +92,7 @@ def read_document(data: bytes) -> PlainDocument:
 
 def looks_like_document(data: bytes) -> bool:
     """May these bytes be a description: a JSON object or YAML that begins like one?"""
-    return data.lstrip()[:1] == b"{" or _LOOKS_LIKE_YAML.search(data) is not None
+    return data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{" or _LOOKS_LIKE_YAML.search(data) is not None
 
 
 def short(text: object) -> str:
@@ -96,6 +102,7 @@ def short(text: object) -> str:
 
 
 def _parse(data: bytes) -> object:
+    data = data.removeprefix(codecs.BOM_UTF8)
     if len(data) > MAX_BYTES:
         raise UnreadDocument(f"the document is longer than {MAX_BYTES} bytes")
     try:
@@ -116,12 +123,11 @@ def _refuse(constant: str) -> object:
 
 def _parse_yaml(data: bytes) -> object:
     import yaml
-    from schemathesis.core.deserialization import get_yaml_loader
 
     if len(data) > MAX_YAML_BYTES:
         raise UnreadDocument(f"the document is YAML of more than {MAX_YAML_BYTES} bytes")
     try:
-        loader = get_yaml_loader()(data)
+        loader = _yaml_loader()(data)
         try:
             node = loader.get_single_node()
             _count(node, {})
@@ -134,6 +140,30 @@ def _parse_yaml(data: bytes) -> object:
         raise
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
         raise OpenApiError(f"the document is neither JSON nor YAML ({short(error)})") from error
+
+
+@cache
+def _yaml_loader() -> Any:  # noqa: ANN401 - PyYAML has no types
+    """schemathesis' loader with the numbers of YAML 1.2, which OpenAPI demands: `12:30` and `1_000` are texts there,
+    and `0123` is 123."""
+    from schemathesis.core.deserialization import get_yaml_loader
+
+    parent = get_yaml_loader()
+    numbers = {"tag:yaml.org,2002:int": _YAML_INT, "tag:yaml.org,2002:float": _YAML_FLOAT}
+    resolvers = {
+        first: [(tag, pattern) for tag, pattern in known if tag not in numbers]
+        for first, known in parent.yaml_implicit_resolvers.items()
+    }
+    loader: Any = type("YamlLoader", (parent,), {"yaml_implicit_resolvers": resolvers})
+    for tag, pattern in numbers.items():
+        loader.add_implicit_resolver(tag, pattern, list("-+.0123456789"))
+    loader.add_constructor("tag:yaml.org,2002:int", _yaml_int)
+    return loader
+
+
+def _yaml_int(loader: Any, node: Any) -> int:  # noqa: ANN401
+    text: str = loader.construct_scalar(node)
+    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
 
 
 def _count(node: Any, counted: dict[int, int]) -> int:  # noqa: ANN401 - PyYAML has no types
@@ -161,7 +191,8 @@ def _version(document: Mapping[str, Any]) -> str:
         raise UnreadDocument(f"Swagger 2.0 was expected, found swagger = {short(repr(document['swagger']))}")
     found = document.get("openapi")
     if isinstance(found, (str, float)) and _VERSION.fullmatch(str(found)):
-        return str(found)
+        # YAML reads a bare 3.1 as a number; schemathesis knows no version of two parts
+        return f"{found}.0" if str(found).count(".") == 1 else str(found)
     kind = UnreadDocument if "openapi" in document else OpenApiError
     raise kind(f"OpenAPI 3.0 to 3.2 or Swagger 2.0 was expected, found openapi = {short(repr(found))}")
 

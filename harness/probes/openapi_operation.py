@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from harness.model.network import SAFE_METHODS
 
@@ -91,8 +91,14 @@ def seems_to_act(path: str, raw: Mapping[str, Any]) -> bool:
 
 def fits(template: str, wanted: list[str]) -> bool:
     """Does a concrete path, by its segments, fit a path with `{names}`?"""
-    parts = template.rstrip("/").split("/")
+    parts = unquote(template.rstrip("/")).split("/")
     return len(parts) == len(wanted) and all(map(_fits_part, parts, wanted))
+
+
+def how_open(template: str) -> tuple[int, list[bool], int]:
+    """How much a path leaves open: its `{names}`, how early they come, and how little text is beside them."""
+    segments = template.split("/")
+    return template.count("{"), ["{" in segment for segment in segments], -len(_NAME.sub("", template))
 
 
 def _fits_part(own: str, other: str) -> bool:

@@ -37,7 +37,7 @@ def local_path(url: str, reference: str, at: str = "/") -> str | None:
     """The path, below a service's address, that a reference on its page `at` means; None if it leads elsewhere."""
     base = urlsplit(url)
     try:
-        found = urlsplit(urljoin(url + at, reference))
+        found = urlsplit(urljoin(url + at, reference.strip().replace(" ", "%20")))
         same = (found.scheme, found.netloc.lower()) == (base.scheme, base.netloc.lower())
     except ValueError:
         return None

@@ -37,7 +37,8 @@ def servers_of_swagger(document: Mapping[str, Any]) -> Mapping[str, Any]:
     host, base = document.get("host"), document.get("basePath", "/")
     if not isinstance(base, str):
         return {}
-    return {"servers": [{"url": f"//{host}{base}" if host and isinstance(host, str) else base}]}
+    path = f"/{base.lstrip('/')}"
+    return {"servers": [{"url": f"//{host}{path}" if host and isinstance(host, str) else path}]}
 
 
 def server_path(*levels: Mapping[str, Any], url: str = "", place: str = "/") -> str:
@@ -61,7 +62,9 @@ def server_path(*levels: Mapping[str, Any], url: str = "", place: str = "/") -> 
 
 def _split(base: str, address: str) -> SplitResult | None:
     try:
-        return urlsplit(urljoin(base, address or "/"))
+        # a scheme that is left open (`{scheme}://`) is that of the address that was asked
+        named = address.removeprefix(":")
+        return urlsplit(urljoin(base, named if named.strip("/") else "/"))
     except ValueError:
         return None
 
@@ -81,7 +84,15 @@ def _default(variables: object, name: re.Match[str]) -> str:
     return str(variable.get("default", "")) if isinstance(variable, Mapping) else ""
 
 
+def _host_and_port(address: SplitResult) -> tuple[str | None, int | None]:
+    try:
+        port = address.port
+    except ValueError:
+        return address.netloc, None
+    return address.hostname, port or {"http": 80, "https": 443}.get(address.scheme)
+
+
 def _rank(server: SplitResult, asked: SplitResult) -> int:
-    if server.netloc and server.netloc == asked.netloc:
+    if server.netloc and _host_and_port(server) == _host_and_port(asked):
         return 0
     return 2 if server.netloc else 1

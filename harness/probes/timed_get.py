@@ -110,7 +110,9 @@ class TimedConnection:
         else:
             size = self._read_to_end(connection, received, deadline) - body_start
         seconds = time.perf_counter() - begun
-        if headers.get("connection", "").lower() == "close":
+        words = {word.strip() for word in headers.get("connection", "").lower().split(",")}
+        # before 1.1 a connection ends with its answer unless the service says otherwise (RFC 9112, 9.3)
+        if "close" in words or (received.startswith(b"HTTP/1.0") and "keep-alive" not in words):
             self.close()
         self._used_at = time.monotonic()
         return TimedAnswer(seconds=seconds, status=status, headers=headers, size=size)

@@ -37,6 +37,8 @@ _SECURITY_SEVERITY: Mapping[str, str] = {
 """GitHub's reading of rule.properties: over 9 is critical, 7 to 8.9 high, 4 to 6.9 medium, below that low."""
 _TEXT = 4_000
 _NOTIFICATIONS = 100
+_LOCATIONS = 1_000
+"""GitHub refuses a file with more for one result; the message says how many there were."""
 
 
 def write_sarif(run: RunFiles) -> Path:
@@ -132,7 +134,7 @@ def _result(finding: Finding, rule: int, run: RunFiles) -> dict[str, Any]:
         "ruleIndex": rule,
         "level": _LEVELS[finding.severity],
         "message": {"text": plain("\n".join([f"{_subjects(finding)}{finding.says}", *shown]), _TEXT)},
-        "locations": [_location(line, run) for line in finding.lines],
+        "locations": [_location(line, run) for line in finding.lines[:_LOCATIONS]],
         "partialFingerprints": {"checkAndCause/v1": hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()},
         "properties": {"evidence": [line.seq for line in finding.lines], "suite": one_line(first.suite, 60)},
     }

@@ -127,7 +127,9 @@ def test_who_has_the_representation_gets_no_body(asked, cached_path):
         # other tests write meanwhile: then this is another representation, and has another tag
         assert (answer.status, answer.header("ETag") != tag) == (200, True)
         tag = answer.header("ETag")
-    assert (answer.status, answer.body, answer.header("ETag")) == (304, b"", tag)
+    # a tag that says of itself to be weak is the same one (RFC 9110, 8.8.3.2): a server that compresses adds the mark
+    again = (answer.header("ETag") or "").removeprefix("W/")
+    assert (answer.status, answer.body, again) == (304, b"", tag.removeprefix("W/"))
 
 
 @pytest.mark.alone  # other tests write, and a write makes an answer young again

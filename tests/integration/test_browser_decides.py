@@ -108,6 +108,8 @@ POLICIES = [
     "SCRIPT-SRC 'SELF' 'unsafe-inline'",
     ";; ;script-src 'self'; ;",
     "script-src 'self'\t'unsafe-inline'",
+    "sandbox allow-same-origin",
+    "sandbox allow-scripts allow-same-origin; style-src 'self'",
 ]
 PLACES = {
     "header": lambda policy: ([("Content-Security-Policy", policy)], "", "", ""),

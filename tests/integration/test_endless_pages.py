@@ -23,10 +23,14 @@ PAGES = {
     "/shop/events": "<script>new EventSource('/shop/stream')</script>",
     "/shop/camera": '<img src="/shop/stream" alt="camera">',
     "/shop/who": "<script>fetch('/shop/me')</script>",
+    "/shop/given-up": "<script>const asked = new AbortController(), heard = new EventSource('/shop/stream');"
+    "fetch('/shop/never', {signal: asked.signal}).catch(() => {});"
+    "setTimeout(() => { asked.abort(); heard.close() }, 50)</script>",
+    "/shop/elsewhere": "<script>location.replace('/shop/')</script>",
     "/shop/hanging": '<img src="/shop/never" alt="late">',
     "/shop/broken": "<script>fetch('/shop/gone')</script>",
 }
-SOUND = ("/", "/long-poll", "/poll", "/events", "/camera", "/who")
+SOUND = ("/", "/long-poll", "/poll", "/events", "/camera", "/who", "/given-up", "/elsewhere")
 SAID = {"/hanging": "/shop/never: no answer within 3 s", "/broken": "/shop/gone: 404"}
 
 

@@ -83,6 +83,7 @@ def test_links_come_first_and_three_at_most() -> None:
         ("http://h", "https://h/x", None),
         ("http://h", "http://[", None),
         ("http://h", "", "/"),
+        ("http://h", " /a b?c d ", "/a%20b?c%20d"),
     ],
 )
 def test_a_reference_stays_below_the_services_address(url: str, reference: str, path: str | None) -> None:

@@ -78,6 +78,27 @@ def test_what_is_no_mime_is_kept_too(stack: StackInfo) -> None:
     assert messages(stack)[0]["text"].startswith("bytes")
 
 
+ODD_MAILS = [
+    (b"Message-ID: <[a]>\r\nSubject: odd\r\n\r\nhi\r\n", "odd", "hi\n"),
+    (b"Message-ID: <>\r\nSubject: odd\r\n\r\nhi\r\n", "odd", "hi\n"),
+    (b"Message-ID: <a@[\r\nSubject: odd\r\n\r\nhi\r\n", "odd", "hi\n"),
+    (b'From: <\r\nTo: "a\r\nSubject: odd\r\n\r\nhi\r\n', "odd", "hi\n"),
+    (b"Subject: =?utf-8?q?=C3=A4?=\r\n =?utf-8?q?b?=\r\n\r\n.a\r\n..b\r\n", "äb", ".a\n..b\n"),
+    ("Subject: ä\r\n\r\n".encode() + b"y" * 5000 + b"\r\n", "ä", "y" * 5000 + "\n"),
+    (b"Subject: odd\r\nContent-Type: text/plain; charset=klingon\r\n\r\na\r\nb\r\n", "odd", "a\nb\n"),
+    (b"Subject: odd\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\nnothing\r\n", "odd", ""),
+]
+
+
+def test_a_mail_that_parsers_stumble_over_is_kept(stack: StackInfo) -> None:
+    """IndexError and UnboundLocalError of Python's email.policy.default (bpo-38708 and its kin), and long lines."""
+    address = urlsplit(stack.smtp_url or "")
+    with smtplib.SMTP(str(address.hostname), address.port or 0) as client:
+        for raw, _, _ in ODD_MAILS:
+            client.sendmail("a@example.org", ["b@example.org"], raw)
+    assert [(mail["subject"], mail["text"]) for mail in messages(stack)] == [each[1:] for each in ODD_MAILS]
+
+
 def test_another_path_is_not_found(stack: StackInfo) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404") as caught:
         urllib.request.urlopen(f"{stack.mailbox_url}/", timeout=5)  # noqa: S310

@@ -24,7 +24,7 @@ def bare_deflate(data: bytes) -> bytes:
 
 
 PACKERS = {
-    "gzip": [gzip.compress],
+    "gzip": [gzip.compress, lambda data: b"".join(map(gzip.compress, (data[:9], data[9:]))) + b"\0\0"],
     "x-gzip": [gzip.compress],
     "deflate": [zlib.compress, bare_deflate],
     "br": [brotli.compress],

@@ -44,12 +44,12 @@ def test_yaml_is_read_as_json_would_be() -> None:
     ("data", "version"),
     [
         (b'{"openapi": "3.0.0"}', "3.0.0"),
-        (b'{"openapi": "3.1"}', "3.1"),
+        (b'{"openapi": "3.1"}', "3.1.0"),
         (b'{"openapi": "3.2.0"}', "3.2.0"),
         (b'{"openapi": "3.0.0-rc2"}', "3.0.0-rc2"),
         (b'{"swagger": "2.0"}', "2.0"),
         (b"swagger: 2.0\n", "2.0"),
-        (b"openapi: 3.1\n", "3.1"),
+        (b"openapi: 3.1\n", "3.1.0"),
         (b'"openapi": 3.0.3\n', "3.0.3"),
     ],
 )

@@ -62,6 +62,18 @@ def test_inline_scripts(policy: str, *, unsafe: bool) -> None:
     assert csp(policy).has_unsafe_inline("script-src") is unsafe
 
 
+@pytest.mark.parametrize(
+    ("policy", "open_ones"),
+    [
+        ("sandbox", {"base-uri", "style-src"}),
+        ("sandbox allow-forms", {"base-uri", "style-src", "form-action"}),
+        ("sandbox ALLOW-Scripts", {"base-uri", "style-src", "script-src"}),
+    ],
+)
+def test_a_sandbox_keeps_off_what_it_does_not_allow(policy: str, open_ones: set[str]) -> None:
+    assert {hole.family for hole in find_holes(csp(policy))} == open_ones
+
+
 def test_strict_dynamic_is_for_scripts_alone() -> None:
     assert csp("style-src 'unsafe-inline' 'strict-dynamic'").has_unsafe_inline("style-src")
 
@@ -132,6 +144,13 @@ def test_of_several_policies_the_strictest_counts(lines: tuple[str, ...]) -> Non
         ("default-src 'self' frame-ancestors 'none'; base-uri 'none'", "a semicolon is missing before frame-ancestors"),
         ("script-src 'strict-dynamic'", "lets no script run at all"),
         ("script-src //cdn.example", "is no source"),
+        *(
+            (f"script-src 'self' {word}", "is no source that browsers read")
+            for word in (
+                *("example.*", "*example.com", "https://exa*mple.com", "*.*.example", "a.example:x", "https://"),
+                *("https//cdn.example", "http:/cdn.example", "https:*"),
+            )
+        ),
     ],
 )
 def test_mistakes_are_named(policy: str, says: str) -> None:
@@ -149,6 +168,8 @@ def test_mistakes_are_named(policy: str, says: str) -> None:
         f"{STRICT}; sandbox allow-scripts allow-same-origin; webrtc 'block'",
         f"{STRICT}; script-src-elem 'self' 'report-sample' 'wasm-unsafe-eval' 'inline-speculation-rules'",
         f"{STRICT}; connect-src wss://a.example:* blob:",
+        f"{STRICT}; connect-src ws://127.0.0.1:9 [::1]:80 localhost:3000 a_b.example *.localhost https.example https:",
+        f"{STRICT}; img-src https://*.a.example:*/c/d?e mediastream: filesystem: data:; fenced-frame-src 'self'",
     ],
 )
 def test_words_that_browsers_knew_or_know_are_no_mistakes(policy: str) -> None:

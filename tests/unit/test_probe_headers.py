@@ -29,6 +29,7 @@ from harness.probes.headers import (
         ('MAX-AGE="0" ; INCLUDESUBDOMAINS', 0, True, False),
         (" includeSubDomains;max-age = 5;", 5, True, False),
         ("max-age=5; unknown=7", 5, False, False),
+        ('max-age=5; report-uri="https://a.example/;b"', 5, False, False),
     ],
 )
 def test_hsts(value: str, max_age: int, *, subdomains: bool, preload: bool) -> None:
@@ -85,6 +86,9 @@ def test_cache_control() -> None:
         ("public, max-age=600, must-revalidate", False),
         ("max-age=0, must-revalidate, s-maxage=60", False),
         ("max-age=0x, must-revalidate", False),
+        ('private="set-cookie", max-age=60', False),  # of that field alone
+        ('no-cache="set-cookie", max-age=60', False),
+        ('private="set-cookie", no-store', True),
     ],
 )
 def test_what_a_shared_cache_serves_to_others(value: str, *, spares: bool) -> None:

@@ -91,6 +91,13 @@ def test_one_cause_is_one_result_with_all_its_places(tmp_path, validator):
     assert [error.message for error in validator.iter_errors(whole)] == []
 
 
+def test_a_result_has_no_more_places_than_github_takes(tmp_path):
+    lines = [seen("s", "c", f"GET /{n}", Outcome.FAIL, message="it fails", cause="no") for n in range(1_200)]
+    (result,) = log_of(tmp_path, *lines)["results"]
+    assert len(result["locations"]) == 1_000
+    assert result["message"]["text"] == "GET /0 and 1199 more: it fails"
+
+
 def test_the_same_finding_has_the_same_fingerprint_in_another_run(tmp_path):
     def fingerprint(folder, paths):
         lines = [

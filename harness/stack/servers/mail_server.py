@@ -33,6 +33,7 @@ import threading
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.errors import MessageError
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -122,7 +123,7 @@ class MailStore:
         refusal = self._refusal("data", recipients)
         dropped = refusal is None and self.mode.mode == "drop"
         answer = refusal or ("" if dropped else "250 kept")
-        self._note(recipients, envelope, str(mail.get("Message-ID", "")), answer)
+        self._note(recipients, envelope, _header(mail, "Message-ID"), answer)
         if refusal is None:
             self._keep(recipients, envelope.mail_from or "", content, mail)
         if dropped and server.transport is not None:
@@ -155,10 +156,10 @@ class MailStore:
                     "id": number,
                     "to": recipients,
                     "from": sender,
-                    "subject": str(mail.get("Subject", "")),
+                    "subject": _header(mail, "Subject"),
                     "text": _body(mail, "plain"),
                     "html": _body(mail, "html"),
-                    "headers": {key: str(value) for key, value in mail.items()},
+                    "headers": {name: _read(name, written) for name, written in mail.raw_items()},
                     "at": _now(),
                 }
             )
@@ -197,17 +198,32 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def _header(mail: EmailMessage, name: str) -> str:
+    """The first header of that name; "" without one."""
+    found = (written for key, written in mail.raw_items() if key.lower() == name.lower())
+    return _read(name, next(found, ""))
+
+
+def _read(name: str, written: str) -> str:
+    """A header decoded; as it was written where Python's parser stumbles over it (a Message-ID of `<>` or `<[a]>`)."""
+    try:
+        return str(policy.default.header_fetch_parse(name, written))
+    except (AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError, MessageError):
+        return " ".join(written.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split())
+
+
 def _body(mail: EmailMessage, kind: str) -> str:
     part = mail.get_body(preferencelist=(kind,))
     if part is None:
         return ""
     try:
-        # lines end as in the program that wrote them, not as on the wire
-        return str(part.get_content()).replace("\r\n", "\n")
+        text = str(part.get_content())
     except (LookupError, ValueError):
         # an unknown charset: what was sent is still shown
         payload = part.get_payload(decode=True)
-        return payload.decode("latin-1") if isinstance(payload, bytes) else ""
+        text = payload.decode("latin-1") if isinstance(payload, bytes) else ""
+    # lines end as in the program that wrote them, not as on the wire
+    return text.replace("\r\n", "\n")
 
 
 class MailHandler(BaseHTTPRequestHandler):
@@ -285,7 +301,12 @@ def _is_own_name(host: str) -> bool:
         return False
 
 
-class _Guarded(SMTP):
+class _Server(SMTP):
+    # as much as mail servers take, and not only the 998 characters of RFC 5321
+    line_length_limit = 2**20
+
+
+class _Guarded(_Server):
     """Takes mails from who may send them here."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -299,9 +320,11 @@ class _Guarded(SMTP):
         transport.close()
 
 
-class _GuardedController(Controller):
+class _Controller(Controller):
     def factory(self) -> SMTP:
-        return _Guarded(self.handler, **self.SMTP_kwargs)
+        # in a container clients are other containers, and have no user here
+        server = _Guarded if self.hostname == HOST else _Server
+        return server(self.handler, **self.SMTP_kwargs)
 
 
 def _may_send(transport: asyncio.BaseTransport) -> bool:
@@ -364,10 +387,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     mailbox = MailStore()
     handler = type("MailHandler", (MailHandler,), {"mailbox": mailbox, "token": os.environ[TOKEN]})
-    # in a container clients are other containers, and have no user here
-    controllers = _GuardedController if host == HOST else Controller
     # decode_data off keeps the bytes as sent
-    controller = controllers(mailbox, hostname=host, port=smtp_port, decode_data=False)
+    controller = _Controller(mailbox, hostname=host, port=smtp_port, decode_data=False)
     controller.start()
     try:
         ThreadingHTTPServer((host, http_port), handler).serve_forever()
