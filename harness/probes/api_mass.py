@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.probes.api_accounts import NoAccountError, is_privileged
 from harness.probes.api_inputs import FORM, JSON, merged, objects, plain_name
-from harness.probes.api_objects import names_of
 from harness.probes.api_request import ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api_thefts import names_of
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 

@@ -152,7 +152,7 @@ class World:
             return None, ""
 
         def known(name: str) -> object | None:
-            if not re.search(r"(?i)(id|uuid|guid|slug|sku|code|ref)$", name):
+            if not re.search(r"(?i)(ids?|uuid|guid|slug|sku|code|ref)$", name):
                 return None
             fact = next(self.facts.candidates(name, described.operation.path, account.name), None)
             return fact.value if fact is not None else None
@@ -262,8 +262,8 @@ def _accounts(world: World, *, may_write: bool) -> Iterator[ApiAccount]:
         return
     if may_write and world.target.auth.register.path:
         try:
-            yield login.register("one user")
-            yield login.register("another user")
+            yield login.register("a new user")
+            yield login.register("another new user")
         except NoAccountError as why:
             world.why_no_accounts = str(why)
     for _, account in login.given():
