@@ -117,7 +117,7 @@ def _change_password(world: World, described: Described, account: ApiAccount, *,
     news = [key for key in named if _NEW.search(plain_name(key))]
     olds = olds or ([key for key in named if key not in news] if news else [])
     news = news or [key for key in named if key not in olds]
-    if not news or (wrong and not olds):
+    if not news:
         return None
     new = f"Hx-{secrets.token_hex(8)}7a!"
     body: dict[str, Any] = {**draft.body, **dict.fromkeys(news, new)}
@@ -134,8 +134,13 @@ def _change_password(world: World, described: Described, account: ApiAccount, *,
     if not any(entered):
         return None
     if wrong:
-        says = "changed the password though the current one in the request was wrong: the new one logs in"
-        return Hole(operation=described.name, says=says, parameter=f"member {olds[0]}", proof=(changed,))
+        says = (
+            "changed the password though the current one in the request was wrong: the new one logs in"
+            if olds
+            else "changed the password, and asks for no current one: whoever has the session takes the account over"
+        )
+        place = f"member {olds[0]}" if olds else "the current password"
+        return Hole(operation=described.name, says=says, parameter=place, proof=(changed,))
     if _ends_soon(account):
         return None
     probe = gate.draft if gate is not None else own

@@ -9,11 +9,13 @@ from dataclasses import replace
 from harness.probes.api_accounts import is_privileged
 from harness.probes.api_detours import Detour, holding, ways_round
 from harness.probes.api_exposure import same_members
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api_request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 
 _REFUSED = (401, 403, 404)
+_CHANGES = ("PUT", "PATCH")
+_NOT_FOUND = (400, 404, 409, 422)
 _MOST_DETOURS = 4
 """Operations of which all other ways are tried: some hundred requests each."""
 
@@ -28,6 +30,8 @@ def functions_open(world: World) -> Iterator[Hole]:
             continue
         for account in lowly:
             answer = world.answers.get((described.name, account.name)) or world.do(described, account)
+            if answer is None or answer.status in _NOT_FOUND:
+                answer = _by_names_of_others(world, described, account) or answer
             if succeeded(answer) and answer is not None and answer.size > 0 and _does_something(answer):
                 who = "nobody in particular" if account.is_nobody else "an account without that role"
                 says = f"is for those who run the service by its name, and answered {answer.status} to {who}"
@@ -41,6 +45,16 @@ def functions_open(world: World) -> Iterator[Hole]:
         # one cause is one finding
         more = list(dict.fromkeys(each.operation for each in others if each.operation != first.operation))
         yield replace(first, says=first.says + (f"; as does {', '.join(more)}" if more else ""))
+
+
+def _by_names_of_others(world: World, described: Described, account: ApiAccount) -> Exchange | None:
+    """The operation, with what only those who run the service are shown: others cannot name what it is about."""
+    for other in (each for each in world.accounts if is_privileged(each.role)):
+        draft = world.draft(described, other)
+        answer = world.client.tried(account, draft) if draft is not None else None
+        if succeeded(answer):
+            return answer
+    return None
 
 
 def _does_something(answer: Exchange) -> bool:
@@ -76,21 +90,25 @@ def logins_missing(world: World) -> Iterator[Hole]:
     for described in world.operations:
         if not described.operation.needs_login or described.is_disruptive or described.is_for_admins:
             continue
-        draft = next(
-            (
-                world.drafts[described.name, each.name]
-                for each in world.accounts
-                if (described.name, each.name) in world.drafts
-            ),
-            None,
-        )
+        draft = _working_draft(world, described)
         if draft is None or described.operation.method == "DELETE":
             continue
         answer = world.client.tried(NOBODY, draft)
-        if succeeded(answer) and answer is not None and answer.size > 0:
+        if succeeded(answer) and answer is not None and (answer.size > 0 or described.operation.method in _CHANGES):
             says = f"is described as behind a login, and answered {answer.status} without one"
             yield Hole(operation=described.name, says=says, proof=(answer,))
     yield from _logins_bypassed(world)
+
+
+def _working_draft(world: World, described: Described) -> RequestDraft | None:
+    """A request that worked for an account. A change is tried now, by an account of ours: nobody needed it before."""
+    drafts = [world.drafts.get((described.name, each.name)) for each in world.accounts]
+    if any(drafts) or described.operation.method not in _CHANGES or described.is_of_accounts:
+        return next(filter(None, drafts), None)
+    for account in (each for each in world.accounts if each.ours):
+        if succeeded(world.do(described, account)):
+            return world.drafts[described.name, account.name]
+    return None
 
 
 def _logins_bypassed(world: World) -> Iterator[Hole]:

@@ -62,11 +62,14 @@ def _by_facts(
     """What the victim was given goes where an operation asks for it; in a query also beside the thief's own."""
     for place in _naming_places(described, own):
         mine = own.value(place)
-        found = world.facts.candidates(place.reference, described.operation.path, victim.name)
+        # what it made itself comes first: a long listing of everybody's things would leave no room for it
+        candidates = world.facts.candidates(place.reference, described.operation.path, victim.name)
+        found = sorted(candidates, key=lambda each: not each.is_new)
         values = {each.value: each for each in found if each.value != mine}
         values |= {each.value: each for each in _named(world, place, victim) if each.value != mine}
         for fact in list(values.values())[:_MOST_VALUES]:
-            seen = world.facts.has_seen(thief.name, fact)
+            # whose page it is, a path says openly: then only what is private by its name counts
+            seen = world.facts.has_seen(thief.name, fact) or (place.where == "path" and not fact.operation)
             yield Theft(described, own.put(place, fact.value), place, fact, known_to_thief=seen)
             if place.where == "query" and described.operation.method == "GET":
                 own_name = (
@@ -78,7 +81,7 @@ def _by_facts(
 
 def _named(world: World, place: Place, victim: ApiAccount) -> Iterator[Fact]:
     """Whatever names an owner may be asked for the victim's own names."""
-    if OWNER.search(plain_name(place.name)) and place.where in ("query", "body"):
+    if OWNER.search(plain_name(place.name)) and place.where in ("query", "body", "path"):
         for name in sorted(names_of(world, victim), key=str):
             yield Fact(plain_name(place.name), name, "", "", victim.name, is_new=False)
 
