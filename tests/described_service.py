@@ -107,6 +107,8 @@ class Described:
         if method not in allowed.split(", "):
             if "method" in self.planted and method == "TRACE":
                 return 200, {}, {}
+            if "unknown_method" in self.planted and method == "TRACE":
+                return 501, {}, {"no": method}
             return 405, {"Allow": allowed}, {"no": method}
         if one:
             return self._one(method, one[1])

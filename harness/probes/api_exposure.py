@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.probes.api_detours import versions
 from harness.probes.api_inputs import objects, plain_name
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api_request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
 from harness.probes.api_tokens import read_jwt
-from harness.probes.api_world import World
+from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 
 _PASSWORD = re.compile(
@@ -75,7 +76,7 @@ _SETTINGS = re.compile(
     r"(?:jwt_?|signing_?|secret_?|private_?)(?:key|secret)|db_?password|database_?url)[\"']?\s*[:=]\s*[\"']?[^\"'\s,}]{3}",
     re.IGNORECASE,
 )
-_VERSION = re.compile(r"/v(\d+)(?=/|$)")
+_MOST_READS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,31 +222,51 @@ def _bases(world: World) -> list[str]:
 
 
 def old_versions(world: World) -> list[Hole]:
-    """Reads that want a login, and not under the number of an earlier version."""
+    """Reads that refuse somebody, and not under another version's path: nobody, or who asks for another's thing."""
+    tried = 0
     for described in world.reads():
-        found = _VERSION.search(described.operation.path)
-        if found is None:
+        asking = _refused(world, described) if tried < _MOST_READS else None
+        if asking is None:
             continue
-        for account in world.accounts:
-            draft = world.drafts.get((described.name, account.name))
-            nobody = world.client.tried(NOBODY, draft) if draft is not None else None
-            if draft is None or nobody is None or nobody.status not in (401, 403):
+        tried += 1
+        draft, account, own, texts = asking
+        for path in versions(described.operation.path):
+            if world.operation(f"GET {path}") is not None:
                 continue
-            for number in range(int(found[1])):
-                path = _VERSION.sub(f"/v{number}", described.operation.path, count=1)
-                if world.operation(f"GET {path}") is not None:
-                    continue
-                older = replace(draft, operation=replace(draft.operation, path=path))
-                seen = world.client.tried(NOBODY, older)
-                own = world.client.tried(account, draft)
-                if succeeded(seen) and seen is not None and _same_members(seen, own):
-                    says = f"answers anybody, in no description, what {described.name} answers only behind a login"
-                    return [Hole(operation=f"GET {path}", says=says, parameter="version", proof=(seen,))]
-            break
+            other = replace(draft, operation=replace(draft.operation, path=path))
+            seen = world.client.tried(account, other)
+            if seen is None or not succeeded(seen) or not _shows(seen, own, texts):
+                continue
+            who = "anybody" if account.is_nobody else "another account"
+            says = f"answers {who}, in no description, what {described.name} answers only to whom it is meant for"
+            return [Hole(operation=f"GET {path}", says=says, parameter="version", proof=(seen,))]
     return []
 
 
-def _same_members(one: Exchange, other: Exchange | None) -> bool:
+def _refused(world: World, described: Described) -> tuple[RequestDraft, ApiAccount, Exchange, list[str]] | None:
+    """A read with who is refused it, what its owner is shown, and which texts of that are the owner's alone."""
+    for owner in world.accounts:
+        draft = world.drafts.get((described.name, owner.name))
+        own = world.client.tried(owner, draft) if draft is not None else None
+        if draft is None or own is None or not succeeded(own):
+            continue
+        other = next((each for each in world.accounts if each is not owner and each.role == owner.role), None)
+        for asking in (NOBODY, *([other] if other is not None else [])):
+            seen = world.client.tried(asking, draft)
+            if seen is None or seen.status not in (401, 403, 404):
+                continue
+            texts = [each for each in world.facts.only_of(owner.name, {asking.name}) if each in own.text]
+            if asking.is_nobody or texts:
+                return draft, asking, own, texts
+    return None
+
+
+def _shows(seen: Exchange, own: Exchange, texts: list[str]) -> bool:
+    return any(each in seen.text for each in texts) or (not texts and same_members(seen, own))
+
+
+def same_members(one: Exchange, other: Exchange | None) -> bool:
+    """Have two answers half of the members of the second one, at least?"""
     first, second = (
         {plain_name(key) for each in objects(json_of(seen)) for key in each} for seen in (one, other) if seen
     )

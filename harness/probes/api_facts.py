@@ -60,11 +60,16 @@ class Facts:
     def ways_to(self, name: str, path: str = "") -> tuple[tuple[str, str], ...]:
         """Pairs of resource and member that a name may mean, the best first; "" stands for any resource."""
         plain, resource = plain_name(name), _before(path, name)
+        if plain.endswith("ids") or plain in ("keys", "slugs", "codes"):
+            plain = plain[:-1]
         stem = _ID_ENDING.sub("", plain)
         wanted = [(resource, plain)] if resource else []
         if plain in _IDS or not stem:
             wanted += [(resource, each) for each in _IDS] if resource else []
             wanted += [("", plain)] if plain in _TELLING else []
+            if not resource:
+                # the body's bare `id`, or its `ids`: of what any word of the path is about
+                wanted += [(singular(each), plain) for each in reversed(path.split("/")) if each and "{" not in each]
             return tuple(dict.fromkeys(wanted))
         wanted.append(("", plain))
         ending = plain[len(stem) :]

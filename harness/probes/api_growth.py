@@ -19,7 +19,7 @@ import msgspec
 from harness.probes.api_accounts import NoAccountError, let_in
 from harness.probes.api_inputs import MARK, leaves, plain_name
 from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, json_of, succeeded
-from harness.probes.api_sites import TextPlace, forms
+from harness.probes.api_sites import TextPlace, forms, matched_sites
 from harness.probes.api_world import World
 from harness.probes.exchange import Exchange
 from harness.stats import quantile_interval
@@ -44,8 +44,8 @@ _SLOWED = frozenset({403, 423, 429, 503})
 
 
 def slow_texts(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
-    """Places where a text that is a little longer takes many times as long."""
-    for site in places:
+    """Places where a text that is a little longer takes many times as long; those too that take but some texts."""
+    for site in (*places, *matched_sites(world)):
         if not isinstance(site.value, str):
             continue
         for unit, end in _SEEDS:

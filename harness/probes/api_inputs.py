@@ -94,7 +94,7 @@ class Sampler:
                 return given
             required = schema.get("required", ())
             return {
-                key: self._of(each, bundle, key, depth + 1)
+                key: self._of(each, bundle, f"{name}_{key}" if name and key.lower() == "id" else key, depth + 1)
                 for key, each in (members or {}).items()
                 if key in required
                 or (self.all_members and depth < _DEEPEST and not merged(each, bundle).get("readOnly"))

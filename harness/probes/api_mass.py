@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.probes.api_accounts import NoAccountError, is_privileged
 from harness.probes.api_inputs import FORM, JSON, merged, objects, plain_name
-from harness.probes.api_objects import names_of
 from harness.probes.api_request import ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api_thefts import names_of
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 
@@ -22,7 +22,7 @@ _PRIVILEGES = re.compile(
 _DECIDED = re.compile(
     r"price|amount|total|cost|balance|credit|discount|paid|owner|user_?id|username$|account_?id|author|created_?by|verified|"
     r"approved|status|state$|plan$|tier|quota|score|rating|points|internal|is_?active|enabled|tenant|org(?:anization)?_?id|"
-    r"stock|fee|featured|premium",
+    r"stock|fee|featured|premium|count(?:er)?$|(?:^|_)(?:votes|likes|views|followers|downloads)$",
     re.IGNORECASE,
 )
 _ALWAYS: Mapping[str, Any] = {"role": "admin", "is_admin": True, "isAdmin": True, "admin": True}
@@ -234,7 +234,7 @@ def _at_registration(world: World) -> Iterator[Hole]:
         and name not in world.target.auth.register.body
         and (other := _another(name, value)) not in (None, "hxsomebody")
     }
-    for name, value in {**_ALWAYS, **members}.items():
+    for name, value in dict.fromkeys([*_ALWAYS.items(), *members.items(), *_of_others(world, usual)]):
         if name not in usual:
             continue
         try:
@@ -250,6 +250,14 @@ def _at_registration(world: World) -> Iterator[Hole]:
                 f" (others have {usual.get(name)!r})",
                 proof=tuple(world.login.made[-1:]),
             )
+
+
+def _of_others(world: World, usual: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Privileges that reads show of the profile's accounts, and not of one that anybody makes."""
+    for account in (each for each in world.accounts if not each.ours):
+        for name, value in _about_itself(world, account).items():
+            if _PRIVILEGES.search(name) and isinstance(value, str | int) and value != usual.get(name):
+                yield name, value
 
 
 def _about_itself(world: World, account: ApiAccount) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import escape
 
-from harness.probes.api_inputs import FORM, JSON, MULTIPART, leaves, replaced
+from harness.probes.api_inputs import FORM, JSON, MULTIPART, leaves, plain_name, replaced
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.openapi_operation import Operation
@@ -33,6 +33,14 @@ class Place:
     def name(self) -> str:
         """The innermost name."""
         return next((each for each in reversed(self.way) if isinstance(each, str)), "")
+
+    @property
+    def reference(self) -> str:
+        """The name by which it is known what it names: of `project.id` it is `project_id`."""
+        names = [each for each in self.way if isinstance(each, str)]
+        if len(names) > 1 and plain_name(names[-1]) in ("id", "ids", "uuid", "key", "slug", "ref"):
+            return f"{names[-2]}_{names[-1]}"
+        return self.name
 
     def __str__(self) -> str:
         kind = {"path": "path parameter", "query": "query parameter", "body": "member"}.get(self.where, self.where)
@@ -90,7 +98,14 @@ class RequestDraft:
         path = re.sub(
             r"\{([^/{}]+)\}", lambda found: quote(_text(self.path.get(found[1], "1")), safe=""), self.operation.path
         )
-        query = urlencode({key: _text(value) for key, value in self.query.items() if value is not None})
+        query = urlencode(
+            [
+                (key, _text(each))
+                for key, value in self.query.items()
+                for each in (value if isinstance(value, tuple) else (value,))
+                if each is not None
+            ]
+        )
         return f"{path}?{query}" if query else path
 
     def arguments(self) -> dict[str, Any]:
@@ -113,7 +128,7 @@ class RequestDraft:
 def _text(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return ",".join(map(_text, value))
     return json.dumps(value) if isinstance(value, Mapping) else str(value)
 
@@ -210,6 +225,13 @@ class ApiClient:
         self._one.cookies.clear()
         self.sent += 1
         return self._one.exchange("POST", path, json=body)
+
+    def heard(self, account: ApiAccount, method: str, target: str, **words: Any) -> Exchange | None:  # noqa: ANN401
+        """As `ask`; None where no answer came, or none that can be read."""
+        try:
+            return self.ask(account, method, target, **words)
+        except (ServiceUnavailable, UnfitAnswer):
+            return None
 
     def tried(self, account: ApiAccount, draft: RequestDraft, **more: Any) -> Exchange | None:  # noqa: ANN401
         """As `send`; None where no answer came, or none that can be read."""

@@ -55,8 +55,21 @@ class TextPlace:
 
 def sites(world: World) -> tuple[TextPlace, ...]:
     """The places that take free text: a value with two quotes in it is not refused where a plain one is not."""
+    return _sorted_out(world)[0]
+
+
+def matched_sites(world: World) -> tuple[TextPlace, ...]:
+    """The places that take some texts, and none with quotes: something is matched there."""
+    return _sorted_out(world)[1]
+
+
+def _sorted_out(world: World) -> tuple[tuple[TextPlace, ...], ...]:
     if _KEY not in world.places:
-        world.places[_KEY] = tuple([each for each in _all_sites(world) if _is_free(world, each)][:_MOST_SITES])
+        free: list[TextPlace] = []
+        matched: list[TextPlace] = []
+        for each in _all_sites(world):
+            (free if _is_free(world, each) else matched).append(each)
+        world.places[_KEY] = (tuple(free[:_MOST_SITES]), tuple(matched[:_MOST_SITES]))
     return world.places[_KEY]
 
 

@@ -87,6 +87,29 @@ def forge(header: Mapping[str, Any], claims: Mapping[str, Any], key: bytes | Non
     return f"{signed}.{_encoded(hmac.new(key, signed.encode(), digest).digest())}"
 
 
+def pem_of(key: Mapping[str, Any]) -> str | None:
+    """The PEM form of a public RSA key from a set of keys (RFC 7517); None if it is none."""
+    if key.get("kty") != "RSA" or not isinstance(key.get("n"), str) or not isinstance(key.get("e"), str):
+        return None
+    numbers = b"".join(
+        _der(0x02, b"\0" + _bytes(key[name]) if _bytes(key[name])[0] > 0x7F else _bytes(key[name]))
+        for name in ("n", "e")
+    )
+    rsa = bytes.fromhex("300d06092a864886f70d0101010500")
+    whole = _der(0x30, rsa + _der(0x03, b"\0" + _der(0x30, numbers)))
+    coded = base64.b64encode(whole).decode()
+    lines = [coded[start : start + 64] for start in range(0, len(coded), 64)]
+    return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----"])
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    if size < 0x80:
+        return bytes([tag, size]) + content
+    long = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(long)]) + long + content
+
+
 def weak_key(token: Jwt, more: Iterable[str] = ()) -> str | None:
     """The word that a token is signed with; None if it is none of those that a stranger tries first."""
     digest = _DIGESTS.get(token.algorithm)

@@ -33,6 +33,8 @@ _ADMIN = re.compile(
     r"(?![a-z])",
     re.IGNORECASE,
 )
+_OF_A_PERSON = re.compile(r"passw|e?mail|user_?name|login|role", re.IGNORECASE)
+_CHANGES = ("PUT", "PATCH", "DELETE")
 _ROUNDS = 2
 
 
@@ -120,7 +122,11 @@ class World:
         for each in inputs.parameters:
             if each.where not in parts:
                 continue
-            fact = next(self.facts.candidates(each.name, operation.path, account.name), None)
+            found = self.facts.candidates(each.name, operation.path, account.name)
+            if operation.method in _CHANGES:
+                # what it made itself it may change
+                found = iter(sorted(found, key=lambda each: not each.is_new))
+            fact = next(found, None)
             sampler = Sampler(lambda _: None)
             if each.where == "path":
                 value = fact.value if fact is not None else each.example or sampler.of(each.schema, each.name)
@@ -152,7 +158,7 @@ class World:
             return None, ""
 
         def known(name: str) -> object | None:
-            if not re.search(r"(?i)(id|uuid|guid|slug|sku|code|ref)$", name):
+            if not re.search(r"(?i)(ids?|uuid|guid|slug|sku|code|ref)$", name):
                 return None
             fact = next(self.facts.candidates(name, described.operation.path, account.name), None)
             return fact.value if fact is not None else None
@@ -231,10 +237,23 @@ def look_around(target: Target, info: StackInfo, api: OpenApi, client: ApiClient
             _ask_all(world, world.reads(), everybody)
             if may_write:
                 _ask_all(world, world.makers(), world.accounts)
+                _set_own(world)
         _ask_all(world, world.reads(), everybody)
     except OutOfTime as end:
         world.was_cut = str(end)
     return world
+
+
+def _set_own(world: World) -> None:
+    """Let accounts of ours set what is set by naming a thing: an alert, a vote, a mark."""
+    for described in world.operations:
+        names = described.operation.method == "PUT" and "{" in described.operation.path
+        if not names or described.is_disruptive or described.is_of_accounts or described.is_for_admins:
+            continue
+        for account in (each for each in world.accounts if each.ours):
+            draft = world.draft(described, account)
+            if draft is not None and not any(_OF_A_PERSON.search(place.name) for place, _ in draft.places()):
+                world.do(described, account)
 
 
 def _ask_all(world: World, operations: Iterable[Described], accounts: Iterable[ApiAccount]) -> None:
@@ -262,8 +281,8 @@ def _accounts(world: World, *, may_write: bool) -> Iterator[ApiAccount]:
         return
     if may_write and world.target.auth.register.path:
         try:
-            yield login.register("one user")
-            yield login.register("another user")
+            yield login.register("a new user")
+            yield login.register("another new user")
         except NoAccountError as why:
             world.why_no_accounts = str(why)
     for _, account in login.given():

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -139,6 +140,8 @@ class _Found:
                 words = f"was not answered: {unanswered[case_id]}"
                 self._note(("unanswered", label), _Seen(label, words, (case_id,), sent[case_id]))
         for case_id, checks in recorder.checks.items():
+            if _is_unknown_method(recorder, case_id):
+                continue
             kinds = {_KINDS[each.name] for each in checks if each.failure_info is not None and each.name in _KINDS}
             known = frozenset().union(*(_FOLLOWS.get(kind, frozenset()) for kind in kinds))
             for check in checks:
@@ -201,6 +204,14 @@ class _Seen:
     says: str
     cases: tuple[str, ...]
     size: int
+
+
+def _is_unknown_method(recorder: ScenarioRecorder, case_id: str) -> bool:
+    """Is it a method that no description has, answered as is due where a service does not know it at all?"""
+    case, answer = recorder.cases[case_id].value, recorder.find_response(case_id=case_id)
+    is_described = case.method.upper() == case.operation.method.upper()
+    # 405 is due to one that it knows, and does not allow there (RFC 9110, 9.1 and 15.6.2)
+    return not is_described and answer is not None and answer.status_code == HTTPStatus.NOT_IMPLEMENTED
 
 
 def _was_tried(kind: str, recorder: ScenarioRecorder, case_id: str) -> bool:

@@ -51,7 +51,9 @@ _WARNINGS = {
 }
 _DATABASES = {
     "PostgreSQL": r"psycopg2?\.|\bPG::\w{1,40}Error|syntax error at or near \"|unterminated quoted string at or near"
-    r"|pg_query\(\)|invalid input syntax for (?:type )?\w{1,30}: \"|org\.postgresql\.util\.PSQLException",
+    r"|syntax error in ts(?:query|vector)|\bUndefined(?:Column|Table|Function)\("
+    r"|\b(?:column|relation|function|operator) [^\n]{1,80} does not exist(?:\\+n|\n)LINE \d|pg_query\(\)"
+    r"|invalid input syntax for (?:type )?\w{1,30}: \"|org\.postgresql\.util\.PSQLException",
     "MySQL": r"You have an error in your SQL syntax|check the manual that corresponds to your (?:MySQL|MariaDB) server"
     r"|\bmysqli?_\w{1,40}\(\)|MySqlException|com\.mysql\.jdbc|Unknown column '[^'\n]{1,80}' in '",
     "SQLite": r"sqlite3\.(?:Operational|Programming|Integrity|Database)Error|SQLITE_ERROR|SQLiteException"

@@ -83,17 +83,23 @@ async def _answered(connection: HttpConnection, request: ProxiedRequest, answer:
         raise ValueError(f"no status of an answer: {answer.status}")
     bodiless = request.method == "HEAD" or answer.status in _BODILESS
     headers = answer.headers if bodiless else with_length(answer.headers, len(answer.body))
+    if not answer.ends:
+        headers = answer.without("Content-Length").headers
     body = b"" if bodiless else answer.body[: answer.cut_after]
     cut = answer.cut_after is not None and not bodiless
-    is_last = cut or connection.http.their_state is h11.MUST_CLOSE
+    is_last = cut or not answer.ends or answer.version == "1.0" or connection.http.their_state is h11.MUST_CLOSE
     # h11 follows what is sent; the bytes are ours, since it would say more of the length than the service did
     h11.Response(status_code=answer.status, headers=encoded(headers))
     connection.http.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
     connection.http.send(h11.EndOfMessage())
     if is_last and not cut:
         headers = (*headers, ("Connection", "close"))
-    connection.write(head(status_line(answer.status), headers) + body)
+    if answer.interim:
+        connection.write(head(status_line(answer.interim), ()))
+    connection.write(head(status_line(answer.status, answer.version), headers) + body)
     await connection.drain()
+    if not answer.ends:
+        await connection.until_end()
     if is_last:
         return False
     connection.http.start_next_cycle()

@@ -44,6 +44,12 @@ class ProxiedAnswer:
     body: bytes = b""
     cut_after: int | None = None
     """Send the true length, but only so many bytes of the body, then cut the connection; None for a whole answer."""
+    ends: bool = True
+    """Whether the body comes to an end: if not, no length is told, and the connection stays open behind it."""
+    interim: int = 0
+    """The status of an interim answer (1xx) that comes before; 0 for none."""
+    version: str = "1.1"
+    """Of HTTP, as the first line says it; behind an answer of 1.0 the connection is closed."""
 
     def header(self, name: str) -> str | None:
         """The first value of that header, whatever its case; None if it is not there."""

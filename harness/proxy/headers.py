@@ -48,10 +48,10 @@ def head(first_line: bytes, headers: Headers) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def status_line(status: int) -> bytes:
+def status_line(status: int, version: str = "1.1") -> bytes:
     """An answer's first line, with the phrase of RFC 9110."""
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = ""
-    return f"HTTP/1.1 {status} {phrase}".encode("ascii")
+    return f"HTTP/{version} {status} {phrase}".encode("ascii")

@@ -7,14 +7,15 @@ from harness.probes.api_authentication import (
     logouts_ignored,
     passwords_changed,
     resets_told,
-    tokens_forged,
 )
+from harness.probes.api_changes import objects_changed
 from harness.probes.api_exposure import doors_open, old_versions, secrets_told
+from harness.probes.api_forgery import token_in_query, tokens_forged
 from harness.probes.api_functions import functions_open, logins_missing
 from harness.probes.api_growth import accounts_told, endless_logins, endless_pages, slow_texts
 from harness.probes.api_injection import command_injections, sql_injections, template_injections
 from harness.probes.api_mass import members_assigned
-from harness.probes.api_objects import objects_changed, objects_read
+from harness.probes.api_objects import objects_read
 from harness.probes.api_reach import (
     files_read,
     header_injections,
@@ -61,5 +62,6 @@ __all__ = [
     "slow_texts",
     "sql_injections",
     "template_injections",
+    "token_in_query",
     "tokens_forged",
 ]

@@ -77,6 +77,13 @@ def test_a_method_that_nobody_described_is_a_fault_of_the_whole():
     assert len(done.faults[0].places) > 1
 
 
+def test_a_method_that_the_service_does_not_know_at_all_is_none():
+    with described_service("unknown_method") as service:
+        done = run(service, writes=False, operations=[one for one in api_of(service).operations if one.is_safe])
+        assert "TRACE" in {method for method, *_ in service.asked}
+    assert done.faults == ()
+
+
 def test_the_same_seed_sends_the_same_requests():
     asked = []
     for seed in (1, 1, 2):

@@ -109,6 +109,32 @@ def test_a_body_is_cut(behind):
     assert mutant.applied == 1
 
 
+def test_a_body_does_not_end(behind):
+    client, mutant = behind("never-end")
+    with client.stream("GET", "/items", timeout=1) as got:
+        assert "Content-Length" not in got.headers
+        pieces = got.iter_raw()
+        assert next(pieces)
+        with pytest.raises(httpx.ReadTimeout):
+            next(pieces)
+    assert client.head("/items").status_code == 200
+    assert mutant.applied == 1
+
+
+def test_an_interim_answer_comes_before(behind):
+    client, _ = behind("interim")
+    assert [client.get("/items").status_code for _ in range(2)] == [200, 200]
+    client, _ = behind("interim", status=101)
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.get("/items")
+
+
+def test_an_old_protocol_is_spoken(behind):
+    client, _ = behind("old-protocol")
+    got = [client.get("/items") for _ in range(2)]
+    assert [(one.http_version, one.status_code) for one in got] == [("HTTP/1.0", 200)] * 2
+
+
 def test_the_first_answer_comes_again(behind):
     client, mutant = behind("stale")
     assert [client.get("/items").json()["count"] for _ in range(3)] == [1, 1, 1]

@@ -23,6 +23,8 @@ TOLD = {
     PHP: "a PHP message",
     "Notice: Undefined index: id in /srv/www/a.php on line 3": "a PHP message",
     'ERROR:  syntax error at or near "\'"': "an error text of PostgreSQL",
+    "SyntaxError('syntax error in tsquery: \"a b\"')": "an error text of PostgreSQL",
+    '{"detail": "column \\"x\\" does not exist\\nLINE 1: SELECT x"}': "an error text of PostgreSQL",
     "You have an error in your SQL syntax; check the manual": "an error text of MySQL",
     'sqlite3.OperationalError: near "x": syntax error': "an error text of SQLite",
     'unrecognized token: "\'x"': "an error text of SQLite",

@@ -181,6 +181,86 @@ def test_guards_are_weakened():
     assert changed("csp-drop", got=got, directive="base-uri") is None
 
 
+def test_a_header_comes_once_more():
+    got = answer(X_Content_Type_Options="nosniff")
+    lines = changed("repeat-header", got=got, header="x-content-type-options", value="none", first=True).headers
+    assert [value for name, value in lines if name.lower() == "x-content-type-options"] == ["none", "nosniff"]
+    last = changed("repeat-header", got=got, header="X-Content-Type-Options", value="none").headers
+    assert [value for name, value in last if name.lower() == "x-content-type-options"] == ["nosniff", "none"]
+    assert changed("repeat-header", header="X-Content-Type-Options", value="none") is None
+
+
+def test_a_policy_is_opened_by_what_stands_beside_its_directives():
+    policy = "default-src 'none'; script-src 'self'; object-src 'none'"
+    got, csp = answer(Content_Security_Policy=policy), "Content-Security-Policy"
+    assert changed("csp-add", got=got, directive="worker-src", source="*").header(csp) == f"{policy}; worker-src *"
+    assert changed("csp-add", got=got, directive="script-src", source="*") is None
+    assert changed("csp-join", got=got, directive="script-src").header(csp) == (
+        "default-src 'none'; script-src 'self' object-src 'none'"
+    )
+    assert changed("csp-join", got=got, directive="object-src") is None
+    assert (
+        changed("csp-join", got=answer(Content_Security_Policy="script-src 'self'; "), directive="script-src") is None
+    )
+
+
+def test_every_answer_has_one_nonce():
+    csp = "Content-Security-Policy"
+    pages = [
+        answer(f"<script nonce={nonce}>1</script>".encode(), content_type=PAGE, **{csp: f"script-src 'nonce-{nonce}'"})
+        for nonce in ("first1st", "second2d")
+    ]
+    one, other = (changed("same-nonce", got=page) for page in pages)
+    assert one.header(csp) == other.header(csp)
+    assert one.body == other.body
+    assert one.header(csp).split("nonce-")[1].strip("'").encode() in one.body
+    added = changed("same-nonce", got=answer(Content_Security_Policy="script-src 'self'")).header(csp)
+    assert added.startswith("script-src 'self' 'nonce-")
+    assert changed("same-nonce") is None
+
+
+def test_cookies_get_an_attribute_that_they_had_not():
+    got = answer(Set_Cookie="__Host-sid=1; Path=/; Secure")
+    line = changed("cookie-add", got=got, attribute="Domain", value="shop.test").header("Set-Cookie")
+    assert line == "__Host-sid=1; Path=/; Secure; Domain=shop.test"
+    assert changed("cookie-add", got=got, attribute="path", value="/x") is None
+    assert changed("cookie-add", got=got, attribute="Domain", value="x", cookie="other") is None
+
+
+def test_addresses_lead_below_a_base_that_is_not_there():
+    page = answer(b'<a href="/x"><img src=/y><a href="//z/"><a href="w">', content_type=PAGE, Location="/login")
+    led = changed("wrong-base", got=page)
+    assert led.body == b'<a href="/app/x"><img src=/app/y><a href="//z/"><a href="w">'
+    assert led.header("Location") == "/app/login"
+    assert changed("wrong-base", got=answer(b'{"href": "/x"}')) is None
+
+
+def test_everybody_gets_one_answer():
+    login = changed("answer-all")
+    assert (login.status, login.header("WWW-Authenticate")) == (401, 'Basic realm="all"')
+    led = changed("answer-all", status=302)
+    assert (led.status, led.header("Location"), led.body) == (302, "/login", b"")
+    assert changed("answer-all", request("/login"), status=302) is None
+    assert changed("answer-all", status=200).body == changed("answer-all", request("/y"), status=200).body
+
+
+def test_a_value_is_what_no_writer_of_json_writes():
+    def written(value):
+        return changed("odd-value", got=answer(b'{"a": {"b": 1}, "c": 1}'), field="a.b", value=value).body
+
+    assert written("nan") == b'{"a":{"b":NaN},"c":1}'
+    assert written("surrogate") == rb'{"a":{"b":"\ud83d"},"c":1}'
+    assert written("digits") == b'{"a":{"b":' + b"7" * 5_000 + b'},"c":1}'
+    assert changed("odd-value", got=answer(b'{"a": 1}'), field="b", value="nan") is None
+
+
+def test_the_form_of_an_answer_is_another():
+    assert changed("never-end", got=answer(b"{}")).ends is False
+    assert changed("never-end", request(method="HEAD"), answer(b"{}")) is None
+    assert changed("interim", status=102).interim == 102
+    assert changed("old-protocol").version == "1.0"
+
+
 def test_a_trace_leaks_in_the_form_of_the_body():
     as_json = changed("leak-trace", got=answer(b'{"detail": "no"}', status=500))
     assert "Traceback" in json.loads(as_json.body)["trace"]

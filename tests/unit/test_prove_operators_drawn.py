@@ -85,12 +85,17 @@ FIXED = {
     "add-header": {"header": "Server", "value": "x/1.2"},
     "replace-header": {"header": "ETag", "value": '"2"'},
     "freeze-header": {"header": "ETag"},
+    "repeat-header": {"header": "ETag", "value": '"2"'},
+    "cookie-add": {"attribute": "Domain", "value": "shop.test"},
+    "odd-value": {"field": "items[].id", "value": "nan"},
     "cookie-replace": {"attribute": "SameSite", "value": "None"},
     "insert-markup": {"markup": "<hr>"},
     "replace-text": {"find": "<body>", "put": "<main>"},
     "stall": {"pause_ms": 10, "every_ms": 100},
     "sometimes-status": {"every": 2},
 }
+OF_SEVERAL_FACETS = {"answer-all", "odd-value", "same-nonce", "wrong-base"}
+"""One mistake that shows at several places, or makes a body of which no place can be read."""
 SEEDS = st.integers(0, 2**32)
 
 
@@ -124,6 +129,8 @@ def test_the_named_facet_alone_is_changed(operator, request, answer, earlier, ot
     facet = facet_of(defect)
     # what a limiter or a cache replays is another answer, and a preflight that lets in has another form
     if facet in ("cache", "status 429") or (operator == "cors-reflect" and request.method == "OPTIONS"):
+        return
+    if operator in OF_SEVERAL_FACETS:
         return
     kind, _, name = facet.partition(" ")
     assert kind == "status" or got.status == answer.status

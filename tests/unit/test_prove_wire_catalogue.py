@@ -13,7 +13,21 @@ from harness.prove.model import Defect, Expectation, Where
 from harness.prove.wire.operators import facet_of, validate
 
 FOLDER = root() / "defects" / "wire"
-AREAS = {"headers", "csp", "cookies", "cors", "cache", "errors", "input", "status", "limits", "latency", "body", "page"}
+AREAS = {
+    "headers",
+    "csp",
+    "cookies",
+    "cors",
+    "cache",
+    "errors",
+    "input",
+    "status",
+    "limits",
+    "latency",
+    "body",
+    "page",
+    "transfer",
+}
 
 
 def defects() -> list[Defect]:

@@ -30,6 +30,15 @@ def answers(before: ProxiedAnswer, after: ProxiedAnswer, delay_s: float = 0.0) -
     if before.cut_after != after.cut_after:
         left.append(f"{len(before.body)} bytes")
         right.append(f"{after.cut_after} of {len(after.body)} bytes, then cut")
+    if before.ends != after.ends:
+        left.append("an end")
+        right.append("no end")
+    if before.interim != after.interim:
+        left.append("no interim answer")
+        right.append(f"{after.interim} before it")
+    if before.version != after.version:
+        left.append(f"HTTP/{before.version}")
+        right.append(f"HTTP/{after.version}")
     if delay_s:
         left.append("at once")
         right.append(f"{delay_s * 1000:.0f} ms later")

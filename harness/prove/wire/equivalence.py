@@ -28,11 +28,15 @@ def equivalent(defect: Defect, exchange: Exchange, seed: int) -> str:
     """Why no client could tell the mutated exchange from the true one; "" where it could, or where nothing changes."""
     request, before = exchange
     after = mutation_for(defect, seed).answer(request, before)
-    if after is None or (after.status, after.cut_after) != (before.status, before.cut_after):
+    if after is None or _form(after) != _form(before):
         return ""
     if before.body != after.body:
         return _in_body(before, after)
     return _in_headers(request, before, after)
+
+
+def _form(answer: ProxiedAnswer) -> tuple[object, ...]:
+    return answer.status, answer.cut_after, answer.ends, answer.interim, answer.version
 
 
 def _in_body(before: ProxiedAnswer, after: ProxiedAnswer) -> str:

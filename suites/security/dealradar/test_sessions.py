@@ -32,6 +32,15 @@ def test_of_many_who_refresh_at_once_one_wins(account):
     assert sorted(statuses) == [200] + [401] * 5
 
 
+@pytest.mark.check("auth.logout", severity="high", source="OWASP ASVS 5.0, 7.4.1", subject="POST /api/auth/logout")
+def test_a_refresh_token_ends_with_its_login(account, new_client):
+    ended, other = account.log_in(), account.log_in()
+    leaving = new_client(headers={"Authorization": f"Bearer {ended['access_token']}"})
+    assert leaving.exchange("POST", "/api/auth/logout", json={"everywhere": False}).status == 204
+    assert account.refresh(ended["refresh_token"]) == 401, "the refresh token of a login that was ended gives a token"
+    assert account.refresh(other["refresh_token"]) == 200, "another login ended too"
+
+
 @pytest.mark.check("auth.guessing", severity="high", source="OWASP ASVS 5.0, 6.3.1", subject="POST /api/auth/login")
 def test_guessing_a_password_is_stopped_before_it_gets_far(account, new_client):
     guess = {"email": account.email, "password": "certainly wrong"}

@@ -1,7 +1,10 @@
 """Tokens that were not given out by the service open nothing."""
 
 import base64
+import hashlib
+import hmac
 import json
+import time
 
 import pytest
 
@@ -60,6 +63,24 @@ def test_a_changed_role_is_refused(status, token):
     head, body, signature = token("user").split(".")
     answered = status(f"{head}.{_part({**_read(body), 'role': 'operator'})}.{signature}")
     assert answered == 401
+
+
+@pytest.fixture
+def key(stack_info):
+    """The key that tokens are signed with."""
+    if "SECRET_KEY" not in stack_info.settings:
+        pytest.skip("the key of the service is not known here")
+    return stack_info.settings["SECRET_KEY"].encode()
+
+
+@pytest.mark.check("auth.expired_token", severity="high", source="RFC 7519, 4.1.4", subject="an hour after its end")
+@pytest.mark.parametrize("seconds", [pytest.param(-3_600, id="over"), pytest.param(3_600, id="not over")])
+def test_a_token_that_is_over_is_refused(status, token, key, seconds):
+    head, body, _ = token("operator").split(".")
+    signed = f"{head}.{_part({**_read(body), 'exp': int(time.time()) + seconds})}"
+    signature = base64.urlsafe_b64encode(hmac.new(key, signed.encode(), hashlib.sha256).digest()).rstrip(b"=").decode()
+    answered = status(f"{signed}.{signature}")
+    assert answered == (401 if seconds < 0 else 200)
 
 
 @pytest.mark.check("auth.malformed_token", severity="high", source="RFC 6750, 3.1", subject="{bad}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ _ALLOW = "Access-Control-Allow-Origin"
 _FETCH = "Fetch, 3.2; PortSwigger, CORS"
 _NO_CONTENT = 204
 _CSP = "Content-Security-Policy"
+_NONCE = re.compile(r"(?<='nonce-)[A-Za-z0-9+/=_-]+(?=')")
+_NONCE_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,16 @@ def _strip_attribute(args: CookieAttributeArgs, _chance: Random) -> Mutation:
 def _replace_attribute(args: CookieValueArgs, _chance: Random) -> Mutation:
     put = (f" {args.attribute}={args.value}",)
     return Mutation(answer=lambda _request, answer: _edit_cookies(answer, args.attribute, args.cookie, put))
+
+
+def _add_attribute(args: CookieValueArgs, _chance: Random) -> Mutation:
+    def edit(line: str) -> str:
+        pair, *rest = line.split(";")
+        names = {part.partition("=")[0].strip().lower() for part in rest}
+        fits = fnmatchcase(pair.partition("=")[0].strip(), args.cookie) and args.attribute.lower() not in names
+        return f"{line}; {args.attribute}={args.value}" if fits else line
+
+    return Mutation(answer=lambda _request, answer: edit_header(answer, _COOKIE, edit))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +204,39 @@ def _csp(directive: str, edit: Callable[[list[str]], list[str]]) -> Mutation:
     return Mutation(answer=lambda _request, answer: edit_header(answer, _CSP, edited))
 
 
+def _add_directive(args: CspSourceArgs, _chance: Random) -> Mutation:
+    def edited(value: str) -> str:
+        names = {words[0].lower() for part in value.split(";") if (words := part.split())}
+        return value if args.directive in names else f"{value.rstrip('; ')}; {args.directive} {args.source}"
+
+    return Mutation(answer=lambda _request, answer: edit_header(answer, _CSP, edited))
+
+
+def _lose_semicolon(args: DirectiveArgs, _chance: Random) -> Mutation:
+    def edited(value: str) -> str:
+        return re.sub(rf"(?i)((?:^|;)\s*{args.directive}\b[^;]*?)\s*;\s*(?=\S)", r"\1 ", value, count=1)
+
+    return Mutation(answer=lambda _request, answer: edit_header(answer, _CSP, edited))
+
+
+def _repeat_nonce(_args: NoArgs, chance: Random) -> Mutation:
+    nonce = base64.b64encode(chance.randbytes(_NONCE_BYTES)).decode("ascii")
+    add = _allow_source(CspSourceArgs(source=f"'nonce-{nonce}'"), chance)
+
+    def change(request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
+        found = _NONCE.findall(answer.header(_CSP) or "")
+        if not found:
+            return add.answer(request, answer)
+        # where the policy alone were changed the page's own scripts would be blocked, which is another mistake
+        body = answer.body
+        for one in found:
+            body = body.replace(one.encode("ascii"), nonce.encode("ascii"))
+        changed = edit_header(answer, _CSP, lambda value: _NONCE.sub(nonce, value))
+        return None if changed is None else replace(changed, body=body)
+
+    return Mutation(answer=change)
+
+
 OPERATORS: tuple[Operator[Any], ...] = (
     Operator(
         name="cookie-strip",
@@ -206,6 +252,14 @@ OPERATORS: tuple[Operator[Any], ...] = (
         args=CookieValueArgs,
         facet=fixed(header_facet(_COOKIE)),
         make=_replace_attribute,
+        source="RFC 6265bis, 5.6",
+    ),
+    Operator(
+        name="cookie-add",
+        does="Cookies have an attribute that they had not.",
+        args=CookieValueArgs,
+        facet=fixed(header_facet(_COOKIE)),
+        make=_add_attribute,
         source="RFC 6265bis, 5.6",
     ),
     Operator(
@@ -255,5 +309,30 @@ OPERATORS: tuple[Operator[Any], ...] = (
         facet=fixed(header_facet(_CSP)),
         make=lambda args, _chance: _csp(args.directive, lambda _words: []),
         source="CSP3, 2.2",
+    ),
+    Operator(
+        name="csp-add",
+        does="The content security policy has a directive more, which counts before the one that it stood in for.",
+        args=CspSourceArgs,
+        facet=fixed(header_facet(_CSP)),
+        make=_add_directive,
+        source="CSP3, 6.8.3",
+    ),
+    Operator(
+        name="csp-join",
+        does="The semicolon behind a directive is missing, so that the next one is a part of it.",
+        args=DirectiveArgs,
+        facet=fixed(header_facet(_CSP)),
+        make=_lose_semicolon,
+        source="CSP3, 2.2.1",
+    ),
+    Operator(
+        name="same-nonce",
+        does="Every answer has one nonce: the policy's own made the same, or one more where there was none.",
+        args=NoArgs,
+        facet=fixed(header_facet(_CSP)),
+        make=_repeat_nonce,
+        reads_body=True,
+        source="CSP3, 7.1",
     ),
 )

@@ -63,6 +63,13 @@ def _check_name(name: str) -> None:
         raise ArgumentError("header", f"{name!r} is no header's name (RFC 9110, 5.1)")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondHeaderArgs(HeaderValueArgs):
+    """A header's name, and the value of its line more: after those that are there, or before them."""
+
+    first: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class _ContentType:
     """A `Content-Type` in its parts; `media` is "" where it was taken out."""
@@ -151,6 +158,16 @@ def _add(args: HeaderValueArgs, _chance: Random) -> Mutation:
     return Mutation(answer=change)
 
 
+def _repeat(args: SecondHeaderArgs, _chance: Random) -> Mutation:
+    def change(_request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
+        if answer.header(args.header) is None:
+            return None
+        line = ((args.header, args.value),)
+        return replace(answer, headers=(*line, *answer.headers) if args.first else (*answer.headers, *line))
+
+    return Mutation(answer=change)
+
+
 _LOCATION = fixed(header_facet("Location"))
 
 OPERATORS: tuple[Operator[Any], ...] = (
@@ -194,5 +211,13 @@ OPERATORS: tuple[Operator[Any], ...] = (
         args=HeaderValueArgs,
         facet=lambda args: header_facet(args.header),
         make=_add,
+    ),
+    Operator(
+        name="repeat-header",
+        does="A header that is there comes once more, with another value.",
+        args=SecondHeaderArgs,
+        facet=lambda args: header_facet(args.header),
+        make=_repeat,
+        source="RFC 9110, 5.3",
     ),
 )

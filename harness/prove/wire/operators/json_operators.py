@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+from harness.config.toml_reader import nearest
 from harness.prove.wire.json_paths import ROOT, Json, parse_path, write_path
 from harness.prove.wire.operators.json_body import (
     HIGHEST,
@@ -22,13 +24,15 @@ from harness.prove.wire.operators.json_body import (
     json_operator,
     steps_to,
 )
-from harness.prove.wire.operators.operator import Mutation, Operator
+from harness.prove.wire.operators.operator import ArgumentError, Mutation, Operator
+from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 _MOST = 4
 """Elements or properties that are added or removed; AER leaves arrays alone that have no more than these."""
 _SPECIAL = ("/", "*", ",", "´", "´*", "/*", "/,", "*,", "´/", "´,")  # noqa: RUF001 - the acute accent is meant
 _LOWER, _UPPER = "ejemplo minus", "EJEMPLO MAYUS"
 """As in HTTPMutator's http-mutation.properties."""
+_ODD_VALUES: Mapping[str, bytes] = {"surrogate": rb'"\ud83d"', "nan": b"NaN", "digits": b"7" * 5_000}
 
 
 def _add_elements(node: Json, chance: Random) -> Json:
@@ -157,6 +161,32 @@ def _boundary(node: Json, chance: Random) -> Json:
     return chance.choice([text for text in choices if text != node])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddValueArgs(InnerFieldArgs):
+    """The place of the value, and what is written there: `surrogate`, `nan` or `digits`."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        InnerFieldArgs.__post_init__(self)
+        if self.value not in _ODD_VALUES:
+            raise ArgumentError("value", f"unknown {self.value!r}; {nearest(self.value, _ODD_VALUES)}")
+
+
+def _write_odd_value(args: OddValueArgs, chance: Random) -> Mutation:
+    # no writer of JSON writes these: another text stands there until the body is written
+    stand_in = drawn_alphanumeric(chance, len(_ODD_VALUES) * LONGEST)
+    put = json_mutation(args.field, lambda _node, _chance: stand_in, chance)
+
+    def change(request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
+        changed = put.answer(request, answer)
+        if changed is None:
+            return None
+        return replace(changed, body=changed.body.replace(f'"{stand_in}"'.encode(), _ODD_VALUES[args.value]))
+
+    return Mutation(answer=change)
+
+
 OPERATORS: tuple[Operator[Any], ...] = (
     json_operator("AEA", "An array has one to four elements more.", _add_elements),
     json_operator("AER", "An array of more than four elements lacks one to four.", _remove_elements),
@@ -181,5 +211,14 @@ OPERATORS: tuple[Operator[Any], ...] = (
     json_operator("SCA", "A text holds special characters more.", _special),
     json_operator(
         "SRE", "A text is empty, very short, ten characters long, in small letters or in capitals.", _boundary
+    ),
+    Operator(
+        name="odd-value",
+        does="A value is half of a character, NaN, or a number of 5,000 digits.",
+        args=OddValueArgs,
+        facet=lambda args: field_facet(args.field),
+        make=_write_odd_value,
+        reads_body=True,
+        source="RFC 8259, 6 and 8.2",
     ),
 )

@@ -8,12 +8,14 @@ from random import Random
 from typing import Any
 
 from harness.probes.headers import parse_media_type
-from harness.prove.wire.operators.operator import ArgumentError, Mutation, NoArgs, Operator, fixed
+from harness.prove.wire.operators.operator import ArgumentError, Mutation, NoArgs, Operator, edit_header, fixed
 from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 _FACET = fixed("page")
 _NONCE = re.compile(r"'nonce-([A-Za-z0-9+/=_-]+)'")
 _LOADED = re.compile(rb"<(?:script\b[^>]*\bsrc\s*=|link\b[^>]*\brel\s*=\s*[\"']?stylesheet)", re.IGNORECASE)
+_ADDRESS = re.compile(rb"(?i)(\b(?:href|src|action)\s*=\s*[\"']?)/(?!/)")
+_ROOTED = re.compile(r"^/(?!/)")
 _INTEGRITY = b' integrity="sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="'
 
 
@@ -118,6 +120,28 @@ def _wrong_integrity(_args: NoArgs, _chance: Random) -> Mutation:
     return Mutation(answer=change)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseArgs:
+    """The base path that stands before addresses, and below which there is nothing."""
+
+    base: str = "/app"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", self.base):
+            raise ArgumentError("base", f"a path such as '/app' was expected, not {self.base!r}")
+
+
+def _misled(args: BaseArgs, _chance: Random) -> Mutation:
+    put = rb"\g<1>" + args.base.encode("ascii") + b"/"
+
+    def change(_request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
+        led = edit_header(answer, "Location", lambda value: _ROOTED.sub(f"{args.base}/", value)) or answer
+        body = _ADDRESS.sub(put, answer.body) if is_page(answer) else answer.body
+        return None if led is answer and body == answer.body else replace(led, body=body)
+
+    return Mutation(answer=change)
+
+
 OPERATORS: tuple[Operator[Any], ...] = (
     Operator(
         name="console-error",
@@ -144,6 +168,14 @@ OPERATORS: tuple[Operator[Any], ...] = (
         make=_wrong_integrity,
         reads_body=True,
         source="W3C Subresource Integrity, 3.4",
+    ),
+    Operator(
+        name="wrong-base",
+        does="Addresses of pages and redirects lead below a base path that is not there.",
+        args=BaseArgs,
+        facet=_FACET,
+        make=_misled,
+        reads_body=True,
     ),
     Operator(
         name="failed-request",

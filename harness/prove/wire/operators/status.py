@@ -15,6 +15,7 @@ _FACET = "status *"
 _REFUSED = 429
 _REFUSED_FACET = fixed(f"status {_REFUSED}")
 _FORWARDED = "X-Forwarded-For"
+_ONE_PAGE = b"<!doctype html><html lang=en><meta charset=utf-8><title>One page</title><main><h1>One page</h1></main>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,32 @@ def _sometimes(args: SometimesArgs, chance: Random) -> Mutation:
     def change(_request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
         due = next(numbers) % args.every == args.every - 1
         return replace(answer, status=args.to) if due and answer.status != args.to else None
+
+    return Mutation(answer=change)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerAllArgs:
+    """What everybody gets: a redirect there, a demand for a login, or one page."""
+
+    status: int = 401
+    location: str = "/login"
+
+    def __post_init__(self) -> None:
+        if self.status not in (200, 401, 403) and not 300 <= self.status <= 308:
+            raise ArgumentError("status", f"200, 401, 403 or a redirect was expected, not {self.status}")
+
+
+def _answer_all(args: AnswerAllArgs, _chance: Random) -> Mutation:
+    def change(request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
+        if 300 <= args.status < 400:
+            if request.path == args.location:
+                return None
+            return replace(answer.having("Location", args.location), status=args.status, body=b"")
+        same = answer.having("Content-Type", "text/html; charset=utf-8")
+        if args.status == 401:
+            same = same.having("WWW-Authenticate", 'Basic realm="all"')
+        return replace(same, status=args.status, body=_ONE_PAGE)
 
     return Mutation(answer=change)
 
@@ -126,6 +153,13 @@ OPERATORS: tuple[Operator[Any], ...] = (
         args=SometimesArgs,
         facet=fixed(_FACET),
         make=_sometimes,
+    ),
+    Operator(
+        name="answer-all",
+        does="Whatever is asked is answered with one redirect, one demand for a login, or one page.",
+        args=AnswerAllArgs,
+        facet=fixed(_FACET),
+        make=_answer_all,
     ),
     Operator(
         name="fresh-address",

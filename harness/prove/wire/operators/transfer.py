@@ -12,6 +12,7 @@ from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest
 
 _BODY = fixed("body")
 _LATENCY = fixed("latency")
+_STATUS = fixed("status *")
 _MOST_MS = 60_000.0
 
 
@@ -42,6 +43,28 @@ def _truncate(share: float) -> Mutation:
         return replace(answer, body=answer.body[: int(len(answer.body) * share)])
 
     return Mutation(answer=change)
+
+
+def _never_end(_args: NoArgs, _chance: Random) -> Mutation:
+    def change(request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
+        return None if not answer.body or request.method == "HEAD" else replace(answer, ends=False)
+
+    return Mutation(answer=change)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterimArgs:
+    """The status of the interim answer."""
+
+    status: int = 103
+
+    def __post_init__(self) -> None:
+        if not 101 <= self.status <= 199:
+            raise ArgumentError("status", f"a status from 101 to 199 was expected, not {self.status}")
+
+
+def _interim(args: InterimArgs, _chance: Random) -> Mutation:
+    return Mutation(answer=lambda _request, answer: replace(answer, interim=args.status))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +138,30 @@ OPERATORS: tuple[Operator[Any], ...] = (
         args=NoArgs,
         facet=_BODY,
         make=lambda _args, _chance: _truncate(0.0),
+    ),
+    Operator(
+        name="never-end",
+        does="The body comes without a length, and no end comes behind it.",
+        args=NoArgs,
+        facet=_BODY,
+        make=_never_end,
+        source="RFC 9112, 6.3",
+    ),
+    Operator(
+        name="interim",
+        does="An interim answer comes before the answer.",
+        args=InterimArgs,
+        facet=_STATUS,
+        make=_interim,
+        source="RFC 9110, 15.2",
+    ),
+    Operator(
+        name="old-protocol",
+        does="The answer is one of HTTP/1.0, and the connection ends behind it.",
+        args=NoArgs,
+        facet=_STATUS,
+        make=lambda _args, _chance: Mutation(answer=lambda _request, answer: replace(answer, version="1.0")),
+        source="RFC 9110, 2.5",
     ),
     Operator(
         name="late", does="Every answer, or one of so many, comes late.", args=DelayArgs, facet=_LATENCY, make=_late

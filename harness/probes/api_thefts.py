@@ -1,0 +1,158 @@
+"""A value of one account in another's own request: where it may stand, and which values are worth trying."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from harness.probes.api_facts import Fact
+from harness.probes.api_inputs import MARK, leaves, objects, plain_name
+from harness.probes.api_request import ApiAccount, Place, RequestDraft, json_of, succeeded
+from harness.probes.api_world import Described, World
+
+OWNER = re.compile(r"owner|user|author|creator|createdby|account|customer|member|username|email")
+"""Members that name whose a thing is."""
+_NAMING = re.compile(r"(?:ids?|uuid|guid|slug|key|ref|number|user|username|owner|account|email|customer|member|code)$")
+_NAME = re.compile(r"(?:user)?name|login|e?mail|user|account")
+_MOST_VALUES = 4
+_ANYTHING = ("%", "*")
+"""What a search that hands its text on takes for everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Theft:
+    """A value of the victim, put into the thief's own request at a place."""
+
+    described: Described
+    draft: RequestDraft
+    place: Place
+    fact: Fact
+    known_to_thief: bool
+
+    @property
+    def sent(self) -> str:
+        """What stands at the place."""
+        value = self.draft.value(self.place)
+        return f"{value[0]!r} and {value[1]!r}, sent twice," if isinstance(value, tuple) else repr(value)
+
+
+def thefts(world: World, victim: ApiAccount, thief: ApiAccount, methods: tuple[str, ...]) -> Iterator[Theft]:
+    for described in world.operations:
+        if described.operation.method not in methods or described.is_disruptive:
+            continue
+        own = world.drafts.get((described.name, thief.name)) or world.draft(described, thief)
+        if own is not None:
+            yield from _by_names(world, described, own, victim)
+            yield from _by_facts(world, described, own, victim, thief)
+
+
+def _by_names(world: World, described: Described, own: RequestDraft, victim: ApiAccount) -> Iterator[Theft]:
+    """Whatever takes a text may take an account's name."""
+    for place in _text_places(described, own):
+        for name in (*names_of(world, victim), *_ANYTHING):
+            if isinstance(name, str) and own.value(place) != name:
+                fact = Fact("username", name, described.name, "", victim.name, is_new=False)
+                yield Theft(described, own.put(place, name), place, fact, known_to_thief=False)
+
+
+def _by_facts(
+    world: World, described: Described, own: RequestDraft, victim: ApiAccount, thief: ApiAccount
+) -> Iterator[Theft]:
+    """What the victim was given goes where an operation asks for it; in a query also beside the thief's own."""
+    for place in _naming_places(described, own):
+        mine = own.value(place)
+        # what it made itself comes first: a long listing of everybody's things would leave no room for it
+        candidates = world.facts.candidates(place.reference, described.operation.path, victim.name)
+        found = sorted(candidates, key=lambda each: not each.is_new)
+        values = {each.value: each for each in found if each.value != mine}
+        values |= {each.value: each for each in _named(world, place, victim) if each.value != mine}
+        for fact in list(values.values())[:_MOST_VALUES]:
+            # whose page it is, a path says openly: then only what is private by its name counts
+            seen = world.facts.has_seen(thief.name, fact) or (place.where == "path" and not fact.operation)
+            yield Theft(described, own.put(place, fact.value), place, fact, known_to_thief=seen)
+            if place.where == "query" and described.operation.method == "GET":
+                own_name = (
+                    mine if mine and not str(mine).startswith(MARK) else _like(fact.value, names_of(world, thief))
+                )
+                for both in ((own_name, fact.value), (fact.value, own_name)):
+                    yield Theft(described, own.put(place, both), place, fact, known_to_thief=seen)
+
+
+def _named(world: World, place: Place, victim: ApiAccount) -> Iterator[Fact]:
+    """Whatever names an owner may be asked for the victim's own names."""
+    if OWNER.search(plain_name(place.name)) and place.where in ("query", "body", "path"):
+        for name in sorted(names_of(world, victim), key=str):
+            yield Fact(plain_name(place.name), name, "", "", victim.name, is_new=False)
+
+
+def _like(value: object, names: Iterable[object]) -> object:
+    """What among an account's names has the form of a value of another one."""
+    return min(
+        names, key=lambda each: (type(each) is not type(value), abs(len(str(each)) - len(str(value)))), default=value
+    )
+
+
+def _naming_places(described: Described, draft: RequestDraft) -> list[Place]:
+    places = [place for place, _ in draft.places()]
+    places += [
+        Place(each.where, (each.name,))
+        for each in described.inputs.parameters
+        if each.where in ("query", "header", "cookie") and Place(each.where, (each.name,)) not in places
+    ]
+    return [
+        place
+        for place in places
+        if place.where == "path" or _NAMING.search(plain_name(place.name)) or OWNER.fullmatch(plain_name(place.name))
+    ]
+
+
+def _text_places(described: Described, draft: RequestDraft) -> list[Place]:
+    """Parameters of a read that are no names of objects by their own name."""
+    naming = set(_naming_places(described, draft))
+    places = [
+        Place(each.where, (each.name,))
+        for each in described.inputs.parameters
+        if each.where in ("query", "header", "cookie") and each.schema.get("type", "string") == "string"
+    ]
+    return [each for each in places if each not in naming] if described.operation.method == "GET" else []
+
+
+def names_of(world: World, account: ApiAccount) -> frozenset[str | int]:
+    """By what an account is called: its user name, and ids beside it."""
+    found: set[str | int] = {account.username}
+    for (_, name), answer in world.answers.items():
+        if name != account.name:
+            continue
+        for each in objects(json_of(answer)):
+            if any(value == account.username and _NAME.fullmatch(plain_name(key)) for key, value in each.items()):
+                found |= {
+                    value
+                    for key, value in each.items()
+                    if isinstance(value, str | int)
+                    and not isinstance(value, bool)
+                    and plain_name(key) in ("id", "uuid", "userid", "username", "email", "accountid", "login")
+                }
+    return frozenset(found)
+
+
+def reader_of(world: World, described: Described, fact: Fact, victim: ApiAccount) -> RequestDraft | None:
+    """A read by which the owner sees the thing: of the same path, of one below or above it, else a listing."""
+    path = described.operation.path
+    for each in world.reads():
+        own = each.operation.path
+        if (
+            own == path
+            or (path.startswith(f"{own}/") and "{" in own)
+            or (own.startswith(f"{path}/") and "{" not in own)
+        ):
+            draft = world.draft(each, victim)
+            name = next((name for name in re.findall(r"\{([^/{}]+)\}", own)), "")
+            if draft is not None and name:
+                return draft.put(Place("path", (name,)), fact.value)
+    for each in world.reads():
+        answer = world.answers.get((each.name, victim.name))
+        if succeeded(answer) and fact.value in {value for _, value in leaves(json_of(answer))}:
+            return world.drafts.get((each.name, victim.name))
+    listing = next((each for each in world.reads() if path.startswith(f"{each.operation.path}/")), None)
+    return world.drafts.get((listing.name, victim.name)) if listing is not None else None
