@@ -55,7 +55,8 @@ class BurnRates:
 
     def conditions(self, now: float, *, is_active: IsActive, final: bool = False) -> Iterator[Condition]:
         """What each rule says, where it says anything. The last time nothing waits for a window to pass."""
-        for series in self.series.values():
+        # one path says more than all together: it comes first in what is told
+        for series in sorted(self.series.values(), key=lambda series: series.subject == ALL):
             for rule in self.rules.burn:
                 condition = self._condition(series, rule, now, is_active, final=final)
                 if condition is not None:
@@ -127,7 +128,7 @@ class BurnRates:
 def _sentence(slo: Slo, subject: str, rule: BurnRule, counts: Counts, burn: float) -> str:
     where = "all paths together" if subject == ALL else subject
     what = "were no good ones" if slo.below_ms is None else f"took longer than {slo.below_ms:g} ms"
-    times = f"{burn:,.0f}" if burn >= 10 else f"{burn:.1f}"  # noqa: PLR2004
+    times = f"{burn:,.0f}" if burn >= 10 else f"{burn:.1f}"
     return (
         f"{where}: {counts.bad} of {counts.total} answers {what} ({shown(counts.bad / counts.total)}, and"
         f" {shown(slo.budget)} may be): the error budget of {slo.name} is spent {times} times too fast,"

@@ -147,7 +147,8 @@ def _paths_first(watcher: Watcher) -> list[Series]:
 
 def _slo(watcher: Watcher, series: Series) -> Observation:
     name, path = series.slo.name, series.subject
-    subject = f"{name} of {'all paths' if path == ALL else f'GET {path}'}"
+    where = "all paths" if path == ALL else f"GET {path}"
+    subject = f"{name} of {where}"
     alert = watcher.fired.get(name)
     if not series.total:
         return _line(SLO, subject, Outcome.ERROR, message=f"{subject}: no data, nothing is known of it")
@@ -157,10 +158,8 @@ def _slo(watcher: Watcher, series: Series) -> Observation:
     counts = watcher.paths.get(path)
     what = "were no good ones" if series.slo.below_ms is None else f"took longer than {series.slo.below_ms:g} ms"
     last = f"; the last one: {counts.why}" if counts is not None and counts.why and series.slo.below_ms is None else ""
-    message = (
-        f"{'all paths' if path == ALL else f'GET {path}'}: {series.bad} of {series.total} answers {what} ({shown(share)},"
-        f" and {shown(series.slo.budget)} may be){last}"
-    )
+    may = f"{shown(share)}, and {shown(series.slo.budget)} may be"
+    message = f"{where}: {series.bad} of {series.total} answers {what} ({may}){last}"
     detail = {"curl": counts.curl} if counts is not None and counts.curl else {}
     return _line(
         SLO,
