@@ -47,8 +47,8 @@ class Watcher:
     book: AlertBook = field(init=False)
     figure_watches: dict[str, FigureWatch] = field(init=False)
     paths: dict[str, PathCounts] = field(default_factory=dict)
-    fired: dict[str, AlertChange] = field(default_factory=dict)
-    """Alert -> its gravest message of this watch."""
+    fired: dict[str, str] = field(default_factory=dict)
+    """Alerts of this watch, with what was wrong."""
     shown: dict[str, set[str]] = field(default_factory=dict)
     """Alert -> all places where it showed in this watch."""
     peak_rps: float | None = None
@@ -124,12 +124,13 @@ class Watcher:
         ]
         changes = self.book.update(conditions, now)
         for change in changes:
-            if change.event != "resolved":
-                known = self.fired.get(change.alert)
-                if known is None or (known.severity, change.severity) == ("ticket", "page"):
-                    self.fired[change.alert] = change
+            if change.event == "fired":
+                self.fired[change.alert] = change.text
         for name, alert in self.book.open.items():
             self.shown.setdefault(name, set()).update(alert.active)
+            if final:
+                # one of an earlier watch that has not ended by now is as much of this one
+                self.fired.setdefault(name, alert.text)
         return changes
 
     def silent(self, now: float) -> Iterator[Series]:

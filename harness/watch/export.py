@@ -56,10 +56,10 @@ def _families(watcher: Watcher, target: str, now: float) -> Iterator[Metric]:
     for (slo, subject), series in watcher.rates.series.items():
         events.add_metric([target, slo, subject], series.total)
         bad.add_metric([target, slo, subject], series.bad)
-        for rule in watcher.rules.burn:
-            for seconds, value in zip((rule.long_s, rule.short_s), watcher.rates.burns(series, rule, now), strict=True):
-                if value is not None:
-                    burn.add_metric([target, slo, subject, duration(seconds * watcher.rules.scale)], value)
+        for seconds, window in series.windows.items():
+            value = window.counts(now).burn(series.slo.budget)
+            if value is not None:
+                burn.add_metric([target, slo, subject, duration(seconds)], value)
         used = watcher.rates.budget_used(series, now)
         if used is not None:
             budget.add_metric([target, slo, subject], used)

@@ -149,11 +149,10 @@ def _slo(watcher: Watcher, series: Series) -> Observation:
     name, path = series.slo.name, series.subject
     where = "all paths" if path == ALL else f"GET {path}"
     subject = f"{name} of {where}"
-    alert = watcher.fired.get(name)
     if not series.total:
         return _line(SLO, subject, Outcome.ERROR, message=f"{subject}: no data, nothing is known of it")
     share = series.bad / series.total
-    if alert is None or path not in watcher.shown.get(name, ()):
+    if name not in watcher.fired or path not in watcher.shown.get(name, ()):
         return _line(SLO, subject, Outcome.PASS, value=share, unit="ratio", n=series.total)
     counts = watcher.paths.get(path)
     what = "were no good ones" if series.slo.below_ms is None else f"took longer than {series.slo.below_ms:g} ms"
@@ -187,8 +186,8 @@ def _metrics(place: str, why: str) -> Observation:
 
 def _figures(watcher: Watcher) -> Iterator[Observation]:
     for name, figure in watcher.figure_watches.items():
-        alert = watcher.fired.get(name)
-        if alert is not None:
+        text = watcher.fired.get(name)
+        if text is not None:
             severity: Severity = "high" if figure.figure.severity == "page" else "normal"
             why = "The profile says within which bounds the service is well."
             remedy = "See the runbook: what a figure out of its bounds means, and who decides."
@@ -196,7 +195,7 @@ def _figures(watcher: Watcher) -> Iterator[Observation]:
                 FIGURE,
                 name,
                 Outcome.FAIL,
-                message=alert.text,
+                message=text,
                 value=figure.value,
                 n=figure.readings,
                 severity=severity,
@@ -214,12 +213,12 @@ def _baseline(watcher: Watcher) -> Iterator[Observation]:
     if watcher.baseline is None:
         return
     for path, counts in watcher.paths.items():
-        subject, alert = f"GET {path}", watcher.fired.get(DEVIATION)
+        subject, text = f"GET {path}", watcher.fired.get(DEVIATION)
         known = path in watcher.baseline.latency_ms or path in watcher.baseline.errors
-        if alert is not None and path in watcher.shown.get(DEVIATION, ()):
+        if text is not None and path in watcher.shown.get(DEVIATION, ()):
             why = "The release is slower, or fails oftener, than it was when it was let go."
             remedy = "Compare what runs beside the service now with then; else roll back."
-            message = alert.text if alert.text.startswith(f"{path}:") else f"{path}: is worse than in the baseline"
+            message = text if text.startswith(f"{path}:") else f"{path}: is worse than in the baseline"
             yield _line(BASELINE, subject, Outcome.FAIL, message=message, why=why, remedy=remedy, cause=DEVIATION)
         elif not known:
             yield _line(

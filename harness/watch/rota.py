@@ -63,9 +63,9 @@ class Rota:
 
     @property
     def gap_s(self) -> float:
-        """Seconds between two questions: never so few that our own questions load a slow service."""
+        """Seconds between two questions: never so few that a slow service has more than one of them to answer."""
         usual = self.every_s / max(1, len(self._turns)) / (2 if self._suspects else 1)
-        gap = max(usual, self.least_gap_s, min(2 * self._usual_s, _LONGEST_GAP_S))
+        gap = max(usual, self.least_gap_s, min(self._usual_s, _LONGEST_GAP_S))
         return min(gap * self._slower, _MOST_PAUSE_S)
 
     def wait_s(self, now: float) -> float:
