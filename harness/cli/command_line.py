@@ -8,7 +8,7 @@ import click
 
 _LONGEST = 4096
 """Bytes of one word; no path of Linux is longer (PATH_MAX)."""
-_MAY_HOLD_ADDRESSES = frozenset({"url", "env", "suites"})
+_MAY_HOLD_ADDRESSES = frozenset({"url", "env", "suites", "webhook"})
 """Parameters whose words may have an address in them; `suites` has those for pytest too."""
 
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "preflight": "Check readiness alone, with the System Readiness Score.",
     "run": "Run suites alone.",
     "load": "Load a service at an open arrival rate.",
+    "watch": "Watch a service after its release: budgets, alerts, a verdict.",
     "prove": "Plant defects, and show that the gate says no to each.",
     "judge": "Rule again from the evidence of a run.",
     "report": "Write the reports of a run again.",

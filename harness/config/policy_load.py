@@ -14,9 +14,10 @@ import msgspec
 from msgspec import Meta
 
 from harness.config.toml_reader import TomlFile, Where, nearest, read_toml
+from harness.config.watch_rules import checked_watch
 from harness.errors import BrokenRunError, ConfigError
 from harness.machine.decoding import Reader
-from harness.model import ABSENT_WORDS, Criterion, Policy, Select, Severity, Target, Threshold
+from harness.model import ABSENT_WORDS, Criterion, Policy, Select, Severity, Target, Threshold, WatchRules
 
 USUAL_POLICY = "web"
 """Of a service whose profile names none."""
@@ -73,6 +74,7 @@ class _Policy:
     max_flaky: _Tolerated | None = None
     retries: _Retries | None = None
     clean_build: bool | None = None
+    watch: WatchRules | None = None
     criterion: tuple[_Criterion, ...] = ()
 
 
@@ -140,6 +142,7 @@ def _load(path: Path, root: Path, above: tuple[Path, ...]) -> Policy:
         max_flaky=base.max_flaky if written.max_flaky is None else written.max_flaky,
         retries=base.retries if written.retries is None else written.retries,
         clean_build=base.clean_build if written.clean_build is None else written.clean_build,
+        watch=base.watch if written.watch is None else checked_watch(file, written.watch),
     )
 
 

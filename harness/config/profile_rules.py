@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from harness.config.service_url import refuse_credentials
 from harness.config.toml_reader import TomlFile, Where, nearest
+from harness.config.watch_rules import check_watched
 from harness.errors import UsageError
 from harness.model import ABSENT_WORDS, NEEDS_WORDS, Target
 from harness.model.placeholders import SERVER_OF, STACK_WORDS, names_server, placeholders
@@ -40,6 +41,7 @@ def check_target(file: TomlFile, target: Target) -> None:
     _check_hosts(file, target)
     _check_cookies(file, target)
     _check_placeholders(file, target)
+    check_watched(file, target.watch)
 
 
 def _check_service(file: TomlFile, target: Target) -> None:

@@ -17,6 +17,7 @@ from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite, choose, find_suites, own_folders
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
+from harness.watch import observations as watch_observations
 
 
 def suites_of(target: Target) -> tuple[Suite, ...]:
@@ -28,6 +29,7 @@ def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:
     """Check id -> suites that write it."""
     sources: list[tuple[str, Iterable[str]]] = [(suite.name, suite.checks) for suite in suites]
     sources += [("gate", map(str, GateCheck)), ("preflight", preflight.CHECK_IDS), ("load", load.CHECK_IDS)]
+    sources.append((watch_observations.SUITE, watch_observations.CHECK_IDS))
     known: dict[str, frozenset[str]] = {}
     for suite, checks in sources:
         for check in checks:
@@ -38,7 +40,9 @@ def known_checks(suites: Sequence[Suite]) -> dict[str, frozenset[str]]:
 def measurements(suites: Sequence[Suite]) -> frozenset[Measurement]:
     """Every number that some check says it measures."""
     score = Measurement(preflight.SCORE_CHECK, "score", "of 100")
-    return frozenset({score}).union(load.MEASUREMENTS, *(suite.measurements for suite in suites))
+    return frozenset({score}).union(
+        load.MEASUREMENTS, watch_observations.MEASUREMENTS, *(suite.measurements for suite in suites)
+    )
 
 
 def check_policy(policy: Policy, target: Target, suites: Sequence[Suite]) -> None:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from harness.model.evidence import Evidence, Interval, Severity
+from harness.model.watch import WatchRules
 
 
 class Status(StrEnum):
@@ -110,6 +111,8 @@ class Policy:
     max_flaky: int = 0
     retries: int = 0
     clean_build: bool = False
+    watch: WatchRules | None = None
+    """What `harness watch` holds a service to; None where the policy does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

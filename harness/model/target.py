@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from harness.model.schema import Manifest
+from harness.model.url_path import AnyUrlPath, UrlPath
+from harness.model.watch import Watched
 from harness.moved import former_member
 
 NEEDS_WORDS = ("postgres", "smtp", "valkey")
@@ -22,9 +24,6 @@ ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "rateli
 """What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (docs/profile.md#absent)."""
 
 
-UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with '/'")]
-AnyUrlPath = Annotated[str, Meta(pattern="^(/|$)", description="a path that begins with '/'")]
-"""A path of the target, or "" where it has none."""
 Seconds = Annotated[float, Meta(gt=0, le=3600, description="a number above 0 and at most 3,600")]
 Weight = Annotated[float, Meta(gt=0, le=10**9, description="a number above 0 and at most 1,000,000,000")]
 WeightOrZero = Annotated[float, Meta(ge=0, le=10**9, description="a number from 0 to 1,000,000,000")]
@@ -306,9 +305,12 @@ class SuitePaths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escalation:
-    """Kept with the profile; nothing reads it yet."""
+    """Who is told of an alert, and decides."""
 
     accepted: tuple[str, ...] = ()
+    """Kept with the profile; nothing reads it yet."""
+    page: str = ""
+    ticket: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +341,7 @@ class Profile:
     preflight: PreflightRules = PreflightRules()
     templates: Templates = Templates()
     suites: SuitePaths = SuitePaths()
+    watch: Watched = field(default_factory=Watched)
     escalation: Escalation = Escalation()
 
 

@@ -1,0 +1,11 @@
+"""How a path of a target is written."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with '/'")]
+AnyUrlPath = Annotated[str, Meta(pattern="^(/|$)", description="a path that begins with '/'")]
+"""A path of the target, or "" where it has none."""

@@ -1,0 +1,199 @@
+"""Figures that a service tells of itself: read from Prometheus' text format, and held against their bounds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.config.watch_rules import SAMPLE
+from harness.model import Figure
+from harness.watch.alerts import Condition
+
+RULE = "bounds"
+_FEWEST_READINGS = 3
+"""One reading out of bounds is an accident, and so are two."""
+_MOST_PROCESSES = 64
+_STARTED = "process_start_time_seconds"
+_LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")
+_OPENMETRICS = "application/openmetrics-text"
+
+
+class UnreadMetricsError(Exception):
+    """What was answered is no text in Prometheus' format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All samples of one place at one moment: name -> labels and value."""
+
+    samples: Mapping[str, tuple[tuple[Mapping[str, str], float], ...]]
+
+    @property
+    def process(self) -> float:
+        """When the process began that told them; 0 where it does not say. Its counters count from then."""
+        return self.total(Selector(_STARTED)) or 0.0
+
+    def total(self, selector: Selector) -> float | None:
+        """The sum of the samples that are selected; None if there is none."""
+        found = [
+            value
+            for labels, value in self.samples.get(selector.name, ())
+            if selector.labels.items() <= labels.items() and math.isfinite(value)
+        ]
+        return math.fsum(found) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Samples by name, and by labels where some are given."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> Selector:
+        """As a profile has it, which was checked when it was read."""
+        found = SAMPLE.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r} names no sample")
+        pairs = _LABEL.findall(found["labels"] or "")
+        return cls(found["name"], {key: _ESCAPED.sub(_unescaped, value) for key, value in pairs})
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return "\n" if found[1] == "n" else found[1]
+
+
+def read_metrics(body: bytes, content_type: str = "") -> Reading:
+    """What a body says. Raises `UnreadMetricsError` for one that is no such text, and for one without a sample."""
+    from prometheus_client import parser
+    from prometheus_client.openmetrics import parser as openmetrics
+
+    parse = openmetrics if content_type.startswith(_OPENMETRICS) else parser
+    samples: dict[str, list[tuple[Mapping[str, str], float]]] = {}
+    try:
+        for family in parse.text_string_to_metric_families(body.decode("utf-8")):
+            for sample in family.samples:
+                samples.setdefault(sample.name, []).append((sample.labels, float(sample.value)))
+    except Exception as error:
+        first = " ".join(body[:60].decode("utf-8", "backslashreplace").split())
+        raise UnreadMetricsError(f"no text in the format of Prometheus, it begins with {first!r}") from error
+    if not samples:
+        raise UnreadMetricsError("no sample is in it")
+    return Reading({name: tuple(each) for name, each in samples.items()})
+
+
+@dataclass(slots=True)
+class Increases:
+    """What counters grew by over the last while, whichever process of the service answered."""
+
+    seconds: float
+    _last: dict[tuple[str, float], tuple[float, float, float]] = field(default_factory=dict)
+    """Place and process -> when it was read, and what it counted."""
+    _steps: deque[tuple[float, float, float, float]] = field(default_factory=deque)
+    """When, over how many seconds, and by how much the counters grew."""
+
+    def add(self, at: float, source: tuple[str, float], counted: float, over: float) -> None:
+        """Take in a reading. One that is below the last is of a counter that began anew: it says nothing yet."""
+        before = self._last.pop(source, None)
+        self._last[source] = (at, counted, over)
+        if len(self._last) > _MOST_PROCESSES:
+            self._last.pop(next(iter(self._last)))
+        if before is not None and counted >= before[1] and over >= before[2]:
+            self._steps.append((at, at - before[0], counted - before[1], over - before[2]))
+        while self._steps and self._steps[0][0] < at - self.seconds:
+            self._steps.popleft()
+
+    def rate(self, *, is_share: bool) -> float | None:
+        """Growth a second, or the share of the other counter's growth; None where nothing grew by which to tell."""
+        base = math.fsum(step[3] if is_share else step[1] for step in self._steps)
+        return math.fsum(step[2] for step in self._steps) / base if base > 0 else None
+
+
+@dataclass(slots=True)
+class FigureWatch:
+    """One figure over time. `hold_s`: for so long it must be out of its bounds, half as long within them again."""
+
+    name: str
+    figure: Figure
+    hold_s: float
+    value: float | None = None
+    """What it was last; None for no data."""
+    readings: int = 0
+    _increases: Increases = field(init=False)
+    _changed: tuple[float, float] | None = None
+    """The last value, and since when."""
+    _is_out: bool = False
+    _since: float = 0.0
+    """Since when it is in or out of its bounds."""
+    _run: int = 0
+    """Readings since then."""
+
+    def __post_init__(self) -> None:
+        """Growth is told over the time that decides."""
+        self._increases = Increases(self.hold_s)
+
+    def read(self, at: float, readings: Iterable[tuple[str, Reading]]) -> None:
+        """Take in what all places told at that time."""
+        self.value = self._value(at, tuple(readings))
+        if self.value is None:
+            self._run = 0
+            return
+        self.readings += 1
+        is_out = self.problem is not None
+        if is_out != self._is_out or not self._run:
+            self._is_out, self._since, self._run = is_out, at, 0
+        self._run += 1
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the value; None if nothing is, or if there is none."""
+        value, figure = self.value, self.figure
+        if value is not None and figure.at_least is not None and value < figure.at_least:
+            return f"{self.name} is {value:.4g}, at least {figure.at_least:g} is well"
+        if value is not None and figure.at_most is not None and value > figure.at_most:
+            return f"{self.name} is {value:.4g}, at most {figure.at_most:g} is well"
+        return None
+
+    def condition(self, now: float, *, final: bool = False) -> Condition:
+        """What the figure says; the last time nothing waits for `hold_s` to pass."""
+        state: Literal["bad", "unclear", "good"] = "unclear"
+        text = self.problem or ""
+        if self._run and self._is_out and self._run >= _FEWEST_READINGS:
+            state = "bad" if final or now - self._since >= self.hold_s else "unclear"
+        elif self._run and not self._is_out and now - self._since >= self.hold_s / 2:
+            state = "good"
+        return Condition(
+            alert=self.name, subject=self.name, rule=RULE, severity=self.figure.severity, state=state, text=text
+        )
+
+    def _value(self, at: float, readings: tuple[tuple[str, Reading], ...]) -> float | None:
+        selector = Selector.parse(self.figure.metric)
+        over = Selector.parse(self.figure.over) if self.figure.over else None
+        pairs = [
+            (place, reading, counted, reading.total(over) if over is not None else 0.0)
+            for place, reading in readings
+            if (counted := reading.total(selector)) is not None
+            or (over is not None and reading.total(over) is not None)
+        ]
+        # of a counter with labels nothing is told before it first counts
+        whole = [(place, reading, counted or 0.0, base or 0.0) for place, reading, counted, base in pairs]
+        if not whole:
+            return None
+        if self.figure.read == "rate":
+            for place, reading, counted, base in whole:
+                self._increases.add(at, (place, reading.process), counted, base)
+            return self._increases.rate(is_share=over is not None)
+        counted, base = math.fsum(each[2] for each in whole), math.fsum(each[3] for each in whole)
+        if self.figure.read == "stale_s":
+            if self._changed is None or self._changed[0] != counted:
+                self._changed = (counted, at)
+            return at - self._changed[1]
+        if over is None:
+            return counted
+        return counted / base if base else None
