@@ -24,10 +24,15 @@ PAGES = {
     "/shop/camera": '<img src="/shop/stream" alt="camera">',
     "/shop/who": "<script>fetch('/shop/me')</script>",
     "/shop/hanging": '<img src="/shop/never" alt="late">',
+    "/shop/busy": "<script>setTimeout(() => { for (;;); }, 300)</script>",
     "/shop/broken": "<script>fetch('/shop/gone')</script>",
 }
 SOUND = ("/", "/long-poll", "/poll", "/events", "/camera", "/who")
-SAID = {"/hanging": "/shop/never: no answer within 3 s", "/broken": "/shop/gone: 404"}
+SAID = {
+    "/hanging": "/shop/never: no answer within 3 s",
+    "/broken": "/shop/gone: 404",
+    "/busy": "scripts of /busy keep the page busy",
+}
 
 
 class Shop(BaseHTTPRequestHandler):
