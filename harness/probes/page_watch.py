@@ -22,6 +22,8 @@ MOST_CPU_S = 20.0
 """Seconds of processors that one such process may use during a test; pages take one or two, axe-core a few more."""
 MOST_WINDOWS = 20
 """Windows that one context may open during a test."""
+MOST_EVENTS, MOST_SAID = 5000, 16 * 2**20
+"""Requests and lines of the console during a test, and characters of the latter: each comes to this process."""
 
 _PAUSE_S = 0.02
 _LOOKS_A_WALK = 5
@@ -41,13 +43,20 @@ class PageWatch:
         self._ended = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="page-watch", daemon=True)
-        self._windows = 0
+        self._windows = self._events = self._said = 0
 
     def count_window(self, _page: object) -> None:
         """A window was opened (a listener for a context's event `page`)."""
         self._windows += 1
         if self._windows > MOST_WINDOWS:
             self._end(f"the page opened more than {MOST_WINDOWS} windows, and was ended")
+
+    def count_event(self, said: str = "") -> None:
+        """A page asked for something, or said something."""
+        self._events += 1
+        self._said += len(said)
+        if self._events > MOST_EVENTS or self._said > MOST_SAID:
+            self._end("the page asked and said without end, and was ended")
 
     def _look(self) -> None:
         looks = 0

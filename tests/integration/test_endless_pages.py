@@ -28,10 +28,15 @@ PAGES = {
     "setTimeout(() => { asked.abort(); heard.close() }, 50)</script>",
     "/shop/elsewhere": "<script>location.replace('/shop/')</script>",
     "/shop/hanging": '<img src="/shop/never" alt="late">',
+    "/shop/busy": "<script>setTimeout(() => { for (;;); }, 300)</script>",
     "/shop/broken": "<script>fetch('/shop/gone')</script>",
 }
 SOUND = ("/", "/long-poll", "/poll", "/events", "/camera", "/who", "/given-up", "/elsewhere")
-SAID = {"/hanging": "/shop/never: no answer within 3 s", "/broken": "/shop/gone: 404"}
+SAID = {
+    "/hanging": "/shop/never: no answer within 3 s",
+    "/broken": "/shop/gone: 404",
+    "/busy": "scripts of /busy keep the page busy",
+}
 
 
 class Shop(BaseHTTPRequestHandler):

@@ -20,6 +20,8 @@ POPUPS = (
 HUNGRY = """<script>let kept = [];
 setInterval(() => { for (let i = 0; i < 20; i++) kept.push(new Uint8Array(1e6).fill(1)) }, 10)</script>"""
 
+BUSY = "<script>setTimeout(() => { for (;;); }, 100)</script>"
+
 
 def answering(body: str, **elsewhere: str):
     def script(line: Line) -> None:
@@ -49,7 +51,7 @@ def launched(playwright, chromium, *args: str):
 
 def stay(page, url: str) -> None:
     page.goto(url)
-    page.wait_for_timeout(20_000)
+    page.wait_for_timeout(60_000)
 
 
 def test_a_page_makes_the_browser_connect_to_no_other_host(chromium) -> None:
@@ -80,14 +82,17 @@ def test_a_page_makes_the_browser_connect_to_no_other_host(chromium) -> None:
     assert all("ERR_NAME_NOT_RESOLVED" in one for one in failed)
 
 
-@pytest.mark.parametrize(("body", "says"), [(POPUPS, "windows"), (HUNGRY, "MB of memory")])
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [(POPUPS, "windows"), (HUNGRY, "MB of memory"), (BUSY, "a processor busy for 1 s")],
+)
 def test_a_page_that_takes_without_end_is_ended(chromium, body, says) -> None:
     why: list[str] = []
     with (
         ScriptedServer(answering(PAGE + body)) as server,
         sync_api.sync_playwright() as playwright,
         launched(playwright, chromium) as browser,
-        PageWatch(why.append, most_bytes=300 * 2**20) as watch,
+        PageWatch(why.append, most_bytes=300 * 2**20, most_cpu_s=1.0 if body == BUSY else 20.0) as watch,
     ):
         context = browser.new_context()
         context.on("page", watch.count_window)
@@ -98,6 +103,16 @@ def test_a_page_that_takes_without_end_is_ended(chromium, body, says) -> None:
         browser.new_page().goto("about:blank")
     assert len(why) == 1
     assert says in why[0]
+
+
+def test_a_page_that_asks_or_says_without_end_is_ended() -> None:
+    for said in ("", "x" * 10_000):
+        why: list[str] = []
+        watch = PageWatch(why.append)
+        for _ in range(6000 if not said else 2000):
+            watch.count_event(said)
+        assert len(why) == 1
+        assert "without end" in why[0]
 
 
 def test_names_are_looked_up_before_the_browser_starts(monkeypatch) -> None:
