@@ -17,7 +17,8 @@ from harness.profile_draft.reader import DraftReader, kind_of
 from harness.profile_draft.rendered import Rendered, render
 
 MOST_LINKS = 30
-"""As many pages as a browser gets through in some minutes."""
+_MOST_KEPT = 10
+"""As many pages as a browser gets through in a minute; the others are named."""
 _FILE = re.compile(r"\.(?!html?$)\w{1,5}$", re.ASCII)
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
@@ -56,8 +57,12 @@ def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
     )
     first = f"Behind a login: {', '.join(behind)}. Such a page" if behind else "A page behind a login"
     note = f"{first} is tested once it stands in paths, and in [pages.roles] with a role of [auth.roles]."
-    paths = DraftKey(name="paths", value=tuple(shown), why=why)
-    pages = DraftTable(table="pages", keys=(paths,), notes=(note,) if form else ())
+    kept = tuple(path for at, path in enumerate(shown) if at < _MOST_KEPT or path == form)
+    others = [path for path in shown if path not in kept]
+    more = f"Pages as well, each of which takes a browser some seconds: {', '.join(others)}"
+    paths = DraftKey(name="paths", value=kept, why=why)
+    notes = (*((note,) if form else ()), *((more,) if others else ()))
+    pages = DraftTable(table="pages", keys=(paths,), notes=notes)
     return FoundPages(
         parts=(pages, *_login_tables(form, shown)),
         shown=tuple(shown),

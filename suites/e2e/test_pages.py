@@ -31,13 +31,13 @@ def test_page_loads_without_a_problem(visit, page, page_problems, page_path, tar
     severity="normal",
     source="the profile's [pages]",
     subject="{page_path}",
-    why="Readers see a gap where a picture, a font or a film should be.",
-    remedy="Serve the file, or take it out of the page.",
+    why="Readers see a gap where a picture or a film should be, and scripts go without what they asked for.",
+    remedy="Serve what is missing, or take it out of the page.",
 )
-def test_pictures_and_fonts_are_there(visit, page_problems, page_path):
+def test_what_the_page_asks_for_is_there(visit, page_problems, page_path):
     visit(page_path)
     missing = page_problems.missing_parts
-    assert not missing, f"GET {page_path} shows what is not there: {'; '.join(missing[:10])}"
+    assert not missing, f"GET {page_path} asks for what is not there: {'; '.join(missing[:10])}"
 
 
 @pytest.mark.check(

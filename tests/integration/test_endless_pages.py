@@ -24,10 +24,20 @@ PAGES = {
     "/shop/camera": '<img src="/shop/stream" alt="camera">',
     "/shop/who": "<script>fetch('/shop/me')</script>",
     "/shop/hanging": '<img src="/shop/never" alt="late">',
-    "/shop/broken": "<script>fetch('/shop/gone')</script>",
+    "/shop/broken": "<script src='/shop/gone.js'></script>",
+    "/shop/failing": "<script>fetch('/shop/fails')</script>",
+    "/shop/lacking": "<script>fetch('/shop/gone')</script>",
+    "/shop/picture": '<img src="/shop/gone.png" alt="gone">',
+    "/shop/given-up": "<script>c = new AbortController(); fetch('/shop/never', c).catch(_ => 0); c.abort()</script>",
 }
-SOUND = ("/", "/long-poll", "/poll", "/events", "/camera", "/who")
-SAID = {"/hanging": "/shop/never: no answer within 3 s", "/broken": "/shop/gone: 404"}
+SOUND = ("/", "/long-poll", "/poll", "/events", "/camera", "/who", "/given-up")
+SAID = {
+    "/hanging": "/shop/never: no answer within 3 s",
+    "/broken": "/shop/gone.js: 404",
+    "/failing": "/shop/fails: 500",
+}
+LACKING = {"/lacking": "/shop/gone: 404", "/picture": "/shop/gone.png: 404"}
+"""Pages that load, and ask for what is not there."""
 
 
 class Shop(BaseHTTPRequestHandler):
@@ -40,7 +50,7 @@ class Shop(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        statuses = {"/shop/tick": 200, "/shop/me": 401}
+        statuses = {"/shop/tick": 200, "/shop/me": 401, "/shop/fails": 500}
         if not self.path.startswith("/shop"):
             self.say(500, b"beside the shop", "text/plain")
         elif self.path == "/shop/never":
@@ -88,7 +98,7 @@ def url() -> Iterator[str]:
 
 
 def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None:
-    paths = json.dumps([*SOUND, *SAID])
+    paths = json.dumps([*SOUND, *SAID, *LACKING])
     profile = tmp_path / "shop.toml"
     profile.write_text(
         f'schema = 1\nname = "shop"\n[service]\nurl = "{url}"\ntimeout_s = 3\n[pages]\npaths = {paths}\n',
@@ -107,7 +117,7 @@ def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None
         str(tmp_path),
     ]
     done = subprocess.run(
-        [*command, "--", "-k", "page_loads or known_path"],
+        [*command, "--", "-k", "page_loads or known_path or asks_for_is_there"],
         capture_output=True,
         text=True,
         timeout=250,
@@ -126,6 +136,10 @@ def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None
     lines = [json.loads(line) for line in (run / "evidence.jsonl").read_text().splitlines()]
     loaded = {line["subject"]: line for line in lines if line["check"] == "page.loads"}
     assert {path: loaded[path]["outcome"] for path in SOUND} == dict.fromkeys(SOUND, "pass")
+    assert {path: loaded[path]["outcome"] for path in LACKING} == dict.fromkeys(LACKING, "pass")
+    parts = {line["subject"]: line for line in lines if line["check"] == "page.parts"}
+    assert {path for path in parts if parts[path]["outcome"] == "fail"} == set(LACKING)
+    assert all(said in parts[path]["detail"]["message"] for path, said in LACKING.items())
     for path, said in SAID.items():
         assert loaded[path]["outcome"] == "fail"
         assert said in loaded[path]["detail"]["message"]

@@ -342,3 +342,13 @@ def test_a_read_that_may_act_is_known_by_its_name(path: str, acts: bool) -> None
 )
 def test_a_draft_is_called_as_the_service_calls_itself(titles: tuple[str, str], name: str) -> None:
     assert name_of("http://127.0.0.1:8000", *titles) == name
+
+
+def test_of_many_pages_the_first_are_drafted_and_the_others_named(serve: Any, tmp_path: Path) -> None:
+    names = [f"/page-{letter}" for letter in "abcdefghijklmn"]
+    front = "<title>Kettles</title>" + "".join(f'<a href="{name}">x</a>' for name in names)
+    pages = dict.fromkeys(names, "<title>x</title>") | {"/": front}
+    stranger = serve(lambda path, _: (200, HTML, pages[path]) if path in pages else NOTHING)
+    target, text = drafted(stranger.url, tmp_path)
+    assert target.pages.paths == ("/", *names[:9])
+    assert f"# Pages as well, each of which takes a browser some seconds: {', '.join(names[9:])}" in text
