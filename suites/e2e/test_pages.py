@@ -14,11 +14,18 @@ def look(visit):
 
     def open_page(path):
         try:
-            return visit(path)
+            return shown(visit(path), path)
         except UnfitAnswer as error:
             pytest.skip(f"not tried, as page.loads says: {error}")
 
     return open_page
+
+
+def shown(answer, path):
+    """The answer, where it is the page's and not a limiter's."""
+    if answer.status == 429:
+        pytest.skip(f"not tried: GET {path} was answered 429 in a browser, by a limiter of requests")
+    return answer
 
 
 @pytest.mark.check(
@@ -30,7 +37,7 @@ def look(visit):
     remedy="Open the page with the browser's console, and mend what it complains of.",
 )
 def test_page_loads_without_a_problem(visit, page, page_problems, page_path, target):
-    answer = visit(page_path)
+    answer = shown(visit(page_path), page_path)
     assert answer.status == 200, f"GET {page_path} answered {answer.status} in a browser, and not 200"
     if page_path in target.pages.roles:
         at = urlsplit(page.url).path

@@ -26,6 +26,7 @@ PAGES = {
     "/shop/hanging": '<img src="/shop/never" alt="late">',
     "/shop/broken": "<script src='/shop/gone.js'></script>",
     "/shop/failing": "<script>fetch('/shop/fails')</script>",
+    "/shop/limited": "",
     "/shop/lacking": "<script>fetch('/shop/gone')</script>",
     "/shop/picture": '<img src="/shop/gone.png" alt="gone">',
     "/shop/given-up": "<script>c = new AbortController(); fetch('/shop/never', c).catch(_ => 0); c.abort()</script>",
@@ -59,7 +60,8 @@ class Shop(BaseHTTPRequestHandler):
         elif self.path == "/shop/stream":
             self.stream()
         elif self.path in PAGES:
-            self.say(200, f"{HEAD}{PAGES[self.path]}</main></body></html>".encode(), "text/html")
+            limited = self.path == "/shop/limited" and "Mozilla" in self.headers.get("User-Agent", "")
+            self.say(429 if limited else 200, f"{HEAD}{PAGES[self.path]}</main></body></html>".encode(), "text/html")
         else:
             self.say(statuses.get(self.path, 404), b"{}", "application/json")
 
@@ -98,7 +100,7 @@ def url() -> Iterator[str]:
 
 
 def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None:
-    paths = json.dumps([*SOUND, *SAID, *LACKING])
+    paths = json.dumps([*SOUND, *SAID, *LACKING, "/limited"])
     profile = tmp_path / "shop.toml"
     profile.write_text(
         f'schema = 1\nname = "shop"\n[service]\nurl = "{url}"\ntimeout_s = 3\n[pages]\npaths = {paths}\n',
@@ -137,6 +139,7 @@ def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None
     loaded = {line["subject"]: line for line in lines if line["check"] == "page.loads"}
     assert {path: loaded[path]["outcome"] for path in SOUND} == dict.fromkeys(SOUND, "pass")
     assert {path: loaded[path]["outcome"] for path in LACKING} == dict.fromkeys(LACKING, "pass")
+    assert loaded["/limited"]["outcome"] == "skip"
     parts = {line["subject"]: line for line in lines if line["check"] == "page.parts"}
     assert {path for path in parts if parts[path]["outcome"] == "fail"} == set(LACKING)
     assert all(said in parts[path]["detail"]["message"] for path, said in LACKING.items())
