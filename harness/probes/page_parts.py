@@ -44,6 +44,8 @@ class PageParts:
     title: str = ""
     charset: str = ""
     """As `<meta>` says it, in lower case."""
+    generator: str = ""
+    """What made the page, as `<meta name="generator">` says it."""
 
 
 def read_parts(text: str) -> PageParts:
@@ -132,6 +134,8 @@ class _Parts(HTMLParser):
             self.found.charset = said["charset"].strip().lower()
         elif kind == "content-type":
             self.found.charset = content.lower().partition("charset=")[2].strip()
+        elif said.get("name", "").strip().lower() == "generator":
+            self.found.generator = " ".join(content.split())
         elif kind == "refresh":
             _, _, place = content.partition(";")
             self.found.refresh = place.strip().removeprefix("url=").removeprefix("URL=").strip("'\"")

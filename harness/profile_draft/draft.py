@@ -147,7 +147,7 @@ def _steps(parts: Iterable[DraftTable], url: str) -> Iterator[str]:
 def _look(reader: DraftReader, front: Exchange, seen: _Seen) -> Iterator[DraftTable]:
     yield DraftTable(table="service", keys=(DraftKey(name="url", value=reader.url, why=""),))
     description, pages = seen.description, seen.pages
-    health, build = find_health(reader, seen.anything), find_build(reader, seen.anything)
+    health, build = find_health(reader, seen.anything, description.reads), find_build(reader, seen.anything)
     yield health
     yield build
     own = {key.value for key in (*health.keys, *build.keys)} | {description.path}
@@ -167,7 +167,7 @@ def _look(reader: DraftReader, front: Exchange, seen: _Seen) -> Iterator[DraftTa
         yield description.registration
     yield from pages.parts
     if api:
-        why = "a script of the front page reads it, and it answered 200"
+        why = "the front page links to it or its script reads it, and it answered 200"
         yield DraftTable(table="api", keys=(DraftKey(name="paths", value=api, why=why),))
     yield description.part
     yield _cors(reader, every or ("/",))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from harness.probes.exchange import Exchange
 from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import DraftReader, kind_of
@@ -23,8 +26,12 @@ _LIVE = (
     "/status",
     "/ping",
     "/-/ping",
+    "/api/status",
+    "/+status",
 )
 """Of Kubernetes, Prometheus, Mozilla's Dockerflow, Spring, npm's registries and those who write like them."""
+_CALLED_SO = re.compile(r"/(?:health(?:z|check|_check)?|status|ping|live(?:z|ness)?|alive|heartbeat)/?$", re.IGNORECASE)
+_MOST_CALLED_SO = 3
 _READY = (
     "/health/ready",
     "/readyz",
@@ -40,13 +47,14 @@ _SICK = frozenset({"down", "fail", "failing", "error", "unhealthy", "out_of_serv
 _LONGEST_BUILD = 200
 
 
-def find_health(reader: DraftReader, anything: str) -> DraftTable:
-    """Ask the usual places. `anything` is the media type of the answer to a path that no service has ("" for none):
-    a place that answers alike says nothing.
+def find_health(reader: DraftReader, anything: str, described: Sequence[str] = ()) -> DraftTable:
+    """Ask the usual places, and those of the described paths that are called so. `anything` is the media type of the
+    answer to a path that no service has ("" for none): a place that answers alike says nothing.
     """
     keys: list[DraftKey] = []
     notes: list[str] = []
-    for name, places in (("live", _LIVE), ("ready", _READY)):
+    named_so = [path for path in described if _CALLED_SO.search(path)][:_MOST_CALLED_SO]
+    for name, places in (("live", (*_LIVE, *named_so)), ("ready", _READY)):
         for place in places:
             answer = reader.ask(place)
             if _is_well(answer, anything):
@@ -83,7 +91,10 @@ def find_build(reader: DraftReader, anything: str) -> DraftTable:
 
 def _is_well(answer: Exchange | None, anything: str) -> bool:
     """A 200 that no page is, nor what every path answers, and that does not say itself that something is wrong."""
-    return kind_of(answer) not in ("", "text/html", anything) and not _said_status(answer) & _SICK
+    kind = kind_of(answer)
+    # some say no more than OK, and call that HTML
+    is_page = kind == "text/html" and answer is not None and "<" in answer.text
+    return kind not in ("", anything) and not is_page and not _said_status(answer) & _SICK
 
 
 def _said_status(answer: Exchange | None) -> frozenset[str]:

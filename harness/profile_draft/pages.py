@@ -17,7 +17,10 @@ from harness.profile_draft.reader import DraftReader, kind_of
 from harness.profile_draft.rendered import Rendered, render
 
 MOST_LINKS = 30
-"""As many pages as a browser gets through in some minutes."""
+_MOST_KEPT = 10
+"""As many pages as a browser gets through in a minute; the others are named."""
+_LOGINS = ("/login", "/signin", "/users/sign_in", "/accounts/login/", "/auth/login", "/admin/")
+"""Where frameworks have their form to log in."""
 _FILE = re.compile(r"\.(?!html?$)\w{1,5}$", re.ASCII)
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
@@ -31,7 +34,7 @@ class FoundPages:
     parts: tuple[DraftTable, ...]
     shown: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
-    """Paths that scripts of the front page read."""
+    """Paths of data that the front page links to, or its scripts read."""
     title: str = ""
     login: LoginShape | None = None
     """The form, where a client can send it as a browser does."""
@@ -47,7 +50,7 @@ def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
     rendered = render(reader.url, start) if _SCRIPT.search(front.text) else None
     if rendered is not None:
         links = tuple(dict.fromkeys((*links, *_links(reader, rendered.links, start))))
-    shown, closed = _follow(reader, front, start, links[:most])
+    shown, closed, data = _follow(reader, front, start, links[:most])
     form = _form_page(reader, shown)
     behind = [path for path, landed in closed.items() if form and landed.partition("?")[0] in (form, path)]
     by_script = " once its scripts ran" if rendered is not None else ""
@@ -56,12 +59,16 @@ def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
     )
     first = f"Behind a login: {', '.join(behind)}. Such a page" if behind else "A page behind a login"
     note = f"{first} is tested once it stands in paths, and in [pages.roles] with a role of [auth.roles]."
-    paths = DraftKey(name="paths", value=tuple(shown), why=why)
-    pages = DraftTable(table="pages", keys=(paths,), notes=(note,) if form else ())
+    kept = tuple(path for at, path in enumerate(shown) if at < _MOST_KEPT or path == form)
+    others = [path for path in shown if path not in kept]
+    more = f"Pages as well, each of which takes a browser some seconds: {', '.join(others)}"
+    paths = DraftKey(name="paths", value=kept, why=why)
+    notes = (*((note,) if form else ()), *((more,) if others else ()))
+    pages = DraftTable(table="pages", keys=(paths,), notes=notes)
     return FoundPages(
         parts=(pages, *_login_tables(form, shown)),
         shown=tuple(shown),
-        reads=_reads(reader, rendered),
+        reads=tuple(dict.fromkeys((*_reads(reader, rendered), *data))),
         title=rendered.title if rendered is not None else _title(front.text),
         login=_form_login(form, shown),
     )
@@ -90,9 +97,9 @@ def _form_login(path: str | None, shown: dict[str, Exchange]) -> LoginShape | No
 
 def _follow(
     reader: DraftReader, front: Exchange, start: str, links: Sequence[str]
-) -> tuple[dict[str, Exchange], dict[str, str]]:
-    """Pages that answer everybody, and where those that do not led to."""
-    shown, closed = {start: front}, dict[str, str]()
+) -> tuple[dict[str, Exchange], dict[str, str], list[str]]:
+    """Pages that answer everybody, where those that do not led to, and paths of data."""
+    shown, closed, data = {start: front}, dict[str, str](), list[str]()
     for path in links:
         landed, answer = reader.land(path)
         if answer is None:
@@ -101,20 +108,23 @@ def _follow(
             closed[path] = landed
         if kind_of(answer) == "text/html" and "?" not in landed:
             shown.setdefault(landed, answer)
-    return shown, closed
+        if kind_of(answer) == "application/json" and landed == path:
+            data.append(path)
+    return shown, closed, data
 
 
 def _form_page(reader: DraftReader, shown: dict[str, Exchange]) -> str | None:
-    """The page with the login form, put among those shown if only its usual name led to it."""
+    """The page with the login form, put among those shown if only a usual name led to it."""
     for path, answer in shown.items():
         if read_markup(answer.text).form is not None:
             return path
-    landed, found = reader.land("/login")
-    path = landed.partition("?")[0]
-    if found is None or kind_of(found) != "text/html" or read_markup(found.text).form is None:
-        return None
-    shown[path] = found
-    return path
+    for place in _LOGINS:
+        landed, found = reader.land(place)
+        if found is not None and kind_of(found) == "text/html" and read_markup(found.text).form is not None:
+            path = landed.partition("?")[0]
+            shown[path] = found
+            return path
+    return None
 
 
 def _login_tables(path: str | None, shown: dict[str, Exchange]) -> tuple[DraftTable, ...]:

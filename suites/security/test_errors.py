@@ -20,7 +20,10 @@ MALFORMED_PATHS = (
 @pytest.fixture
 def missing(client, stack_info):
     """The answer to a path that nobody has, at the end of the redirects that add a slash or the like."""
-    return land(client.exchange, stack_info.url, f"/no-such-path-{uuid.uuid4().hex}").answer
+    answer = land(client.exchange, stack_info.url, f"/no-such-path-{uuid.uuid4().hex}").answer
+    if answer.status == 429:
+        pytest.skip("not tried: the limiter answered 429")
+    return answer
 
 
 def told(answer):

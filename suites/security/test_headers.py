@@ -9,6 +9,7 @@ from harness.testing.probes import (
     charset_of,
     framing,
     in_words,
+    is_page,
     keeps_type,
     opener_policy,
     parse_cache_control,
@@ -17,6 +18,7 @@ from harness.testing.probes import (
     permissions_policy,
     policy_of,
     read_head,
+    read_parts,
     referrer_policy,
     spares_private_answers,
     why_not_due,
@@ -132,11 +134,14 @@ def test_body_says_what_it_is(client, path):
     source="OWASP ASVS 5, V13.4",
     subject="GET {path}",
     why="Whoever looks for servers with a known hole finds this one by its version.",
-    remedy="Take the version out of the header (nginx: `server_tokens off`), or the header out.",
+    remedy="Take the version out of the header or page (nginx: `server_tokens off`), or leave both out.",
 )
 def test_no_version_is_told(client, path):
     answer = client.exchange("GET", path)
     told = [f"{name}: {value}" for name in TALKATIVE if (value := answer.header(name)) and VERSION.search(value)]
+    maker = read_parts(answer.text).generator[:100] if is_page(answer) else ""
+    if VERSION.search(maker):
+        told.append(f'<meta name="generator" content="{maker}">')
     assert not told, f"{in_words(answer)} with the version of what runs there: {', '.join(told)}"
 
 

@@ -29,14 +29,21 @@ PAGES = {
     "/shop/elsewhere": "<script>location.replace('/shop/')</script>",
     "/shop/hanging": '<img src="/shop/never" alt="late">',
     "/shop/busy": "<script>setTimeout(() => { for (;;); }, 300)</script>",
-    "/shop/broken": "<script>fetch('/shop/gone')</script>",
+    "/shop/broken": "<script src='/shop/gone.js'></script>",
+    "/shop/failing": "<script>fetch('/shop/fails')</script>",
+    "/shop/limited": "",
+    "/shop/lacking": "<script>fetch('/shop/gone')</script>",
+    "/shop/picture": '<img src="/shop/gone.png" alt="gone">',
 }
 SOUND = ("/", "/long-poll", "/poll", "/events", "/camera", "/who", "/given-up", "/elsewhere")
 SAID = {
     "/hanging": "/shop/never: no answer within 3 s",
-    "/broken": "/shop/gone: 404",
+    "/broken": "/shop/gone.js: 404",
+    "/failing": "/shop/fails: 500",
     "/busy": "scripts of /busy keep the page busy",
 }
+LACKING = {"/lacking": "/shop/gone: 404", "/picture": "/shop/gone.png: 404"}
+"""Pages that load, and ask for what is not there."""
 
 
 class Shop(BaseHTTPRequestHandler):
@@ -49,7 +56,7 @@ class Shop(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        statuses = {"/shop/tick": 200, "/shop/me": 401}
+        statuses = {"/shop/tick": 200, "/shop/me": 401, "/shop/fails": 500}
         if not self.path.startswith("/shop"):
             self.say(500, b"beside the shop", "text/plain")
         elif self.path == "/shop/never":
@@ -58,7 +65,8 @@ class Shop(BaseHTTPRequestHandler):
         elif self.path == "/shop/stream":
             self.stream()
         elif self.path in PAGES:
-            self.say(200, f"{HEAD}{PAGES[self.path]}</main></body></html>".encode(), "text/html")
+            limited = self.path == "/shop/limited" and "Mozilla" in self.headers.get("User-Agent", "")
+            self.say(429 if limited else 200, f"{HEAD}{PAGES[self.path]}</main></body></html>".encode(), "text/html")
         else:
             self.say(statuses.get(self.path, 404), b"{}", "application/json")
 
@@ -97,7 +105,7 @@ def url() -> Iterator[str]:
 
 
 def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None:
-    paths = json.dumps([*SOUND, *SAID])
+    paths = json.dumps([*SOUND, *SAID, *LACKING, "/limited"])
     profile = tmp_path / "shop.toml"
     profile.write_text(
         f'schema = 1\nname = "shop"\n[service]\nurl = "{url}"\ntimeout_s = 3\n[pages]\npaths = {paths}\n',
@@ -116,7 +124,7 @@ def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None
         str(tmp_path),
     ]
     done = subprocess.run(
-        [*command, "--", "-k", "page_loads or known_path"],
+        [*command, "--", "-k", "page_loads or known_path or asks_for_is_there"],
         capture_output=True,
         text=True,
         timeout=250,
@@ -135,6 +143,11 @@ def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None
     lines = [json.loads(line) for line in (run / "evidence.jsonl").read_text().splitlines()]
     loaded = {line["subject"]: line for line in lines if line["check"] == "page.loads"}
     assert {path: loaded[path]["outcome"] for path in SOUND} == dict.fromkeys(SOUND, "pass")
+    assert {path: loaded[path]["outcome"] for path in LACKING} == dict.fromkeys(LACKING, "pass")
+    assert loaded["/limited"]["outcome"] == "skip"
+    parts = {line["subject"]: line for line in lines if line["check"] == "page.parts"}
+    assert {path for path in parts if parts[path]["outcome"] == "fail"} == set(LACKING)
+    assert all(said in parts[path]["detail"]["message"] for path, said in LACKING.items())
     for path, said in SAID.items():
         assert loaded[path]["outcome"] == "fail"
         assert said in loaded[path]["detail"]["message"]

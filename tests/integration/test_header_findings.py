@@ -56,6 +56,7 @@ SOUND: dict[str, Answer] = {
     "/meta": page(f'<meta http-equiv="{CSP}" content="{POLICY.replace("frame-ancestors", "img-src")}">',
                   Content_Security_Policy=None),
     "/charset": page(kind="text/html"),
+    "/maker": page('<meta name="generator" content="Shop">'),
     "/ancestors": page(X_Frame_Options=None),
     "/old-frame": csp(POLICY.replace("frame-ancestors 'none'; ", "")),
     "/twice": page(X_Frame_Options="DENY, DENY", Referrer_Policy="unsafe-url, no-referrer, whimsy"),
@@ -85,6 +86,10 @@ FAULTY: dict[str, tuple[Answer, str, str]] = {
     "/untyped": ((200, "", "plain", {}), "headers.content_type", "without Content-Type"),
     "/latin": (page(kind="text/html; charset=iso-8859-1"), "headers.content_type", "iso-8859-1"),
     "/version": (page(Server="nginx/1.18.0"), "headers.no_version", "Server: nginx/1.18.0"),
+    "/malformed": (page(kind="text/html;charset"), "headers.content_type", "which is no media type"),
+    "/maker-version": (
+        page('<meta name="generator" content="Shop 4.2.1">'), "headers.no_version", 'content="Shop 4.2.1"',
+    ),
     "/feature-policy": (page(Permissions_Policy="camera 'none'"), "headers.permissions", "cannot read"),
     "/opener": (page(Cross_Origin_Opener_Policy='"same-origin"'), "headers.opener", "unsafe-none is in force"),
     "/no-policy": (

@@ -342,3 +342,50 @@ def test_a_read_that_may_act_is_known_by_its_name(path: str, acts: bool) -> None
 )
 def test_a_draft_is_called_as_the_service_calls_itself(titles: tuple[str, str], name: str) -> None:
     assert name_of("http://127.0.0.1:8000", *titles) == name
+
+
+def test_of_many_pages_the_first_are_drafted_and_the_others_named(serve: Any, tmp_path: Path) -> None:
+    names = [f"/page-{letter}" for letter in "abcdefghijklmn"]
+    front = "<title>Kettles</title>" + "".join(f'<a href="{name}">x</a>' for name in names)
+    pages = dict.fromkeys(names, "<title>x</title>") | {"/": front}
+    stranger = serve(lambda path, _: (200, HTML, pages[path]) if path in pages else NOTHING)
+    target, text = drafted(stranger.url, tmp_path)
+    assert target.pages.paths == ("/", *names[:9])
+    assert f"# Pages as well, each of which takes a browser some seconds: {', '.join(names[9:])}" in text
+
+
+def test_data_that_the_front_page_links_to_is_an_api(serve: Any, tmp_path: Path) -> None:
+    front = '<title>Kettles</title><a href="/items">items</a><a href="/about">about</a><a href="/logout">out</a>'
+    replies = {"/": (200, HTML, front), "/items": (200, JSON, "[]"), "/about": (200, HTML, "<p>x")}
+    stranger = serve(lambda path, _: replies.get(path, NOTHING))
+    target, _ = drafted(stranger.url, tmp_path)
+    assert (target.api.paths, target.pages.paths) == (("/items",), ("/", "/about"))
+    assert "/logout" not in stranger.paths
+
+
+@pytest.mark.parametrize("place", ["/login", "/accounts/login/", "/admin/"])
+def test_a_form_to_log_in_is_found_where_frameworks_have_it(place: str, serve: Any, tmp_path: Path) -> None:
+    form = '<form method="post"><input name="who"><input type="password" name="word"></form>'
+    replies = {"/": (200, HTML, "<title>Kettles</title>"), place: (200, HTML, form)}
+    target, _ = drafted(serve(lambda path, _: replies.get(path, NOTHING)).url, tmp_path)
+    assert (target.auth.kind, target.auth.login, target.pages.login.path) == ("cookie", place, place)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_health"), [("OK", True), ("<html><body>OK</body></html>", False), ("<p>up</p>", False)]
+)
+def test_a_word_that_is_called_html_is_health_and_a_page_is_not(
+    body: str, serve: Any, tmp_path: Path, *, is_health: bool
+) -> None:
+    replies = {"/": (200, HTML, "<title>Kettles</title>"), "/healthcheck": (200, HTML, body)}
+    target, _ = drafted(serve(lambda path, _: replies.get(path, NOTHING)).url, tmp_path)
+    assert target.health.live == ("/healthcheck" if is_health else "")
+
+
+def test_a_described_path_that_is_called_health_is_it(serve: Any, tmp_path: Path) -> None:
+    answers = {"responses": {"200": {"description": "x"}}}
+    paths = {"/api/4/status": {"get": answers}, "/api/4/cpu": {"get": answers}}
+    document = json.dumps({"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": paths})
+    replies = {"/openapi.json": (200, JSON, document), "/api/4/status": (200, JSON, "{}")}
+    target, _ = drafted(serve(lambda path, _: replies.get(path, NOTHING)).url, tmp_path)
+    assert target.health.live == "/api/4/status"
