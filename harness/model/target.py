@@ -22,8 +22,9 @@ ABSENT_WORDS = ("auth", "cache", "database", "mail", "openapi", "pages", "rateli
 """What a target may lack: the keys of its `absent`, and the words of a criterion's `needs` (docs/profile.md#absent)."""
 
 
-UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with '/'")]
-AnyUrlPath = Annotated[str, Meta(pattern="^(/|$)", description="a path that begins with '/'")]
+_PATH = r"/(?!/)[^\x00-\x1f\x7f]*"
+UrlPath = Annotated[str, Meta(pattern=rf"^{_PATH}\Z", description="a path that begins with '/'")]
+AnyUrlPath = Annotated[str, Meta(pattern=rf"^({_PATH})?\Z", description="a path that begins with '/'")]
 """A path of the target, or "" where it has none."""
 Seconds = Annotated[float, Meta(gt=0, le=3600, description="a number above 0 and at most 3,600")]
 Weight = Annotated[float, Meta(gt=0, le=10**9, description="a number above 0 and at most 1,000,000,000")]
