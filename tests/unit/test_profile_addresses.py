@@ -21,7 +21,7 @@ def load(folder: Path, url: str = '"http://h"', more: str = "") -> None:
     ("more", "says"),
     [
         ('[health]\nlive = "//elsewhere.example/live"', "a path that begins with '/'"),
-        (r'[health]\nlive = "/live\n"'.replace(r"]\n", "]\n"), "a path that begins with '/'"),
+        ('[health]\nlive = "/live\\n"', "a path that begins with '/'"),
         ('[pages]\npaths = ["/", "/a\\u0000b"]', "a path that begins with '/'"),
         ('[cors]\norigins = ["https://a.example:443"]', "browsers send 'https://a.example'"),
         ('[cors]\norigins = ["HTTP://A.example:80"]', "browsers send 'http://a.example'"),
