@@ -207,8 +207,13 @@ def _check_hosts(file: TomlFile, target: Target) -> None:
                 raise file.error(what, ("allow", key, index))
     for index, origin in enumerate(target.cors.origins):
         _check_url(file, ("cors", "origins", index), origin)
-        if urlsplit(origin).path or urlsplit(origin).query:
+        parts = urlsplit(origin)
+        if parts.path or parts.query:
             raise file.error(f"an origin has no path: {origin!r}", ("cors", "origins", index))
+        usual = ":443" if parts.scheme == "https" else ":80"
+        sent = f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
+        if sent != origin:
+            raise file.error(f"browsers send {sent!r}, and not {origin!r}", ("cors", "origins", index))
 
 
 def _check_cookies(file: TomlFile, target: Target) -> None:
@@ -227,7 +232,8 @@ def _check_url(file: TomlFile, at: Where, url: str) -> None:
         raise file.error(error.message, at) from None
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_base = not parts.query and not parts.fragment and url.isprintable() and " " not in url
+        usable = is_base and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable:

@@ -32,7 +32,8 @@ def checked_url(url: str, option: str = "--url ") -> str:
         port = parts.port
     except ValueError as error:
         raise UsageError(f"{option}{url!r}: {error}; write http://HOST:PORT") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+    is_text = url.isprintable() and " " not in url
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not is_text:
         raise UsageError(f"{option}{url!r}: not an address of a service; write http://HOST:PORT or https://HOST")
     if parts.query or parts.fragment:
         # what stands there may be a key

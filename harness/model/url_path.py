@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-UrlPath = Annotated[str, Meta(pattern="^/", description="a path that begins with '/'")]
-AnyUrlPath = Annotated[str, Meta(pattern="^(/|$)", description="a path that begins with '/'")]
+_PATH = r"/(?!/)[^\x00-\x1f\x7f]*"
+UrlPath = Annotated[str, Meta(pattern=rf"^{_PATH}\Z", description="a path that begins with '/'")]
+AnyUrlPath = Annotated[str, Meta(pattern=rf"^({_PATH})?\Z", description="a path that begins with '/'")]
 """A path of the target, or "" where it has none."""

@@ -117,7 +117,8 @@ class Exchange(SentRequest):
 def parse_json(body: bytes, whose: str) -> Any:  # noqa: ANN401 - JSON is anything
     """A body as JSON; see `Exchange.json`. Raises `UnfitAnswer` that names whose it is."""
     try:
-        return json.loads(body, object_hook=_Object, parse_float=_number, parse_constant=_refuse)
+        # UTF-8 and nothing else (RFC 8259, 8.1), as browsers read it; a byte order mark may stand before it
+        return json.loads(body.decode("utf-8-sig"), object_hook=_Object, parse_float=_number, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise UnfitAnswer(f"{whose} has a body that is no JSON ({str(error)[:_SHOWN_ERROR]})") from None
 

@@ -56,7 +56,7 @@ _DATABASES = {
     r"|invalid input syntax for (?:type )?\w{1,30}: \"|org\.postgresql\.util\.PSQLException",
     "MySQL": r"You have an error in your SQL syntax|check the manual that corresponds to your (?:MySQL|MariaDB) server"
     r"|\bmysqli?_\w{1,40}\(\)|MySqlException|com\.mysql\.jdbc|Unknown column '[^'\n]{1,80}' in '",
-    "SQLite": r"sqlite3\.(?:Operational|Programming|Integrity|Database)Error|SQLITE_ERROR|SQLiteException"
+    "SQLite": r"sqlite3\.(?:Operational|Programming|Integrity|Database)Error:|SQLITE_ERROR|SQLiteException"
     r"|unrecognized token: [\"']|near \"[^\"\n]{0,80}\": syntax error|\[SQLITE_\w{1,20}\]",
     "SQL Server": r"Unclosed quotation mark (?:after|before) the character string|Microsoft OLE DB Provider for"
     r"|\[SQL Server\]|System\.Data\.SqlClient\.|Incorrect syntax near '",
@@ -84,7 +84,7 @@ _HASHES = {
 }
 _KEYS = {
     "a private key": r"-----BEGIN (?:[A-Z]{1,20} ){0,2}PRIVATE KEY(?: BLOCK)?-----",
-    "an access key of AWS": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    "an access key of AWS": r"\b(?:AKIA|ASIA)(?![0-9A-Z]{9}EXAMPLE)[0-9A-Z]{16}\b",
     "a token of GitHub": r"\bgh[pousr]_[A-Za-z0-9]{36}\b",
     "a secret key of Stripe": r"\b[rs]k_live_[A-Za-z0-9]{20,99}\b",
 }

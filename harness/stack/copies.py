@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import StartupError
 from harness.model import Instance, Target
-from harness.stack.ports import held_by, is_free
+from harness.stack.ports import HOST, held_by, is_free, listening_at
 from harness.stack.protocol import Backend, ServiceEndpoint
 from harness.stack.readiness import TAIL_LINES, describe_exit, service_problem, tail, wait_until
+
+_MOST_PLACES = 5
 
 
 class PortLostError(Exception):
@@ -56,13 +59,23 @@ def await_ready(copy: StartingCopy, target: Target, backend: Backend) -> None:
         if left_behind:
             backend.stop(copy.name)
     else:
+        elsewhere = _listens_elsewhere(endpoint, listening_at(backend.processes(copy.name)))
         backend.stop(copy.name)
-        said = f"the service was not ready {spent} ({wait.problem})"
+        said = f"the service was not ready {spent} ({wait.problem}{elsewhere})"
     raise StartupError(
         f"{said}: `{shlex.join(copy.argv)}`; the last {TAIL_LINES} lines of its log follow",
         output=tail(backend.log(copy.name)),
         how=said,
     )
+
+
+def _listens_elsewhere(endpoint: ServiceEndpoint, places: Sequence[str]) -> str:
+    """What to say of a service that listens, and where nobody asks it: at another port, or at [::1] alone."""
+    port = f":{endpoint.outside}"
+    if not places or any(at.endswith(port) and not at.startswith("[::1]") for at in places):
+        return ""
+    found = ", ".join(places[:_MOST_PLACES])
+    return f"; it listens at {found}, and not at {HOST}{port}, as {{host}} and {{port}} (or PORT) say"
 
 
 def confirm_ready(instance: Instance, target: Target, backend: Backend, begun: float) -> None:

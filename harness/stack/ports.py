@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import random
 import socket
 import sys
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import StackError
@@ -104,26 +105,47 @@ def held_by(port: int, ours: Container[int]) -> bool | None:
     return any(pid in ours for pid in holders) if holders else None
 
 
+def listening_at(pids: Iterable[int]) -> tuple[str, ...]:
+    """Where these processes listen, as `127.0.0.1:8000` or `[::1]:8000`; nothing where that cannot be seen."""
+    places = dict(_listeners())
+    return tuple(
+        sorted({places[name] for pid in pids for name in _open_files(Path("/proc") / str(pid)) if name in places})
+    )
+
+
 def _processes() -> Iterator[Path]:
     return (entry for entry in Path("/proc").iterdir() if entry.name.isdecimal())
 
 
 def _has_open(process: Path, inodes: set[str]) -> bool:
+    return any(name in inodes for name in _open_files(process))
+
+
+def _open_files(process: Path) -> Iterator[str]:
     with contextlib.suppress(OSError):
         for fd in (process / "fd").iterdir():
             with contextlib.suppress(OSError):
-                if str(fd.readlink()) in inodes:
-                    return True
-    return False
+                yield str(fd.readlink())
 
 
 def _listening_inodes(port: int) -> set[str]:
+    return {inode for inode, at in _listeners() if at.endswith(f":{port}")}
+
+
+def _listeners() -> Iterator[tuple[str, str]]:
+    """Each listening socket of this machine, and its address."""
     listening = "0A"
-    inodes: set[str] = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
             for line in Path(table).read_text().splitlines()[1:]:
                 fields = line.split()
-                if fields[3] == listening and int(fields[1].rpartition(":")[2], 16) == port:
-                    inodes.add(f"socket:[{fields[9]}]")
-    return inodes
+                if fields[3] == listening:
+                    host, _, port = fields[1].rpartition(":")
+                    yield f"socket:[{fields[9]}]", f"{_host(host)}:{int(port, 16)}"
+
+
+def _host(written: str) -> str:
+    """An address as the kernel writes it, in words of four bytes, each in the machine's own order."""
+    words = (int(written[at : at + 8], 16) for at in range(0, len(written), 8))
+    address = ipaddress.ip_address(b"".join(word.to_bytes(4, sys.byteorder) for word in words))
+    return f"[{address}]" if address.version == 6 else str(address)

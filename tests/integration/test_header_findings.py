@@ -52,6 +52,8 @@ SOUND: dict[str, Answer] = {
     "/nothing": (204, "", "", BARE),
     "/login-needed": (401, JSON, "{}", {**BARE, "WWW-Authenticate": "Basic"}),
     "/public": (200, JSON, "{}", {"Access-Control-Allow-Origin": "*"}),
+    "/own-over-tls": page(Access_Control_Allow_Origin="{over tls}"),
+    "/boxed": csp(f"{POLICY}; sandbox"),
     "/hsts": page(Strict_Transport_Security="max-age=31536000"),
     "/meta": page(f'<meta http-equiv="{CSP}" content="{POLICY.replace("frame-ancestors", "img-src")}">',
                   Content_Security_Policy=None),
@@ -143,6 +145,7 @@ def filled(value: str, origin: str) -> str:
         "{origin}": origin,
         "{null}": "null" if origin == "null" else "",
         "{lookalike}": origin if origin.endswith(".stranger.example") else "",
+        "{over tls}": origin if origin.startswith("https://127.0.0.1:") else "",
         "{random}": os.urandom(16).hex(),
     }
     for word, meaning in words.items():

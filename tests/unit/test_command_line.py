@@ -106,6 +106,12 @@ def test_an_at_sign_in_a_path_is_none(url):
     assert checked_url(url.rstrip("?")) == url.rstrip("/?")
 
 
+@pytest.mark.parametrize("url", ["http://a b", "http://h/a b", "http://h\n", " http://h", "http://h\t/"])
+def test_an_address_holds_no_blank(url):
+    with pytest.raises(UsageError, match="not an address of a service"):
+        checked_url(url)
+
+
 def test_a_revision_is_never_an_option_of_git(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("victim", encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.probes.exchange import UnfitAnswer, parse_json
 from harness.probes.openapi import OpenApi, load_document
 from harness.probes.openapi_schema import as_answer
 
@@ -139,3 +140,10 @@ def test_the_server_that_was_asked(url: str, servers: Any, path: str) -> None:
 def test_a_base_path_without_its_slash() -> None:
     document = {"swagger": "2.0", "host": "h", "basePath": "v2/", "paths": {"/a": {"get": OK}}}
     assert [each.path for each in load_document(json.dumps(document).encode(), "http://h").operations] == ["/v2/a"]
+
+
+@pytest.mark.parametrize("body", ["utf-16", "utf-32", "latin-1"])
+def test_json_is_utf_8(body: str) -> None:
+    assert parse_json(b'\xef\xbb\xbf{"a": 1}', "it") == {"a": 1}
+    with pytest.raises(UnfitAnswer, match="codec can't decode"):
+        parse_json('{"a": "\u00e9"}'.encode(body), "it")
