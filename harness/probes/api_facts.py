@@ -88,6 +88,12 @@ class Facts:
                 if fact.account == account and fact.name == member and resource in ("", fact.resource):
                     yield fact
 
+    def made_first(self, name: str, path: str, account: str) -> list[Fact]:
+        """The same, but first of what the account made itself, and before all of what a path's collection made."""
+        maker = f"POST {path.partition(f'/{{{name}}}')[0]}"
+        found = self.candidates(name, path, account)
+        return sorted(found, key=lambda each: (each.operation != maker, not each.is_new))
+
     def has_seen(self, account: str, fact: Fact) -> bool:
         """Was an account given the same value of the same kind of thing?"""
         return any(
