@@ -153,6 +153,9 @@ def _change(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount) -
     before = world.client.tried(victim, reader)
     if not succeeded(before) or before is None or not _is_owned(world, theft, before, victim):
         return None
+    if described.operation.method == "POST" and succeeded(world.client.tried(NOBODY, reader)):
+        # a review or a comment more is what a thing that everybody reads is there for
+        return None
     mark = f"{MARK}{secrets.token_hex(6)}"
     draft = theft.draft.put(place, fact.value)
     draft = draft if is_removal else _marked(draft, place, mark)

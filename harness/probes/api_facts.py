@@ -18,6 +18,8 @@ _IDS = ("id", "uuid", "guid", "pk", "key", "slug", "number", "code", "ref", "ref
 _TELLING = ("username", "slug", "uuid", "guid")
 """Those of them that mean the same wherever they stand."""
 _ID_ENDING = re.compile(r"(?:id|uuid|guid|slug|key|ref|number|code|name|title)$")
+_PARTS = frozenset({"", "item", "data", "result", "content", "row", "record", "entry", "member", "value"})
+"""What a listing calls its own things, singular: they are what its path is about."""
 _LONG = 6
 """A shorter text is not known again with certainty."""
 
@@ -53,7 +55,8 @@ class Facts:
                 self.texts[account].add(value)
             names = [each for each in way if isinstance(each, str)]
             name = names[-1] if names else resource
-            owner = singular(names[-2]) if len(names) > 1 and plain_name(names[-1]) in _IDS else resource
+            inner = singular(names[-2]) if len(names) > 1 else ""
+            owner = inner if inner not in _PARTS and plain_name(names[-1]) in _IDS else resource
             if str(value) and len(str(value)) <= 200:
                 self.kept.append(Fact(plain_name(name), value, operation, owner, account, is_new))
 
@@ -87,6 +90,12 @@ class Facts:
             for fact in reversed(self.kept):
                 if fact.account == account and fact.name == member and resource in ("", fact.resource):
                     yield fact
+
+    def made_first(self, name: str, path: str, account: str) -> list[Fact]:
+        """The same, but first of what the account made itself, and before all of what a path's collection made."""
+        maker = f"POST {path.partition(f'/{{{name}}}')[0]}"
+        found = self.candidates(name, path, account)
+        return sorted(found, key=lambda each: (each.operation != maker, not each.is_new))
 
     def has_seen(self, account: str, fact: Fact) -> bool:
         """Was an account given the same value of the same kind of thing?"""

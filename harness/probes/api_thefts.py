@@ -63,8 +63,7 @@ def _by_facts(
     for place in _naming_places(described, own):
         mine = own.value(place)
         # what it made itself comes first: a long listing of everybody's things would leave no room for it
-        candidates = world.facts.candidates(place.reference, described.operation.path, victim.name)
-        found = sorted(candidates, key=lambda each: not each.is_new)
+        found = world.facts.made_first(place.reference, described.operation.path, victim.name)
         values = {each.value: each for each in found if each.value != mine}
         values |= {each.value: each for each in _named(world, place, victim) if each.value != mine}
         for fact in list(values.values())[:_MOST_VALUES]:

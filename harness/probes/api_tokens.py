@@ -36,8 +36,9 @@ yoursecret your-secret-key your_secret_key your-256-bit-secret your-384-bit-secr
 your-jwt-secret your_jwt_secret a-string-secret-at-least-256-bits-long replace-me replaceme replace_me todo fixme none
 null undefined true false production prod staging company corp internal flask django express node nodejs spring
 fastapi laravel rails secret_key_base dev_key HS256 qwertyuiop asdfgh zxcvbn crapi vampi juice dvws 0 1 a s k x
+09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7
 """
-"""Keys that stand in tutorials, examples and templates, and the most common passwords."""
+"""Keys that stand in tutorials (the last one in FastAPI's), examples and templates, and the most common passwords."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,11 +122,9 @@ class World:
         for each in inputs.parameters:
             if each.where not in parts:
                 continue
-            found = self.facts.candidates(each.name, operation.path, account.name)
-            if operation.method in _CHANGES:
-                # what it made itself it may change
-                found = iter(sorted(found, key=lambda each: not each.is_new))
-            fact = next(found, None)
+            # what it made itself it may change
+            order = self.facts.made_first if operation.method in _CHANGES else self.facts.candidates
+            fact = next(iter(order(each.name, operation.path, account.name)), None)
             sampler = Sampler(lambda _: None)
             if each.where == "path":
                 value = fact.value if fact is not None else each.example or sampler.of(each.schema, each.name)

@@ -74,6 +74,7 @@ def _is_markup(answer: Exchange) -> bool:
 _SETTING = _text(r"^(?:export )?[A-Z][A-Z0-9_]{1,60} *=")
 _DUMP = _text(r"^(?:CREATE TABLE|INSERT INTO|-- (?:MySQL|PostgreSQL|MariaDB) ?[\w ]{0,20}dump|PGDMP)")
 _ARCHIVE = _bytes(b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"7z\xbc\xaf", b"\xfd7zXZ")
+_PASSWD = _text(r"^root:[^:\n]{0,200}:0:0:")
 _CODE = _text(r"^<\?php|\bdefine\(|^import |^from [\w.]+ import|DB_PASSWORD|SECRET_KEY")
 
 FILES: tuple[tuple[str, str, Told], ...] = (
@@ -151,11 +152,21 @@ _LISTING = re.compile(
 )
 _ANCHOR = re.compile(r"<a\s[^<>]{0,200}?href=[\"']([^\"'<>]{1,200})[\"'][^<>]{0,200}>([^<]{1,200})</a>", re.IGNORECASE)
 _FEWEST_NAMES = 2
+_MOST_FOLDERS = 6
+_DEEPEST = 8
+_WAYS_OUT = (
+    f"{'..%2f' * _DEEPEST}etc%2fpasswd",
+    f"{'%2e%2e/' * _DEEPEST}etc/passwd",
+    f"{'..%5c' * _DEEPEST}etc%5cpasswd",
+)
+"""Coded, since clients and proxies take plain ones out of a path before it is sent."""
 
 
-def find_files(ask: Ask) -> ExposedThings:
-    """Files that deployments leave behind."""
-    return _look(ask, FILES)
+def find_files(ask: Ask, folders: Iterable[str] = ()) -> ExposedThings:
+    """Files that deployments leave behind, and one of the machine's by ways that lead out of a folder."""
+    every = tuple(dict.fromkeys(folders))[:_MOST_FOLDERS]
+    out = tuple((f"{folder}{way}", "the machine's /etc/passwd", _PASSWD) for folder in every for way in _WAYS_OUT)
+    return _look(ask, (*FILES, *out))
 
 
 def find_consoles(ask: Ask) -> ExposedThings:

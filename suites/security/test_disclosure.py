@@ -52,8 +52,8 @@ def _shown(surface):
     remedy="Serve a folder that holds what is public and nothing else; change every secret that was readable.",
 )
 @pytest.mark.usefixtures("_shown")
-def test_no_file_of_the_deployment_is_served(asker):
-    nothing_of(find_files(asker), "files of the deployment can be read by everybody")
+def test_no_file_of_the_deployment_is_served(asker, site):
+    nothing_of(find_files(asker, site.folders), "files of the deployment can be read by everybody")
 
 
 @pytest.mark.check(

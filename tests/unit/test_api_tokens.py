@@ -25,10 +25,11 @@ CLAIMS = {"sub": "anna", "iat": 10, "exp": 70}
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
-def test_a_key_of_the_list_is_found(algorithm):
-    token = read_jwt(forge({"alg": algorithm}, CLAIMS, b"changeme"))
+@pytest.mark.parametrize("key", ["changeme", "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7"])
+def test_a_key_of_the_list_is_found(algorithm, key):
+    token = read_jwt(forge({"alg": algorithm}, CLAIMS, key.encode()))
     assert token is not None
-    assert weak_key(token) == "changeme"
+    assert weak_key(token) == key
 
 
 def test_a_word_of_the_service_is_found():

@@ -53,6 +53,25 @@ def test_a_value_of_an_answer_fills_the_name_it_fits(name, path, value):
     assert next(facts.candidates(name, path, "another"), None) is None
 
 
+def test_a_part_of_a_listing_is_what_its_path_is_about():
+    facts = Facts()
+    facts.learn("one", "POST /deals", "/deals", {"id": 9}, is_new=True)
+    facts.learn("another", "GET /deals", "/deals", {"items": [{"id": 9, "shop": {"id": 3}}]})
+    made = next(facts.candidates("deal_id", "/deals/{deal_id}", "one"))
+    assert facts.has_seen("another", made)
+    assert next(facts.candidates("shop_id", "/shops/{shop_id}", "another")).value == 3
+
+
+def test_what_an_account_made_itself_comes_first():
+    facts = Facts()
+    facts.learn("one", "POST /deals", "/deals", {"id": 9}, is_new=True)
+    facts.learn("one", "POST /deals/{deal_id}/comments", "/deals/{deal_id}/comments", {"deal_id": 3}, is_new=True)
+    facts.learn("one", "GET /deals", "/deals", [{"id": 5}, {"id": 4}])
+    found = [each.value for each in facts.made_first("deal_id", "/deals/{deal_id}", "one")]
+    assert found == [9, 3, 4, 5]
+    assert next(facts.candidates("deal_id", "/deals/{deal_id}", "one")).value == 3
+
+
 def test_only_texts_that_nobody_else_saw_are_ones_own():
     facts = Facts()
     facts.learn("one", "GET /notes", "/notes", [{"text": "mine-alone"}, {"text": "for-everybody"}, {"text": "tiny"}])

@@ -138,6 +138,12 @@ def test_each_request_is_counted_once(new_client, stack_info):
     assert 20 <= _requests(scraper) - before < 40
 
 
+@pytest.mark.check("metrics.figures_guarded", severity="high", source="README of the service", subject="GET /metrics")
+def test_figures_of_the_process_are_not_for_everybody(client, new_client):
+    assert client.exchange("GET", "/metrics").status == 403
+    assert new_client(role="operator").exchange("GET", "/metrics").status == 403
+
+
 def _requests(scraper):
     """How many requests of the route the instance has counted, over all statuses."""
     answer = scraper.exchange("GET", "/metrics")

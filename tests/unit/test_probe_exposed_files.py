@@ -1,0 +1,43 @@
+"""Files that lie open: known by what they hold, and by ways that lead out of a folder."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from urllib.parse import unquote
+
+import pytest
+
+from harness.probes.exchange import Exchange
+from harness.probes.exposed import find_files
+
+PASSWD = b"root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/false\n"
+
+
+def service(*, decodes: bool):
+    """Serves files below /static/ by their names, which it decodes before or after it looks where they lie."""
+
+    def ask(method: str, path: str) -> Exchange:
+        name = unquote(path) if decodes else path
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        left = parts[1:] if parts[:2] == ("/", "static") else ()
+        out = left.count("..") >= len(parts) - 4 and left[-2:] == ("etc", "passwd") and ".." in left
+        body, status = (PASSWD, 200) if out else (b"<!doctype html><p>root:x:0:0: is no file", 404)
+        return Exchange(
+            method=method,
+            url=f"http://127.0.0.1{path}",
+            status=status,
+            headers=(("Content-Type", "text/plain"),),
+            body=body,
+            size=len(body),
+            elapsed_s=0.0,
+        )
+
+    return ask
+
+
+@pytest.mark.parametrize("decodes", [True, False])
+def test_a_way_out_of_a_folder_is_found(decodes):
+    found = find_files(service(decodes=decodes), ["/static/"]).found
+    assert bool(found) is decodes
+    assert all(one.what == "the machine's /etc/passwd" and one.path.startswith("/static/") for one in found)
+    assert find_files(service(decodes=decodes)).found == ()
