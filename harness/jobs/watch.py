@@ -34,7 +34,7 @@ from harness.watch.baseline import read_baseline
 from harness.watch.core import Watcher
 from harness.watch.delivery import Outbox, Way
 from harness.watch.loop import WatchLoop
-from harness.watch.observations import observations
+from harness.watch.observations import observations, scaling
 from harness.watch.state import claimed_state, load_state, take_over
 
 _PATIENCE_S = 5.0
@@ -130,10 +130,14 @@ def _watch(plan: WatchPlan, loop: WatchLoop, listen: Listener) -> WatchResult:
         with _interrupts() as interrupt:
             loop.run(interrupt.is_set)
             is_early = interrupt.is_set()
+        advice = scaling(loop.watcher, plan.capacity_rps)
+        if advice is not None:
+            listen(Noted(str(advice)))
         left = loop.outbox.flush(_PATIENCE_OF_INTERRUPT_S if is_early else _PATIENCE_S)
         if left:
             kept = "they are kept for the next watch of this --state" if plan.state else "--state DIR would keep them"
             listen(Noted(f"{left} messages were not delivered; {kept}"))
+        loop.outbox.close()
         loop.keep()
         if is_early and plan.seconds is not None:
             what = f"an interrupt after {loop.ran_s:.0f} of {plan.seconds:.0f} s"

@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.model import Listener, Noted, Target, WatchRules
 from harness.run import replace_file
 from harness.watch.alerts import AlertChange
+from harness.watch.burn import ALL
 from harness.watch.core import Watcher
 from harness.watch.crew import Crew
 from harness.watch.delivery import AlertMessage, Outbox
@@ -77,6 +78,8 @@ class WatchLoop:
     _next_look: float = 0.0
     _next_status: float = 0.0
     _next_read: float = 0.0
+    _silent: set[str] = field(default_factory=set)
+    """Where nothing came from lately."""
     _said: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -197,14 +200,19 @@ class WatchLoop:
         self._next_look = now + _LOOK_S
         changes = self.watcher.look(now)
         self._tell(changes, now)
-        silent = sorted({series.subject for series in self.watcher.silent(now)})
-        if silent:
-            self._say(f"no data of {', '.join(silent)}: nothing is known of it, neither good nor bad")
+        self._tell_silence(now)
         if changes or now >= self._next_status:
             self.keep(now)
         if now >= self._next_status and self._rota.paths:
             self._next_status = now + _STATUS_S
             self.listen(WatchAdvanced(self._status(now)))
+
+    def _tell_silence(self, now: float) -> None:
+        silent = {series.subject for series in self.watcher.silent(now)}
+        new, self._silent = silent - self._silent, silent
+        if new:
+            of = "any path" if ALL in new else ", ".join(sorted(new))
+            self.listen(Noted(f"no data of {of} for a while: nothing is known of it, neither good nor bad"))
 
     def _tell(self, changes: tuple[AlertChange, ...], now: float) -> None:
         for change in changes:
