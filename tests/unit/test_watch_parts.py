@@ -149,7 +149,9 @@ def test_a_wall_clock_that_went_back_or_far_ahead_does_not_lengthen_what_was(tmp
     state, _ = load_state(tmp_path, "http://x")
     again = watcher()
     take_over(again, state, 1.0)
-    assert [series.windows[300.0].counts(1.0).total for series in again.rates.series.values()] == [1, 1]
+    windows = [series.windows[300.0] for series in again.rates.series.values()]
+    assert [window.counts(1.0).total for window in windows] == [1, 1]
+    assert [window.counts(302.0).total for window in windows] == [0, 0]
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"version": 1}', b'{"version": 9, "url": "x"}', b"\xff" * 99])
