@@ -18,6 +18,7 @@ from harness.model import (
     Invocation,
     Listener,
     Noted,
+    PhaseRecord,
     Policy,
     StackFacts,
     Target,
@@ -145,6 +146,7 @@ def _watch(plan: WatchPlan, loop: WatchLoop, listen: Listener) -> WatchResult:
         if loop.watcher.answered and not is_early:
             build = reported_build(plan.target, plan.url)
             run.update(lambda record: replace(record, build=build))
+        run.update(lambda record: replace(record, phases=(PhaseRecord(name="watch", seconds=round(loop.ran_s, 3)),)))
         run.record(
             observations(loop.watcher, plan.url, down=loop.down, unread=loop.unread, capacity_rps=plan.capacity_rps)
         )

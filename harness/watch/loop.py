@@ -155,10 +155,10 @@ class WatchLoop:
         self._rota.done(probe)
         is_busy = probe.at < self._busy_until
         if is_busy:
-            self._say("this machine was too busy to time answers: how quick they were is left out for now and then")
+            self._say("this machine is too busy at times: answers that seem slow then are not counted as slow")
         self.watcher.answer(probe, is_timed=not is_busy)
         if probe.outcome == "refused":
-            self._say(f"{probe.path}: {probe.why}; that counts neither as good nor as bad, and less is asked")
+            self._say(f"{probe.why}: that counts neither as good nor as bad, and less is asked")
         if self._is_guess and probe.answered:
             self._send_scout()
 
