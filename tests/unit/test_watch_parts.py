@@ -1,5 +1,8 @@
 """Turns, state and advice: the smaller parts of the watch."""
 
+import os
+import signal
+import threading
 import time
 from collections import Counter
 
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from harness.errors import UsageError
 from harness.model import Slo, WatchRules
 from harness.watch.core import Watcher
+from harness.watch.crew import Crew
 from harness.watch.delivery import AlertMessage, DeliveryError, Outbox
 from harness.watch.observations import Scaling
 from harness.watch.rota import MOST_PER_SECOND, Probe, Rota
@@ -95,6 +99,21 @@ def test_no_path_is_asked_twice_at_once_and_the_turns_go_on_for_ever(steps):
     for path in out:
         rota.done(probe(path, now))
     assert rota.due(now + 1000) is not None
+
+
+@pytest.mark.timeout(30)
+def test_a_signal_that_comes_just_before_a_wait_ends_does_not_make_it_endless():
+    crew: Crew[int] = Crew(1)
+    before = signal.signal(signal.SIGUSR1, lambda *_: time.sleep(0.03))
+    try:
+        for _ in range(10):
+            threading.Timer(0.005, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+            assert crew.next(0.015) is None
+            time.sleep(0.05)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    crew.send(lambda: 7)
+    assert crew.next(10) == 7
 
 
 # --- what is counted
