@@ -20,7 +20,7 @@ from harness.judge import verdict_document
 from harness.model import Listener, Noted, ProgressEvent, Verdict
 from harness.watch.told import AlertTold, SeriesStatus, WatchAdvanced, WatchBegan, WatchStatus
 
-_COLOURS = {"page": "bold red", "ticket": "yellow", "no data": "dim", "well": "green"}
+_COLOURS = {"page": "bold red", "ticket": "yellow", "burning": "yellow", "no data": "dim", "well": "green"}
 _MOST_ROWS = 30
 _MOST_LINES = 8
 _COLUMNS = ("state", "objective", "of", "answers", "bad", "burn (short)", "burn (long)", "budget used")

@@ -18,6 +18,7 @@ from harness.model import (
     Invocation,
     Listener,
     Noted,
+    PhaseRecord,
     Policy,
     StackFacts,
     Target,
@@ -34,7 +35,7 @@ from harness.watch.baseline import read_baseline
 from harness.watch.core import Watcher
 from harness.watch.delivery import Outbox, Way
 from harness.watch.loop import WatchLoop
-from harness.watch.observations import observations
+from harness.watch.observations import observations, scaling
 from harness.watch.state import claimed_state, load_state, take_over
 
 _PATIENCE_S = 5.0
@@ -130,10 +131,14 @@ def _watch(plan: WatchPlan, loop: WatchLoop, listen: Listener) -> WatchResult:
         with _interrupts() as interrupt:
             loop.run(interrupt.is_set)
             is_early = interrupt.is_set()
+        advice = scaling(loop.watcher, plan.capacity_rps)
+        if advice is not None:
+            listen(Noted(str(advice)))
         left = loop.outbox.flush(_PATIENCE_OF_INTERRUPT_S if is_early else _PATIENCE_S)
         if left:
             kept = "they are kept for the next watch of this --state" if plan.state else "--state DIR would keep them"
             listen(Noted(f"{left} messages were not delivered; {kept}"))
+        loop.outbox.close()
         loop.keep()
         if is_early and plan.seconds is not None:
             what = f"an interrupt after {loop.ran_s:.0f} of {plan.seconds:.0f} s"
@@ -141,6 +146,7 @@ def _watch(plan: WatchPlan, loop: WatchLoop, listen: Listener) -> WatchResult:
         if loop.watcher.answered and not is_early:
             build = reported_build(plan.target, plan.url)
             run.update(lambda record: replace(record, build=build))
+        run.update(lambda record: replace(record, phases=(PhaseRecord(name="watch", seconds=round(loop.ran_s, 3)),)))
         run.record(
             observations(loop.watcher, plan.url, down=loop.down, unread=loop.unread, capacity_rps=plan.capacity_rps)
         )

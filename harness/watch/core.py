@@ -76,8 +76,11 @@ class Watcher:
         for path in wanted:
             self.paths.setdefault(path, PathCounts())
 
-    def answer(self, probe: Probe) -> None:
-        """Count an answer. A refusal is no event: there is nothing that was good or bad."""
+    def answer(self, probe: Probe, *, is_timed: bool = True) -> None:
+        """Count an answer. A refusal is no event: there is nothing that was good or bad.
+
+        Where this machine itself stood still an answer that seems slow says nothing; one that is quick does.
+        """
         counts = self.paths.get(probe.path)
         if counts is None:
             return
@@ -90,12 +93,12 @@ class Watcher:
         counts.newest.append(is_bad)
         if is_bad:
             counts.bad, counts.why, counts.curl = counts.bad + 1, probe.why, probe.curl
-        else:
+        elif is_timed:
             counts.latencies.append(probe.ms)
         for slo in self.rules.slo:
             if slo.below_ms is None:
                 bad = is_bad
-            elif is_bad:
+            elif is_bad or (probe.ms > slo.below_ms and not is_timed):
                 continue
             else:
                 bad = probe.ms > slo.below_ms

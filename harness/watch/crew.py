@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue, SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,7 +15,8 @@ class Crew(Generic[T]):
 
     def __init__(self, hands: int) -> None:
         self._jobs: SimpleQueue[Callable[[], T]] = SimpleQueue()
-        self._brought: SimpleQueue[T] = SimpleQueue()
+        # no SimpleQueue: CPython 3.11's waits for ever where a signal comes just before its time-out ends
+        self._brought: Queue[T] = Queue()
         for _ in range(hands):
             threading.Thread(target=self._work, daemon=True, name="watch").start()
 

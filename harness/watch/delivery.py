@@ -136,6 +136,10 @@ class Outbox:
             found = {message.key: message for queue in self._waiting.values() for message in queue}
         return tuple(found.values())
 
+    def close(self) -> None:
+        """Say no more: who listened has ended."""
+        self._told = lambda _text: None
+
     def flush(self, timeout_s: float) -> int:
         """Wait for all to be taken; returns how many are not."""
         with self._changed:

@@ -12,12 +12,13 @@ from pathlib import Path
 from harness.model import Listener, Noted, Target, WatchRules
 from harness.run import replace_file
 from harness.watch.alerts import AlertChange
+from harness.watch.burn import ALL
 from harness.watch.core import Watcher
 from harness.watch.crew import Crew
 from harness.watch.delivery import AlertMessage, Outbox
 from harness.watch.export import openmetrics, runbook_link
 from harness.watch.rota import MOST_PER_SECOND, Probe, Rota
-from harness.watch.scout import USUAL_METRICS, Found, Scout, Told
+from harness.watch.scout import USUAL_METRICS, Found, Refusals, Scout, Told
 from harness.watch.state import save_state
 from harness.watch.told import AlertTold, FigureStatus, WatchAdvanced, WatchBegan, WatchStatus, series_status
 
@@ -25,6 +26,12 @@ _HANDS = 12
 _LOOK_S = 0.5
 _STATUS_S = 5.0
 _SCOUTED_WITHIN_S = 20.0
+_SCOUT_PAUSE_S = 5.0
+"""From one look at a service that was down to the next."""
+_OWN_DELAY_S = 0.15
+"""This process was woken up so much too late: the machine is busy,"""
+_BUSY_S = 2.0
+"""and was so for about this long."""
 _LONGEST_WAIT_S = 0.2
 _OF_LIMIT = 0.8
 """As much of a limiter's rate as one client may use without being refused now and then."""
@@ -60,15 +67,19 @@ class WatchLoop:
     _crew: Crew[Probe | Found | Told | _Offered] = field(init=False)
     _scout: Scout = field(init=False)
     _rota: Rota = field(init=False)
-    _usual: Mapping[str, int] = field(default_factory=dict)
+    _refusals: Mapping[str, Refusals] = field(default_factory=dict)
     _places: tuple[str, ...] = ()
     _is_guess: bool = True
     _is_scouting: bool = False
     _is_reading: bool = False
+    _next_scout: float = 0.0
+    _busy_until: float = 0.0
     _begun: float = 0.0
     _next_look: float = 0.0
     _next_status: float = 0.0
     _next_read: float = 0.0
+    _silent: set[str] = field(default_factory=set)
+    """Where nothing came from lately."""
     _said: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -95,7 +106,10 @@ class WatchLoop:
                 # what there is to watch is still looked for; a service that slow is watched at its front meanwhile
                 self._take_paths(self._scout.guess())
             self._send_due(now)
-            brought = self._crew.next(self._wait_s(now))
+            wait = self._wait_s(now)
+            brought = self._crew.next(wait)
+            if self.now() - now - wait > _OWN_DELAY_S:
+                self._busy_until = self.now() + _BUSY_S
             while brought is not None:
                 self._take(brought)
                 brought = self._crew.next(0)
@@ -112,15 +126,16 @@ class WatchLoop:
         return max(0.0, min(_LONGEST_WAIT_S, left, max(0.005, self._rota.wait_s(now))))
 
     def _send_scout(self) -> None:
-        if not self._is_scouting:
-            self._is_scouting = True
+        now = self.now()
+        if not self._is_scouting and now >= self._next_scout:
+            self._is_scouting, self._next_scout = True, now + _SCOUT_PAUSE_S
             self._crew.send(self._scout.find)
 
     def _send_due(self, now: float) -> None:
         due = self._rota.due(now)
         if due is not None:
             path, confirms = due
-            self._crew.send(partial(self._scout.probe, path, self._usual.get(path, 0), confirms=confirms))
+            self._crew.send(partial(self._scout.probe, path, self._refusals[path], confirms=confirms))
         if self._places and not self._is_reading and now >= self._next_read:
             self._is_reading, self._next_read = True, now + self.rules.metrics_every_s
             self._crew.send(partial(self._scout.read, self._places))
@@ -138,9 +153,12 @@ class WatchLoop:
 
     def _take_answer(self, probe: Probe) -> None:
         self._rota.done(probe)
-        self.watcher.answer(probe)
+        is_busy = probe.at < self._busy_until
+        if is_busy:
+            self._say("this machine is too busy at times: answers that seem slow then are not counted as slow")
+        self.watcher.answer(probe, is_timed=not is_busy)
         if probe.outcome == "refused":
-            self._say(f"{probe.path}: {probe.why}; that counts neither as good nor as bad, and less is asked")
+            self._say(f"{probe.why}: that counts neither as good nor as bad, and less is asked")
         if self._is_guess and probe.answered:
             self._send_scout()
 
@@ -154,7 +172,7 @@ class WatchLoop:
         if found.down:
             self.down = self.down or found.down
             self._say(f"{self.url} does not answer ({found.down}); it is watched all the same")
-        self._usual = found.paths
+        self._refusals = found.paths
         self.watcher.set_paths(found.paths)
         self._rota.set_paths(found.paths)
         if found.left_out:
@@ -182,14 +200,19 @@ class WatchLoop:
         self._next_look = now + _LOOK_S
         changes = self.watcher.look(now)
         self._tell(changes, now)
-        silent = sorted({series.subject for series in self.watcher.silent(now)})
-        if silent:
-            self._say(f"no data of {', '.join(silent)}: nothing is known of it, neither good nor bad")
+        self._tell_silence(now)
         if changes or now >= self._next_status:
             self.keep(now)
         if now >= self._next_status and self._rota.paths:
             self._next_status = now + _STATUS_S
             self.listen(WatchAdvanced(self._status(now)))
+
+    def _tell_silence(self, now: float) -> None:
+        silent = {series.subject for series in self.watcher.silent(now)}
+        new, self._silent = silent - self._silent, silent
+        if new:
+            of = "any path" if ALL in new else ", ".join(sorted(new))
+            self.listen(Noted(f"no data of {of} for a while: nothing is known of it, neither good nor bad"))
 
     def _tell(self, changes: tuple[AlertChange, ...], now: float) -> None:
         for change in changes:

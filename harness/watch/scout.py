@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 from harness.model import Target
@@ -18,6 +19,9 @@ from harness.probes.surface import find_surface
 from harness.watch.figures import Reading, UnreadMetricsError, read_metrics
 from harness.watch.rota import Probe
 
+Refusals = Literal["none", "any"]
+ANY_REFUSAL: Refusals = "any"
+"""Of a path that nobody promised: that it refuses whoever asks is an answer too."""
 FRONT = "/"
 USUAL_METRICS = "/metrics"
 _TRIED_WITHIN_S = 15.0
@@ -29,12 +33,12 @@ _METRICS_KIND = {"Accept": "text/plain;version=0.0.4, */*;q=0.5"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Which paths are watched, each with the refusal that is usual for it (0 for none).
+    """Which paths are watched, each with the refusals that are no fault there: none, or `ANY_REFUSAL`.
 
     While the service is down they are a guess, and `down` says why.
     """
 
-    paths: Mapping[str, int]
+    paths: Mapping[str, Refusals]
     down: str = ""
     left_out: tuple[str, ...] = ()
     """Paths that refuse whoever asks without a login or parameters: `/x (404)`."""
@@ -59,41 +63,48 @@ class Scout:
 
     def find(self) -> Found:
         """Which paths to watch: those that the profile names under [watch], else what the service shows."""
+        try:
+            return self._find()
+        except ServiceUnavailable as error:
+            return self.guess(down=error.what)
+        except Exception as error:  # noqa: BLE001 - whatever a service does to who looks at it, it is watched
+            return self.guess(down=f"it could not be looked at ({type(error).__name__}: {error})")
+
+    def _find(self) -> Found:
         health = self._health
         first = health[0] if health else FRONT
-        try:
-            answer = self._get(first)
-        except (ServiceUnavailable, UnfitAnswer) as error:
-            return self.guess(down=error.what if isinstance(error, ServiceUnavailable) else str(error))
+        self._get(first)
         if self.target.watch.paths:
             return self.guess()
         surface = find_surface(self.target, self.url, self.ca_file)
         promised = {*health, *self.target.pages.open, *self.target.cache.paths, *self.target.api.paths}
-        paths, left_out = dict.fromkeys(health, 0), []
+        paths: dict[str, Refusals] = dict.fromkeys(health, "none")
+        left_out: list[str] = []
         begun = time.monotonic()
         for path in surface.paths:
             if path in surface.streams:
                 continue
             status = 0 if path in promised or time.monotonic() - begun > _TRIED_WITHIN_S else self._usual_refusal(path)
             if status in (0, _TOO_MANY):
-                paths[path] = 0
+                paths[path] = "none"
             else:
                 left_out.append(f"{path} ({status})")
         if not paths:
             # of a service behind a login the refusal shows that it lives
-            paths = {first: answer.status if 400 <= answer.status < 500 else 0}
+            paths = {first: ANY_REFUSAL}
         return Found(paths=paths, left_out=tuple(left_out))
 
     def guess(self, down: str = "") -> Found:
         """What is watched before the service was looked at, or while it is down."""
-        return Found(paths=dict.fromkeys((*self._health, *self.target.watch.paths) or (FRONT,), 0), down=down)
+        promised = (*self._health, *self.target.watch.paths)
+        return Found(paths=dict[str, Refusals](dict.fromkeys(promised, "none")) or {FRONT: ANY_REFUSAL}, down=down)
 
     @property
     def _health(self) -> tuple[str, ...]:
         return tuple(path for path in (self.target.health.live, self.target.health.ready) if path)
 
-    def probe(self, path: str, usual: int, *, confirms: bool) -> Probe:
-        """One question for a path. What is good: a whole answer below 400, or the usual refusal."""
+    def probe(self, path: str, refusals: Refusals, *, confirms: bool) -> Probe:
+        """One question for a path. What is good: a whole answer below 400, or a refusal that is no fault there."""
         try:
             answer = self._get(path)
         except ServiceUnavailable as error:
@@ -104,8 +115,8 @@ class Scout:
             why = f"could not be asked ({type(error).__name__}: {error})"
             return Probe(path=path, at=time.monotonic(), outcome="refused", why=why, confirms=confirms)
         status = answer.status
-        is_refused = status == _TOO_MANY and usual != _TOO_MANY
-        is_good = status < 400 or status == usual
+        is_refused = status == _TOO_MANY
+        is_good = status < (500 if refusals == ANY_REFUSAL else 400)
         return Probe(
             path=path,
             at=time.monotonic(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.model import AlertSeverity, ProgressEvent, WatchRules
-from harness.watch.burn import ALL
+from harness.watch.burn import ALL, Series
 from harness.watch.core import Watcher
 from harness.watch.delivery import AlertMessage
 
@@ -22,7 +22,8 @@ class SeriesStatus:
     long_burn: float | None
     short_burn: float | None
     budget_used: float | None
-    state: Literal["no data", "well", "ticket", "page"]
+    state: Literal["no data", "well", "burning", "ticket", "page"]
+    """`burning` is not told yet: the window has not passed, or the events are too few to be sure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +82,6 @@ def series_status(watcher: Watcher, rules: WatchRules, now: float) -> tuple[Seri
         watcher.rates.series.items(), key=lambda pair: (pair[0][0], pair[0][1] != ALL, pair[0][1])
     ):
         long, short = watcher.rates.burns(series, first, now)
-        alert = watcher.book.open.get(name)
-        is_shown = alert is not None and subject in alert.active
         found.append(
             SeriesStatus(
                 slo=name,
@@ -92,7 +91,18 @@ def series_status(watcher: Watcher, rules: WatchRules, now: float) -> tuple[Seri
                 long_burn=long,
                 short_burn=short,
                 budget_used=watcher.rates.budget_used(series, now),
-                state=alert.severity if alert is not None and is_shown else "no data" if short is None else "well",
+                state=_state(watcher, series, None if long is None or short is None else min(long, short)),
             )
         )
     return tuple(found)
+
+
+def _state(
+    watcher: Watcher, series: Series, burn: float | None
+) -> Literal["no data", "well", "burning", "ticket", "page"]:
+    alert = watcher.book.open.get(series.slo.name)
+    if alert is not None and series.subject in alert.active:
+        return alert.severity
+    if burn is None:
+        return "no data"
+    return "burning" if burn >= 1 else "well"

@@ -56,7 +56,8 @@ def test_a_word_that_cannot_be_meant_is_refused(name, option, word, said, capsys
 
 
 @pytest.mark.parametrize(
-    ("name", "option"), [one for one in TEXTS if one[1] not in ("--url", "--env")] + [(name, "--") for name in JUDGED]
+    ("name", "option"),
+    [one for one in TEXTS if one[1] not in ("--url", "--env", "--webhook")] + [(name, "--") for name in JUDGED],
 )
 def test_an_address_is_no_path_and_not_shown(name, option, capsys):
     assert run_command([name, option, "http://u:s3cret-word@127.0.0.1:9"]) == 2

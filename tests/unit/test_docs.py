@@ -1,6 +1,6 @@
 """The documentation of profiles, policies, suites and runs is held to the code: keys, defaults, words, rows."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import import_module
 from itertools import combinations
 
@@ -20,8 +20,10 @@ from harness.preflight.checks import CHECKS
 from harness.pytest_plugin import FIXTURE_MODULES
 from harness.pytest_plugin.markers import MARKERS
 from harness.run.seal import _SEALED_FILES, _SEALED_FOLDERS
+from harness.watch.export import runbook_link
 from tests.judging import MS, criterion, line, measured, ruling_of
 from tests.pages import ROOT, blocks, read, rows, section
+from tools.check_citations import anchors_of
 
 # --- keys of the files that people write
 
@@ -177,6 +179,24 @@ def test_the_policy_and_the_waiver_in_the_documentation_are_what_they_say(tmp_pa
     assert loaded.clean_build
     (tmp_path / "waivers.toml").write_text(waiver, encoding="utf-8")
     assert [one.criterion for one in load_waivers(tmp_path / "waivers.toml", loaded)] == ["load.latency"]
+
+
+def test_the_policy_and_the_profile_of_a_watch_in_the_documentation_are_what_they_say(tmp_path):
+    policy, profile = blocks(read("docs/watch.md"), "toml")
+    (tmp_path / "mine.toml").write_text(policy, encoding="utf-8")
+    rules = load_policy(str(tmp_path / "mine.toml"), ROOT).watch
+    assert rules is not None
+    assert [slo.below_ms for slo in rules.slo] == [None, 300]
+    head = 'schema = 1\nname = "shop"\n[service]\ncommand = ["python", "app.py"]\n'
+    (tmp_path / "shop.toml").write_text(head + profile, encoding="utf-8")
+    assert len(load_target(str(tmp_path / "shop.toml"), tmp_path).watch.all_figures) == 8
+
+
+def test_each_alert_of_a_watch_has_its_heading_in_the_runbook():
+    rules = replace(load_policy("watch", ROOT).watch, runbook="runbook.md")
+    links = {runbook_link(rules, alert) for alert in ("availability", "latency", "baseline", "some_figure")}
+    assert {link.partition("#")[2] for link in links} <= set(anchors_of(read("docs/runbook.md")))
+    assert len(links) == 4
 
 
 # --- rows of the judge
