@@ -35,6 +35,17 @@ def open_to_all(get_response):
     return answer
 
 
+def without_devices(get_response):
+    """Pages give up what they do not need."""
+
+    def answer(request):
+        response = get_response(request)
+        response["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+        return response
+
+    return answer
+
+
 @require_GET
 def health(request):
     """Whether the database answers."""
