@@ -20,7 +20,7 @@ TOLD = {
     "   at Shop.Cart.Total() in C:\\src\\Cart.cs:line 41": "a .NET stack trace",
     "/srv/app/models/cart.rb:41:in `total'": "a Ruby backtrace",
     "panic: runtime error: index out of range\n\ngoroutine 1 [running]:": "a Go panic",
-    "You’re seeing this error because you have <code>DEBUG = True</code> in your": "a page of debug mode",
+    "This error shows because you have <code>DEBUG = True</code> in your": "a page of debug mode",
     "<title>Action Controller: Exception caught</title>": "a page of debug mode",
     PHP: "a PHP message",
     "Notice: Undefined index: id in /srv/www/a.php on line 3": "a PHP message",
