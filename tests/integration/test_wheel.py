@@ -88,7 +88,7 @@ def harness(environment: Path, desk: Path, *words: str) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=200,
         env={**kept, "PYTHONDONTWRITEBYTECODE": "1"},
     )
 
@@ -202,7 +202,7 @@ def listens(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_way_from_an_address_to_a_verdict(environment: Path, desk: Path, tmp_path: Path) -> None:
     """Each command of docs/ten-minutes.md, in its order, in an empty folder."""
     page = (ROOT / "docs" / "ten-minutes.md").read_text()
