@@ -137,8 +137,8 @@ USUAL_FOLDERS = (
     "/downloads/",
 )
 _LISTING = re.compile(
-    r"<title>\s*(?:Index of|Directory listing for|listing directory|Directory:?) ?[./\w]|<h[12]>\s*(?:Index of|Directory"
-    r" listing(?: for)?) ?\.?/|\[To Parent Directory\]|<a href=\"\?C=N;O=D\">",
+    r"<title>\s*(?:Index of|Directory listing for|listing directory|Directory:?) ?[./\w]"
+    r"|<h[12]>\s*(?:Index of|Directory listing(?: for)?) ?\.?/|\[To Parent Directory\]|<a href=\"\?C=N;O=D\">",
     re.IGNORECASE,
 )
 _ANCHOR = re.compile(r"<a\s[^<>]{0,200}?href=[\"']([^\"'<>]{1,200})[\"'][^<>]{0,200}>([^<]{1,200})</a>", re.IGNORECASE)

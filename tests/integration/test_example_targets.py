@@ -26,12 +26,17 @@ OPEN = {
     "holes.secrets_told",
 }
 NOTICED = {
-    "nginx": UNGUARDED | {"headers.no_version"},
+    "nginx": UNGUARDED | {"headers.no_version", "disclosure.files", "disclosure.listing", "disclosure.consoles"},
     "express": UNGUARDED
     | OPEN
-    | {"headers.cookies", "disclosure.malformed_body", "input.reflected_script", "input.redirect", "input.unexpected"},
-    "django": UNGUARDED,
-    "go": UNGUARDED | OPEN,
+    | {"headers.cookies", "disclosure.malformed_body", "input.reflected_script", "input.redirect"}
+    | {"holes.accounts_told", "holes.logins_limited"},
+    "django": UNGUARDED
+    | {"disclosure.listing", "errors.not_found_is_quiet", "input.database", "input.redirect", "headers.no_version"},
+    "go": UNGUARDED
+    | OPEN
+    | {"disclosure.consoles", "disclosure.listing", "disclosure.malformed_body", "input.redirect", "holes.files"}
+    | {"input.reflected_script", "holes.requests_elsewhere", "holes.tokens_forged", "headers.no_version"},
 }
 
 pytestmark = pytest.mark.timeout(300)
