@@ -39,7 +39,7 @@ NOTICED = {
     | {"input.reflected_script", "holes.requests_elsewhere", "holes.tokens_forged", "headers.no_version"},
 }
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def missing(example: str) -> str | None:
@@ -55,7 +55,7 @@ def gate(example: str, twin: str, folder: Path) -> tuple[str, set[str]]:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     profile = str(EXAMPLES / example / f"{twin}.toml")
     words = [sys.executable, "-m", "harness", "gate", "--target", profile, "--only", "security", "--json", "-n", "2"]
-    ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
+    ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=580, check=False)
     assert ran.stdout, ran.stderr
     verdict = json.loads(ran.stdout)
     evidence = (folder / "reports" / "runs" / verdict["run"] / "evidence.jsonl").read_text().splitlines()
