@@ -32,7 +32,8 @@ NOTICED = {
     | {"headers.cookies", "disclosure.malformed_body", "input.reflected_script", "input.redirect"}
     | {"holes.accounts_told", "holes.logins_limited"},
     "django": UNGUARDED
-    | {"disclosure.listing", "errors.not_found_is_quiet", "input.database", "input.redirect", "headers.no_version"},
+    | {"disclosure.listing", "errors.not_found_is_quiet", "input.database", "input.redirect", "headers.no_version"}
+    | {"headers.authenticated_not_stored"},
     "go": UNGUARDED
     | OPEN
     | {"disclosure.consoles", "disclosure.listing", "disclosure.malformed_body", "input.redirect", "holes.files"}
