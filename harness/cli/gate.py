@@ -75,6 +75,7 @@ def command(
     """
     from harness.jobs.gate import run_gate
     from harness.jobs.gate_plan import make_plan
+    from harness.machine.extras import lacking
     from harness.runner.pytest_process import SuiteOptions, usual_workers
     from harness.stack.named import find_stack
     from harness.stack.selection import select_target
@@ -108,6 +109,9 @@ def command(
         echo_json((result.run / "verdict.json").read_text(encoding="utf-8"))
     else:
         print_verdict(result.verdict, result.evidence, result.run, debug=debug)
+    without_browser = lacking("playwright", "browser")
+    if without_browser is not None:
+        echo(f"no page was opened in a browser: {without_browser}", err=True)
     if selection.keep and find_stack(selection.keep) is not None:
         echo(f"stack {selection.keep} stays up: `harness status --name {selection.keep}`, `harness down`", err=True)
     if result.unreported is not None:

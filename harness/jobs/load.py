@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.errors import SafetyError
 from harness.jobs.session import RunSession, run_session
-from harness.load import GeneratorError, LoadPlan, LoadResult, Request, Stage, run_load
+from harness.load import GeneratorError, LoadPlan, LoadResult, Request, Stage, check_generator, run_load
 from harness.load.observations import failed_observations, observations
 from harness.load.plan import validate
 from harness.load.scenario import plan_for, scenario
@@ -62,6 +62,7 @@ def measure_load(selection: TargetSelection, spec: LoadSpec, out: Path, listen: 
 
 def _check_before_start(selection: TargetSelection, spec: LoadSpec) -> None:
     """What can be known to be wrong without a running service is said before one starts."""
+    check_generator()
     if selection.url:
         target = selection.target
         _refuse(

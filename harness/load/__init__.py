@@ -4,7 +4,7 @@ from harness.errors import GeneratorError
 from harness.load.observations import CHECK_IDS, MEASUREMENTS
 from harness.load.plan import LoadPlan, Request, Stage, clients_needed
 from harness.load.result import ALL, LoadResult
-from harness.load.run import run_load
+from harness.load.run import check_generator, run_load
 from harness.load.stages import PROFILES, parse_duration, profile_stages
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LoadResult",
     "Request",
     "Stage",
+    "check_generator",
     "clients_needed",
     "parse_duration",
     "profile_stages",

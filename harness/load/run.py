@@ -33,6 +33,14 @@ _GRACE_S = 15.0
 _PAUSE_AFTER_S = 1.0
 
 
+def check_generator() -> None:
+    """Raises `GeneratorError` where a package is missing without which no load can be sent."""
+    for package in ("locust", "httptools"):
+        missing = lacking(package, "load")
+        if missing is not None:
+            raise GeneratorError(missing)
+
+
 def run_load(
     plan: LoadPlan,
     *,
@@ -46,10 +54,7 @@ def run_load(
     Raises `UsageError` for a plan that cannot be, `GeneratorError` if Locust is missing, fails or is killed.
     """
     validate(plan)
-    for package in ("locust", "httptools"):
-        missing = lacking(package, "load")
-        if missing is not None:
-            raise GeneratorError(missing)
+    check_generator()
     kept = folder / "samples"
     for needed in (kept, folder / "logs"):
         needed.mkdir(parents=True, exist_ok=True)

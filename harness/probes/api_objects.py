@@ -113,7 +113,13 @@ def _by_headers(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator
             for header in _IDENTITY_HEADERS:
                 for account in (thief, NOBODY):
                     seen = world.client.tried(account, draft, headers={header: str(name)})
-                    if succeeded(seen) and seen is not None and (shown := [each for each in own if each in seen.text]):
+                    if seen is None or not succeeded(seen):
+                        continue
+                    shown = [each for each in own if each in seen.text]
+                    # what it is shown without the header too (another probe may have sent it) proves nothing
+                    plain = world.client.tried(account, draft) if shown else None
+                    shown = [each for each in shown if plain is None or each not in plain.text]
+                    if shown:
                         says = (
                             f"believed {account.name} who sent a header {header}: it got {victim.name}'s {shown[0]!r}"
                         )

@@ -107,6 +107,7 @@ CONSOLES: tuple[tuple[str, str, Told], ...] = (
     ("/debug/pprof/", "Go's profiler", _page(r"Types of profiles available|/debug/pprof/</title>")),
     ("/debug/vars", "Go's variables with its command line", _text(r"\"(?:cmdline|memstats)\"\s*:")),
     ("/server-status", "Apache's list of requests", _page(r"Apache Server Status|^Total Accesses:")),
+    ("/nginx_status", "nginx's counters of connections", _text(r"^Active connections: \d")),
     ("/server-info", "Apache's settings", _page(r"Apache Server Information")),
     ("/phpinfo.php", "PHP's settings", _page(r"<title>(?:PHP [\d.]+ - )?phpinfo\(\)")),
     ("/info.php", "PHP's settings", _page(r"<title>(?:PHP [\d.]+ - )?phpinfo\(\)")),
@@ -145,8 +146,8 @@ USUAL_FOLDERS = (
     "/downloads/",
 )
 _LISTING = re.compile(
-    r"<title>\s*(?:Index of|Directory listing for|listing directory|Directory:?) ?[/\w]|<title>[^<]{1,60} Index of /"
-    r"|<h[12]>\s*(?:<img\b[^<>]{0,300}>\s*)?(?:Index of|Directory listing(?: for)?) ?/"
+    r"<title>\s*(?:Index of|Directory listing for|listing directory|Directory:?) ?[./\w]|<title>[^<]{1,60} Index of /"
+    r"|<h[12]>\s*(?:<img\b[^<>]{0,300}>\s*)?(?:Index of|Directory listing(?: for)?) ?\.?/"
     r"|\[To Parent Directory\]|<a href=\"\?C=N;O=D\">",
     re.IGNORECASE,
 )

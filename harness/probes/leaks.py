@@ -44,6 +44,8 @@ _TRACES = {
     "a PHP stack trace": r"#\d+ /[\w./-]{1,200}\.php\(\d+\)|PHP Fatal error:",
     "a Rust panic": r"thread '[^'\n]{1,80}' panicked at ",
     "an interactive debugger": r"Werkzeug Debugger|\bEVALEX\b|DJANGO_SETTINGS_MODULE|Whoops\\Run|Symfony Exception",
+    "a page of debug mode": r"you have <code>DEBUG = True</code>|Action Controller: Exception caught"
+    r"|\bPhoenix\.Router\.NoRouteError\b",
 }
 _WARNINGS = {
     "a PHP message": r"(?:Warning|Notice|Fatal error|Parse error|Deprecated|Strict Standards)(?:</b>)?: {1,3}"

@@ -26,15 +26,21 @@ OPEN = {
     "holes.secrets_told",
 }
 NOTICED = {
-    "nginx": UNGUARDED | {"headers.no_version"},
+    "nginx": UNGUARDED | {"headers.no_version", "disclosure.files", "disclosure.listing", "disclosure.consoles"},
     "express": UNGUARDED
     | OPEN
-    | {"headers.cookies", "disclosure.malformed_body", "input.reflected_script", "input.redirect", "input.unexpected"},
-    "django": UNGUARDED,
-    "go": UNGUARDED | OPEN,
+    | {"headers.cookies", "disclosure.malformed_body", "input.reflected_script", "input.redirect"}
+    | {"holes.accounts_told", "holes.logins_limited"},
+    "django": UNGUARDED
+    | {"disclosure.listing", "errors.not_found_is_quiet", "input.database", "input.redirect", "headers.no_version"}
+    | {"headers.authenticated_not_stored"},
+    "go": UNGUARDED
+    | OPEN
+    | {"disclosure.consoles", "disclosure.listing", "disclosure.malformed_body", "input.redirect", "holes.files"}
+    | {"input.reflected_script", "holes.requests_elsewhere", "holes.tokens_forged", "headers.no_version"},
 }
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def missing(example: str) -> str | None:
@@ -50,7 +56,7 @@ def gate(example: str, twin: str, folder: Path) -> tuple[str, set[str]]:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     profile = str(EXAMPLES / example / f"{twin}.toml")
     words = [sys.executable, "-m", "harness", "gate", "--target", profile, "--only", "security", "--json", "-n", "2"]
-    ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
+    ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=580, check=False)
     assert ran.stdout, ran.stderr
     verdict = json.loads(ran.stdout)
     evidence = (folder / "reports" / "runs" / verdict["run"] / "evidence.jsonl").read_text().splitlines()

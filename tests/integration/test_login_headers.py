@@ -24,24 +24,28 @@ FORM = (
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Takes ada's word, as JSON at `/json`, as a form at `/form` (with its token), for a token at `/token`."""
+    """Takes ada's word, as JSON at `/json`, as a form at `/form` (with its token), for a token at `/token`.
+
+    `/behind` is that form of a service with TLS in front of it.
+    """
 
     def do_GET(self):
-        self.answer(200, FORM, ("Set-Cookie", "csrf=t0"))
+        self.answer(200, FORM, ("Set-Cookie", "csrf=t0; Secure" if self.path == "/behind" else "csrf=t0"))
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         is_json = "json" in self.headers["Content-Type"]
         said = msgspec.json.decode(body) if is_json else {key: one for key, (one,) in parse_qs(body).items()}
         good = said.get("pass") == "word" and said.get("user", "ada") == "ada"
-        if self.path == "/form":
+        by_form = self.path in ("/form", "/behind")
+        if by_form:
             cookies = SimpleCookie(self.headers["Cookie"])
             good = good and not is_json and said["csrf"] == cookies["csrf"].value and bool(self.headers["Referer"])
             if not good:
                 self.answer(200, FORM, ("Set-Cookie", "csrf=t1"))
                 return
         token = '{"data": {"auth_token": "t"}}'
-        self.answer(302 if good and self.path == "/form" else 200 if good else 401, token, ("Set-Cookie", "sid=s"))
+        self.answer(302 if good and by_form else 200 if good else 401, token, ("Set-Cookie", "sid=s"))
 
     def answer(self, status, body, *headers):
         self.send_response(status)
@@ -86,6 +90,10 @@ CASES = {
     ),
     "session by JSON": (Auth(kind="cookie", login="/json", body=BODY), {"Cookie": "sid=s"}),
     "session by form": (Auth(kind="cookie", login="/form", body=BODY, form=True), {"Cookie": "csrf=t0; sid=s"}),
+    "session by form behind TLS": (
+        Auth(kind="cookie", login="/behind", body=BODY, form=True),
+        {"Cookie": "csrf=t0; sid=s"},
+    ),
     "password only": (Auth(kind="cookie", login="/json", body={"pass": "{password}"}), {"Cookie": "sid=s"}),
 }
 

@@ -88,7 +88,7 @@ def harness(environment: Path, desk: Path, *words: str) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=200,
         env={**kept, "PYTHONDONTWRITEBYTECODE": "1"},
     )
 
@@ -190,11 +190,11 @@ def test_a_gate_without_playwright_says_the_line_that_installs_it(
     environment: Path, desk: Path, without: Callable[[str], None]
 ) -> None:
     without("playwright")
-    ran = harness(environment, desk, "gate", "--target", "profile.toml", "--only", "e2e", "-n2")
+    ran = harness(environment, desk, "gate", "--target", "profile.toml", "--only", "cache", "-n2")
     assert "package playwright is not installed; install it: pip install 'harness[browser]'" in ran.stdout + ran.stderr
 
 
-NARROWED = {"run": ["--", "-k", "test_content_type_is_not_sniffed"], "gate": ["--only", "security"]}
+NARROWED = {"run": ["--", "-k", "test_content_type_is_not_sniffed"], "gate": ["--only", "cache"]}
 
 
 def listens(port: int) -> bool:
@@ -202,7 +202,7 @@ def listens(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_way_from_an_address_to_a_verdict(environment: Path, desk: Path, tmp_path: Path) -> None:
     """Each command of docs/ten-minutes.md, in its order, in an empty folder."""
     page = (ROOT / "docs" / "ten-minutes.md").read_text()
@@ -223,6 +223,6 @@ def test_the_way_from_an_address_to_a_verdict(environment: Path, desk: Path, tmp
                 ended[command] = ran.returncode
         finally:
             service.terminate()
-    # a bare Flask sends no header; by `web` that alone refuses nothing
+    # one suite alone is at best INCONCLUSIVE
     assert ended == {"doctor": ended["doctor"], "run": 1, "init": 0, "gate": 3}
     assert sorted(path.name for path in empty.iterdir()) == ["reports", "shop.toml"]

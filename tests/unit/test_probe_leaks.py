@@ -20,6 +20,8 @@ TOLD = {
     "   at Shop.Cart.Total() in C:\\src\\Cart.cs:line 41": "a .NET stack trace",
     "/srv/app/models/cart.rb:41:in `total'": "a Ruby backtrace",
     "panic: runtime error: index out of range\n\ngoroutine 1 [running]:": "a Go panic",
+    "This error shows because you have <code>DEBUG = True</code> in your": "a page of debug mode",
+    "<title>Action Controller: Exception caught</title>": "a page of debug mode",
     PHP: "a PHP message",
     "Notice: Undefined index: id in /srv/www/a.php on line 3": "a PHP message",
     'ERROR:  syntax error at or near "\'"': "an error text of PostgreSQL",
@@ -53,6 +55,7 @@ QUIET = (
     "prices from $2 to $6$ and {SHA} and near the shop",
     "at noon (see menu.js for more)",
     "Set AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE; the tests no longer raise sqlite3.OperationalError",
+    "Never run Django with DEBUG = True; set it to False.",
 )
 
 

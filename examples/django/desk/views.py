@@ -35,6 +35,19 @@ def open_to_all(get_response):
     return answer
 
 
+def careful(get_response):
+    """Pages give up what they do not need; what is shown to an account is kept by no cache."""
+
+    def answer(request):
+        response = get_response(request)
+        response["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+        if request.user.is_authenticated:
+            response["Cache-Control"] = "private, no-store"
+        return response
+
+    return answer
+
+
 @require_GET
 def health(request):
     """Whether the database answers."""
