@@ -107,7 +107,7 @@ def _try(
     return Hole(
         operation=described.name,
         parameter=f"member {name}",
-        says=f"took the member {name!r}{kind}, which it does not ask for: sent as {value!r}, a read then shows {value!r}"
+        says=f"took the member {name!r}{kind}, which it does not ask for: sent as {value!r}, a read then shows it"
         f" (before: {seen.get(name)!r})",
         proof=(answer,),
     )
@@ -277,7 +277,10 @@ def _at_registration(world: World) -> Iterator[Hole]:
     path = world.target.auth.register.path
     if not path or not any(each.ours for each in world.accounts):
         return
-    usual = _about_itself(world, next(each for each in world.accounts if each.ours))
+    try:
+        usual = _about_itself(world, world.login.register("a third user"))
+    except NoAccountError:
+        return
     members = {
         name: other
         for name, value in usual.items()

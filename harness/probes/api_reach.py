@@ -155,6 +155,17 @@ def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: List
                 break
     if sent:
         listener.waits_for(f"{MARK}nobody", min(_LATE_S, 0.5))
+    yield from _by_entities(world, listener)
+    for word, site, seen in sent:
+        key = (site.operation.name, str(site.place))
+        if key not in found and listener.waits_for(word, 0.0):
+            found.add(key)
+            says = f"asks the address that {site.place} names: a listener of ours on {listener.url} was asked"
+            yield site.hole(says, *([seen] if seen is not None else []))
+
+
+def _by_entities(world: World, listener: Listener) -> Iterator[Hole]:
+    """Entities of XML that are addresses; where they are files too, that is the finding."""
     for described, send in _documents(world):
         address, word = listener.address()
         seen = send(address)
@@ -162,15 +173,8 @@ def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: List
             continue
         file = send("file:///etc/passwd")
         if file is None or not _ACCOUNTS_FILE.search(file.text):
-            # where files are read too, that is the finding
             says = "asks the address that an entity of the XML names: a listener of ours was asked"
             yield Hole(operation=described.name, parameter="document type of the body", says=says, proof=(seen,))
-    for word, site, seen in sent:
-        key = (site.operation.name, str(site.place))
-        if key not in found and listener.waits_for(word, 0.0):
-            found.add(key)
-            says = f"asks the address that {site.place} names: a listener of ours on {listener.url} was asked"
-            yield site.hole(says, *([seen] if seen is not None else []))
 
 
 def open_redirects(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
