@@ -212,7 +212,9 @@ class Trying:
         share = min(1.0, FULL_SHARES / (1 + len(target.auth.roles)))
         bounds = Bounds(
             seed=self.drawn_by,
-            requests=min(GENTLE, target.openapi.requests) if refusal else max(1, round(target.openapi.requests * share)),
+            requests=min(GENTLE, target.openapi.requests)
+            if refusal
+            else max(1, round(target.openapi.requests * share)),
             seconds=target.openapi.seconds * share,
             writes=writes,
             invalid=refusal is None,
