@@ -43,14 +43,19 @@ def register(ask: Ask) -> Answer:
     role = str(ask.body.get("role", "user")) if "mass_registration" in OPEN else "user"
     kept = hashed(password)
     same = "email = ?" if "account_twice" in OPEN else "lower(trim(email)) = lower(trim(?))"
+
+    def hold_free() -> None:
+        """Refuse a name or an address that somebody has."""
+        if rows(f"SELECT 1 FROM users WHERE username = ? OR {same}", name, email):  # noqa: S608 - one of two texts
+            raise Refusal(409, "the name or the address is taken")
+
     if "account_race" in OPEN:
-        if rows("SELECT 1 FROM users WHERE username = ?", name):
-            raise Refusal(409, "the name is taken")
+        hold_free()
         time.sleep(0.05)
         rows("DELETE FROM users WHERE username = ?", name)
     with lock:
-        if "account_race" not in OPEN and rows(f"SELECT 1 FROM users WHERE {same}", email):  # noqa: S608 - one of two texts
-            raise Refusal(409, "the address is taken")
+        if "account_race" not in OPEN:
+            hold_free()
         try:
             rows("INSERT INTO users VALUES (NULL, ?, ?, ?, ?, 0)", name, email, kept, role)
         except sqlite3.IntegrityError:

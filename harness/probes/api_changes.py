@@ -32,7 +32,8 @@ def objects_changed(world: World) -> Iterator[Hole]:
         if any(_PASSWORD.search(place.name) for place, _ in theft.draft.places()):
             # one's password is tried on an account that is not needed any more
             continue
-        if theft.described.operation.method == "POST" and theft.place.where == "body":
+        is_in_body = theft.described.operation.method == "POST" and theft.place.where == "body"
+        if is_in_body and not theft.described.is_removal:
             hole = _in_the_name_of(world, theft, victim, thief) or _put_into(world, theft, victim, thief)
         else:
             hole = _change(world, theft, victim, thief)
@@ -151,7 +152,7 @@ def _plain_values(thing: Mapping[str, Any]) -> set[object]:
 
 def _change(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount) -> Hole | None:
     described, place = theft.described, theft.place
-    is_removal = described.operation.method == "DELETE"
+    is_removal = described.is_removal
     fact = world.fresh(theft.fact, victim) if is_removal else theft.fact
     reader = reader_of(world, described, fact, victim) if fact is not None else None
     if fact is None or reader is None:

@@ -82,14 +82,14 @@ class Detour:
 
 def methods(method: str, target: str) -> Iterator[Detour]:
     """The method named beside the request's own, as frameworks allow it to forms."""
+    if method == "GET":
+        yield Detour(name="method POST", target=target, method="POST")
     carriers = ("POST",) if method == "GET" else ("POST", "GET")
     for carrier in carriers:
         for name in _OVERRIDES:
             yield Detour(name=f"header {name}", target=target, method=carrier, headers={name: method})
         yield Detour(name="query parameter _method", target=target, method=carrier, query={"_method": method})
     yield Detour(name="member _method", target=target, method="POST", form={"_method": method})
-    if method == "GET":
-        yield Detour(name="method POST", target=target, method="POST")
 
 
 def _by_headers(target: str, url: str) -> Iterator[Iterable[tuple[Detour, ...]]]:
