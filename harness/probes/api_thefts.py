@@ -11,7 +11,9 @@ from harness.probes.api_inputs import MARK, leaves, objects, plain_name
 from harness.probes.api_request import ApiAccount, Place, RequestDraft, json_of, succeeded
 from harness.probes.api_world import Described, World
 
-OWNER = re.compile(r"owner|user|author|creator|createdby|account|customer|member|username|email")
+OWNER = re.compile(
+    r"owner|holder|user|author|creator|createdby|account|customer|client|patient|assignee|member|username|email"
+)
 """Members that name whose a thing is."""
 _NAMING = re.compile(r"(?:ids?|uuid|guid|slug|key|ref|number|user|username|owner|account|email|customer|member|code)$")
 _NAME = re.compile(r"(?:user)?name|login|e?mail|user|account")
@@ -40,6 +42,8 @@ class Theft:
 def thefts(world: World, victim: ApiAccount, thief: ApiAccount, methods: tuple[str, ...]) -> Iterator[Theft]:
     for described in world.operations:
         if described.operation.method not in methods or described.is_disruptive:
+            continue
+        if "GET" in methods and described.is_removal:
             continue
         own = world.drafts.get((described.name, thief.name)) or world.draft(described, thief)
         if own is not None:

@@ -33,6 +33,11 @@ _ADMIN = re.compile(
     r"(?![a-z])",
     re.IGNORECASE,
 )
+_SOMEBODY = re.compile(
+    r"(?:to|recipient|receiver|payee|beneficiary|reader|invitee|assignee)(?:_?(?:user)?name)?|(?:to|with)_?user(?:name)?",
+    re.IGNORECASE,
+)
+"""Members that name another account."""
 _ROUNDS = 2
 
 
@@ -159,6 +164,9 @@ class World:
             return None, ""
 
         def known(name: str) -> object | None:
+            if _SOMEBODY.fullmatch(name):
+                others = (each for each in self.accounts if each is not account and each.username != account.username)
+                return next((each.username for each in others if each.role == account.role), None)
             if not re.search(r"(?i)(ids?|uuid|guid|slug|sku|code|ref)$", name):
                 return None
             fact = next(self.facts.candidates(name, described.operation.path, account.name), None)
@@ -210,14 +218,12 @@ class World:
         """The same member of a thing that the account makes now; None where no operation makes it."""
         made_by = [each.operation for each in self.facts.kept if each.is_new and _is_like(each, fact)]
         for name in dict.fromkeys(reversed(made_by)):
-            maker = self.operation(name)
+            maker, known = self.operation(name), len(self.facts.kept)
             if maker is None or maker.operation.method != "POST" or not succeeded(self.do(maker, account)):
                 continue
-            made = [
-                each
-                for each in self.facts.kept
-                if each.account == account.name and each.operation == name and _is_like(each, fact)
-            ]
+            made = [each for each in self.facts.kept[known:] if each.account == account.name and _is_like(each, fact)]
+            # it is made to be removed: no later request should name it
+            del self.facts.kept[known:]
             return made[-1] if made else None
         return None
 
