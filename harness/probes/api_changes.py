@@ -12,7 +12,7 @@ from harness.probes.api_detours import methods
 from harness.probes.api_facts import Fact
 from harness.probes.api_inputs import MARK, leaves, objects, plain_name
 from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
-from harness.probes.api_thefts import OWNER, Theft, names_of, reader_of, thefts
+from harness.probes.api_thefts import OWNER, Theft, names_of, naming, reader_of, thefts
 from harness.probes.api_world import World
 from harness.probes.exchange import Exchange
 
@@ -162,7 +162,7 @@ def _change(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount) -
         return None
     mark = f"{MARK}{secrets.token_hex(6)}"
     draft = theft.draft.put(place, fact.value)
-    draft = draft if is_removal else _marked(draft, place, mark)
+    draft = draft if is_removal else naming(_marked(draft, place, mark), thief)
     answer = world.client.tried(thief, draft)
     after = world.client.tried(victim, reader) if succeeded(answer) else None
     if answer is None or after is None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from harness.probes.api_exposure import secrets_in
 from harness.probes.api_inputs import leaves, objects, plain_name
 from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
+from harness.probes.api_thefts import naming
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 
@@ -223,6 +224,8 @@ def amounts_below_zero(world: World) -> Iterator[Hole]:
         draft = world.draft(described, account)
         if draft is None or described.is_of_accounts:
             continue
+        other = next((each for each in world.accounts if each is not account and each.role == account.role), account)
+        draft = naming(draft, other)
         for place, value in list(draft.places()):
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if place.where != "body" or not is_number or not _AMOUNTS.search(place.name):

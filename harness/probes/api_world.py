@@ -33,11 +33,6 @@ _ADMIN = re.compile(
     r"(?![a-z])",
     re.IGNORECASE,
 )
-_SOMEBODY = re.compile(
-    r"(?:to|recipient|receiver|payee|beneficiary|reader|invitee|assignee)(?:_?(?:user)?name)?|(?:to|with)_?user(?:name)?",
-    re.IGNORECASE,
-)
-"""Members that name another account."""
 _ROUNDS = 2
 
 
@@ -164,9 +159,6 @@ class World:
             return None, ""
 
         def known(name: str) -> object | None:
-            if _SOMEBODY.fullmatch(name):
-                others = (each for each in self.accounts if each is not account and each.username != account.username)
-                return next((each.username for each in others if each.role == account.role), None)
             if not re.search(r"(?i)(ids?|uuid|guid|slug|sku|code|ref)$", name):
                 return None
             fact = next(self.facts.candidates(name, described.operation.path, account.name), None)
