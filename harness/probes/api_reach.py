@@ -17,11 +17,12 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from harness.probes.api_inputs import JSON, MARK
-from harness.probes.api_request import Hole, RawXml, RequestDraft, succeeded
+from harness.probes.api_inputs import JSON, MARK, objects, plain_name
+from harness.probes.api_request import Hole, Place, RawXml, RequestDraft, json_of, succeeded
 from harness.probes.api_sites import TextPlace
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
+from harness.probes.openapi_operation import names_in_path
 
 _ACCOUNTS_FILE = re.compile(r"root:[^:\n]{0,200}:0:0:")
 _WAYS_UP = (
@@ -223,7 +224,7 @@ def header_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
 
 
 def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
-    """Places whose text becomes a part of a page, markup and all."""
+    """Places whose text becomes a part of a page, markup and all: of the answer, or of a page that shows it later."""
     for site in places:
         if not isinstance(site.value, str):
             continue
@@ -233,6 +234,28 @@ def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
         if seen is not None and f"<i{word} onload=" in seen.text and _is_html(seen):
             says = f"puts {site.place} into a page as markup: {text!r} comes back as an element"
             yield site.hole(says, seen)
+        elif seen is not None and succeeded(seen) and site.operation.method != "GET":
+            shown = next(_pages_of(world, site, seen, f"<i{word} onload="), None)
+            if shown is not None:
+                says = f"keeps {site.place} as markup: {text!r} is an element of {shown.path}"
+                yield site.hole(says, seen, shown)
+
+
+def _pages_of(world: World, site: TextPlace, made: Exchange, element: str) -> Iterator[Exchange]:
+    """Pages about the thing that a write made or changed, which hold an element."""
+    told = {plain_name(key): value for each in objects(json_of(made)) for key, value in each.items()}
+    key = next((told[name] for name in ("id", "uuid", "slug", "key") if isinstance(told.get(name), str | int)), None)
+    for described in world.reads():
+        before = described.operation.path.partition("{")[0]
+        names = list(names_in_path(described.operation.path))
+        draft = world.draft(described, site.account) if site.operation.path.startswith(before.rstrip("/")) else None
+        if draft is None or len(names) > 1 or (names and key is None):
+            continue
+        changed = site.operation.path.count("{") == 1
+        value = next(iter(site.draft.path.values())) if changed and site.draft.path else key
+        seen = world.client.tried(site.account, draft.put(Place("path", (names[0],)), value) if names else draft)
+        if seen is not None and element in seen.text and _is_html(seen):
+            yield seen
 
 
 def _is_html(answer: Exchange) -> bool:
