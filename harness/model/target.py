@@ -234,9 +234,9 @@ class OpenApiPath:
     leave_out: tuple[str, ...] = ()
     """Operations that nothing calls: `GET /createdb`, or paths whatever the method is: `/admin/*`."""
     requests: Annotated[int, Meta(ge=0, le=100_000, description="a number from 0 to 100,000")] = 2000
-    """How many requests are made of the document at most, over all logins; 0 for none."""
+    """How many requests are made of the document at most, as each caller: nobody, and each role; 0 for none."""
     seconds: Seconds = 15.0
-    """How long that may take."""
+    """How long that may take. More than four callers share what four of them have."""
     seed: Annotated[int, Meta(ge=0, lt=2**32, description="a number from 0 to 4,294,967,295")] | None = None
     """What they are drawn by; without it, by the document itself."""
 

@@ -41,13 +41,19 @@ class Login:
         given = {"username": username, "password": password}
         return {key: resolved(text, self.info, given) for key, text in self.target.auth.body.items()}
 
-    def attempt(self, username: str, password: str, body: Mapping[str, Any] | None = None) -> Exchange:
+    def attempt(
+        self,
+        username: str,
+        password: str,
+        body: Mapping[str, Any] | None = None,
+        cookies: Mapping[str, str] | None = None,
+    ) -> Exchange:
         """Try to log in: by JSON, or by a form where JSON is not taken."""
         sent = dict(body) if body is not None else self.words(username, password)
         path = self.target.auth.login
-        answer = self.client.ask(NOBODY, "POST", path, json=sent)
+        answer = self.client.ask(NOBODY, "POST", path, json=sent, cookies=cookies)
         if answer.status in _NOT_OF_THAT_KIND and all(isinstance(each, str) for each in sent.values()):
-            by_form = self.client.ask(NOBODY, "POST", path, data=sent)
+            by_form = self.client.ask(NOBODY, "POST", path, data=sent, cookies=cookies)
             if by_form.status not in _NOT_OF_THAT_KIND:
                 return by_form
         return answer
@@ -64,21 +70,34 @@ class Login:
             name=name, role=role, username=username, password=password, headers=headers, cookies=cookies, ours=ours
         )
 
-    def register(self, name: str, more: Mapping[str, Any] | None = None) -> ApiAccount:
-        """Make a new account, with more members in the request than the profile says, and log in as it."""
+    def new_account(self) -> tuple[dict[str, str], dict[str, str]]:
+        """A user name and a password that nobody has, and the body that registers them."""
         register = self.target.auth.register
         random = {"random": secrets.token_hex(6)}
         account = {
             "username": resolved(register.username, self.info, random),
             "password": resolved(register.password, self.info, random),
         }
-        body = {key: resolved(text, self.info, {**random, **account}) for key, text in register.body.items()}
-        answer = self.client.ask(NOBODY, "POST", register.path, json={**body, **(more or {})})
-        if answer.status in _NOT_OF_THAT_KIND and not more:
-            answer = self.client.ask(NOBODY, "POST", register.path, data=body)
+        return account, {key: resolved(text, self.info, {**random, **account}) for key, text in register.body.items()}
+
+    def sign_up(self, body: Mapping[str, Any]) -> Exchange:
+        """Ask for a new account: by JSON, or by a form where JSON is not taken."""
+        path = self.target.auth.register.path
+        answer = self.client.ask(NOBODY, "POST", path, json=dict(body))
+        if answer.status in _NOT_OF_THAT_KIND and all(isinstance(each, str) for each in body.values()):
+            by_form = self.client.ask(NOBODY, "POST", path, data=dict(body))
+            if by_form.status not in _NOT_OF_THAT_KIND:
+                return by_form
+        return answer
+
+    def register(self, name: str, more: Mapping[str, Any] | None = None) -> ApiAccount:
+        """Make a new account, with more members in the request than the profile says, and log in as it."""
+        account, body = self.new_account()
+        answer = self.sign_up({**body, **(more or {})})
         self.made.append(answer)
         if answer.status >= 400:
-            raise NoAccountError(f"POST {register.path} made no account: it answered {answer.status}")
+            path = self.target.auth.register.path
+            raise NoAccountError(f"POST {path} made no account: it answered {answer.status}")
         return self.enter(name, "user", account["username"], account["password"], ours=True)
 
     def given(self) -> Iterator[tuple[str, ApiAccount]]:

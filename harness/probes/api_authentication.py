@@ -17,7 +17,8 @@ from harness.probes.api_world import Described, World
 _REFUSED = (401, 403)
 _SHORT_LIVED_S = 900
 """A token that lives no longer may end by itself: what goes on is the session behind it, not the token."""
-_LOGOUT = re.compile(r"log_?-?out|sign_?-?out|logoff", re.IGNORECASE)
+LOGOUT = re.compile(r"log_?-?out|sign_?-?out|logoff", re.IGNORECASE)
+"""Operations that end a session, by their names."""
 _PASSWORD = re.compile(r"passw(?:or)?d", re.IGNORECASE)
 _NEW = re.compile(r"new|confirm|repeat|again")
 _OLD = re.compile(r"old|current|previous|existing")
@@ -60,7 +61,7 @@ def gate_of(world: World) -> Gate | None:
 def logouts_ignored(world: World, gate: Gate) -> list[Hole]:
     """What a login gave goes on to open the gate after its logout."""
     logouts = [
-        each for each in world.operations if _LOGOUT.search(f"{each.operation.path} {each.operation.operation_id}")
+        each for each in world.operations if LOGOUT.search(f"{each.operation.path} {each.operation.operation_id}")
     ]
     for described in logouts:
         account = world.login.enter("one user", gate.account.role, gate.account.username, gate.account.password)
@@ -84,7 +85,7 @@ def _ends_soon(account: ApiAccount) -> bool:
 
 def has_logout(world: World) -> bool:
     """Does the description know a logout?"""
-    return any(_LOGOUT.search(f"{each.operation.path} {each.operation.operation_id}") for each in world.operations)
+    return any(LOGOUT.search(f"{each.operation.path} {each.operation.operation_id}") for each in world.operations)
 
 
 def passwords_changed(world: World) -> list[Hole]:

@@ -12,7 +12,7 @@ from harness.probes.api_detours import methods
 from harness.probes.api_facts import Fact
 from harness.probes.api_inputs import MARK, leaves, objects, plain_name
 from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
-from harness.probes.api_thefts import OWNER, Theft, names_of, reader_of, thefts
+from harness.probes.api_thefts import OWNER, Theft, names_of, naming, reader_of, thefts
 from harness.probes.api_world import World
 from harness.probes.exchange import Exchange
 
@@ -32,7 +32,8 @@ def objects_changed(world: World) -> Iterator[Hole]:
         if any(_PASSWORD.search(place.name) for place, _ in theft.draft.places()):
             # one's password is tried on an account that is not needed any more
             continue
-        if theft.described.operation.method == "POST" and theft.place.where == "body":
+        is_in_body = theft.described.operation.method == "POST" and theft.place.where == "body"
+        if is_in_body and not theft.described.is_removal:
             hole = _in_the_name_of(world, theft, victim, thief) or _put_into(world, theft, victim, thief)
         else:
             hole = _change(world, theft, victim, thief)
@@ -82,9 +83,15 @@ def _removed_by_detours(world: World, victim: ApiAccount, thief: ApiAccount) -> 
         draft = draft.put(Place("path", (names[-1],)), fact.value)
         before = world.client.tried(victim, draft)
         direct = world.client.heard(thief, "DELETE", draft.target)
-        if not succeeded(before) or before is None or not succeeded(world.client.tried(victim, draft)):
+        if before is None or not succeeded(before):
             continue
         tried += 1
+        now = world.client.tried(victim, draft)
+        if direct is not None and now is not None and _removed(before, now, fact, victim):
+            if succeeded(direct) and world.operation(f"DELETE {described.operation.path}") is None:
+                says = f"lets {thief.name} remove what is {victim.name}'s by DELETE, which no description names"
+                yield Hole(operation=described.name, parameter="method DELETE", says=says, proof=(direct, now))
+            continue
         for way in methods("DELETE", draft.target):
             answer = way.ask(world, thief)
             after = world.client.tried(victim, draft) if succeeded(answer) else None
@@ -145,7 +152,7 @@ def _plain_values(thing: Mapping[str, Any]) -> set[object]:
 
 def _change(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount) -> Hole | None:
     described, place = theft.described, theft.place
-    is_removal = described.operation.method == "DELETE"
+    is_removal = described.is_removal
     fact = world.fresh(theft.fact, victim) if is_removal else theft.fact
     reader = reader_of(world, described, fact, victim) if fact is not None else None
     if fact is None or reader is None:
@@ -158,7 +165,7 @@ def _change(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount) -
         return None
     mark = f"{MARK}{secrets.token_hex(6)}"
     draft = theft.draft.put(place, fact.value)
-    draft = draft if is_removal else _marked(draft, place, mark)
+    draft = draft if is_removal else naming(_marked(draft, place, mark), thief)
     answer = world.client.tried(thief, draft)
     after = world.client.tried(victim, reader) if succeeded(answer) else None
     if answer is None or after is None:

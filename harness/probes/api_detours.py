@@ -56,6 +56,7 @@ class Detour:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
     spelled: bool = False
     """What is unusual is the path."""
@@ -71,7 +72,9 @@ class Detour:
         words = "&".join(filter(None, (query, urlencode(self.query))))
         body: dict[str, Any] = {"data": dict(self.form)} if self.form is not None else {}
         target = f"{path}{more}" + (f"?{words}" if words else "")
-        return world.client.heard(account, self.method, target, headers=dict(self.headers), **body)
+        return world.client.heard(
+            account, self.method, target, headers=dict(self.headers), cookies=dict(self.cookies), **body
+        )
 
     def without(self, world: World, account: ApiAccount) -> Exchange | None:
         """The same without what is unusual: a plain GET; of a spelling, one that names nothing."""
@@ -82,14 +85,14 @@ class Detour:
 
 def methods(method: str, target: str) -> Iterator[Detour]:
     """The method named beside the request's own, as frameworks allow it to forms."""
+    if method == "GET":
+        yield Detour(name="method POST", target=target, method="POST")
     carriers = ("POST",) if method == "GET" else ("POST", "GET")
     for carrier in carriers:
         for name in _OVERRIDES:
             yield Detour(name=f"header {name}", target=target, method=carrier, headers={name: method})
         yield Detour(name="query parameter _method", target=target, method=carrier, query={"_method": method})
     yield Detour(name="member _method", target=target, method="POST", form={"_method": method})
-    if method == "GET":
-        yield Detour(name="method POST", target=target, method="POST")
 
 
 def _by_headers(target: str, url: str) -> Iterator[Iterable[tuple[Detour, ...]]]:
@@ -105,6 +108,7 @@ def _by_headers(target: str, url: str) -> Iterator[Iterable[tuple[Detour, ...]]]
     for group in (clients, _CLAIMS, {"Referer": f"{url}{path}"}):
         yield [tuple(Detour(name=f"header {key}", target=target, headers={key: text}) for key, text in group.items())]
     words = {**dict.fromkeys(_WORDS, "true"), "role": "admin"}
+    yield [tuple(Detour(name=f"cookie {key}", target=target, cookies={key: text}) for key, text in words.items())]
     yield [
         tuple(Detour(name=f"query parameter {key}", target=target, query={key: text}) for key, text in words.items())
     ]
@@ -193,6 +197,7 @@ def _together(group: tuple[Detour, ...]) -> Detour:
         method=first.method,
         headers={key: text for each in group for key, text in each.headers.items()},
         query={key: text for each in group for key, text in each.query.items()},
+        cookies={key: text for each in group for key, text in each.cookies.items()},
         form=first.form,
         spelled=first.spelled,
     )

@@ -17,9 +17,7 @@ from harness.probes.api_tokens import read_jwt
 from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
 
-_PASSWORD = re.compile(
-    r"passw(?:or)?d|passphrase|passhash|pwd|pwhash|passwordhash|salt$|pincode|cvv|cvc2?$|ssn$|cardnumber"
-)
+_PASSWORD = re.compile(r"passw(?:or)?d|passphrase|passhash|pwd|pwhash|passwordhash|salt$|pincode|cvv|cvc2?$|cardnumber")
 _TOKEN = re.compile(
     r"resettoken|resetcode|sessiontoken|sessionid|sessionkey|refreshtoken|accesstoken|authtoken|apitoken|apikey|apisecret|"
     r"privatekey|clientsecret|mfasecret|totpsecret|otpsecret|otp$|verificationcode|verificationtoken|activationtoken|"
@@ -72,9 +70,9 @@ _DOORS = (
 )
 """Path -> what its answer holds; None where it is judged by what any answer may hold."""
 _SETTINGS = re.compile(
-    r"[\"'\s](?:SECRET_KEY|DATABASE_URL|DB_PASSWORD|AWS_SECRET\w*|JWT_SECRET\w*|PYTHONPATH|LD_LIBRARY_PATH|PATH|HOME|"
-    r"(?:jwt_?|signing_?|secret_?|private_?)(?:key|secret)|db_?password|database_?url)[\"']?\s*[:=]\s*[\"']?[^\"'\s,}]{3}",
-    re.IGNORECASE,
+    r"[\"'\s](?:AWS_SECRET\w*|JWT_SECRET\w*|PYTHONPATH|LD_LIBRARY_PATH|PATH|HOME|"
+    r"(?i:(?:jwt_?|signing_?|secret_?|private_?)(?:key|secret)|db_?password|database_?url))[\"']?\s*[:=]\s*"
+    r"[\"']?[^\"'\s,}]{3}"
 )
 _MOST_READS = 12
 
@@ -109,6 +107,12 @@ def secrets_told(world: World) -> list[Hole]:
     return holes
 
 
+def secrets_in(world: World, answer: Exchange, account: ApiAccount) -> Iterator[tuple[str, str]]:
+    """Members of an answer that are secrets of accounts, and what each is."""
+    for told in _secrets(world, "", answer, account, gives_tokens=False):
+        yield told.name, told.what
+
+
 def _secrets(
     world: World, operation: str, answer: Exchange, account: ApiAccount, *, gives_tokens: bool
 ) -> Iterator[_Told]:
@@ -122,7 +126,7 @@ def _secrets(
         for name, value in thing.items():
             if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
                 continue
-            what = _what(plain_name(name), str(value), known)
+            what = _what(plain_name(name), str(value), known) or _hash_of(name, str(value), thing)
             is_token = what == "a token"
             if what and not (is_token and (gives_tokens or _is_its_own(name, thing, account))):
                 yield _Told(name, what, operation, answer)
@@ -138,6 +142,13 @@ def _what(name: str, value: str, known: Mapping[str, str]) -> str:
     if _PASSWORD.search(name):
         return "what is called a password"
     return "a token" if _TOKEN.search(name) else ""
+
+
+def _hash_of(name: str, value: str, thing: Mapping[str, Any]) -> str:
+    """Is it a hash, by its name and form, of a thing that is an account?"""
+    is_account = any(plain_name(key) in ("username", "email", "login", "role") for key in thing)
+    is_hash = re.search(r"(?:hash|digest)$", plain_name(name)) and re.fullmatch(r"(?:[0-9a-f]{2}){16,}", value)
+    return "a password's hash" if is_account and is_hash else ""
 
 
 def _is_its_own(name: str, thing: Mapping[str, Any], account: ApiAccount) -> bool:
@@ -225,27 +236,25 @@ def old_versions(world: World) -> list[Hole]:
     """Reads that refuse somebody, and not under another version's path: nobody, or who asks for another's thing."""
     tried = 0
     for described in world.reads():
-        asking = _refused(world, described) if tried < _MOST_READS else None
-        if asking is None:
-            continue
-        tried += 1
-        draft, account, own, texts = asking
-        for path in versions(described.operation.path):
+        asking = list(_refused(world, described)) if tried < _MOST_READS else []
+        tried += bool(asking)
+        for path in versions(described.operation.path) if asking else ():
             if world.operation(f"GET {path}") is not None:
                 continue
-            other = replace(draft, operation=replace(draft.operation, path=path))
-            seen = world.client.tried(account, other)
-            if seen is None or not succeeded(seen) or not _shows(seen, own, texts):
-                continue
-            who = "anybody" if account.is_nobody else "another account"
-            says = f"answers {who}, in no description, what {described.name} answers only to whom it is meant for"
-            return [Hole(operation=f"GET {path}", says=says, parameter="version", proof=(seen,))]
+            for draft, account, own, texts in asking:
+                other = replace(draft, operation=replace(draft.operation, path=path))
+                seen = world.client.tried(account, other)
+                if seen is None or not succeeded(seen) or not _shows(seen, own, texts):
+                    continue
+                who = "anybody" if account.is_nobody else "another account"
+                says = f"answers {who}, in no description, what {described.name} answers only to whom it is meant for"
+                return [Hole(operation=f"GET {path}", says=says, parameter="version", proof=(seen,))]
     return []
 
 
-def _refused(world: World, described: Described) -> tuple[RequestDraft, ApiAccount, Exchange, list[str]] | None:
+def _refused(world: World, described: Described) -> Iterator[tuple[RequestDraft, ApiAccount, Exchange, list[str]]]:
     """A read with who is refused it, what its owner is shown, and which texts of that are the owner's alone."""
-    for owner in world.accounts:
+    for owner in world.accounts[:2]:
         draft = world.drafts.get((described.name, owner.name))
         own = world.client.tried(owner, draft) if draft is not None else None
         if draft is None or own is None or not succeeded(own):
@@ -257,8 +266,8 @@ def _refused(world: World, described: Described) -> tuple[RequestDraft, ApiAccou
                 continue
             texts = [each for each in world.facts.only_of(owner.name, {asking.name}) if each in own.text]
             if asking.is_nobody or texts:
-                return draft, asking, own, texts
-    return None
+                yield draft, asking, own, texts
+        return
 
 
 def _shows(seen: Exchange, own: Exchange, texts: list[str]) -> bool:

@@ -52,6 +52,13 @@ class Body:
     schema: Mapping[str, Any]
     example: object
 
+    @property
+    def members(self) -> dict[str, dict[str, Any]]:
+        """The schemas of its members, by name."""
+        bundle = self.schema.get("x-bundled", {})
+        found = merged(self.schema, bundle).get("properties")
+        return {str(key): merged(each, bundle) for key, each in found.items()} if isinstance(found, Mapping) else {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
@@ -165,7 +172,7 @@ def sample_text(schema: Mapping[str, Any], name: str = "", given: object = None)
     unique = uuid.uuid4().hex[:12]
     if schema.get("enum") or "const" in schema:
         return str(given)
-    if style == "email" or ("email" in plain and "pattern" not in schema):
+    if style == "email" or ("email" in plain and not pattern_of(schema)):
         return f"{MARK}{unique}@example.org"
     if style == "uuid":
         return str(uuid.uuid4())
@@ -173,9 +180,10 @@ def sample_text(schema: Mapping[str, Any], name: str = "", given: object = None)
         return f"Hx-{unique}7a!"
     if isinstance(style, str) and style in _FORMATS:
         return _FORMATS[style]
-    if isinstance(given, str) and ("pattern" in schema or not _is_free(plain)):
+    pattern = pattern_of(schema)
+    if isinstance(given, str) and (pattern or not _is_free(plain)):
         return given
-    if isinstance(pattern := schema.get("pattern"), str):
+    if pattern:
         return _fitting(pattern, unique)
     if plain.endswith(("url", "uri", "link", "href")):
         return _FORMATS["uri"]
@@ -183,6 +191,12 @@ def sample_text(schema: Mapping[str, Any], name: str = "", given: object = None)
     text = f"{MARK}{unique}"
     text = text[:longest] if isinstance(longest, int) else text
     return text.ljust(schema.get("minLength", 0) if isinstance(schema.get("minLength"), int) else 0, "x")
+
+
+def pattern_of(schema: Mapping[str, Any]) -> str:
+    """The pattern of a text as the document has it; "" if it has none."""
+    pattern = schema.get("pattern", schema.get("x-written-pattern"))
+    return pattern if isinstance(pattern, str) else ""
 
 
 def _is_free(name: str) -> bool:

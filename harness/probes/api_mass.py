@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from harness.probes.api_accounts import NoAccountError, is_privileged
-from harness.probes.api_inputs import FORM, JSON, merged, objects, plain_name
+from harness.probes.api_inputs import FORM, JSON, leaves, merged, objects, plain_name
 from harness.probes.api_request import ApiAccount, Hole, RequestDraft, json_of, succeeded
 from harness.probes.api_thefts import names_of
 from harness.probes.api_world import Described, World
@@ -41,17 +42,23 @@ def members_assigned(world: World) -> Iterator[Hole]:
             body = described.inputs.body
             if described.is_of_accounts or body is None or body.media_type not in (JSON, FORM):
                 continue
-            yield from _of_operation(world, described, account)
+            holes = list(_of_operation(world, described, account, body.media_type))
+            if not holes and body.media_type == JSON:
+                # what nobody meant to take may be held to no list
+                holes = list(_of_operation(world, described, account, FORM))
+            yield from holes
     yield from _at_registration(world)
 
 
-def _of_operation(world: World, described: Described, account: ApiAccount) -> Iterator[Hole]:
+def _of_operation(world: World, described: Described, account: ApiAccount, media_type: str) -> Iterator[Hole]:
     draft = world.draft(described, account)
     if draft is None or not isinstance(draft.body, dict):
         return
+    draft = replace(draft, media_type=media_type)
     plain = world.client.tried(account, draft)
     if not succeeded(plain):
         draft = world.draft(described, account, all_members=False)
+        draft = replace(draft, media_type=media_type) if draft is not None else None
         plain = world.client.tried(account, draft) if draft is not None else None
         if draft is None or not succeeded(plain):
             return
@@ -87,19 +94,63 @@ def _try(
     for other in world.accounts if not after else ():
         # it may be another account's from now on
         after = after or _read_all(world, other, _readers(world, described, other), thing)
-    if after.get(name) != value or type(after.get(name)) is not type(value):
+    is_form = draft.media_type == FORM
+    shown = after.get(name)
+    if (str(shown) != str(value)) if is_form else (shown != value or type(shown) is not type(value)):
         return None
     if seen.get(name) == value:
         return None
     again = _read_all(world, account, _readers(world, described, account), _thing_of(control) or {})
     if described.operation.method == "POST" and again.get(name) == value and _id_of(control) != _id_of(answer):
         return None
+    kind = " of a form" if is_form else ""
     return Hole(
         operation=described.name,
         parameter=f"member {name}",
-        says=f"took the member {name!r}, which it does not ask for: sent as {value!r}, a read then shows {value!r}"
+        says=f"took the member {name!r}{kind}, which it does not ask for: sent as {value!r}, a read then shows it"
         f" (before: {seen.get(name)!r})",
         proof=(answer,),
+    )
+
+
+def prototypes_polluted(world: World) -> Iterator[Hole]:
+    """Writes whose `__proto__` or `constructor` becomes a member of every other object (CWE-1321)."""
+    account = next((each for each in world.accounts if each.ours), world.asker)
+    for described in world.operations:
+        if described.operation.method not in ("POST", "PUT", "PATCH") or described.is_disruptive:
+            continue
+        draft = world.draft(described, account)
+        if draft is None or not isinstance(draft.body, dict) or draft.media_type != JSON or described.is_of_accounts:
+            continue
+        echoed, plain = f"hx{secrets.token_hex(5)}", world.client.tried(account, draft)
+        if not succeeded(plain) or _has(world.client.tried(account, _more(draft, {echoed: "hx"})), echoed):
+            # whoever gives back any member is no proof
+            continue
+        for way in (("__proto__",), ("constructor", "prototype"), ("__class__", "__init__", "__globals__")):
+            word = f"hx{secrets.token_hex(5)}"
+            inner: dict[str, Any] = {word: "hx"}
+            for name in reversed(way):
+                inner = {name: inner}
+            seen = world.client.tried(account, _more(draft, inner))
+            later = world.client.tried(account, draft)
+            found = next((each for each in (seen, later) if _has(each, word)), None)
+            if found is not None:
+                says = f"makes what stands in {'.'.join(way)} a member of other objects: {word!r} is one of its answer"
+                yield Hole(operation=described.name, parameter=f"member {way[0]}", says=says, proof=(found,))
+                return
+
+
+def _more(draft: RequestDraft, members: Mapping[str, Any]) -> RequestDraft:
+    return replace(draft, body={**draft.body, **members})
+
+
+def _has(answer: Exchange | None, name: str) -> bool:
+    """Is it the name of a member of an object that is no prototype?"""
+    body = json_of(answer) if succeeded(answer) else None
+    return any(
+        way[-1] == name and not {"__proto__", "prototype", "__globals__"} & set(map(str, way))
+        for way, _ in leaves(body)
+        if way
     )
 
 
@@ -226,7 +277,10 @@ def _at_registration(world: World) -> Iterator[Hole]:
     path = world.target.auth.register.path
     if not path or not any(each.ours for each in world.accounts):
         return
-    usual = _about_itself(world, next(each for each in world.accounts if each.ours))
+    try:
+        usual = _about_itself(world, world.login.register("a third user"))
+    except NoAccountError:
+        return
     members = {
         name: other
         for name, value in usual.items()

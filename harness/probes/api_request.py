@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -225,6 +227,20 @@ class ApiClient:
         self._one.cookies.clear()
         self.sent += 1
         return self._one.exchange("POST", path, json=body)
+
+    def at_once(self, path: str, body: Mapping[str, Any], times: int) -> list[Exchange]:
+        """POST the same several times at the same moment, each by a client of its own."""
+        clients = [self._new_client() for _ in range(times)]
+        self.sent += times
+        self._left -= times
+        start = threading.Barrier(times)
+
+        def post(client: RecordingClient) -> Exchange:
+            start.wait(timeout=5)
+            return client.exchange("POST", path, json=dict(body))
+
+        with ThreadPoolExecutor(times) as pool:
+            return list(pool.map(post, clients))
 
     def heard(self, account: ApiAccount, method: str, target: str, **words: Any) -> Exchange | None:  # noqa: ANN401
         """As `ask`; None where no answer came, or none that can be read."""

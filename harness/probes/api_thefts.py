@@ -11,8 +11,13 @@ from harness.probes.api_inputs import MARK, leaves, objects, plain_name
 from harness.probes.api_request import ApiAccount, Place, RequestDraft, json_of, succeeded
 from harness.probes.api_world import Described, World
 
-OWNER = re.compile(r"owner|user|author|creator|createdby|account|customer|member|username|email")
+OWNER = re.compile(
+    r"owner|holder|user|author|creator|createdby|account|customer|client|patient|assignee|member|username|email"
+)
 """Members that name whose a thing is."""
+_SOMEBODY = re.compile(
+    r"(?:to|recipient|receiver|payee|beneficiary|reader|editor|invitee|assignee|collaborator)(?:user|username|name)?"
+)
 _NAMING = re.compile(r"(?:ids?|uuid|guid|slug|key|ref|number|user|username|owner|account|email|customer|member|code)$")
 _NAME = re.compile(r"(?:user)?name|login|e?mail|user|account")
 _MOST_VALUES = 4
@@ -40,6 +45,8 @@ class Theft:
 def thefts(world: World, victim: ApiAccount, thief: ApiAccount, methods: tuple[str, ...]) -> Iterator[Theft]:
     for described in world.operations:
         if described.operation.method not in methods or described.is_disruptive:
+            continue
+        if "GET" in methods and described.is_removal:
             continue
         own = world.drafts.get((described.name, thief.name)) or world.draft(described, thief)
         if own is not None:
@@ -76,6 +83,14 @@ def _by_facts(
                 )
                 for both in ((own_name, fact.value), (fact.value, own_name)):
                     yield Theft(described, own.put(place, both), place, fact, known_to_thief=seen)
+
+
+def naming(draft: RequestDraft, account: ApiAccount) -> RequestDraft:
+    """The request with an account's name for each member of the body that names somebody."""
+    for place, value in list(draft.places()):
+        if place.where == "body" and isinstance(value, str) and _SOMEBODY.fullmatch(plain_name(place.name)):
+            draft = draft.put(place, account.username)
+    return draft
 
 
 def _named(world: World, place: Place, victim: ApiAccount) -> Iterator[Fact]:

@@ -56,6 +56,13 @@ class Described:
         return DISRUPTIVE.search(f"{self.operation.path} {self.operation.operation_id}") is not None
 
     @property
+    def is_removal(self) -> bool:
+        """Does it remove things, by its method or its name?"""
+        words = f"{self.operation.path} {self.operation.operation_id}"
+        is_named = re.search(r"delete|remove|erase", words, re.IGNORECASE) is not None
+        return self.operation.method == "DELETE" or (self.operation.method == "POST" and is_named)
+
+    @property
     def is_of_accounts(self) -> bool:
         """Does it, by its name, deal with logins?"""
         return _OF_ACCOUNTS.search(self.operation.path) is not None
@@ -199,21 +206,20 @@ class World:
     def makers(self) -> Iterator[Described]:
         """Operations that make things, beside accounts and logins."""
         for each in self.operations:
-            if each.operation.method == "POST" and not each.is_disruptive and not each.is_of_accounts:
+            is_left_alone = each.is_disruptive or each.is_of_accounts or each.is_removal
+            if each.operation.method == "POST" and not is_left_alone:
                 yield each
 
     def fresh(self, fact: Fact, account: ApiAccount) -> Fact | None:
         """The same member of a thing that the account makes now; None where no operation makes it."""
         made_by = [each.operation for each in self.facts.kept if each.is_new and _is_like(each, fact)]
         for name in dict.fromkeys(reversed(made_by)):
-            maker = self.operation(name)
+            maker, known = self.operation(name), len(self.facts.kept)
             if maker is None or maker.operation.method != "POST" or not succeeded(self.do(maker, account)):
                 continue
-            made = [
-                each
-                for each in self.facts.kept
-                if each.account == account.name and each.operation == name and _is_like(each, fact)
-            ]
+            made = [each for each in self.facts.kept[known:] if each.account == account.name and _is_like(each, fact)]
+            # it is made to be removed: no later request should name it
+            del self.facts.kept[known:]
             return made[-1] if made else None
         return None
 

@@ -9,12 +9,27 @@ from harness.probes.api_authentication import (
     resets_told,
 )
 from harness.probes.api_changes import objects_changed
+from harness.probes.api_delivery import (
+    answers_cached,
+    files_taken,
+    links_elsewhere,
+    origins_let_in,
+    writes_by_strangers,
+)
 from harness.probes.api_exposure import doors_open, old_versions, secrets_told
 from harness.probes.api_forgery import token_in_query, tokens_forged
 from harness.probes.api_functions import functions_open, logins_missing
 from harness.probes.api_growth import accounts_told, endless_logins, endless_pages, slow_texts
 from harness.probes.api_injection import command_injections, sql_injections, template_injections
-from harness.probes.api_mass import members_assigned
+from harness.probes.api_lifecycle import (
+    accounts_doubled,
+    accounts_outlived,
+    codes_guessed,
+    logins_by_type,
+    refreshes_kept,
+    sessions_fixed,
+)
+from harness.probes.api_mass import members_assigned, prototypes_polluted
 from harness.probes.api_objects import objects_read
 from harness.probes.api_reach import (
     files_read,
@@ -26,6 +41,7 @@ from harness.probes.api_reach import (
 )
 from harness.probes.api_request import ApiClient, Hole, OutOfTime
 from harness.probes.api_sites import sites
+from harness.probes.api_widening import amounts_below_zero, answers_widened, odd_numbers, secret_orders
 from harness.probes.api_world import World, look_around
 
 __all__ = [
@@ -33,18 +49,27 @@ __all__ = [
     "Hole",
     "OutOfTime",
     "World",
+    "accounts_doubled",
+    "accounts_outlived",
     "accounts_told",
+    "amounts_below_zero",
+    "answers_cached",
+    "answers_widened",
+    "codes_guessed",
     "command_injections",
     "default_accounts",
     "doors_open",
     "endless_logins",
     "endless_pages",
     "files_read",
+    "files_taken",
     "functions_open",
     "gate_of",
     "has_logout",
     "header_injections",
+    "links_elsewhere",
     "listening",
+    "logins_by_type",
     "logins_missing",
     "logouts_ignored",
     "look_around",
@@ -52,16 +77,23 @@ __all__ = [
     "members_assigned",
     "objects_changed",
     "objects_read",
+    "odd_numbers",
     "old_versions",
     "open_redirects",
+    "origins_let_in",
     "passwords_changed",
+    "prototypes_polluted",
+    "refreshes_kept",
     "requests_elsewhere",
     "resets_told",
+    "secret_orders",
     "secrets_told",
+    "sessions_fixed",
     "sites",
     "slow_texts",
     "sql_injections",
     "template_injections",
     "token_in_query",
     "tokens_forged",
+    "writes_by_strangers",
 ]

@@ -15,6 +15,8 @@ from harness.testing.probes import Bounds, OpenApi, curl_line, find_effects, gen
 NOBODY = "nobody"
 GENTLE = 100
 """Requests at most to a service on another machine that nobody allowed to be loaded."""
+FULL_SHARES = 4
+"""So many callers have each what the profile allows to one; more than that share it, so that the whole is bounded."""
 LIMITER_SHARE = 0.4
 SHOWN = 10
 KINDS = {
@@ -207,11 +209,13 @@ class Trying:
         if not operations:
             pytest.skip(f"not applicable: the document describes nothing for {caller} to call")
         refusal = self.context.refusal("load")
-        runs = 1 + len(target.auth.roles)
+        share = min(1.0, FULL_SHARES / (1 + len(target.auth.roles)))
         bounds = Bounds(
             seed=self.drawn_by,
-            requests=min(GENTLE, target.openapi.requests) if refusal else max(1, target.openapi.requests // runs),
-            seconds=target.openapi.seconds / runs,
+            requests=min(GENTLE, target.openapi.requests)
+            if refusal
+            else max(1, round(target.openapi.requests * share)),
+            seconds=target.openapi.seconds * share,
             writes=writes,
             invalid=refusal is None,
             per_client=round(LIMITER_SHARE * target.ratelimit.limit) if target.ratelimit else 100,

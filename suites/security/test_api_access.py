@@ -6,6 +6,7 @@ The probes ask as two accounts of one role, which the profile names or `[auth.re
 import pytest
 
 from harness.testing.api import (
+    answers_widened,
     doors_open,
     functions_open,
     logins_missing,
@@ -13,6 +14,8 @@ from harness.testing.api import (
     objects_changed,
     objects_read,
     old_versions,
+    prototypes_polluted,
+    secret_orders,
     secrets_told,
 )
 
@@ -153,4 +156,47 @@ def test_no_door_stands_open_beside_the_api(api, first_hole):
 )
 def test_no_earlier_version_is_less_guarded(accounts, first_hole):
     hole = first_hole(old_versions(accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.attacks
+@pytest.mark.writes
+@pytest.mark.check(
+    "holes.prototypes",
+    severity="high",
+    source="CWE-1321",
+    subject="every write",
+    why="A client gives all objects of the service a member: a role, a setting, a path.",
+    remedy="Take members by a list, and never merge `__proto__`, `constructor` or `__class__`.",
+)
+def test_no_member_of_a_request_becomes_one_of_all_objects(accounts, first_hole):
+    hole = first_hole(prototypes_polluted(accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.attacks
+@pytest.mark.writes
+@pytest.mark.check(
+    "holes.answers_widened",
+    severity="high",
+    source="OWASP API3:2023; CWE-213",
+    subject="every read",
+    why="A word in the query adds to an answer what nobody meant to give.",
+    remedy="Expand and select by a list, with the same checks as a read of its own; keep what is deleted to its owner.",
+)
+def test_no_word_of_the_query_widens_an_answer(accounts, first_hole):
+    hole = first_hole(answers_widened(accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.secret_orders",
+    severity="normal",
+    source="CWE-202; OWASP API3:2023",
+    subject="listings that are sorted",
+    why="An order by a secret tells the secret, letter by letter, to whoever may add entries of his own.",
+    remedy="Sort by a list of members that are shown.",
+)
+def test_no_listing_is_sorted_by_a_secret(accounts, first_hole):
+    hole = first_hole(secret_orders(accounts))
     assert hole is None, str(hole)

@@ -3,14 +3,21 @@
 import pytest
 
 from harness.testing.api import (
+    accounts_doubled,
+    accounts_outlived,
     accounts_told,
+    codes_guessed,
     default_accounts,
     endless_logins,
     gate_of,
     has_logout,
+    logins_by_type,
     logouts_ignored,
     passwords_changed,
+    refreshes_kept,
     resets_told,
+    sessions_fixed,
+    token_in_query,
     tokens_forged,
 )
 
@@ -132,4 +139,103 @@ def test_a_refusal_does_not_tell_who_has_an_account(entered, first_hole):
 )
 def test_wrong_passwords_are_not_taken_for_ever(own_accounts, first_hole):
     hole = first_hole(endless_logins(own_accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.token_in_query",
+    severity="normal",
+    source="RFC 9700, 4.3.2; CWE-598",
+    subject="tokens of a login",
+    why="Addresses are kept: in logs, histories, and the Referer of the next page.",
+    remedy="Take tokens from the Authorization header alone.",
+)
+def test_a_token_is_taken_from_its_header_alone(entered, gate, first_hole):
+    if "Authorization" not in gate.account.headers:
+        pytest.skip("not applicable: the login gives no token")
+    hole = first_hole(token_in_query(entered, gate))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.login_by_type",
+    severity="critical",
+    source="CWE-943, CWE-1287",
+    subject="the password of a login",
+    why="Whoever sends an operator or another type than a text is let in as anybody.",
+    remedy="Refuse a password that is no text before it gets to the database.",
+)
+def test_nothing_but_the_password_lets_in(entered, first_hole):
+    hole = first_hole(logins_by_type(entered))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.accounts_doubled",
+    severity="normal",
+    source="CWE-694, CWE-367; RFC 5321, 2.4",
+    subject="registration",
+    why="Two accounts of one name or address get what is meant for one: coupons, links for a new password, rights.",
+    remedy="Keep names and addresses in one spelling, under a unique index of the database.",
+)
+def test_an_account_is_there_once(own_accounts, first_hole):
+    hole = first_hole(accounts_doubled(own_accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.tokens_after_deletion",
+    severity="high",
+    source="OWASP ASVS 5, V7.4; CWE-613",
+    subject="deleted accounts",
+    why="Who was removed goes on as if nothing had happened.",
+    remedy="Look up the account of a token at each request, or end its tokens with it.",
+)
+def test_a_deleted_account_is_let_in_no_more(own_accounts, gate, first_hole):
+    if not any(each.operation.method == "DELETE" for each in own_accounts.operations):
+        pytest.skip("not applicable: the document describes no DELETE")
+    hole = first_hole(accounts_outlived(own_accounts, gate))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.tokens_refreshed",
+    severity="high",
+    source="RFC 9700, 4.14.2; CWE-613",
+    subject="tokens for new tokens",
+    why="Whoever has copied one has the account for as long as he likes.",
+    remedy="Replace it at each use, end the whole family when an old one comes back, and all of them at the logout.",
+)
+def test_a_token_for_new_tokens_is_used_once(entered, gate, first_hole):
+    if not any("refresh" in each.operation.path.lower() for each in entered.operations):
+        pytest.skip("not applicable: the document describes nothing that gives new tokens")
+    hole = first_hole(refreshes_kept(entered, gate))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.sessions_fixed",
+    severity="high",
+    source="OWASP ASVS 5, V7.2; CWE-384",
+    subject="cookies of a login",
+    why="Whoever sets the cookie before the login has the session after it.",
+    remedy="Give a new session at each login, and take none that the service did not give.",
+)
+def test_a_login_gives_a_new_session(entered, gate, first_hole):
+    if not gate.account.cookies:
+        pytest.skip("not applicable: the login gives no cookie")
+    hole = first_hole(sessions_fixed(entered, gate))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.codes_limited",
+    severity="high",
+    source="OWASP API2:2023; ASVS 5, V6.6; CWE-307",
+    subject="wrong codes in a row",
+    why="A code of a few digits is found by trying.",
+    remedy="End a code after some wrong ones, by account.",
+)
+def test_wrong_codes_are_not_taken_for_ever(entered, first_hole):
+    hole = first_hole(codes_guessed(entered))
     assert hole is None, str(hole)

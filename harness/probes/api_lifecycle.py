@@ -1,0 +1,336 @@
+"""The life of an account: how it begins, how it is entered, how long what it was given lasts, and its end."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.probes.api_accounts import NoAccountError, let_in
+from harness.probes.api_authentication import LOGOUT, Gate
+from harness.probes.api_inputs import MARK, leaves, pattern_of, plain_name
+from harness.probes.api_request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api_world import Described, World
+from harness.probes.exchange import Exchange, UnfitAnswer
+from harness.probes.http import ServiceUnavailable
+
+_AT_ONCE = 8
+_ROUNDS = 3
+_GUESSES = 101
+"""ASVS 4, 2.2.1: no more than 100 in an hour."""
+_GUESS_WORDS = re.compile(
+    r"otp|2fa|mfa|two-?factor|verif|confirm|passcode|pin\b|reset|recover|challenge", re.IGNORECASE
+)
+_CODE = re.compile(r"otp|totp|pin|(?:\w*code)|passcode")
+_REFRESH = re.compile(r"refresh")
+_OTHER_TYPES: tuple[object, ...] = (
+    {"$ne": "hx"},
+    {"$gt": ""},
+    {"$regex": ".*"},
+    {"$exists": True},
+    {"$nin": []},
+    True,
+    0,
+    None,
+    [],
+    {},
+    "",
+)
+"""What no password is: operators of a database (NoSQL), and values that lax comparisons take for any."""
+
+
+def logins_by_type(world: World) -> list[Hole]:
+    """Something else than the account's password, that is let in: an operator, another type, nothing."""
+    path = world.target.auth.login
+    if not path or world.asker.is_nobody:
+        return []
+    word = f"Hx-wrong-{secrets.token_hex(6)}7a!"
+    key = next((each for each, text in world.login.words("hx", word).items() if text == word), "")
+    account = world.asker
+    for number, value in enumerate((*_OTHER_TYPES, *_OTHER_TYPES[:2])):
+        # an account is refused a few times only, before a limit hides the rest
+        account = _to_spoil(world) if number % 4 == 0 else account
+        body: dict[str, Any] = {**world.login.words(account.username, word), key: value}
+        if number >= len(_OTHER_TYPES):
+            body = dict.fromkeys(body, value)
+        answer = world.login.attempt(account.username, "", body)
+        if not any(let_in(answer, world.target.auth.token)) or not key:
+            continue
+        if any(let_in(world.login.attempt(account.username, "", {**body, key: {f"${MARK}": word}}), "")):
+            continue
+        says = f"lets in with {value!r} where the password of the account belongs"
+        return [Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))]
+    return _by_form(world, key, word)
+
+
+def _by_form(world: World, key: str, word: str) -> list[Hole]:
+    """The same as a form, which some frameworks read as nested objects."""
+    path = world.target.auth.login
+    account = _to_spoil(world)
+    plain = {name: text for name, text in world.login.words(account.username, word).items() if name != key}
+    answer = world.client.heard(NOBODY, "POST", path, data={**plain, f"{key}[$ne]": "hx"})
+    again = world.client.heard(NOBODY, "POST", path, data={**plain, f"{key}[${MARK}]": "hx"})
+    if answer is None or again is None or not any(let_in(answer, world.target.auth.token)) or any(let_in(again, "")):
+        return []
+    says = f"lets in by a form with {key}[$ne] where the password of the account belongs"
+    return [Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))]
+
+
+def _to_spoil(world: World) -> ApiAccount:
+    """An account of ours that may be tried with anything; else the one with the fewest rights."""
+    try:
+        if world.target.auth.register.path and any(each.ours for each in world.accounts):
+            return world.login.register("a third user")
+    except NoAccountError:
+        pass
+    return world.asker
+
+
+def accounts_doubled(world: World) -> Iterator[Hole]:
+    """Two accounts where there should be one: of an address in other letters, or made at the same moment."""
+    if not world.target.auth.register.path:
+        return
+    operation = f"POST {world.target.auth.register.path}"
+    account, body = world.login.new_account()
+    name_keys = [key for key, text in body.items() if text == account["username"]]
+    mail = next((key for key, text in body.items() if "@" in text), "")
+    made = world.login.sign_up(body)
+    if made.status >= 400:
+        return
+    if mail:
+        yield from _in_other_letters(world, operation, body, mail, name_keys)
+    twice = world.login.sign_up(body)
+    if twice.status < 400:
+        return
+    for _ in range(_ROUNDS):
+        _, fresh = world.login.new_account()
+        try:
+            answers = world.client.at_once(world.target.auth.register.path, fresh, _AT_ONCE)
+        except (ServiceUnavailable, UnfitAnswer):
+            return
+        taken = [each for each in answers if succeeded(each)]
+        if len(taken) > 1:
+            says = (
+                f"made {len(taken)} accounts of {_AT_ONCE} requests with the same names at the same moment; one after"
+                f" the other the second is refused with {twice.status}"
+            )
+            yield Hole(operation=operation, parameter="requests at once", says=says, proof=tuple(taken[:2]))
+            return
+
+
+def _in_other_letters(
+    world: World, operation: str, body: Mapping[str, str], mail: str, name_keys: list[str]
+) -> Iterator[Hole]:
+    def with_mail(text: str) -> dict[str, str]:
+        _, other = world.login.new_account()
+        return (
+            {**other, mail: text} if mail not in name_keys else {**other, **dict.fromkeys(name_keys, text), mail: text}
+        )
+
+    same = world.login.sign_up(with_mail(body[mail]))
+    if same.status < 400:
+        # addresses need not be unique here
+        return
+    local, _, domain = body[mail].rpartition("@")
+    for text in (f"{local}@{domain.upper()}", f"{local.upper()}@{domain}", f"{body[mail]} ", f" {body[mail]}"):
+        if text == body[mail]:
+            continue
+        answer = world.login.sign_up(with_mail(text))
+        if succeeded(answer):
+            says = f"refuses a second account for an address with {same.status}, and makes one for it as {text!r}"
+            yield Hole(operation=operation, parameter=f"member {mail}", says=says, proof=(same, answer))
+            return
+
+
+def accounts_outlived(world: World, gate: Gate) -> list[Hole]:
+    """Tokens and cookies of an account that is deleted."""
+    for described in world.operations:
+        path = described.operation.path
+        if described.operation.method != "DELETE" or not re.search(
+            r"/(?:me|self|account|profile|users?/\{[^/]+\})/?$", path
+        ):
+            continue
+        try:
+            account = world.login.register("a third user")
+        except NoAccountError:
+            return []
+        world.facts.learn(account.name, "login", "/users", {"username": account.username})
+        draft, opened = world.draft(described, account), world.draft(gate.described, account)
+        if draft is None or opened is None or not succeeded(world.client.tried(account, opened)):
+            continue
+        if draft.path and account.username not in draft.path.values():
+            continue
+        body = {key: account.password for key in (draft.body or {}) if "passw" in key.lower()} if draft.body else None
+        gone = world.client.tried(account, replace(draft, body={**draft.body, **body}) if body else draft)
+        if gone is None or not succeeded(gone):
+            continue
+        again = world.login.attempt(account.username, account.password)
+        seen = world.client.tried(account, opened)
+        if not any(let_in(again, world.target.auth.token)) and seen is not None and succeeded(seen):
+            says = f"deleted the account, which no longer logs in, and its token still opens {gate.described.name}"
+            return [Hole(operation=described.name, parameter="token", says=says, proof=(gone, seen))]
+    return []
+
+
+def refreshes_kept(world: World, gate: Gate) -> Iterator[Hole]:
+    """Tokens for new tokens that go on after they were replaced, or after the logout."""
+    account = gate.account
+    for described in world.operations:
+        member = _refresh_member(described)
+        if not member:
+            continue
+        first = _refresh_of(world.login.attempt(account.username, account.password))
+        if not first:
+            return
+        path = described.operation.path
+        new = world.client.heard(NOBODY, "POST", path, json={member: first})
+        if new is None or not any(let_in(new, "")):
+            continue
+        second = _refresh_of(new)
+        again = world.client.heard(NOBODY, "POST", path, json={member: first}) if second and second != first else None
+        if again is not None and any(let_in(again, "")):
+            says = "gave a new token for new tokens, and takes the one that it replaced a second time"
+            yield Hole(operation=described.name, parameter=f"member {member}", says=says, proof=(new, again))
+        yield from _after_logout(world, account, described, member)
+        return
+
+
+def _after_logout(world: World, account: ApiAccount, described: Described, member: str) -> Iterator[Hole]:
+    entered = world.login.attempt(account.username, account.password)
+    token = _refresh_of(entered)
+    headers, cookies = let_in(entered, world.target.auth.token)
+    own = replace(account, headers=headers, cookies=cookies)
+    for logout in world.operations:
+        if not LOGOUT.search(f"{logout.operation.path} {logout.operation.operation_id}"):
+            continue
+        draft = world.draft(logout, own)
+        if draft is None:
+            continue
+        if isinstance(draft.body, Mapping):
+            named = {key: token for key in draft.body if _REFRESH.search(plain_name(key)) or plain_name(key) == "token"}
+            draft = replace(draft, body={**draft.body, **named})
+        left = world.client.tried(own, draft)
+        if left is None or left.status >= 400:
+            continue
+        seen = world.client.heard(NOBODY, "POST", described.operation.path, json={member: token})
+        if seen is not None and any(let_in(seen, "")):
+            says = f"answered {left.status}, and {described.name} still gives new tokens for the one of that login"
+            yield Hole(operation=logout.name, parameter="token for new tokens", says=says, proof=(left, seen))
+        return
+
+
+def _refresh_member(described: Described) -> str:
+    """The member of a body that takes a token for new tokens; "" if the operation takes none."""
+    body = described.inputs.body
+    if described.operation.method != "POST" or body is None:
+        return ""
+    words = f"{described.operation.path} {described.operation.operation_id}".lower()
+    names = list(body.members)
+    named = [each for each in names if _REFRESH.search(plain_name(each))]
+    if not named and _REFRESH.search(words):
+        named = [each for each in names if plain_name(each) == "token"]
+    return named[0] if named and not LOGOUT.search(words) else ""
+
+
+def _refresh_of(answer: Exchange) -> str:
+    for way, value in leaves(json_of(answer)):
+        if isinstance(value, str) and _REFRESH.search(plain_name(str(way[-1:]))) and len(value) > 7:
+            return value
+    return ""
+
+
+def sessions_fixed(world: World, gate: Gate) -> list[Hole]:
+    """A session's cookie that was there before the login, and that the login makes an account's."""
+    account = gate.account
+    for name in account.cookies:
+        visited = world.client.heard(NOBODY, "GET", "/")
+        given = {} if visited is None else let_in(visited, "")[1]
+        for value in filter(None, (given.get(name), f"hx{secrets.token_hex(16)}")):
+            stranger = ApiAccount(name="a stranger", cookies={name: value})
+            if succeeded(world.client.tried(stranger, gate.draft)):
+                continue
+            entered = world.login.attempt(account.username, account.password, cookies={name: value})
+            seen = world.client.tried(stranger, gate.draft)
+            if seen is not None and succeeded(seen):
+                says = f"keeps the cookie {name} that was sent with the login: who had set it is let in as the account"
+                operation = f"POST {world.target.auth.login}"
+                return [Hole(operation=operation, parameter=f"cookie {name}", says=says, proof=(entered, seen))]
+    return []
+
+
+def codes_guessed(world: World) -> Iterator[Hole]:
+    """Codes of a few digits that can be tried without an end."""
+    for described in world.operations:
+        member = _code_member(described)
+        asking = _asks_for_code(world, described) if member else None
+        if asking is None:
+            continue
+        account = _to_spoil(world)
+        world.facts.learn(account.name, "login", "/users", {"username": account.username})
+        draft, ask = world.draft(described, account), world.draft(asking, account)
+        if draft is None or ask is None or not isinstance(draft.body, Mapping):
+            continue
+        named = {
+            key: account.username
+            for key in {*draft.body, *(ask.body or {})}
+            if plain_name(key) in ("username", "user", "login", "email")
+        }
+        if isinstance(ask.body, Mapping):
+            ask = replace(ask, body={**ask.body, **{key: text for key, text in named.items() if key in ask.body}})
+        if not succeeded(world.client.tried(account, ask)):
+            continue
+        digits = _digits(described, member)
+        answers: list[Exchange] = []
+        for number in range(_GUESSES):
+            body = {**draft.body, **{key: text for key, text in named.items() if key in draft.body}}
+            body[member] = f"{number * 7919 % 10**digits:0{digits}}"
+            seen = world.client.tried(account, replace(draft, body=body))
+            if seen is None or seen.status not in (400, 401, 403, 404) or seen.header("Retry-After"):
+                break
+            answers.append(seen)
+        if len(answers) == _GUESSES and len({(each.status, each.text) for each in answers}) == 1:
+            says = f"answered {_GUESSES} wrong codes of one account in a row with {answers[0].status}"
+            yield Hole(operation=described.name, parameter=f"member {member}", says=says, proof=(answers[-1],))
+
+
+def _digits(described: Described, member: str) -> int:
+    """How many digits a code has, by its description; six where that does not say."""
+    body = described.inputs.body
+    schema = body.members.get(member, {}) if body is not None else {}
+    if pattern := pattern_of(schema):
+        try:
+            return next((count for count in (6, 4, 5, 7, 8) if re.search(pattern, "0" * count)), 6)
+        except re.error:
+            return 6
+    longest, shortest = schema.get("maxLength"), schema.get("minLength")
+    return next((each for each in (shortest, longest) if isinstance(each, int) and 3 < each < 9), 6)
+
+
+def _code_member(described: Described) -> str:
+    body = described.inputs.body
+    words = f"{described.operation.path} {described.operation.operation_id}"
+    if described.operation.method != "POST" or body is None or not _GUESS_WORDS.search(words):
+        return ""
+    return next((each for each in body.members if _CODE.fullmatch(plain_name(each))), "")
+
+
+def _asks_for_code(world: World, described: Described) -> Described | None:
+    """The operation that sends the code: the one without a code whose path has most in common."""
+    parts = described.operation.path.strip("/").split("/")
+
+    def common(each: Described) -> int:
+        own = each.operation.path.strip("/").split("/")
+        return sum(one == other for one, other in zip(own, parts, strict=False))
+
+    found = [
+        each
+        for each in world.operations
+        if each.operation.method == "POST"
+        and each is not described
+        and not _code_member(each)
+        and (_GUESS_WORDS.search(each.operation.path) or re.search(r"forgot|code", each.operation.path))
+    ]
+    best = max(found, key=common, default=None)
+    return best if best is not None and (common(best) >= len(parts) - 1 or "forgot" in best.operation.path) else None
