@@ -45,10 +45,14 @@ def await_ready(copy: StartingCopy, target: Target, backend: Backend) -> None:
         left,
     )
     if wait.ready:
-        if backend.pid(copy.name) is not None and held_by(endpoint.outside, backend.processes(copy.name)) is False:
+        pid = backend.pid(copy.name)
+        if pid is not None and held_by(endpoint.outside, backend.processes(copy.name)) is False:
             # somebody else's answer; our process has not yet found out that its port is gone
             backend.stop(copy.name)
             raise PortLostError
+        if pid is not None and held_by(endpoint.outside, {pid}) is False:
+            # ready before the command that makes it a daemon has ended
+            backend.expect_heirs(copy.name)
         return
     spent = f"after {time.monotonic() - copy.begun:.1f} s"
     if wait.status is not None:

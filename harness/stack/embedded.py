@@ -150,6 +150,10 @@ class EmbeddedBackend:
         status = self._supervision.exit_status(name)
         return None if status == 0 and self._supervision.adopt(name) else status
 
+    def expect_heirs(self, name: str) -> None:
+        """Through the supervisor, to which they fall."""
+        self._supervision.adopt(name)
+
     def wait(self, name: str, seconds: float) -> int | None:
         """The same, waiting up to `seconds`."""
         return self._supervision.wait(name, seconds)

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.model import Instance, StackInfo, Worker
 from harness.stack.protocol import Stack
 from harness.stack.readiness import describe_exit, service_problem
-from harness.stack.supervisor.process import process_stat
+from harness.stack.supervisor.process import MARK, owned_by, process_stat
 from harness.stack.supervisor.registry import read_recipe
 
 _HEALTH_SECONDS = 5.0
@@ -26,7 +26,7 @@ def ended_processes(stack: Stack) -> Mapping[str, str]:
         status = stack.exit_status(process.name)
         if status is not None:
             ended[process.name] = describe_exit(status)
-        elif process.pid is not None and not _is_child(process.pid, stack.info):
+        elif not _lives(process, stack.info):
             ended[process.name] = "has ended"
     return ended
 
@@ -39,13 +39,22 @@ def health_problem(info: StackInfo) -> str | None:
         problem = service_problem(url, target.health, timeout, info.ca_file)
         if problem is not None:
             return f"{url}: {problem}"
-    ended = [worker.name for worker in info.workers if worker.pid is not None and not _is_child(worker.pid, info)]
+    ended = [worker.name for worker in info.workers if not _lives(worker, info)]
     if ended:
         return f"{', '.join(ended)} has ended"
     return None if info.instances else "it has no instance"
 
 
+def _lives(process: Instance | Worker, info: StackInfo) -> bool:
+    """Whether it runs under the stack's supervisor, or what its command left when it ended does; so does one that
+    nobody can see.
+    """
+    if process.pid is None or _is_child(process.pid, info):
+        return True
+    return bool(owned_by(info.settings.get(MARK, ""), (), process.name))
+
+
 def _is_child(pid: int, info: StackInfo) -> bool:
-    """Whether the process runs under the stack's supervisor (and is not another one with a recycled pid)."""
+    # a recycled pid is another one's child
     stat = process_stat(pid)
     return stat is not None and stat[0] not in "ZX" and stat[1] == info.supervisor_pid

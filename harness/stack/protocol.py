@@ -128,6 +128,9 @@ class Backend(Protocol):
         """How it ended with all that it started: None, too, while what a command like setsid, or one that makes a
         daemon, left running still runs. That is its process from then on."""
 
+    def expect_heirs(self, name: str) -> None:
+        """From now on what that process leaves running when it ends well is that process."""
+
     def wait(self, name: str, seconds: float) -> int | None:
         """Like `exit_status`, after waiting up to `seconds` for the end."""
 

@@ -80,6 +80,18 @@ def test_it_comes_up_and_goes_whole(tmp_path: Path, wrapper: str) -> None:
     assert marked_processes(mark) == []
 
 
+def test_one_that_is_ready_before_its_command_ends_is_what_that_leaves(tmp_path: Path) -> None:
+    command = ("sh", "-c", f"setsid {sys.executable} service.py & until [ -e ready ]; do sleep 0.05; done")
+    with launch(small_target(tmp_path, command=command)) as stack:
+        name = stack.info.instances[0].name
+        shell = stack.backend.pid(name)
+        (tmp_path / "ready").touch()
+        assert eventually(lambda: not is_alive(shell))
+        assert ended_processes(stack) == {}
+        assert stack.backend.pid(name) != shell
+    assert not listens(port_of(stack.info.url))
+
+
 @pytest.mark.parametrize("wrapper", ["session", "deaf", "middleman gone", "gone at once"])
 def test_one_that_is_killed_is_killed_with_its_service(tmp_path: Path, wrapper: str) -> None:
     with launch(small_target(tmp_path, command=wrapped(tmp_path, wrapper))) as stack:

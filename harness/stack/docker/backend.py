@@ -154,6 +154,9 @@ class DockerBackend:
         """A container ends as a whole."""
         return self.exit_status(name)
 
+    def expect_heirs(self, name: str) -> None:
+        """Nothing lives on after the first process of a container."""
+
     def wait(self, name: str, seconds: float) -> int | None:
         """The same, waiting up to `seconds`."""
         return _NOT_STARTED if name in self._unstarted else _as_process(name, self._supervision.wait(name, seconds))

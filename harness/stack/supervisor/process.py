@@ -203,6 +203,7 @@ class Child:
         self.grace = float(order.get("grace", 3.0))
         self.stage = int(order.get("stage", 1))
         self.status: int | None = None
+        self.stopping = False
 
 
 class Supervisor:
@@ -373,9 +374,13 @@ class Supervisor:
                 if child.pid == pid and child.status is None:
                     child.status = os.waitstatus_to_exitcode(status)
                     child.process.returncode = child.status
-                    if child.status == 0 and child.name in self.handing_over and self._adopt(child):
+                    if child.status == 0 and self._has_heirs(child):
                         continue
                     self._say({"exited": child.name, "pid": pid, "status": child.status})
+
+    def _has_heirs(self, child: Child) -> bool:
+        # of one that is being stopped nothing is to live on
+        return child.name in self.handing_over and not child.stopping and self._adopt(child)
 
     def _adopt(self, child: Child) -> bool:
         """Let the eldest of what a child left be that child; False if it left nothing."""
@@ -401,6 +406,8 @@ class Supervisor:
 
     def _stop(self, children: list[Child], grace: float, *, again: bool = False) -> None:
         alive = [child for child in children if child.status is None]
+        for child in alive:
+            child.stopping = True
         # seen while their parents live: whoever has neither its parent nor its environment is not found afterwards
         below = self._started_by(children)
 
