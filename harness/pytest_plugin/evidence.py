@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -53,7 +52,7 @@ def observe(
         if reason:
             detail["reason"] = reason
         shown = shown_requests(notes, said)
-        detail["cause"] = said.cause or cause_of(message, _places(item, mark, shown))
+        detail["cause"] = said.cause or cause_of(message, mark.subject, shown, _parameters(item))
         # in its teardown the page of a test is gone already, and its picture was taken when it failed
         makers = notes.on_failure if report.when != "teardown" else []
         artifacts = tuple(name for make in makers for name in make())
@@ -100,12 +99,9 @@ def _request(sent: SentRequest) -> str:
     return f"{sent.method} {sent.url}"
 
 
-def _places(item: pytest.Item, mark: CheckMark, shown: Sequence[SentRequest]) -> list[str]:
-    """Words of a sentence that only say where it was seen."""
+def _parameters(item: pytest.Item) -> list[str]:
     callspec = getattr(item, "callspec", None)
-    given = [str(value) for value in callspec.params.values()] if callspec is not None else []
-    asked = [text for each in shown[-1:] for text in (each.path, urlsplit(each.url).path, each.url)]
-    return [mark.subject, *given, *asked, *(f"{shown[-1].method} {path}" for path in asked)]
+    return [str(value) for value in callspec.params.values()] if callspec is not None else []
 
 
 def _blame(

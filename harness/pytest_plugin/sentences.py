@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from types import FrameType
+from urllib.parse import urlsplit
 
 import pytest
 from _pytest.assertion import rewrite
 
-from harness.probes.exchange import Exchange
+from harness.probes.exchange import Exchange, SentRequest
 from harness.probes.http import ServiceUnavailable
 
 _PLACE = "{place}"
@@ -118,8 +119,13 @@ def said_by(error: BaseException | None, sent: Sequence[Exchange]) -> Said:
     )
 
 
-def cause_of(sentence: str, places: Iterable[str]) -> str:
-    """The sentence without the words that only say where: what it has in common with those of other places."""
+def cause_of(sentence: str, subject: str, shown: Sequence[SentRequest], parameters: Iterable[str] = ()) -> str:
+    """The sentence without the words that only say where: what it has in common with those of other places.
+
+    Such words are the subject, the parameters of the test, and the request that shows it, which is the last one.
+    """
+    asked = [text for each in shown[-1:] for text in (each.path, urlsplit(each.url).path, each.url)]
+    places = [subject, *parameters, *asked, *(f"{shown[-1].method} {path}" for path in asked)]
     words = sorted({place for place in places if place}, key=len, reverse=True)
     if not words:
         return sentence

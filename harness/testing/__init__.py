@@ -17,7 +17,7 @@ from harness.pytest_plugin.fixtures import Measure
 from harness.pytest_plugin.markers import CheckMark, RigMark, check_mark, suite_of
 from harness.pytest_plugin.polling import eventually
 from harness.pytest_plugin.requests import RequestRules
-from harness.pytest_plugin.sentences import Complaint
+from harness.pytest_plugin.sentences import Complaint, cause_of
 from harness.pytest_plugin.stash import (
     Context,
     Instrument,
@@ -49,6 +49,7 @@ __all__ = [
     "StackInfo",
     "Target",
     "UnfitAnswer",
+    "cause_of",
     "check_mark",
     "clean_archive",
     "context_of",

@@ -6,14 +6,32 @@ Words with quotes and brackets, and addresses of names that nobody can own, are 
 
 import pytest
 
+from harness.testing.api import Hole
 from harness.testing.probes import find_leaks
 
 
-def tell(tried, findings):
-    """One sentence for all findings; a skip where nothing was tried."""
-    if not findings and not tried.tried:
-        pytest.skip(f"not applicable: {tried.stopped or 'no path takes input in its query'}")
-    return "; ".join(dict.fromkeys(findings))
+@pytest.fixture
+def first_of(asker, first_hole):
+    """`first_of(tried, holes)`: the first hole; a skip where nothing was tried.
+
+    What was sent once for all tests is no exchange of this one: a page is asked for again, on which it rests.
+    """
+
+    def first(tried, holes):
+        if not tried.tried:
+            pytest.skip(f"not applicable: {tried.stopped or 'no path takes input in its query'}")
+        pages = [one for one in tried.tried if "html" in (one.exchange.header("Content-Type") or "")]
+        asker("GET", [*pages, *tried.tried][0].path)
+        return first_hole(holes)
+
+    return first
+
+
+def hole(one, says):
+    """What is open by one parameter, or by whatever is asked for below a folder."""
+    path, query, _ = one.path.partition("?")
+    where = f"GET {path if query else path.rpartition('/')[0] + '/…'}"
+    return Hole(operation=where, parameter=one.where, says=says, proof=(one.exchange,))
 
 
 def new_leaks(tried, site):
@@ -24,11 +42,6 @@ def new_leaks(tried, site):
     return [leak for leak in tried.leaks if leak.what not in known]
 
 
-def short(path):
-    """A path as it was asked, without what is long in it."""
-    return path if len(path) <= 160 else f"{path[:160]}…"
-
-
 @pytest.mark.check(
     "input.reflected_script",
     severity="critical",
@@ -37,12 +50,16 @@ def short(path):
     why="A link can make a visitor's browser run a stranger's script as this site.",
     remedy="Escape for the place it is written to: use templates that escape by themselves.",
 )
-def test_a_word_in_a_query_comes_back_inert(words, asker):
-    hit = [one for one in words.tried if one.where != "the path" and one.injected]
-    found = [f"GET {short(one.path)} writes {one.where} into its page unescaped, as {one.injected}" for one in hit]
-    repeat(asker, hit, [one for one in words.tried if one.where != "the path"])
-    said = tell(words, found)
-    assert not said, f"what a reader writes becomes part of a page: {said}"
+def test_a_word_in_a_query_comes_back_inert(words, first_of):
+    found = first_of(
+        words,
+        (
+            hole(one, f"writes {one.where} into its page unescaped, as {one.injected}")
+            for one in words.tried
+            if one.where != "the path" and one.injected
+        ),
+    )
+    assert found is None, str(found)
 
 
 @pytest.mark.check(
@@ -53,16 +70,16 @@ def test_a_word_in_a_query_comes_back_inert(words, asker):
     why="A link to a page that is not there can make a visitor's browser run a stranger's script as this site.",
     remedy="Escape the path before an error page repeats it, or do not repeat it.",
 )
-def test_a_path_comes_back_inert(words, asker):
-    hit = [one for one in words.tried if one.where == "the path" and one.injected]
-    found = [
-        f"GET {short(one.path)} answered {one.exchange.status} and writes the path into its page unescaped, as"
-        f" {one.injected}"
-        for one in hit
-    ]
-    repeat(asker, hit, words.tried)
-    said = tell(words, found)
-    assert not said, f"what a reader asks for becomes part of a page: {said}"
+def test_a_path_comes_back_inert(words, first_of):
+    found = first_of(
+        words,
+        (
+            hole(one, f"answered {one.exchange.status} and writes the path into its page unescaped, as {one.injected}")
+            for one in words.tried
+            if one.where == "the path" and one.injected
+        ),
+    )
+    assert found is None, str(found)
 
 
 @pytest.mark.check(
@@ -73,12 +90,17 @@ def test_a_path_comes_back_inert(words, asker):
     why="A quote that reaches the database as it is can carry a query of an attacker's own.",
     remedy="Pass values as parameters of a prepared statement, never as part of its text.",
 )
-def test_a_quote_does_not_reach_the_database(words, site, asker):
-    hit = [(one, leak) for one in words.tried for leak in new_leaks(one, site) if leak.kind == "database"]
-    found = [f"GET {short(one.path)} ({one.where}) answered {one.exchange.status} with {leak}" for one, leak in hit]
-    repeat(asker, [one for one, _ in hit], words.tried)
-    said = tell(words, found)
-    assert not said, f"a quote in what a reader sends makes the database complain: {said}"
+def test_a_quote_does_not_reach_the_database(words, site, first_of):
+    found = first_of(
+        words,
+        (
+            hole(one, f"answered a quote in {one.where} with {one.exchange.status} and {leak}")
+            for one in words.tried
+            for leak in new_leaks(one, site)
+            if leak.kind == "database"
+        ),
+    )
+    assert found is None, str(found)
 
 
 @pytest.mark.check(
@@ -89,23 +111,19 @@ def test_a_quote_does_not_reach_the_database(words, site, asker):
     why="Input that is not checked fails deep inside, where it can be used.",
     remedy="Check parameters before they are used; answer 400, 404 or 422, with a text of your own.",
 )
-def test_a_word_with_quotes_is_no_error_of_the_server(words, site, asker):
-    told = [(one, new_leaks(one, site)) for one in words.tried]
-    hit = [
-        (one, leaks)
-        for one, leaks in told
-        # a path that is sent as it stands is no URI, which a server may fail to read before the service sees it
-        if (leaks or (one.exchange.status >= 500 and '"' not in one.path))
-        and not any(leak.kind == "database" for leak in leaks)
-    ]
-    found = [
-        f"GET {short(one.path)} ({one.where}) answered {one.exchange.status}"
-        + "".join(f" with {leak}" for leak in leaks[:1])
-        for one, leaks in hit
-    ]
-    repeat(asker, [one for one, _ in hit], words.tried)
-    said = tell(words, found)
-    assert not said, f"a word with quotes and brackets is not answered as a word: {said}"
+def test_a_word_with_quotes_is_no_error_of_the_server(words, site, first_of):
+    found = first_of(words, (hole(one, says) for one in words.tried if (says := unexpected(one, new_leaks(one, site)))))
+    assert found is None, str(found)
+
+
+def unexpected(one, leaks):
+    """What an answer to words with quotes and brackets says of a failure; "" for none, or for one of the database."""
+    # a path that is sent as it stands is no URI, which a server may fail to read before the service sees it
+    failed = one.exchange.status >= 500 and '"' not in one.path
+    if any(leak.kind == "database" for leak in leaks) or not (leaks or failed):
+        return ""
+    told = f" with {leaks[0]}" if leaks else ""
+    return f"answered quotes and brackets in {one.where} with {one.exchange.status}{told}"
 
 
 @pytest.mark.check(
@@ -116,12 +134,16 @@ def test_a_word_with_quotes_is_no_error_of_the_server(words, site, asker):
     why="A link to this site that ends at a stranger's lends the stranger its name.",
     remedy="Redirect to paths of your own, or to addresses of a list; refuse `//host` and backslashes too.",
 )
-def test_no_parameter_sends_a_reader_elsewhere(places, asker):
-    hit = [one for one in places.tried if one.leads_away]
-    found = [f"GET {short(one.path)} sends the browser to {one.leads_away}, as {one.where} says" for one in hit]
-    repeat(asker, hit, places.tried)
-    said = tell(places, found)
-    assert not said, f"a parameter decides to which site a reader is sent: {said}"
+def test_no_parameter_sends_a_reader_elsewhere(places, first_of):
+    found = first_of(
+        places,
+        (
+            hole(one, f"lets {one.where} decide to which site a reader is sent")
+            for one in places.tried
+            if one.leads_away
+        ),
+    )
+    assert found is None, str(found)
 
 
 @pytest.mark.check(
@@ -141,13 +163,3 @@ def test_a_forged_host_is_not_repeated(client, path):
     )
     location = answer.header("Location") or ""
     assert "stranger.example" not in location, f"GET {path} with Host: stranger.example redirects to {location}"
-
-
-def repeat(asker, hit, tried):
-    """Ask one once more, a finding first: its line is the finding's `curl`, and shows what this test rests on.
-
-    What was sent once for all tests is otherwise no exchange of this one.
-    """
-    pages = [one for one in tried if "html" in (one.exchange.header("Content-Type") or "")]
-    for one in [*hit, *pages, *tried][:1]:
-        asker("GET", one.path)

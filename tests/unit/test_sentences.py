@@ -156,10 +156,10 @@ def test_a_complaint_names_request_and_cause():
     ],
 )
 def test_a_cause_is_the_sentence_without_its_place(sentence, places, cause):
-    assert cause_of(sentence, places) == cause
+    assert cause_of(sentence, "", (), places) == cause
 
 
 @given(st.lists(st.from_regex(r"/[a-z]{1,8}(/[a-z]{1,8})?", fullmatch=True), min_size=2, max_size=6, unique=True))
 def test_one_sentence_at_many_places_has_one_cause(paths):
-    causes = {cause_of(f"GET {path} answered 200 without a title (text/html, {path})", [path]) for path in paths}
+    causes = {cause_of(f"GET {path} answered 200 without a title (text/html, {path})", path, ()) for path in paths}
     assert len(causes) == 1
