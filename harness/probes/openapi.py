@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from harness.model.network import SAFE_METHODS
-from harness.probes.api_inputs import Body, Inputs, Parameter
+from harness.probes.api.inputs import Body, Inputs, Parameter
 from harness.probes.openapi_document import (
     MAX_BYTES,
     OUTSIDE,

@@ -1,6 +1,6 @@
 """An API as its accounts see it, and probes for what is open in it: each gives holes, with their proof."""
 
-from harness.probes.api_authentication import (
+from harness.probes.api.authentication import (
     default_accounts,
     gate_of,
     has_logout,
@@ -8,20 +8,20 @@ from harness.probes.api_authentication import (
     passwords_changed,
     resets_told,
 )
-from harness.probes.api_changes import objects_changed
-from harness.probes.api_delivery import (
+from harness.probes.api.changes import objects_changed
+from harness.probes.api.delivery import (
     answers_cached,
     files_taken,
     links_elsewhere,
     origins_let_in,
     writes_by_strangers,
 )
-from harness.probes.api_exposure import doors_open, old_versions, secrets_told
-from harness.probes.api_forgery import token_in_query, tokens_forged
-from harness.probes.api_functions import functions_open, logins_missing
-from harness.probes.api_growth import accounts_told, endless_logins, endless_pages, slow_texts
-from harness.probes.api_injection import command_injections, sql_injections, template_injections
-from harness.probes.api_lifecycle import (
+from harness.probes.api.exposure import doors_open, old_versions, secrets_told
+from harness.probes.api.forgery import token_in_query, tokens_forged
+from harness.probes.api.functions import functions_open, logins_missing
+from harness.probes.api.growth import accounts_told, endless_logins, endless_pages, slow_texts
+from harness.probes.api.injection import command_injections, sql_injections, template_injections
+from harness.probes.api.lifecycle import (
     accounts_doubled,
     accounts_outlived,
     codes_guessed,
@@ -29,9 +29,9 @@ from harness.probes.api_lifecycle import (
     refreshes_kept,
     sessions_fixed,
 )
-from harness.probes.api_mass import members_assigned, prototypes_polluted
-from harness.probes.api_objects import objects_read
-from harness.probes.api_reach import (
+from harness.probes.api.mass import members_assigned, prototypes_polluted
+from harness.probes.api.objects import objects_read
+from harness.probes.api.reach import (
     files_read,
     header_injections,
     listening,
@@ -39,10 +39,10 @@ from harness.probes.api_reach import (
     open_redirects,
     requests_elsewhere,
 )
-from harness.probes.api_request import ApiClient, Hole, OutOfTime
-from harness.probes.api_sites import sites
-from harness.probes.api_widening import amounts_below_zero, answers_widened, odd_numbers, secret_orders
-from harness.probes.api_world import World, look_around
+from harness.probes.api.request import ApiClient, Hole, OutOfTime
+from harness.probes.api.sites import sites
+from harness.probes.api.widening import amounts_below_zero, answers_widened, odd_numbers, secret_orders
+from harness.probes.api.world import World, look_around
 
 __all__ = [
     "ApiClient",

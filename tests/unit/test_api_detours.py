@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.probes.api_detours import methods, spellings, versions
-from harness.probes.api_facts import Facts
-from harness.probes.api_tokens import pem_of
+from harness.probes.api.detours import methods, spellings, versions
+from harness.probes.api.facts import Facts
+from harness.probes.api.tokens import pem_of
 
 PATHS = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), min_size=1, max_size=4).map(
     lambda words: "/" + "/".join(words)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.probes.api_tokens import (
+from harness.probes.api.tokens import (
     derived_from,
     forge,
     made,

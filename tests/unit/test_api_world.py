@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.probes.api_accounts import let_in
-from harness.probes.api_exposure import _what
-from harness.probes.api_facts import Facts, singular
-from harness.probes.api_growth import slower_of
-from harness.probes.api_inputs import Sampler, leaves, replaced
-from harness.probes.api_reach import _leads_to
+from harness.probes.api.accounts import let_in
+from harness.probes.api.exposure import _what
+from harness.probes.api.facts import Facts, singular
+from harness.probes.api.growth import slower_of
+from harness.probes.api.inputs import Sampler, leaves, replaced
+from harness.probes.api.reach import _leads_to
 from harness.probes.exchange import Exchange
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.probes.api_accounts import NoAccountError, let_in
-from harness.probes.api_authentication import LOGOUT, Gate
-from harness.probes.api_inputs import MARK, leaves, pattern_of, plain_name
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, json_of, succeeded
-from harness.probes.api_world import Described, World
+from harness.probes.api.accounts import NoAccountError, let_in
+from harness.probes.api.authentication import LOGOUT, Gate
+from harness.probes.api.inputs import MARK, leaves, pattern_of, plain_name
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.probes.api_detours import versions
-from harness.probes.api_inputs import objects, plain_name
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
-from harness.probes.api_tokens import read_jwt
-from harness.probes.api_world import Described, World
+from harness.probes.api.detours import versions
+from harness.probes.api.inputs import objects, plain_name
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api.tokens import read_jwt
+from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
 _PASSWORD = re.compile(r"passw(?:or)?d|passphrase|passhash|pwd|pwhash|passwordhash|salt$|pincode|cvv|cvc2?$|cardnumber")

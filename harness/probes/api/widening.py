@@ -9,11 +9,11 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from harness.probes.api_exposure import secrets_in
-from harness.probes.api_inputs import leaves, objects, plain_name
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
-from harness.probes.api_thefts import naming
-from harness.probes.api_world import Described, World
+from harness.probes.api.exposure import secrets_in
+from harness.probes.api.inputs import leaves, objects, plain_name
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
+from harness.probes.api.thefts import naming
+from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
 _WIDENING = re.compile(

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import escape
 
-from harness.probes.api_inputs import FORM, JSON, MULTIPART, leaves, plain_name, replaced
+from harness.probes.api.inputs import FORM, JSON, MULTIPART, leaves, plain_name, replaced
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.openapi_operation import Operation

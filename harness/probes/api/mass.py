@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.probes.api_accounts import NoAccountError, is_privileged
-from harness.probes.api_inputs import FORM, JSON, leaves, merged, objects, plain_name
-from harness.probes.api_request import ApiAccount, Hole, RequestDraft, json_of, succeeded
-from harness.probes.api_thefts import names_of
-from harness.probes.api_world import Described, World
+from harness.probes.api.accounts import NoAccountError, is_privileged
+from harness.probes.api.inputs import FORM, JSON, leaves, merged, objects, plain_name
+from harness.probes.api.request import ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api.thefts import names_of
+from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
 _PRIVILEGES = re.compile(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.probes.api_inputs import MARK, leaves, plain_name
+from harness.probes.api.inputs import MARK, leaves, plain_name
 from harness.probes.openapi_operation import names_in_path
 
 _IDS = ("id", "uuid", "guid", "pk", "key", "slug", "number", "code", "ref", "reference", "name", "title", "username")

@@ -13,10 +13,10 @@ import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.probes.api_inputs import MARK
-from harness.probes.api_request import Hole, succeeded
-from harness.probes.api_sites import TextPlace, answer_of
-from harness.probes.api_world import World
+from harness.probes.api.inputs import MARK
+from harness.probes.api.request import Hole, succeeded
+from harness.probes.api.sites import TextPlace, answer_of
+from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 
 SLEEP_S = 1.5

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.model import StackInfo, Target
-from harness.probes.api_accounts import Login, NoAccountError, is_privileged
-from harness.probes.api_facts import Fact, Facts
-from harness.probes.api_inputs import JSON, Inputs, Sampler
-from harness.probes.api_request import NOBODY, ApiAccount, ApiClient, OutOfTime, RequestDraft, json_of, succeeded
+from harness.probes.api.accounts import Login, NoAccountError, is_privileged
+from harness.probes.api.facts import Fact, Facts
+from harness.probes.api.inputs import JSON, Inputs, Sampler
+from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, OutOfTime, RequestDraft, json_of, succeeded
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation
 

@@ -7,13 +7,13 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.probes.api_accounts import let_in
-from harness.probes.api_detours import methods
-from harness.probes.api_facts import Fact
-from harness.probes.api_inputs import MARK, leaves, objects, plain_name
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
-from harness.probes.api_thefts import OWNER, Theft, names_of, naming, reader_of, thefts
-from harness.probes.api_world import World
+from harness.probes.api.accounts import let_in
+from harness.probes.api.detours import methods
+from harness.probes.api.facts import Fact
+from harness.probes.api.inputs import MARK, leaves, objects, plain_name
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
+from harness.probes.api.thefts import OWNER, Theft, names_of, naming, reader_of, thefts
+from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 
 _PASSWORD = re.compile(r"passw(?:or)?d|pwd", re.IGNORECASE)

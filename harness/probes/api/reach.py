@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from harness.probes.api_inputs import JSON, MARK, objects, plain_name
-from harness.probes.api_request import Hole, Place, RawXml, RequestDraft, json_of, succeeded
-from harness.probes.api_sites import TextPlace
-from harness.probes.api_world import Described, World
+from harness.probes.api.inputs import JSON, MARK, objects, plain_name
+from harness.probes.api.request import Hole, Place, RawXml, RequestDraft, json_of, succeeded
+from harness.probes.api.sites import TextPlace
+from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 from harness.probes.openapi_operation import names_in_path
 

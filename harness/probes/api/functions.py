@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from harness.probes.api_accounts import is_privileged
-from harness.probes.api_detours import Detour, holding, ways_round
-from harness.probes.api_exposure import same_members
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
-from harness.probes.api_world import Described, World
+from harness.probes.api.accounts import is_privileged
+from harness.probes.api.detours import Detour, holding, ways_round
+from harness.probes.api.exposure import same_members
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
 _REFUSED = (401, 403, 404)

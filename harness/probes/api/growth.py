@@ -16,11 +16,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from harness.probes.api_accounts import NoAccountError, let_in
-from harness.probes.api_inputs import MARK, leaves, plain_name
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, json_of, succeeded
-from harness.probes.api_sites import TextPlace, forms, matched_sites
-from harness.probes.api_world import World
+from harness.probes.api.accounts import NoAccountError, let_in
+from harness.probes.api.inputs import MARK, leaves, plain_name
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, json_of, succeeded
+from harness.probes.api.sites import TextPlace, forms, matched_sites
+from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 from harness.stats import quantile_interval
 

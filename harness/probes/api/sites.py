@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from harness.probes.api_inputs import MARK, Sampler
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, Place, RequestDraft, succeeded
-from harness.probes.api_world import Described, World
+from harness.probes.api.inputs import MARK, Sampler
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, succeeded
+from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import Operation
 

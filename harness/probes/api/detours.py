@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from harness.probes.api_request import ApiAccount, succeeded
-from harness.probes.api_world import World
+from harness.probes.api.request import ApiAccount, succeeded
+from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 
 _CLIENTS = (

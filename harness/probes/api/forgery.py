@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from harness.probes.api_authentication import Gate
-from harness.probes.api_inputs import objects
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, json_of, succeeded
-from harness.probes.api_tokens import (
+from harness.probes.api.authentication import Gate
+from harness.probes.api.inputs import objects
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api.tokens import (
     UNSIGNED,
     Jwt,
     derived_from,
@@ -25,7 +25,7 @@ from harness.probes.api_tokens import (
     weak_cookie_key,
     weak_key,
 )
-from harness.probes.api_world import World
+from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 
 _LONGEST_WAIT_S = 8.0

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.probes.api_facts import Fact
-from harness.probes.api_inputs import MARK, leaves, objects, plain_name
-from harness.probes.api_request import ApiAccount, Place, RequestDraft, json_of, succeeded
-from harness.probes.api_world import Described, World
+from harness.probes.api.facts import Fact
+from harness.probes.api.inputs import MARK, leaves, objects, plain_name
+from harness.probes.api.request import ApiAccount, Place, RequestDraft, json_of, succeeded
+from harness.probes.api.world import Described, World
 
 OWNER = re.compile(
     r"owner|holder|user|author|creator|createdby|account|customer|client|patient|assignee|member|username|email"

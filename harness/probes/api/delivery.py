@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from harness.probes.api_inputs import FORM, JSON, MARK, MULTIPART, leaves
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, json_of, succeeded
-from harness.probes.api_world import Described, World
+from harness.probes.api.inputs import FORM, JSON, MARK, MULTIPART, leaves
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
 _MOST = 20

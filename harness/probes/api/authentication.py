@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.probes.api_accounts import NoAccountError, let_in
-from harness.probes.api_inputs import plain_name
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
-from harness.probes.api_tokens import read_jwt
-from harness.probes.api_world import Described, World
+from harness.probes.api.accounts import NoAccountError, let_in
+from harness.probes.api.inputs import plain_name
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api.tokens import read_jwt
+from harness.probes.api.world import Described, World
 
 _REFUSED = (401, 403)
 _SHORT_LIVED_S = 900

@@ -10,8 +10,8 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.model import Role, StackInfo, Target
-from harness.probes.api_inputs import leaves, plain_name
-from harness.probes.api_request import NOBODY, ApiAccount, ApiClient, json_of, succeeded
+from harness.probes.api.inputs import leaves, plain_name
+from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, json_of, succeeded
 from harness.probes.exchange import Exchange
 from harness.probes.login import resolved
 

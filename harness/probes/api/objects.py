@@ -10,11 +10,11 @@ import re
 import secrets
 from collections.abc import Iterator
 
-from harness.probes.api_detours import holding, ways_round
-from harness.probes.api_inputs import MARK, objects, plain_name
-from harness.probes.api_request import NOBODY, ApiAccount, Hole, json_of, succeeded
-from harness.probes.api_thefts import Theft, names_of, thefts
-from harness.probes.api_world import World
+from harness.probes.api.detours import holding, ways_round
+from harness.probes.api.inputs import MARK, objects, plain_name
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api.thefts import Theft, names_of, thefts
+from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 
 _PRIVATE = re.compile(
