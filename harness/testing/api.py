@@ -1,5 +1,6 @@
 """An API as its accounts see it, and probes for what is open in it: each gives holes, with their proof."""
 
+from harness.probes.api.accounts import Login
 from harness.probes.api.authentication import (
     default_accounts,
     gate_of,
@@ -47,6 +48,7 @@ from harness.probes.api.world import World, look_around
 __all__ = [
     "ApiClient",
     "Hole",
+    "Login",
     "OutOfTime",
     "World",
     "accounts_doubled",

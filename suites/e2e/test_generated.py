@@ -13,6 +13,8 @@ from harness.testing import Context, Observation, Outcome, RecordingClient, cont
 from harness.testing.probes import Bounds, OpenApi, curl_line, find_effects, generate_requests, seed_of
 
 NOBODY = "nobody"
+REGISTERED = "registered"
+"""An account of our own, where the profile names none and says how anybody makes one."""
 GENTLE = 100
 """Requests at most to a service on another machine that nobody allowed to be loaded."""
 FULL_SHARES = 4
@@ -93,9 +95,14 @@ KINDS = {
 
 
 def pytest_generate_tests(metafunc):
-    """`caller`: nobody, and each role of the profile."""
+    """`caller`: nobody, and whoever logs in."""
     if "caller" in metafunc.fixturenames:
-        metafunc.parametrize("caller", (NOBODY, *context_of(metafunc.config).target.auth.roles))
+        metafunc.parametrize("caller", (NOBODY, *logged_in(context_of(metafunc.config).target)))
+
+
+def logged_in(target):
+    """Each role of the profile; else an account of our own."""
+    return tuple(target.auth.roles) or ((REGISTERED,) if target.auth.register.path else ())
 
 
 @pytest.mark.check(
@@ -169,12 +176,13 @@ def test_what_reads_changes_nothing(client, described, record):
 
 
 @pytest.fixture
-def trying(pytestconfig, request, described, new_client, record, measure):
+def trying(pytestconfig, request, described, new_client, register, record, measure):
     """Makes requests of operations as a caller, and writes what was found."""
     return Trying(
         context=context_of(pytestconfig),
         described=described,
         new_client=new_client,
+        register=register,
         record=record,
         measure=measure,
         seed=pytestconfig.getoption("--generated-seed"),
@@ -189,6 +197,7 @@ class Trying:
     context: Context
     described: OpenApi
     new_client: Callable[..., RecordingClient]
+    register: Callable[[], dict[str, str]]
     record: Callable[..., None]
     measure: Callable[..., None]
     seed: int | None
@@ -199,7 +208,7 @@ class Trying:
         told = self.described.operations
         if caller != NOBODY:
             return [one for one in told if one.needs_login]
-        return [one for one in told if not (one.needs_login and self.context.target.auth.roles)]
+        return [one for one in told if not (one.needs_login and logged_in(self.context.target))]
 
     def __call__(self, caller, operations, *, writes):
         """Try them, and write a line for each fault, for each kind that held, and for what was not tried."""
@@ -209,7 +218,7 @@ class Trying:
         if not operations:
             pytest.skip(f"not applicable: the document describes nothing for {caller} to call")
         refusal = self.context.refusal("load")
-        share = min(1.0, FULL_SHARES / (1 + len(target.auth.roles)))
+        share = min(1.0, FULL_SHARES / (1 + len(logged_in(target))))
         bounds = Bounds(
             seed=self.drawn_by,
             requests=min(GENTLE, target.openapi.requests)
@@ -266,6 +275,11 @@ class Trying:
         """The headers that a client has for being logged in."""
         if caller == NOBODY:
             return {}
+        if caller == REGISTERED:
+            refusal = self.context.refusal("write")
+            if refusal is not None:
+                pytest.skip(str(refusal))
+            return self.register()
         plain, logged_in = self.new_client().headers, self.new_client(role=caller).headers
         return {name: value for name, value in logged_in.items() if plain.get(name) != value}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -258,3 +259,15 @@ def test_a_hole_is_found_behind_a_cookie_too(hole):
     with shop(hole, "cookie") as world:
         seen = found(world, [FOUND[hole][0]])
     assert missed([hole], seen) == []
+
+
+def test_an_account_of_our_own_sends_requests_made_of_the_document(tmp_path):
+    command = [sys.executable, "-m", "harness", "run", "e2e", "--target", str(SHOP / "profile.toml"), "--json"]
+    options = ["--env", "HOLES=off", "--out", str(tmp_path), "--", "-k", "test_writes_made and registered"]
+    ended = subprocess.run([*command, *options], capture_output=True, text=True, cwd=ROOT, check=False)
+    run = tmp_path / "runs" / json.loads(ended.stdout)["run"]
+    lines = [json.loads(line) for line in (run / "evidence.jsonl").read_text().splitlines()]
+    own = [line for line in lines if line["subject"] == "writes as registered"]
+    assert {line["outcome"] for line in own} == {"pass", "measured"}
+    # what needs a login answered it
+    assert [line for line in own if line["check"] == "openapi.generated_login" and line["outcome"] == "pass"]
