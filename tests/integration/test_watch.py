@@ -321,8 +321,14 @@ def test_what_is_slower_than_its_own_baseline_is_named(watch_until, policy):
         service.asked.clear()
         status, lines, _ = watch_until(over, *words, "--baseline", baseline)
     assert (status, statuses(lines)["watch.baseline"]) == (1, "fail")
+        failed = [line for line in load_record(Path(lines[-1]["folder"])).evidence if line.outcome == "fail"]
+        assert [line.subject for line in failed] == ["GET /items"]
+
+        service.script = every_third_order_fails
+        service.asked.clear()
+        status, lines, _ = watch_until(over, *words, "--baseline", baseline)
     failed = [line for line in load_record(Path(lines[-1]["folder"])).evidence if line.outcome == "fail"]
-    assert [line.subject for line in failed] == ["GET /items"]
+    assert (status, {line.check for line in failed}) == (1, {"watch.slo"})
 
 
 # --- state
