@@ -320,7 +320,7 @@ def test_what_is_slower_than_its_own_baseline_is_named(watch_until, policy):
         service.script = slow
         service.asked.clear()
         status, lines, _ = watch_until(over, *words, "--baseline", baseline)
-    assert (status, statuses(lines)["watch.baseline"]) == (1, "fail")
+        assert (status, statuses(lines)["watch.baseline"]) == (1, "fail")
         failed = [line for line in load_record(Path(lines[-1]["folder"])).evidence if line.outcome == "fail"]
         assert [line.subject for line in failed] == ["GET /items"]
 
