@@ -235,6 +235,21 @@ def test_a_service_behind_a_login_is_watched_by_its_refusal(watch, policy):
     assert (status, of_type(lines, "started")[-1]["paths"]) == (0, ["/"])
 
 
+def test_what_no_document_describes_is_found_by_links_and_usual_names(watch_until, policy):
+    def page(path: str, number: int) -> Said:
+        if path == "/":
+            return Said(
+                body=b"<!doctype html><title>x</title><a href='/offers'>o</a><a href='/logout'>l</a>", kind="text/html"
+            )
+        known = path in ("/offers", "/items", "/logout")
+        return Said(status=500 if path == "/offers" and number % 3 == 0 else 200) if known else Said(status=404)
+
+    with Served(page) as service:
+        status, lines, _ = watch_until(asked(service, "/offers", 30), "--url", service.url, "--policy", policy())
+    assert of_type(lines, "started")[-1]["paths"] == ["/", "/offers", "/items"]
+    assert (status, service.asked["/logout"]) == (1, 0)
+
+
 # --- what the service tells of itself
 
 FIGURES = """
