@@ -387,6 +387,30 @@ def test_an_alert_outlives_a_restart_and_is_told_once(watch_until, policy, tmp_p
     assert lines[-2]["alerts"] == {"availability": "page"}
 
 
+def test_a_watch_that_was_killed_forgets_neither_its_alert_nor_a_message_that_nobody_took(
+    watch_until, policy, tmp_path
+):
+    state = tmp_path / "state" / "state.json"
+
+    def kept() -> dict[str, object]:
+        return json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {"outbox": []}
+
+    with Served(every_third_order_fails) as service, Served(lambda *_: Said(status=503)) as inbox:
+        words = ["--url", service.url, "--policy", policy(0.01), "--state", str(state.parent)]
+        words += ["--webhook", f"{inbox.url}/alerts"]
+        with subprocess.Popen([sys.executable, "-m", "harness", "watch", *words], cwd=tmp_path) as process:
+            while not kept()["outbox"]:
+                time.sleep(0.05)
+            process.kill()
+        (alert,) = kept()["open"].values()
+        inbox.script = lambda *_: Said(status=204)
+        service.asked.clear()
+        status, lines, _ = watch_until(lambda: bool(inbox.posted) and service.asked["/orders"] > 20, *words)
+    assert status == 1
+    assert (inbox.posted[0]["event"], inbox.posted[0]["id"]) == ("fired", alert["id"])
+    assert "fired" not in [each["event"] for each in of_type(lines, "alert")]
+
+
 # --- alerts on their way
 
 
