@@ -62,6 +62,8 @@ class Served:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
+        # whoever asks may leave before the answer
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from rich.console import Group
@@ -23,7 +24,7 @@ from harness.watch.told import AlertTold, SeriesStatus, WatchAdvanced, WatchBega
 _COLOURS = {"page": "bold red", "ticket": "yellow", "burning": "yellow", "no data": "dim", "well": "green"}
 _MOST_ROWS = 30
 _MOST_LINES = 8
-_COLUMNS = ("state", "objective", "of", "answers", "bad", "burn (short)", "burn (long)", "budget used")
+_COLUMNS = ("state", "slo", "of", "answers", "bad", "short burn", "long burn", "budget used")
 
 
 @contextmanager
@@ -110,7 +111,8 @@ class View:
 def _table(status: WatchStatus) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in _COLUMNS:
-        table.add_column(heading, justify="left" if heading in _COLUMNS[:3] else "right", overflow="fold")
+        justify: Literal["left", "right"] = "left" if heading in _COLUMNS[:3] else "right"
+        table.add_column(heading, justify=justify, overflow="ellipsis", no_wrap=True)
     worst = sorted(status.series, key=lambda each: (list(_COLOURS).index(each.state), each.slo))
     for each in worst[:_MOST_ROWS]:
         table.add_row(*_cells(each))

@@ -19,7 +19,7 @@ RESPONSE, ERRORS = "watch.response", "watch.errors"
 QUANTILE, STATISTIC = 0.5, "p50"
 """The median: tails under a gate's load and from outside are not the same thing."""
 LEVEL = 0.95
-FEWEST = 30
+FEWEST = 15
 """Answers by which a path is compared."""
 _OF_GATE = {"load.latency": RESPONSE, "load.errors": ERRORS}
 

@@ -17,6 +17,8 @@ HEALTHY_SHARE = 0.5
 """An alert ends when its short window burns less than this share of what began it: at the limit it would flap."""
 FEWEST_BAD = 2
 """One event is an accident."""
+SURE_ONCE, SURE_FOR_WEEKS = 0.95, 0.99999
+"""How sure it must be that the budget is overspent: who looks every second for weeks sees what is rare, too."""
 
 IsActive = Callable[[str, str, str], bool]
 
@@ -113,13 +115,14 @@ class BurnRates:
         says = partial(Condition, alert=slo.name, subject=series.subject, rule=name, severity=rule.severity)
         if is_active(slo.name, series.subject, name):
             return says(state="good" if short_burn < HEALTHY_SHARE * rule.burn else "unclear")
+        sure = SURE_ONCE if final else SURE_FOR_WEEKS
         has_passed = final or now - series.since >= rule.short_s * self.rules.scale
         if (
             has_passed
             and min(long_burn, short_burn) >= rule.burn
             and long.bad >= FEWEST_BAD
-            and long.surely_above(slo.budget)
-            and short.surely_above(slo.budget)
+            and long.surely_above(slo.budget, sure)
+            and short.surely_above(slo.budget, SURE_ONCE)
         ):
             return says(state="bad", text=_sentence(slo, series.subject, rule, long, long_burn))
         return None

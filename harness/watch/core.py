@@ -115,7 +115,7 @@ class Watcher:
                 counted = reading.total(selector)
                 if counted is not None:
                     self._served.add(at, (place, reading.process), counted, 0.0)
-            rate = self._served.rate(is_share=False)
+            rate = self._served.rate()
             self.peak_rps = rate if self.peak_rps is None else max(self.peak_rps, rate or 0.0)
 
     def look(self, now: float, *, final: bool = False) -> tuple[AlertChange, ...]:

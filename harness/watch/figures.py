@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -88,15 +88,25 @@ def read_metrics(body: bytes, content_type: str = "") -> Reading:
     return Reading({name: tuple(each) for name, each in samples.items()})
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """By how much the counters of one place grew between two readings."""
+
+    at: float
+    place: str
+    seconds: float
+    counted: float
+    over: float
+
+
 @dataclass(slots=True)
 class Increases:
-    """What counters grew by over the last while, whichever process of the service answered."""
+    """What counters grew by over the last while, whichever process of a place answered."""
 
     seconds: float
     _last: dict[tuple[str, float], tuple[float, float, float]] = field(default_factory=dict)
     """Place and process -> when it was read, and what it counted."""
-    _steps: deque[tuple[float, float, float, float]] = field(default_factory=deque)
-    """When, over how many seconds, and by how much the counters grew."""
+    _steps: deque[_Step] = field(default_factory=deque)
 
     def add(self, at: float, source: tuple[str, float], counted: float, over: float) -> None:
         """Take in a reading. One that is below the last is of a counter that began anew: it says nothing yet."""
@@ -105,14 +115,23 @@ class Increases:
         if len(self._last) > _MOST_PROCESSES:
             self._last.pop(next(iter(self._last)))
         if before is not None and counted >= before[1] and over >= before[2]:
-            self._steps.append((at, at - before[0], counted - before[1], over - before[2]))
-        while self._steps and self._steps[0][0] < at - self.seconds:
+            self._steps.append(_Step(at, source[0], at - before[0], counted - before[1], over - before[2]))
+        while self._steps and self._steps[0].at < at - self.seconds:
             self._steps.popleft()
 
-    def rate(self, *, is_share: bool) -> float | None:
-        """Growth a second, or the share of the other counter's growth; None where nothing grew by which to tell."""
-        base = math.fsum(step[3] if is_share else step[1] for step in self._steps)
-        return math.fsum(step[2] for step in self._steps) / base if base > 0 else None
+    def share(self) -> float | None:
+        """The growth as a share of the other counter's; None where that did not grow."""
+        base = math.fsum(step.over for step in self._steps)
+        return math.fsum(step.counted for step in self._steps) / base if base > 0 else None
+
+    def rate(self) -> float | None:
+        """The growth a second, of all places together; None before there were two readings."""
+        grown: dict[str, tuple[float, float]] = {}
+        for step in self._steps:
+            counted, seconds = grown.get(step.place, (0.0, 0.0))
+            grown[step.place] = (counted + step.counted, seconds + step.seconds)
+        rates = [counted / seconds for counted, seconds in grown.values() if seconds > 0]
+        return math.fsum(rates) if rates else None
 
 
 @dataclass(slots=True)
@@ -126,8 +145,8 @@ class FigureWatch:
     """What it was last; None for no data."""
     readings: int = 0
     _increases: Increases = field(init=False)
-    _changed: tuple[float, float] | None = None
-    """The last value, and since when."""
+    _changed: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Place -> the last value, and since when."""
     _is_out: bool = False
     _since: float = 0.0
     """Since when it is in or out of its bounds."""
@@ -173,27 +192,37 @@ class FigureWatch:
         )
 
     def _value(self, at: float, readings: tuple[tuple[str, Reading], ...]) -> float | None:
-        selector = Selector.parse(self.figure.metric)
-        over = Selector.parse(self.figure.over) if self.figure.over else None
-        pairs = [
-            (place, reading, counted, reading.total(over) if over is not None else 0.0)
-            for place, reading in readings
-            if (counted := reading.total(selector)) is not None
-            or (over is not None and reading.total(over) is not None)
-        ]
-        # of a counter with labels nothing is told before it first counts
-        whole = [(place, reading, counted or 0.0, base or 0.0) for place, reading, counted, base in pairs]
-        if not whole:
-            return None
-        if self.figure.read == "rate":
-            for place, reading, counted, base in whole:
+        selector, over = Selector.parse(self.figure.metric), self._over
+        found: list[float] = []
+        for place, reading in readings:
+            counted, base = reading.total(selector), reading.total(over) if over is not None else None
+            if counted is None and base is None:
+                continue
+            # of a counter with labels nothing is told before it first counts
+            counted, base = counted or 0.0, base or 0.0
+            if self.figure.read == "rate":
                 self._increases.add(at, (place, reading.process), counted, base)
-            return self._increases.rate(is_share=over is not None)
-        counted, base = math.fsum(each[2] for each in whole), math.fsum(each[3] for each in whole)
-        if self.figure.read == "stale_s":
-            if self._changed is None or self._changed[0] != counted:
-                self._changed = (counted, at)
-            return at - self._changed[1]
-        if over is None:
-            return counted
-        return counted / base if base else None
+            elif self.figure.read == "stale_s":
+                if place not in self._changed or self._changed[place][0] != counted:
+                    self._changed[place] = (counted, at)
+            elif over is None:
+                found.append(counted)
+            elif base:
+                found.append(counted / base)
+        if self.figure.read == "rate":
+            return self._increases.rate() if over is None else self._increases.share()
+        # a place that tells nothing any more grows stale too
+        return self._worst(found or [at - since for _, since in self._changed.values()])
+
+    def _worst(self, values: Sequence[float]) -> float | None:
+        """Of several places the one that is farthest out of bounds."""
+        if not values:
+            return None
+        highest, lowest = max(values), min(values)
+        if self.figure.at_most is None or (self.figure.at_least is not None and lowest < self.figure.at_least):
+            return lowest
+        return highest
+
+    @property
+    def _over(self) -> Selector | None:
+        return Selector.parse(self.figure.over) if self.figure.over else None

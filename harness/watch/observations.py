@@ -212,10 +212,14 @@ def _figures(watcher: Watcher) -> Iterator[Observation]:
 def _baseline(watcher: Watcher) -> Iterator[Observation]:
     if watcher.baseline is None:
         return
+    burnt = {path for slo in watcher.rules.slo if slo.name in watcher.fired for path in watcher.shown.get(slo.name, ())}
     for path, counts in watcher.paths.items():
         subject, text = f"GET {path}", watcher.fired.get(DEVIATION)
         known = path in watcher.baseline.latency_ms or path in watcher.baseline.errors
-        if text is not None and path in watcher.shown.get(DEVIATION, ()):
+        if path in burnt:
+            reason = "not applicable: an error budget of this path burns, and one finding says so"
+            yield _line(BASELINE, subject, Outcome.SKIP, reason=reason)
+        elif text is not None and path in watcher.shown.get(DEVIATION, ()):
             why = "The release is slower, or fails oftener, than it was when it was let go."
             remedy = "Compare what runs beside the service now with then; else roll back."
             message = text if text.startswith(f"{path}:") else f"{path}: is worse than in the baseline"
@@ -224,9 +228,10 @@ def _baseline(watcher: Watcher) -> Iterator[Observation]:
             yield _line(
                 BASELINE, subject, Outcome.SKIP, reason="not applicable: the baseline has no figure of this path"
             )
-        elif counts.total < FEWEST:
-            reason = f"too little data: {counts.total} answers, at least {FEWEST} are needed"
-            yield _line(BASELINE, subject, Outcome.SKIP, reason=reason)
+        elif len(counts.latencies) < FEWEST:
+            message = f"{subject} gave {len(counts.latencies)} timed answers: too few to compare, {FEWEST} are needed"
+            remedy = "Watch longer (--for)."
+            yield _line(BASELINE, subject, Outcome.ERROR, message=message, remedy=remedy, cause="too little data")
         else:
             yield _line(BASELINE, subject, Outcome.PASS, n=counts.total)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from harness.model import Target
 from harness.probes.exchange import Exchange, UnfitAnswer, curl_line
 from harness.probes.http import RecordingClient, ServiceUnavailable
-from harness.probes.surface import find_surface
+from harness.probes.site import USUAL_PATHS, walk_site
+from harness.probes.surface import Surface, find_surface
 from harness.watch.figures import Reading, UnreadMetricsError, read_metrics
 from harness.watch.rota import Probe
 
@@ -25,7 +26,8 @@ ANY_REFUSAL: Refusals = "any"
 FRONT = "/"
 USUAL_METRICS = "/metrics"
 _TRIED_WITHIN_S = 15.0
-_TRY_PAUSE_S = 0.05
+_TRY_PAUSE_S = 0.02
+_MOST_LINKED = 20
 _TOO_MANY = 429
 _MOST_METRICS_S = 5.0
 _METRICS_KIND = {"Accept": "text/plain;version=0.0.4, */*;q=0.5"}
@@ -77,11 +79,12 @@ class Scout:
         if self.target.watch.paths:
             return self.guess()
         surface = find_surface(self.target, self.url, self.ca_file)
-        promised = {*health, *self.target.pages.open, *self.target.cache.paths, *self.target.api.paths}
+        loaded = [path for path in self.target.load.paths if path not in self.target.cache.roles]
+        promised = {*health, *self.target.pages.open, *self.target.cache.paths, *self.target.api.paths, *loaded}
         paths: dict[str, Refusals] = dict.fromkeys(health, "none")
         left_out: list[str] = []
         begun = time.monotonic()
-        for path in surface.paths:
+        for path in dict.fromkeys((*surface.paths, *loaded, *self._linked(surface))):
             if path in surface.streams:
                 continue
             status = 0 if path in promised or time.monotonic() - begun > _TRIED_WITHIN_S else self._usual_refusal(path)
@@ -164,6 +167,20 @@ class Scout:
         if answer.status_code != 200:
             raise UnreadMetricsError(f"it answered {answer.status_code}")
         return read_metrics(answer.content, answer.headers.get("Content-Type", ""))
+
+    def _linked(self, surface: Surface) -> list[str]:
+        """Where links and usual names lead, on a service that neither a document nor a profile describes."""
+        if surface.openapi or self.target.source:
+            return []
+
+        def ask(method: str, url: str, **request: Any) -> Exchange:  # noqa: ANN401 - httpx's own arguments
+            time.sleep(_TRY_PAUSE_S)
+            with self._client(self.url) as client:
+                return client.exchange(method, url, **request)
+
+        usual = USUAL_PATHS if surface.manner.hides is None else ()
+        seen = walk_site(ask, self.url, surface.paths, usual).answers
+        return [one.path for one in seen if not 400 <= one.exchange.status < 500][:_MOST_LINKED]
 
     def _usual_refusal(self, path: str) -> int:
         """The status below 500 with which a path refuses a plain reader; 0 if it does not."""

@@ -26,9 +26,9 @@ class Counts:
         """How many times too fast the budget is spent; None without events, which are no good ones either."""
         return self.bad / self.total / budget if self.total else None
 
-    def surely_above(self, budget: float) -> bool:
-        """Is the share of bad events above the budget with 95 % confidence?"""
-        return self.bad > 0 and clopper_pearson_lower(self.bad, self.total) > budget
+    def surely_above(self, budget: float, level: float) -> bool:
+        """Is the share of bad events above the budget with that confidence?"""
+        return self.bad > 0 and clopper_pearson_lower(self.bad, self.total, level) > budget
 
 
 @dataclass(slots=True)

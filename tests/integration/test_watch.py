@@ -204,23 +204,23 @@ def test_a_target_that_comes_up_later_is_looked_at_then(watch_until, policy, tmp
     assert status in (0, 1)  # as much as it missed
 
 
-def test_a_limiter_is_no_fault_and_is_heeded(watch, policy):
-    asked = threading.Lock()
-    left = [90]
+def test_a_limiter_is_no_fault_and_is_heeded(watch_until, policy):
+    lock, left, begun = threading.Lock(), [90], []
 
     def limited(path: str, number: int) -> Said:
-        with asked:
+        with lock:
             left[0] -= 1
             if left[0] < 0:
+                begun.append(time.monotonic())
                 return Said(status=429, headers={"Retry-After": "30"})
         return healthy(path, number)
 
     with Served(limited) as service:
-        status, lines, _ = watch("--url", service.url, "--for", "6s", "--policy", policy())
-        refused = -left[0]
+        words = ("--url", service.url, "--policy", policy())
+        status, lines, _ = watch_until(lambda: bool(begun) and time.monotonic() - begun[0] > 3, *words)
     assert (status, of_type(lines, "alert")) == (0, [])
-    assert refused < 10
-    assert any("429" in note["text"] for note in of_type(lines, "note"))
+    assert len(begun) < 15
+    assert sum("429" in note["text"] for note in of_type(lines, "note")) == 1
 
 
 def test_too_little_data_are_inconclusive(watch, policy):
@@ -229,10 +229,25 @@ def test_too_little_data_are_inconclusive(watch, policy):
     assert (status, lines[-1]["verdict"]) == (3, "INCONCLUSIVE")
 
 
-def test_a_service_behind_a_login_is_watched_by_its_refusal(watch, policy):
+def test_a_service_behind_a_login_is_watched_by_its_refusal(watch_until, policy):
     with Served(lambda _path, _number: Said(status=401)) as service:
-        status, lines, _ = watch("--url", service.url, "--for", "3s", "--policy", policy())
+        status, lines, _ = watch_until(asked(service, "/", 40), "--url", service.url, "--policy", policy())
     assert (status, of_type(lines, "started")[-1]["paths"]) == (0, ["/"])
+
+
+def test_what_no_document_describes_is_found_by_links_and_usual_names(watch_until, policy):
+    def page(path: str, number: int) -> Said:
+        if path == "/":
+            return Said(
+                body=b"<!doctype html><title>x</title><a href='/offers'>o</a><a href='/logout'>l</a>", kind="text/html"
+            )
+        known = path in ("/offers", "/items", "/logout")
+        return Said(status=500 if path == "/offers" and number % 3 == 0 else 200) if known else Said(status=404)
+
+    with Served(page) as service:
+        status, lines, _ = watch_until(asked(service, "/offers", 30), "--url", service.url, "--policy", policy())
+    assert of_type(lines, "started")[-1]["paths"] == ["/", "/offers", "/items"]
+    assert (status, service.asked["/logout"]) == (1, 0)
 
 
 # --- what the service tells of itself
@@ -265,23 +280,24 @@ def telling(dead: int, step: int):
     [(0, 5, 0, set()), (7, 5, 1, {"dead_letters"}), (0, 0, 1, {"orders"})],
     ids=["well", "dead letters", "no orders"],
 )
-def test_figures_are_held_to_their_bounds(watch, policy, profile, dead, step, status, alerts):
+def test_figures_are_held_to_their_bounds(watch_until, policy, profile, dead, step, status, alerts):
     with Served(telling(dead, step)) as service:
-        words = ("--target", profile(service.url, FIGURES), "--for", "4s", "--policy", policy())
-        found, lines, _ = watch(*words)
+        words = ("--target", profile(service.url, FIGURES), "--policy", policy())
+        found, lines, _ = watch_until(lambda: service.asked["/metrics"] > 12 and service.asked["/items"] > 10, *words)
     assert (found, {each["alert"] for each in of_type(lines, "alert")}) == (status, alerts)
 
 
-def test_metrics_that_are_garbage_are_said_once_and_the_watch_goes_on(watch, policy, profile):
+def test_metrics_that_are_garbage_are_said_once_and_the_watch_goes_on(watch_until, policy, profile):
     def garbage(path: str, number: int) -> Said:
         return Said(body=b"\xff{{{ 1 2 3", kind="text/plain") if path == "/metrics" else healthy(path, number)
 
     with Served(garbage) as service:
-        status, lines, _ = watch("--url", service.url, "--for", "3s", "--policy", policy())
+        status, lines, _ = watch_until(asked(service, "/items", 25), "--url", service.url, "--policy", policy())
         notes = [note["text"] for note in of_type(lines, "note") if "/metrics" in note["text"]]
         assert (status, len(notes)) == (0, 1)  # nobody promised them
-        words = ("--target", profile(service.url, FIGURES), "--for", "3s", "--policy", policy())
-        status, lines, _ = watch(*words)
+        service.asked.clear()
+        words = ("--target", profile(service.url, FIGURES), "--policy", policy())
+        status, lines, _ = watch_until(asked(service, "/items", 25), *words)
     notes = [note["text"] for note in of_type(lines, "note") if "/metrics" in note["text"]]
     assert (status, len(notes)) == (3, 1)
     assert (statuses(lines)["watch.slo"], statuses(lines)["watch.figures"]) == ("pass", "inconclusive")
@@ -320,9 +336,15 @@ def test_what_is_slower_than_its_own_baseline_is_named(watch_until, policy):
         service.script = slow
         service.asked.clear()
         status, lines, _ = watch_until(over, *words, "--baseline", baseline)
-    assert (status, statuses(lines)["watch.baseline"]) == (1, "fail")
+        assert (status, statuses(lines)["watch.baseline"]) == (1, "fail")
+        failed = [line for line in load_record(Path(lines[-1]["folder"])).evidence if line.outcome == "fail"]
+        assert [line.subject for line in failed] == ["GET /items"]
+
+        service.script = every_third_order_fails
+        service.asked.clear()
+        status, lines, _ = watch_until(over, *words, "--baseline", baseline)
     failed = [line for line in load_record(Path(lines[-1]["folder"])).evidence if line.outcome == "fail"]
-    assert [line.subject for line in failed] == ["GET /items"]
+    assert (status, {line.check for line in failed}) == (1, {"watch.slo"})
 
 
 # --- state
@@ -363,6 +385,30 @@ def test_an_alert_outlives_a_restart_and_is_told_once(watch_until, policy, tmp_p
     assert [each["event"] for each in inbox.posted] == ["fired"]
     assert of_type(lines, "alert") == []
     assert lines[-2]["alerts"] == {"availability": "page"}
+
+
+def test_a_watch_that_was_killed_forgets_neither_its_alert_nor_a_message_that_nobody_took(
+    watch_until, policy, tmp_path
+):
+    state = tmp_path / "state" / "state.json"
+
+    def kept() -> dict[str, object]:
+        return json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {"outbox": []}
+
+    with Served(every_third_order_fails) as service, Served(lambda *_: Said(status=503)) as inbox:
+        words = ["--url", service.url, "--policy", policy(0.01), "--state", str(state.parent)]
+        words += ["--webhook", f"{inbox.url}/alerts"]
+        with subprocess.Popen([sys.executable, "-m", "harness", "watch", *words], cwd=tmp_path) as process:
+            while not kept()["outbox"]:
+                time.sleep(0.05)
+            process.kill()
+        (alert,) = kept()["open"].values()
+        inbox.script = lambda *_: Said(status=204)
+        service.asked.clear()
+        status, lines, _ = watch_until(lambda: bool(inbox.posted) and service.asked["/orders"] > 20, *words)
+    assert status == 1
+    assert (inbox.posted[0]["event"], inbox.posted[0]["id"]) == ("fired", alert["id"])
+    assert "fired" not in [each["event"] for each in of_type(lines, "alert")]
 
 
 # --- alerts on their way
@@ -441,11 +487,11 @@ def test_an_interrupt_ends_it_within_two_seconds_with_a_verdict(policy, tmp_path
     assert took < 2 or os.getloadavg()[0] > os.cpu_count()
 
 
-def test_a_wall_clock_that_jumps_changes_nothing(watch, policy, monkeypatch):
+def test_a_wall_clock_that_jumps_changes_nothing(watch_until, policy, monkeypatch):
     begun, wall = time.monotonic(), time.time
     monkeypatch.setattr(time, "time", lambda: wall() + (-86_400 if (time.monotonic() - begun) % 2 > 1 else 10**6))
     with Served(healthy) as service:
-        status, lines, _ = watch("--url", service.url, "--for", "4s", "--policy", policy())
+        status, lines, _ = watch_until(asked(service, "/items", 40), "--url", service.url, "--policy", policy())
     assert (status, of_type(lines, "alert")) == (0, [])
 
 

@@ -148,6 +148,13 @@ def test_one_bad_event_is_no_alert_and_two_are():
     assert conditions([(0, 1, 0), (9, 2, 2)], 10) == ["bad"]
 
 
+def test_two_bad_answers_of_many_are_noise_to_who_looks_for_weeks_and_not_to_who_looks_once():
+    events = [(0, 118, 0), (56, 1, 1), (58, 1, 1)]
+    assert conditions(events, 59) == []
+    assert conditions(events, 59, final=True) == ["bad"]
+    assert conditions([*events, (58.5, 3, 3)], 59) == ["bad"]
+
+
 def test_an_alert_waits_for_its_short_window_but_not_for_the_end():
     assert conditions([(0, 3, 3)], 4) == []
     assert conditions([(0, 3, 3)], 4, final=True) == ["bad"]

@@ -104,7 +104,7 @@ def test_counters_of_several_processes_behind_one_address_do_not_mix():
     increases = Increases(100)
     for at, (process, value) in enumerate([(1, 100), (2, 5), (1, 110), (2, 6), (1, 120)]):
         increases.add(float(at), ("/m", float(process)), float(value), 0.0)
-    assert increases.rate(is_share=False) == (10 + 1 + 10) / (2 + 2 + 2)
+    assert increases.rate() == (10 + 1 + 10) / (2 + 2 + 2)
 
 
 @given(st.lists(st.integers(-5, 20), min_size=2, max_size=50))
@@ -115,5 +115,30 @@ def test_growth_is_never_negative_and_never_more_than_was_counted(steps):
         value += step
         grown += max(0, step)
         increases.add(float(at), ("/m", 1.0), float(value), 0.0)
-        rate = increases.rate(is_share=False)
+        rate = increases.rate()
         assert rate is None or 0 <= rate * at <= grown * at + 1e-6
+
+
+def told_at(**values: float):
+    return [(place, read_metrics(f"x {value}\n".encode())) for place, value in values.items()]
+
+
+def test_growth_of_several_places_is_added_and_the_worst_place_is_the_value():
+    increases = Increases(100)
+    for at in range(5):
+        for place in "ab":
+            increases.add(float(at), (place, 1.0), at * 3.0, 0.0)
+    assert increases.rate() == 6
+    for bounds, worst in (({"at_most": 5}, 7), ({"at_least": 1}, 2), ({"at_least": 3, "at_most": 8}, 2)):
+        watch = FigureWatch("f", Figure(metric="x", **bounds), 1.0)
+        watch.read(0.0, told_at(a=2, b=7))
+        assert watch.value == worst
+
+
+def test_one_worker_that_stands_still_or_is_gone_is_not_hidden_by_the_others():
+    for frozen in ({"b": 5.0}, {}):
+        watch = FigureWatch("beat", Figure(metric="x", read="stale_s", at_most=4), 1.0)
+        watch.read(0.0, told_at(a=1, b=5))
+        for at in range(1, 8):
+            watch.read(float(at), told_at(a=1 + at, **frozen))
+        assert watch.value == 7
