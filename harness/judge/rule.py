@@ -279,7 +279,8 @@ def _having(lines: Iterable[FinalOutcome], outcomes: set[Outcome]) -> list[Final
 
 
 def _tolerated(line: Evidence, globs: Sequence[str]) -> bool:
-    return any(fnmatchcase(line.reason, glob) for glob in globs)
+    allowed = any(fnmatchcase(line.reason, glob) for glob in globs if not glob.startswith("!"))
+    return allowed and not any(fnmatchcase(line.reason, glob[1:]) for glob in globs if glob.startswith("!"))
 
 
 def _nothing(criterion: Criterion) -> str:

@@ -35,6 +35,15 @@ def test_a_skip_is_tolerated_only_for_a_reason_on_the_list():
     assert ruling_of(rule, skipped).status == "not_run"
 
 
+def test_a_skip_for_a_reason_that_is_taken_out_is_not_tolerated():
+    rule = criterion(allow_skip=("*", "!no * on this machine*"))
+    other = line("skip", detail={"reason": "the profile names no page"})
+    lacking = line("skip", detail={"reason": "no Chromium on this machine; `harness doctor` names the command"})
+    assert ruling_of(rule, line(), other).status == "pass"
+    assert ruling_of(rule, line(), other, lacking).status == "inconclusive"
+    assert ruling_of(criterion(allow_skip=("!no *",)), line(), other).status == "inconclusive"
+
+
 def test_as_many_flakes_as_the_policy_says_are_tolerated_but_never_count_as_passes():
     flakes = [line("flaky", subject=f"GET /{place}") for place in range(2)]
     assert ruling_of(criterion(), line(), *flakes, max_flaky=2).status == "pass"
