@@ -146,6 +146,8 @@ app.post("/api/register", async (request, answer) => {
   if (password.length < 12 && !careless) throw refuse(400, "the password has less than 12 characters");
   if (users.has(username)) throw refuse(409, "the name is taken");
   const user = await made(username, password, email);
+  // somebody else may have taken it while the password was hashed
+  if (users.has(username) && !careless) throw refuse(409, "the name is taken");
   users.set(username, user);
   answer.status(201).json(careless ? user : member(user));
 });

@@ -31,7 +31,14 @@ UNITS = (
 # fmt: on
 
 ENDS = ("\0", '">=')
-WHOLE_ALONE = frozenset({"probes.csp._ANY_HOST", "preflight.checks.migrations._FILE", "prove.wire.json_paths._STEP"})
+WHOLE_ALONE = frozenset(
+    {
+        "probes.browser_console._FORM",
+        "probes.csp._ANY_HOST",
+        "preflight.checks.migrations._FILE",
+        "prove.wire.json_paths._STEP",
+    }
+)
 """Only ever held against a whole text, or against one place of it."""
 NEEDS_ENDS = frozenset({"preflight.markup._PART", "preflight.markup._TAG", "preflight.unclosed._RAW"}) | {
     f"preflight.checks.templates.{name}" for name in ("_RAW", "_TAGS")

@@ -23,7 +23,8 @@ _GUESSES = 101
 _GUESS_WORDS = re.compile(
     r"otp|2fa|mfa|two-?factor|verif|confirm|passcode|pin\b|reset|recover|challenge", re.IGNORECASE
 )
-_CODE = re.compile(r"otp|totp|pin|(?:\w*code)|passcode")
+_CODES = ("otp", "pin", "code")
+"""How the names end of what is sent to somebody, and sent back."""
 _REFRESH = re.compile(r"refresh")
 _OTHER_TYPES: tuple[object, ...] = (
     {"$ne": "hx"},
@@ -313,7 +314,7 @@ def _code_member(described: Described) -> str:
     words = f"{described.operation.path} {described.operation.operation_id}"
     if described.operation.method != "POST" or body is None or not _GUESS_WORDS.search(words):
         return ""
-    return next((each for each in body.members if _CODE.fullmatch(plain_name(each))), "")
+    return next((each for each in body.members if plain_name(each).endswith(_CODES)), "")
 
 
 def _asks_for_code(world: World, described: Described) -> Described | None:
