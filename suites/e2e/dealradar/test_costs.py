@@ -39,6 +39,7 @@ def test_many_rows_cost_hardly_more_than_one(reader, path):
     assert ratio < MOST_FOR_ROWS, f"50 rows cost {ratio:.1f} times as much as one: is there a query for each?"
 
 
+@pytest.mark.alone
 @pytest.mark.check("api.costs.login", severity="high", source="CWE-1322", subject="POST /api/auth/login")
 @pytest.mark.writes
 def test_nobody_waits_while_a_password_is_checked(client, new_client, learn_secret):
