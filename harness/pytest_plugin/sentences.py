@@ -122,10 +122,17 @@ def said_by(error: BaseException | None, sent: Sequence[Exchange]) -> Said:
 def cause_of(sentence: str, subject: str, shown: Sequence[SentRequest], parameters: Iterable[str] = ()) -> str:
     """The sentence without the words that only say where: what it has in common with those of other places.
 
-    Such words are the subject, the parameters of the test, and the request that shows it, which is the last one.
+    Such words are the subject, what stands in it before a comma, the parameters of the test, and the request that shows
+    it, which is the last one.
     """
     asked = [text for each in shown[-1:] for text in (each.path, urlsplit(each.url).path, each.url)]
-    places = [subject, *parameters, *asked, *(f"{shown[-1].method} {path}" for path in asked)]
+    places = [
+        subject,
+        subject.rpartition(", ")[0],
+        *parameters,
+        *asked,
+        *(f"{shown[-1].method} {path}" for path in asked),
+    ]
     words = sorted({place for place in places if place}, key=len, reverse=True)
     if not words:
         return sentence

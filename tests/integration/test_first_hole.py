@@ -8,7 +8,7 @@ import pytest
 from harness.testing.api import Hole, OutOfTime
 
 FOUND = Hole(operation="GET /a", says="is open to anybody")
-ALSO = Hole(operation="GET /b", says="is open to anybody")
+ALSO = Hole(operation="GET /b", parameter="id", says="is open to anybody")
 
 
 def cut(*found):
@@ -41,7 +41,7 @@ def test_a_probe_that_was_cut_short_passes_nothing(tmp_path):
         ("holes.cut", "skip"), ("holes.found", "fail"), ("holes.found", "fail"), ("holes.whole", "pass"),
     ]  # fmt: skip
     found = [line for line in ended.lines if line["check"] == "holes.found"]
-    assert {line["subject"] for line in found} == {"GET /a", "GET /b"}
+    assert {line["subject"] for line in found} == {"GET /a", "GET /b, id"}
     assert len({line["detail"]["cause"] for line in found}) == 1
     (reason,) = (line["detail"]["reason"] for line in ended.lines if line["check"] == "holes.cut")
     assert "ended after 7 requests" in reason
