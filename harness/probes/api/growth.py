@@ -26,7 +26,10 @@ from harness.stats import quantile_interval
 
 _SEEDS = (("a", "!"), ("1", "!"), (" ", "!"), ("a@", "!"), ("a.", "!"), ("ab ", "!"), ("/", "!"), ("-", "!"))
 """What is repeated, and what then does not fit: patterns with nested repetitions try every way to split it."""
-_SHORT, _LONG = 22, 12_000
+_SHORT = (22, 26, 31, 37, 44, 52)
+"""Lengths before a long one, each a fifth longer: where time grows by a factor with each letter, the first of them that
+takes noticeable time takes twenty times as long at most, and no text is sent that keeps the service for good."""
+_LONG = 12_000
 _NOTICEABLE_S = 0.12
 _TOO_SLOW_S = 6.0
 _LIMITS = re.compile(
@@ -49,10 +52,9 @@ def slow_texts(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
         if not isinstance(site.value, str):
             continue
         for unit, end in _SEEDS:
-            first = _seconds(world, site, unit * _SHORT + end)[0]
-            # where a short text takes long already, a long one would keep the service for good
-            if first >= _NOTICEABLE_S:
-                hole = _exponential(world, site, unit, end, first)
+            noticed = _noticed(world, site, unit, end)
+            if noticed is not None:
+                hole = _exponential(world, site, unit, end, *noticed)
             else:
                 hole = _polynomial(world, site, unit, end)
             if hole is not None:
@@ -65,9 +67,19 @@ def _seconds(world: World, site: TextPlace, text: str) -> tuple[float, Exchange 
     return (_TOO_SLOW_S, None) if seen is None else (seen.elapsed_s, seen)
 
 
-def _exponential(world: World, site: TextPlace, unit: str, end: str, first: float) -> Hole | None:
+def _noticed(world: World, site: TextPlace, unit: str, end: str) -> tuple[int, float] | None:
+    """The first short length that takes noticeable time, and how long; None where none does, twice in a row."""
+    for count in _SHORT:
+        if _seconds(world, site, unit * count + end)[0] >= _NOTICEABLE_S:
+            again = _seconds(world, site, unit * count + end)[0]
+            if again >= _NOTICEABLE_S:
+                return count, again
+    return None
+
+
+def _exponential(world: World, site: TextPlace, unit: str, end: str, short: int, first: float) -> Hole | None:
     """Do two more take twice as long, at least, each time?"""
-    begin = _SHORT if first < 2 * _NOTICEABLE_S else _SHORT - 4 if first < _TOO_SLOW_S / 2 else _SHORT - 10
+    begin = short if first < 2 * _NOTICEABLE_S else short - 4 if first < _TOO_SLOW_S / 2 else short - 10
     taken: list[tuple[int, float]] = []
     proof: Exchange | None = None
     for count in range(begin, begin + 12, 2):
