@@ -69,8 +69,13 @@ def answer_to(method: str, ask: Ask) -> Answer:
             raise Refusal(401, "log in first")
         if gate.startswith("/api/v2/admin/reports") and ask.user["role"] != "admin":
             raise Refusal(403, "not for you")
+        if "requestBody" in each["told"] and not ask.data:
+            raise Refusal(422, "a body was expected")
         given = each["answer"](ask)
         return given if isinstance(given, Answer) else Answer(given)
+    others = [own for own, pattern, _ in routes if pattern.fullmatch(ask.path)]
+    if others:
+        raise Refusal(405, "not in this way", {"Allow": ", ".join(others)})
     raise Refusal(404, "no such path")
 
 

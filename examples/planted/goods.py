@@ -26,7 +26,9 @@ def review(ask: Ask) -> Answer:
 @route("POST", "/api/v2/coupons/check", body=thing(coupon={}))
 def coupon(ask: Ask) -> dict:
     """Is that a coupon?"""
-    value = ask.body.get("coupon")
+    if "coupon" not in ask.body:
+        raise Refusal(422, "coupon: something was expected")
+    value = ask.body["coupon"]
     if isinstance(value, dict) and "operator" in OPEN and set(value) <= {"$ne", "$eq"}:
         known = [
             each for each in ("SPRING",) if each != value.get("$ne", each + "x") and value.get("$eq", each) == each
@@ -139,12 +141,19 @@ def reports(_ask: Ask) -> dict:
     return {"turnover": rows("SELECT SUM(total) AS sum FROM orders")[0]["sum"], "currency": "EUR"}
 
 
-@route("GET", "/api/v2/products", login=False, query={"q": TEXT, "sort": TEXT, "limit": WHOLE})
+@route(
+    "GET",
+    "/api/v2/products",
+    login=False,
+    query={"q": TEXT, "sort": TEXT, "limit": {**WHOLE, "minimum": 0, "maximum": 99_999_999}},
+)
 def products(ask: Ask) -> dict:
     """The products whose name holds a text."""
     sought, sort = ask.query.get("q", ""), ask.query.get("sort", "id")
     given = ask.query.get("limit", "10")
-    limit = int(given) if "odd_number" in OPEN or re.fullmatch(r"[0-9]{1,9}", given) else 10
+    if "odd_number" not in OPEN and not re.fullmatch(r"[0-9]{1,9}", given):
+        raise Refusal(422, "limit: a number was expected")
+    limit = int(given)
     limit = limit if "page_limit" in OPEN else min(limit, 25)
     sort = sort if sort in ("id", "name", "price") or "sql_sort" in OPEN else "id"
     where, values = ("name LIKE ?", [f"%{sought}%"])

@@ -63,7 +63,10 @@ def go(ask: Ask) -> Answer:
 @route("POST", "/api/v2/hooks", body=thing(name=TEXT, notify=thing(url={"type": "string", "format": "uri"})))
 def hook(ask: Ask) -> dict:
     """Tell somebody else of each order."""
+    ask.text("name")
     url = ask.text("notify", "url")
+    if not re.match(r"https?://", url):
+        raise Refusal(422, "notify.url: an address was expected")
     if "request_elsewhere" in OPEN and url.startswith("http"):
         try:
             urllib.request.urlopen(url, timeout=2).read(100)  # noqa: S310 - planted
@@ -106,4 +109,6 @@ def import_xml(ask: Ask) -> dict:
     if entity:
         text = text.replace(f"&{entity[1]};", Path(unquote(entity[2])).read_text())
     found = re.search(r"<title>(.*?)</title>", text, re.DOTALL)
-    return {"imported": found[1] if found else ""}
+    if not found:
+        raise Refusal(422, "a title was expected")
+    return {"imported": found[1]}
