@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Literal
+
+from harness.run import utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +56,4 @@ class FaultLog:
         return dict(self._open)
 
     def _note(self, kind: Literal["begun", "ended"], fault: str, part: str, words: str) -> None:
-        at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        self.events.append(FaultEvent(kind, fault, part, at, self.clock(), words))
+        self.events.append(FaultEvent(kind, fault, part, utc_now(), self.clock(), words))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from harness.model import Listener, Noted, Target, WatchRules
-from harness.run import replace_file
+from harness.run import replace_file, utc_now
 from harness.watch.alerts import AlertChange
 from harness.watch.burn import ALL
 from harness.watch.core import Watcher
@@ -232,7 +231,7 @@ class WatchLoop:
             url=self.url,
             subjects=change.subjects,
             text=change.text,
-            at=_utc(),
+            at=utc_now(),
             seconds=round(now - change.since, 3),
             runbook=runbook_link(self.rules, change.alert),
             tell=escalation.page if change.severity == "page" else escalation.ticket,
@@ -252,7 +251,7 @@ class WatchLoop:
     def _status(self, now: float) -> WatchStatus:
         paths = self.watcher.paths.values()
         return WatchStatus(
-            at=_utc(),
+            at=utc_now(),
             seconds=round(now - self._begun, 1),
             answers=sum(counts.total for counts in paths),
             refused=sum(counts.refused for counts in paths),
@@ -271,7 +270,3 @@ class WatchLoop:
         if text not in self._said and len(self._said) < 1000:
             self._said.add(text)
             self.listen(Noted(text))
-
-
-def _utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from harness.model import Target
 from harness.probes.exchange import Exchange, UnfitAnswer, curl_line
+from harness.probes.headers import parse_retry_after
 from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.site import USUAL_PATHS, walk_site
 from harness.probes.surface import Surface, find_surface
@@ -127,7 +128,7 @@ class Scout:
             ms=answer.elapsed_s * 1000,
             why="" if is_good else f"it answered {status}",
             curl="" if is_good else curl_line(answer),
-            wait_s=_seconds(answer.header("Retry-After")) if is_refused else 0.0,
+            wait_s=(parse_retry_after(answer.header("Retry-After")) or 0.0) if is_refused else 0.0,
             confirms=confirms,
             answered=True,
         )
@@ -203,8 +204,3 @@ class Scout:
             keep=1,
             headers={"Connection": "close"},
         )
-
-
-def _seconds(written: str | None) -> float:
-    """Retry-After in seconds; 0 for a date or nothing."""
-    return float(written) if written is not None and written.isdigit() else 0.0

@@ -15,6 +15,7 @@ import msgspec
 from harness.errors import BrokenRunError, UsageError
 from harness.machine.decoding import Reader
 from harness.run import read_regular, replace_file
+from harness.stack.supervisor.registry import boot_id
 from harness.watch.alerts import OpenAlert
 from harness.watch.core import Watcher
 from harness.watch.delivery import AlertMessage
@@ -22,7 +23,6 @@ from harness.watch.windows import Bucket
 
 VERSION = 1
 FILE, LOCK = "state.json", "lock"
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _MOST_BYTES = 64 * 2**20
 
 
@@ -96,7 +96,7 @@ def save_state(folder: Path, url: str, watcher: Watcher, outbox: tuple[AlertMess
     """Replace what is kept, in one step."""
     state = WatchState(
         url=url,
-        boot=_boot(),
+        boot=boot_id(),
         saved=now,
         saved_wall=time.time(),
         series=watcher.rates.dump(),
@@ -113,17 +113,10 @@ def take_over(watcher: Watcher, state: WatchState, now: float) -> None:
     that went back says nothing.
     """
     shift = 0.0
-    if state.boot != _boot() or now < state.saved:
+    if state.boot != boot_id() or now < state.saved:
         shift = now - state.saved - max(0.0, time.time() - state.saved_wall)
     watcher.rates.load(state.series, shift)
     for name, alert in state.open.items():
         alert.since += shift
         alert.told_at += shift
         watcher.book.open[name] = alert
-
-
-def _boot() -> str:
-    try:
-        return _BOOT.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""

@@ -150,7 +150,7 @@ def test_a_state_goes_on_where_it_ended_and_after_a_new_start_of_the_machine_too
         state, said = load_state(tmp_path, "http://x")
         assert (said, state is not None) == ("", True)
         if boot:
-            monkeypatch.setattr("harness.watch.state._boot", lambda: "other")
+            monkeypatch.setattr("harness.watch.state.boot_id", lambda: "other")
         again = watcher()
         take_over(again, state, later)
         counts = [series.windows[3600.0].counts(later).bad for series in again.rates.series.values()]
@@ -164,7 +164,7 @@ def test_a_wall_clock_that_went_back_or_far_ahead_does_not_lengthen_what_was(tmp
     first.answer(probe("/a", now, "bad"))
     save_state(tmp_path, "http://x", first, (), now)
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    monkeypatch.setattr("harness.watch.state._boot", lambda: "other")
+    monkeypatch.setattr("harness.watch.state.boot_id", lambda: "other")
     state, _ = load_state(tmp_path, "http://x")
     again = watcher()
     take_over(again, state, 1.0)
