@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from harness.errors import UsageError
 from harness.model import PageLogin, StackInfo, Target
 from harness.model.placeholders import fill
 from harness.probes.address import SHARED_ADDRESSES
+from harness.probes.api.inputs import leaves, plain_name
 from harness.probes.exchange import Exchange
 from harness.probes.http import RecordingClient
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
-_TOKEN = re.compile(r"(?:access|auth|bearer|id|session)?_?token|jwt", re.IGNORECASE)
+_TOKEN_NAMES = ("accesstoken", "token", "authtoken", "jwt", "idtoken", "sessiontoken", "bearertoken", "sessionid")
+_SHORTEST_TOKEN = 8
 
 
 def log_in(target: Target, info: StackInfo, role: str) -> str:
@@ -35,8 +36,8 @@ def log_in(target: Target, info: StackInfo, role: str) -> str:
     ) as client:
         sent = {"data" if target.auth.form else "json": body}
         answer = client.exchange("POST", target.auth.login, **sent)
-    found = _at(answer, target.auth.token) or _named_like_one(answer)
-    if answer.status >= 400 or not isinstance(found, str):
+    found = token_of(answer, target.auth.token)
+    if answer.status >= 400 or not found:
         raise AssertionError(
             f"login as {role}: expected a token at {target.auth.token!r} from POST {target.auth.login},"
             f" got status {answer.status}"
@@ -76,33 +77,23 @@ def log_in_by_form(page: Page, form: PageLogin, username: str, password: str) ->
         raise AssertionError(f"login by form: the browser is still at {form.path} after the form was sent") from error
 
 
-def _at(answer: Exchange, path: str) -> object:
-    """The member at a dotted path of a JSON answer; None if there is none."""
-    try:
-        value: object = answer.json()
-    except ValueError:
-        return None
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
+def token_of(answer: Exchange, place: str) -> str:
+    """The token in a JSON answer: at a dotted path, else, since a draft may not know it, where it is called like one.
 
-
-def _named_like_one(answer: Exchange) -> object:
-    """A text of a JSON answer that is called as access tokens are, wherever it stands: a draft may not know where."""
+    "" if there is none.
+    """
     try:
-        waiting: list[object] = [answer.json()]
+        body = answer.json()
     except ValueError:
-        return None
-    while waiting:
-        part = waiting.pop(0)
-        if isinstance(part, list):
-            waiting += part
-        elif isinstance(part, dict):
-            named = (value for name, value in part.items() if _TOKEN.fullmatch(name) and isinstance(value, str))
-            if found := next(filter(None, named), ""):
-                return found
-            waiting += part.values()
-    return None
+        return ""
+    found = {".".join(map(str, way)): value for way, value in leaves(body) if isinstance(value, str)}
+    if found.get(place):
+        return found[place]
+    for name in _TOKEN_NAMES:
+        for way, value in found.items():
+            if plain_name(way.rpartition(".")[2]) == name and len(value) >= _SHORTEST_TOKEN:
+                return value
+    return ""
 
 
 def resolved(text: str, info: StackInfo, words: Mapping[str, str] | None = None) -> str:

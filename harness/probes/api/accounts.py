@@ -10,12 +10,11 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.model import Role, StackInfo, Target
-from harness.probes.api.inputs import leaves, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, json_of, succeeded
+from harness.probes.api.inputs import plain_name
+from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, succeeded
 from harness.probes.exchange import Exchange
-from harness.probes.login import resolved
+from harness.probes.login import resolved, token_of
 
-_TOKEN_NAMES = ("accesstoken", "token", "authtoken", "jwt", "idtoken", "sessiontoken", "bearertoken", "sessionid")
 _CSRF_COOKIES = {"csrftoken": "X-CSRFToken", "xsrftoken": "X-XSRF-TOKEN", "csrf": "X-CSRF-Token"}
 """Cookie, by its plain name -> the header in which it is sent a second time."""
 _NOT_OF_THAT_KIND = frozenset({400, 415, 422})
@@ -119,23 +118,12 @@ def let_in(answer: Exchange, place: str) -> tuple[dict[str, str], dict[str, str]
     """What a login's answer gives for later requests: headers with a token, or cookies."""
     if not succeeded(answer) and not 300 <= answer.status < 400:
         return {}, {}
-    token = _token_of(answer, place)
+    token = token_of(answer, place)
     if token:
         return {"Authorization": f"Bearer {token}"}, {}
     cookies = cookies_of(answer)
     twice = {header: cookies[key] for key in cookies if (header := _CSRF_COOKIES.get(plain_name(key)))}
     return (twice, cookies) if cookies else ({}, {})
-
-
-def _token_of(answer: Exchange, place: str) -> str:
-    found = {".".join(map(str, way)): value for way, value in leaves(json_of(answer)) if isinstance(value, str)}
-    if found.get(place):
-        return found[place]
-    for name in _TOKEN_NAMES:
-        for way, value in found.items():
-            if plain_name(way.rpartition(".")[2]) == name and len(value) >= 8:
-                return value
-    return ""
 
 
 def cookies_of(answer: Exchange) -> dict[str, str]:

@@ -36,9 +36,7 @@ def members_assigned(world: World) -> Iterator[Hole]:
     account = next((each for each in world.accounts if each.ours and not is_privileged(each.role)), None)
     account = account or next((each for each in world.accounts if not is_privileged(each.role)), None)
     if account is not None:
-        for described in world.operations:
-            if described.operation.method not in ("POST", "PUT", "PATCH") or described.is_disruptive:
-                continue
+        for described in world.writes():
             body = described.inputs.body
             if described.is_of_accounts or body is None or body.media_type not in (JSON, FORM):
                 continue
@@ -115,10 +113,8 @@ def _try(
 
 def prototypes_polluted(world: World) -> Iterator[Hole]:
     """Writes whose `__proto__` or `constructor` becomes a member of every other object (CWE-1321)."""
-    account = next((each for each in world.accounts if each.ours), world.asker)
-    for described in world.operations:
-        if described.operation.method not in ("POST", "PUT", "PATCH") or described.is_disruptive:
-            continue
+    account = world.writer
+    for described in world.writes():
         draft = world.draft(described, account)
         if draft is None or not isinstance(draft.body, dict) or draft.media_type != JSON or described.is_of_accounts:
             continue

@@ -217,10 +217,8 @@ def odd_numbers(world: World) -> Iterator[Hole]:
 
 def amounts_below_zero(world: World) -> Iterator[Hole]:
     """Amounts and quantities of a write that are taken though they are below zero, and turn the account round."""
-    account = next((each for each in world.accounts if each.ours), world.asker)
-    for described in world.operations:
-        if described.operation.method not in ("POST", "PUT", "PATCH") or described.is_disruptive:
-            continue
+    account = world.writer
+    for described in world.writes():
         draft = world.draft(described, account)
         if draft is None or described.is_of_accounts:
             continue

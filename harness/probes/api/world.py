@@ -122,6 +122,11 @@ class World:
         """Who asks where it matters to nobody: the account with the fewest rights."""
         return min(self.accounts, key=lambda each: (is_privileged(each.role), not each.ours), default=NOBODY)
 
+    @property
+    def writer(self) -> ApiAccount:
+        """Who writes what may spoil an account: one of ours, where there is one."""
+        return next((each for each in self.accounts if each.ours), self.asker)
+
     def draft(self, described: Described, account: ApiAccount, *, all_members: bool = True) -> RequestDraft | None:
         """A request with values that the account was given; None where a parameter of the path cannot be filled."""
         operation, inputs = described.operation, described.inputs
@@ -202,6 +207,11 @@ class World:
     def reads(self) -> Iterator[Described]:
         """Operations that only read; those with the fewest parameters first."""
         yield from (each for each in self.operations if each.operation.method == "GET" and not each.is_disruptive)
+
+    def writes(self) -> Iterator[Described]:
+        """Operations that write members of a body."""
+        methods = ("POST", "PUT", "PATCH")
+        yield from (each for each in self.operations if each.operation.method in methods and not each.is_disruptive)
 
     def makers(self) -> Iterator[Described]:
         """Operations that make things, beside accounts and logins."""
