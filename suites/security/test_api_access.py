@@ -31,14 +31,6 @@ def two(api):
     return api
 
 
-@pytest.fixture
-def accounts(api):
-    """The API, seen by one account at least."""
-    if not api.accounts:
-        pytest.skip(api.target.absent.get("auth") or f"no account is let in: {api.why_no_accounts}")
-    return api
-
-
 @pytest.mark.attacks
 @pytest.mark.writes
 @pytest.mark.check(

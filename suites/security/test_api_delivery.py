@@ -15,14 +15,6 @@ from harness.testing.api import (
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
 
 
-@pytest.fixture
-def accounts(api):
-    """The API, seen by one account at least."""
-    if not api.accounts:
-        pytest.skip(api.target.absent.get("auth") or f"no account is let in: {api.why_no_accounts}")
-    return api
-
-
 @pytest.mark.check(
     "holes.answers_cached",
     severity="high",

@@ -25,28 +25,20 @@ pytestmark = [pytest.mark.alone, pytest.mark.timeout(240), pytest.mark.attacks, 
 
 
 @pytest.fixture
-def entered(api):
-    """The API, with an account that is let in."""
-    if not api.accounts:
-        pytest.skip(api.target.absent.get("auth") or f"no account is let in: {api.why_no_accounts}")
-    return api
-
-
-@pytest.fixture
-def gate(entered):
+def gate(accounts):
     """A read that lets an account in, and nobody else."""
-    found = gate_of(entered)
+    found = gate_of(accounts)
     if found is None:
         pytest.skip("not applicable: no read lets an account in and nobody without one")
     return found
 
 
 @pytest.fixture
-def own_accounts(entered):
+def own_accounts(accounts):
     """The API, with accounts that may be spoilt."""
-    if not any(each.ours for each in entered.accounts):
+    if not any(each.ours for each in accounts.accounts):
         pytest.skip("an account that may be spoilt is needed: add [auth.register]")
-    return entered
+    return accounts
 
 
 @pytest.mark.check(
@@ -57,8 +49,8 @@ def own_accounts(entered):
     why="Whoever makes a token that is believed is whoever he likes.",
     remedy="Check each token's signature by one algorithm and a long random key, and its end.",
 )
-def test_only_tokens_of_the_service_open_it(entered, gate, first_hole):
-    hole = first_hole(tokens_forged(entered, gate))
+def test_only_tokens_of_the_service_open_it(accounts, gate, first_hole):
+    hole = first_hole(tokens_forged(accounts, gate))
     assert hole is None, str(hole)
 
 
@@ -70,10 +62,10 @@ def test_only_tokens_of_the_service_open_it(entered, gate, first_hole):
     why="Whoever has copied a token uses it on after its owner has left.",
     remedy="End the session at the service, not in the client alone.",
 )
-def test_a_logout_ends_what_the_login_gave(entered, gate, first_hole):
-    if not has_logout(entered):
+def test_a_logout_ends_what_the_login_gave(accounts, gate, first_hole):
+    if not has_logout(accounts):
         pytest.skip("not applicable: the document describes no logout")
-    hole = first_hole(logouts_ignored(entered, gate))
+    hole = first_hole(logouts_ignored(accounts, gate))
     assert hole is None, str(hole)
 
 
@@ -98,8 +90,8 @@ def test_a_new_password_takes_the_old_one_and_ends_sessions(own_accounts, first_
     why="Names and passwords with which services are delivered are tried first.",
     remedy="Deliver no account, or have its password set at the first start.",
 )
-def test_no_account_has_a_usual_password(entered, first_hole):
-    hole = first_hole(default_accounts(entered))
+def test_no_account_has_a_usual_password(accounts, first_hole):
+    hole = first_hole(default_accounts(accounts))
     assert hole is None, str(hole)
 
 
@@ -111,8 +103,8 @@ def test_no_account_has_a_usual_password(entered, first_hole):
     why="Whoever asks for another's new password gets it.",
     remedy="Send it by mail or another way of the account's owner, never in the answer.",
 )
-def test_a_forgotten_password_is_not_told_to_whoever_asks(entered, first_hole):
-    hole = first_hole(resets_told(entered))
+def test_a_forgotten_password_is_not_told_to_whoever_asks(accounts, first_hole):
+    hole = first_hole(resets_told(accounts))
     assert hole is None, str(hole)
 
 
@@ -124,8 +116,8 @@ def test_a_forgotten_password_is_not_told_to_whoever_asks(entered, first_hole):
     why="Who has an account can be found out, name by name.",
     remedy="Answer both in the same words, and check a password's hash in both.",
 )
-def test_a_refusal_does_not_tell_who_has_an_account(entered, first_hole):
-    hole = first_hole(accounts_told(entered))
+def test_a_refusal_does_not_tell_who_has_an_account(accounts, first_hole):
+    hole = first_hole(accounts_told(accounts))
     assert hole is None, str(hole)
 
 
@@ -150,10 +142,10 @@ def test_wrong_passwords_are_not_taken_for_ever(own_accounts, first_hole):
     why="Addresses are kept: in logs, histories, and the Referer of the next page.",
     remedy="Take tokens from the Authorization header alone.",
 )
-def test_a_token_is_taken_from_its_header_alone(entered, gate, first_hole):
+def test_a_token_is_taken_from_its_header_alone(accounts, gate, first_hole):
     if "Authorization" not in gate.account.headers:
         pytest.skip("not applicable: the login gives no token")
-    hole = first_hole(token_in_query(entered, gate))
+    hole = first_hole(token_in_query(accounts, gate))
     assert hole is None, str(hole)
 
 
@@ -165,8 +157,8 @@ def test_a_token_is_taken_from_its_header_alone(entered, gate, first_hole):
     why="Whoever sends an operator or another type than a text is let in as anybody.",
     remedy="Refuse a password that is no text before it gets to the database.",
 )
-def test_nothing_but_the_password_lets_in(entered, first_hole):
-    hole = first_hole(logins_by_type(entered))
+def test_nothing_but_the_password_lets_in(accounts, first_hole):
+    hole = first_hole(logins_by_type(accounts))
     assert hole is None, str(hole)
 
 
@@ -206,10 +198,10 @@ def test_a_deleted_account_is_let_in_no_more(own_accounts, gate, first_hole):
     why="Whoever has copied one has the account for as long as he likes.",
     remedy="Replace it at each use, end the whole family when an old one comes back, and all of them at the logout.",
 )
-def test_a_token_for_new_tokens_is_used_once(entered, gate, first_hole):
-    if not any("refresh" in each.operation.path.lower() for each in entered.operations):
+def test_a_token_for_new_tokens_is_used_once(accounts, gate, first_hole):
+    if not any("refresh" in each.operation.path.lower() for each in accounts.operations):
         pytest.skip("not applicable: the document describes nothing that gives new tokens")
-    hole = first_hole(refreshes_kept(entered, gate))
+    hole = first_hole(refreshes_kept(accounts, gate))
     assert hole is None, str(hole)
 
 
@@ -221,10 +213,10 @@ def test_a_token_for_new_tokens_is_used_once(entered, gate, first_hole):
     why="Whoever sets the cookie before the login has the session after it.",
     remedy="Give a new session at each login, and take none that the service did not give.",
 )
-def test_a_login_gives_a_new_session(entered, gate, first_hole):
+def test_a_login_gives_a_new_session(accounts, gate, first_hole):
     if not gate.account.cookies:
         pytest.skip("not applicable: the login gives no cookie")
-    hole = first_hole(sessions_fixed(entered, gate))
+    hole = first_hole(sessions_fixed(accounts, gate))
     assert hole is None, str(hole)
 
 
@@ -236,6 +228,6 @@ def test_a_login_gives_a_new_session(entered, gate, first_hole):
     why="A code of a few digits is found by trying.",
     remedy="End a code after some wrong ones, by account.",
 )
-def test_wrong_codes_are_not_taken_for_ever(entered, first_hole):
-    hole = first_hole(codes_guessed(entered))
+def test_wrong_codes_are_not_taken_for_ever(accounts, first_hole):
+    hole = first_hole(codes_guessed(accounts))
     assert hole is None, str(hole)
