@@ -14,6 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from harness.cli.main import run_command
 from harness.run import is_sealed, load_record
+from harness.testing import eventually
 from tests.scripted_server import ScriptedServer
 from tests.watched_service import Said, Served, every_third_order_fails, every_twentieth_order_fails, healthy
 
@@ -399,9 +400,10 @@ def test_a_watch_that_was_killed_forgets_neither_its_alert_nor_a_message_that_no
         words = ["--url", service.url, "--policy", policy(0.01), "--state", str(state.parent)]
         words += ["--webhook", f"{inbox.url}/alerts"]
         with subprocess.Popen([sys.executable, "-m", "harness", "watch", *words], cwd=tmp_path) as process:
-            while not kept()["outbox"]:
-                time.sleep(0.05)
-            process.kill()
+            try:
+                eventually(lambda: kept()["outbox"], "a message that nobody took", seconds=60)
+            finally:
+                process.kill()
         (alert,) = kept()["open"].values()
         inbox.script = lambda *_: Said(status=204)
         service.asked.clear()
@@ -475,12 +477,14 @@ def test_an_interrupt_ends_it_within_two_seconds_with_a_verdict(policy, tmp_path
     with Served(healthy) as service:
         command = [sys.executable, "-m", "harness", "watch", "--url", service.url, "--policy", policy(), "--json"]
         with subprocess.Popen([*command, "--for", "10m"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-            while sum(service.asked.values()) < 100:
-                time.sleep(0.05)
-            asked_at = time.monotonic()
-            process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=20)
-            took = time.monotonic() - asked_at
+            try:
+                eventually(lambda: sum(service.asked.values()) >= 100, "a hundred requests", seconds=60)
+                asked_at = time.monotonic()
+                process.send_signal(signal.SIGINT)
+                out, _ = process.communicate(timeout=20)
+                took = time.monotonic() - asked_at
+            finally:
+                process.kill()
     verdict = json.loads(out.splitlines()[-1])
     assert (process.returncode, verdict["verdict"]) == (3, "INCONCLUSIVE")
     assert "an interrupt after" in verdict["held_back"][0]

@@ -8,13 +8,14 @@ import pytest
 
 from harness.config import load_target
 from harness.errors import ConfigError
+from harness.model import Target
 
 PROFILE = 'schema = 1\nname = "shop"\n[service]\nurl = {url}\n{more}\n'
 
 
-def load(folder: Path, url: str = '"http://h"', more: str = "") -> None:
+def load(folder: Path, url: str = '"http://h"', more: str = "") -> Target:
     (folder / "p.toml").write_text(PROFILE.format(url=url, more=more), encoding="utf-8")
-    load_target(str(folder / "p.toml"), folder)
+    return load_target(str(folder / "p.toml"), folder)
 
 
 @pytest.mark.parametrize(
@@ -40,4 +41,4 @@ def test_an_odd_address_is_refused(tmp_path: Path, url: str) -> None:
 
 @pytest.mark.parametrize("more", ['[health]\nlive = "/live?deep=1"', '[cors]\norigins = ["http://a.example:8080"]', ""])
 def test_usual_ones_are_taken(tmp_path: Path, more: str) -> None:
-    load(tmp_path, '"http://127.0.0.1:80/shop/"', more)
+    assert load(tmp_path, '"http://127.0.0.1:80/shop/"', more).service.url.startswith("http://127.0.0.1")
