@@ -95,9 +95,10 @@ def test_what_makes_no_account_for_everybody_is_not(kind: str, serve: Any, tmp_p
     ("answer", "token"),
     [
         ({"access_token": "abc"}, "abc"),
-        ({"auth": {"token": "abc", "refresh_token": "no"}}, "abc"),
-        ({"data": [{"session": {"jwt": "abc"}}]}, "abc"),
-        ({"data": {"refresh_token": "no", "authToken": "abc"}}, "abc"),
+        ({"auth": {"token": "abcd1234", "refresh_token": "no"}}, "abcd1234"),
+        ({"data": [{"session": {"jwt": "abcd1234"}}]}, "abcd1234"),
+        ({"data": {"refresh_token": "no", "authToken": "abcd1234"}}, "abcd1234"),
+        ({"auth": {"token": "none"}}, None),
         ({"refresh_token": "no", "token_type": "bearer"}, None),
     ],
 )

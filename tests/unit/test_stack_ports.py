@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from collections import deque
 
 import pytest
 
@@ -19,16 +20,24 @@ sys.stdin.readline()
 """
 
 
+@pytest.fixture
+def alone(monkeypatch):
+    """Neither another run nor what this process was given before has a say."""
+    monkeypatch.setattr(ports, "is_free", lambda _port: True)
+    monkeypatch.setattr(ports, "_claim", lambda _port: True)
+    monkeypatch.setattr(ports, "_given", deque())
+
+
+@pytest.mark.usefixtures("alone")
 def test_a_port_is_given_once_though_nobody_listens_yet(monkeypatch):
     offered = iter([[20001], [20001, 20002], [20002, 20001, 20003]])
     monkeypatch.setattr(random, "sample", lambda *_: next(offered))
-    monkeypatch.setattr(ports, "is_free", lambda _port: True)
     assert [ports.free_port() for _ in range(3)] == [20001, 20002, 20003]
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_port_that_the_caller_has_is_passed_over(monkeypatch):
     monkeypatch.setattr(random, "sample", lambda *_: [20011, 20012])
-    monkeypatch.setattr(ports, "is_free", lambda _port: True)
     assert ports.free_port(frozenset({20011})) == 20012
 
 
