@@ -25,7 +25,9 @@ from harness.cli.terminal import echo_json
     metavar="DIR",
     help="Folder of the defects (default: defects/ beside the suites).",
 )
-@click.option("--kind", type=click.Choice(["patch", "wire", "gate"]), multiple=True, help="Defects of this kind only.")
+@click.option(
+    "--kind", type=click.Choice(["patch", "wire", "gate", "source"]), multiple=True, help="Defects of this kind only."
+)
 @click.option("--wire", is_flag=True, help="Short for --kind wire: mistakes made by a proxy before a running service.")
 @options.listed("--area", metavar="AREA,…", help="Defects of these areas only.")
 @options.listed("--only", metavar="ID,…", help="These defects only; `*` stands for anything.")
@@ -35,7 +37,12 @@ from harness.cli.terminal import echo_json
 @click.option(
     "--sample", type=click.IntRange(1, 100_000), default=None, help="About so many of the defects, by --seed."
 )
-@click.option("--draw", type=click.IntRange(0, 1000), default=None, help="Wire mutants drawn at random (default: 20).")
+@click.option(
+    "--draw",
+    type=click.IntRange(0, 1000),
+    default=None,
+    help="Mutants drawn at random, of the wire or of the source (default: 20).",
+)
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=None, help="Number that draw and sample are made from."
 )

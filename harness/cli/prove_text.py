@@ -143,12 +143,13 @@ def print_proof(proof: Proof, folder: Path) -> None:
         alarms = plural(len(proof.healthy.alarms), "false alarm")
         runs = plural(proof.healthy.runs, "healthy run")
         echo(f"{alarms} in {runs}: their rate is at most {percent(proof.healthy.upper95)} (one-sided {percent(0.95)})")
-    found = score(proof.draw.results) if proof.draw else None
-    if proof.draw and found:
-        echo(
-            f"random draw, seed {proof.draw.seed}: {found.killed} of {found.tried} detected,"
-            f" {percent(found.low)} to {percent(found.high)} at {percent(0.95)}"
-        )
+    for of, draw in proof.draws:
+        found = score(draw.results)
+        if found:
+            echo(
+                f"random draw of the {of}, seed {draw.seed}: {found.killed} of {found.tried} detected,"
+                f" {percent(found.low)} to {percent(found.high)} at {percent(0.95)}"
+            )
     echo(f"page: {folder / PAGE}")
 
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 from harness.model.ruling import UNKNOWN_BUILD, Build
 
-DefectKind = Literal["patch", "wire", "gate"]
-DEFECT_KINDS: tuple[DefectKind, ...] = ("patch", "wire", "gate")
+DefectKind = Literal["patch", "wire", "gate", "source"]
+DEFECT_KINDS: tuple[DefectKind, ...] = ("patch", "wire", "gate", "source")
 FacetState = Literal["guarded", "unguarded", "not_tried", "not_called"]
 FACET_STATES: tuple[FacetState, ...] = ("guarded", "unguarded", "not_tried", "not_called")
 
@@ -28,6 +28,8 @@ class MutantStatus(StrEnum):
     """Nothing was changed."""
     INCONCLUSIVE = "inconclusive"
     """A time-out, a crash, a stack that failed: never a kill."""
+    STILLBORN = "stillborn"
+    """The service does not start with it: any start would notice, so it says nothing of the suites."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ class HealthyRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawRecord:
-    """The random draw of wire mutants, and its score."""
+    """A random draw of mutants, and its score."""
 
     seed: int
     killed: int
@@ -95,7 +97,9 @@ class ProofRecord:
     guarded: tuple[FacetRecord, ...] = ()
     seconds_a_defect: Mapping[str, float] = field(default_factory=dict)
     draw: DrawRecord | None = None
-    """None, and no key in the file, where nothing was drawn."""
+    """Mutants of the wire; None, and no key in the file, where none was drawn."""
+    source: DrawRecord | None = None
+    """Mutants of the sources; None, and no key in the file, where none was drawn."""
     id: str
     """Name of the proof's folder."""
     target: str

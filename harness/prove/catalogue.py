@@ -95,6 +95,8 @@ def _check_words(file: TomlFile, written: WrittenDefect) -> None:
     for key in ("area", "title", "why"):
         if not getattr(written, key).strip():
             raise file.error("some words were expected", (key,))
+    if written.kind not in _NEEDED:
+        raise file.error(f"defects of kind {written.kind!r} are drawn, not written: {', '.join(_NEEDED)}", ("kind",))
     if not getattr(written, _NEEDED[written.kind]):
         raise file.error(f"is missing: a defect of kind {written.kind!r} needs it", (_NEEDED[written.kind],))
     for kind, keys in _OWN_KEYS.items():

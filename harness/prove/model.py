@@ -110,7 +110,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, rename={"status": "fate"
     """`wire`: how many exchanges were changed."""
     before: str = ""
     after: str = ""
-    """`wire`: the changed facet of one of them."""
+    """`wire`: the changed facet of one of them. `source`: the changed lines."""
     operations: tuple[str, ...] = ()
     """`wire`: at which operations the tests that failed had looked."""
     accepted: str = ""
@@ -188,8 +188,12 @@ class ProofPlan:
     active: bool = False
     wire: bool = False
     """Whether the wire is tried at all."""
+    source: bool = False
+    """Whether mutants of the sources are drawn."""
     draw: int = 0
-    """Wire mutants drawn at random."""
+    """Mutants drawn at random, of the wire and of the sources each."""
+    changed: frozenset[str] | None = None
+    """The files of the service that source mutants are drawn in; None for all."""
     seed: int = 0
     asked: str = ""
     """The words of the command line that narrowed it; "" for the whole catalogue."""

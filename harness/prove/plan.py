@@ -72,8 +72,9 @@ def make_proof_plan(
     source = None if url else source_of(target)
     seed = secrets.randbelow(10**6) if request.seed is None else request.seed
     defects = _sampled(_chosen(request, policy, checks, source, url), request.sample, seed)
+    drawn_in = _drawn_in(request, source)
     chosen = choose(suites, _suites_for(defects, policy, checks, suites) if request.is_partial else (), request.without)
-    wire = any(one.kind == "wire" for one in defects) or bool(request.draw) or bool(url)
+    wire, sources = _tries_wire(request, defects, url), "source" in request.kinds
     return ProofPlan(
         target=target,
         overrides=overrides,
@@ -91,10 +92,27 @@ def make_proof_plan(
         url=url,
         active=request.active,
         wire=wire,
-        draw=_mutants_to_draw(request) if wire else 0,
+        source=sources,
+        draw=_mutants_to_draw(request) if wire or sources else 0,
+        changed=drawn_in,
         seed=seed,
         asked=_narrowing(request),
     )
+
+
+def _drawn_in(request: ProofRequest, source: Source | None) -> frozenset[str] | None:
+    """The files of the service in which source mutants are drawn; None for all of them.
+
+    Raises UsageError for a service without sources here, and where none of its files changed.
+    """
+    if "source" not in request.kinds or request.changed is None or source is None:
+        return None
+    folder = source.top / source.folder
+    changed = _changed_files(source.top, request.changed)
+    names = frozenset(file.relative_to(folder).as_posix() for file in changed if file.is_relative_to(folder))
+    if not names:
+        raise UsageError(f"--changed {request.changed}: no file of {folder} differs: there is nothing to draw in")
+    return names
 
 
 def _left_out(suites: Sequence[Suite], chosen: Sequence[Suite]) -> str:
@@ -106,6 +124,12 @@ def _healthy_runs(request: ProofRequest, defects: Sequence[Defect]) -> int:
     if request.healthy is not None:
         return request.healthy
     return int(any(one.kind == "patch" for one in defects))
+
+
+def _tries_wire(request: ProofRequest, defects: Sequence[Defect], url: str) -> bool:
+    if url or any(one.kind == "wire" for one in defects):
+        return True
+    return bool(request.draw) and set(request.kinds) != {"source"}
 
 
 def _mutants_to_draw(request: ProofRequest) -> int:
@@ -151,14 +175,17 @@ def _chosen(
     request: ProofRequest, policy: Policy, checks: Mapping[str, frozenset[str]], source: Source | None, url: str
 ) -> tuple[Defect, ...]:
     kinds = _wire_alone(request.kinds, url) if url else request.kinds
+    written = tuple(kind for kind in kinds if kind != "source")
+    if kinds and not written:
+        return ()
     if request.catalogue is None:
         known = _our_own(policy, checks, patches=source is not None and source.top == root())
     else:
         known = load_catalogue(request.catalogue, policy, checks, source.folder.as_posix() if source else SOURCES)
-    defects = choose_defects(known, kinds=kinds, areas=request.areas, only=request.only)
+    defects = choose_defects(known, kinds=written, areas=request.areas, only=request.only)
     if request.changed is not None:
         defects = _touching(defects, request.changed, source)
-    if not defects and not url:
+    if not defects and not url and "source" not in request.kinds:
         raise UsageError("no defect is left to try: there is nothing to prove; ask for more of the catalogue")
     if source is not None:
         for defect in (one for one in defects if one.kind == "patch"):

@@ -33,7 +33,7 @@ class MutationScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """The random draw of wire mutants: it gives a score, and never decides."""
+    """A random draw of mutants, of the wire or of the sources: it gives a score, and never decides."""
 
     seed: int
     results: tuple[Result, ...]
@@ -49,6 +49,7 @@ class Proof:
     results: tuple[Result, ...]
     guarded: tuple[FacetCoverage, ...] = ()
     draw: Draw | None = None
+    source: Draw | None = None
     foreign: bool = False
     """Against a service without its source: there a mutant may find nothing to change."""
 
@@ -63,9 +64,15 @@ class Proof:
         return sum(one.detected and counts(one) for one in self.results)
 
     @property
+    def draws(self) -> tuple[tuple[str, Draw], ...]:
+        """The random draws that were made, and of what."""
+        found = (("wire", self.draw), ("source", self.source))
+        return tuple((of, draw) for of, draw in found if draw is not None)
+
+    @property
     def drawn(self) -> tuple[Result, ...]:
-        """Results of the random draw."""
-        return self.draw.results if self.draw is not None else ()
+        """Results of the random draws."""
+        return tuple(result for _, draw in self.draws for result in draw.results)
 
     @property
     def missed(self) -> tuple[Result, ...]:
@@ -85,18 +92,19 @@ class Proof:
     @property
     def exit_code(self) -> int:
         """2 if one of our own changed nothing, 1 if a defect was missed, 3 if anything is unclear or nothing was tried,
-        else 0. An accepted survivor and the random draw change nothing.
+        else 0. An accepted survivor and a random draw change nothing.
         """
         if self.unapplied and not self.foreign:
             return 2
         if self.missed:
             return 1
-        return 3 if self.unclear or self.healthy.alarms or self.healthy.broken or not self.total else 0
+        tried = self.total or (self.source is not None and score(self.source.results) is not None)
+        return 3 if self.unclear or self.healthy.alarms or self.healthy.broken or not tried else 0
 
 
 def counts(result: Result) -> bool:
-    """Is it part of the total? What is equivalent, or found nothing to change, is not."""
-    return not result.equivalent and result.status is not MutantStatus.NOT_APPLIED
+    """Is it part of the total? What is equivalent, found nothing to change, or cannot even start, is not."""
+    return not result.equivalent and result.status not in (MutantStatus.NOT_APPLIED, MutantStatus.STILLBORN)
 
 
 def missed(result: Result, *, foreign: bool) -> bool:
@@ -119,7 +127,8 @@ def excused(result: Result) -> bool:
 
 def score(results: Iterable[Result]) -> MutationScore | None:
     """The score of drawn mutants: killed ones among those killed, survived and misattributed, equivalent ones left
-    out; None if there are none. What was not exercised, not applied or inconclusive says nothing of the suites.
+    out; None if there are none. What was not exercised, not applied, stillborn or inconclusive says nothing of the
+    suites.
     """
     tried = [result for result in results if result.status in _SCORED and not result.equivalent]
     if not tried:
@@ -154,14 +163,16 @@ def with_results(record: ProofRecord, proof: Proof) -> ProofRecord:
         guarded=tuple(FacetRecord(operation=one.operation, facet=one.facet, state=one.state) for one in proof.guarded),
         seconds_a_defect=mean_seconds(proof.results),
         draw=_draw(proof.draw) if proof.draw is not None else None,
+        source=_draw(proof.source) if proof.source is not None else None,
     )
 
 
 def proof_document(record: ProofRecord) -> dict[str, Any]:
     """The members of `proof.json`, which `prove --json` prints."""
     document: dict[str, Any] = msgspec.to_builtins(record)
-    if record.draw is None:
-        del document["draw"]
+    for key in ("draw", "source"):
+        if document[key] is None:
+            del document[key]
     return document
 
 

@@ -18,7 +18,7 @@ from harness.prove.gate_lies.process import interrupted
 from harness.prove.model import NO_RUNS, HealthyRuns, NoVerdictError, OnResult, ProofPlan, Result
 from harness.prove.patch.runner import TrialConfig, run_trial, try_patch
 from harness.prove.patch.source_copy import source_of
-from harness.prove.proof import Proof
+from harness.prove.proof import Draw, Proof
 from harness.prove.report.provenance import begin
 from harness.prove.report.write import write_proof
 from harness.prove.results import ProofFolder, ProofResults, latest_folder, new_folder
@@ -42,15 +42,23 @@ def run_proof(plan: ProofPlan, listen: Listener, on_result: OnResult) -> tuple[P
     with full_disk_named(plan.out), guarded_folder() as (scratch, environment):
         healthy = _without_wire(plan, results, scratch, environment, listen)
         wire = prove_wire(plan, results, scratch / "wire", listen) if plan.wire else WireResults()
+        source = _sources(plan, folder, scratch / "source", listen, on_result) if plan.source else None
         proof = Proof(
             healthy=healthy.joined(wire.healthy),
             results=results.in_order(),
             guarded=wire.coverage,
             draw=wire.draw,
+            source=source,
             foreign=bool(plan.url),
         )
         write_proof(plan, folder, proof, begun)
     return folder, proof
+
+
+def _sources(plan: ProofPlan, folder: ProofFolder, scratch: Path, listen: Listener, on_result: OnResult) -> Draw:
+    from harness.prove.source.campaign import prove_sources
+
+    return prove_sources(plan, folder, scratch, listen, on_result)
 
 
 def _without_wire(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from bisect import bisect_right
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+
+from harness.machine.decoding import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,45 @@ class Journal:
     """Set-ups of fixtures that outlive a test."""
     users: dict[str, list[str]] = field(default_factory=dict)
     """Fixture -> tests that ask for it."""
+
+
+_JOURNAL = Reader(Journal)
+
+
+def read_journal(path: Path) -> Journal:
+    """What a session wrote of its tests."""
+    return _JOURNAL.json(path.read_bytes())
+
+
+class Timeline:
+    """A journal, to be asked which tests something belongs to that happened elsewhere.
+
+    Right only for tests that ran one after another.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._users = journal.users
+        self._tests, self._shared = _Spans(journal.tests), _Spans(journal.shared)
+
+    def owners(self, begin: float, end: float) -> frozenset[str]:
+        """The tests that ran meanwhile, and all that use a fixture that was being set up."""
+        users = (self._users.get(fixture, ()) for fixture in self._shared.during(begin, end))
+        return frozenset(self._tests.during(begin, end)).union(*users)
+
+
+class _Spans:
+    """Stretches of time, to be asked which of them overlap another; they may lie within each other."""
+
+    def __init__(self, spans: Collection[TimeSpan]) -> None:
+        self._spans = sorted(spans, key=lambda span: span.begin)
+        self._begins = [span.begin for span in self._spans]
+        self._longest = max((span.end - span.begin for span in spans), default=0.0)
+
+    def during(self, begin: float, end: float) -> list[str]:
+        """Names of the spans that have a moment in common with it."""
+        first = bisect_right(self._begins, begin - self._longest - 1e-9)
+        last = bisect_right(self._begins, end)
+        return [span.name for span in self._spans[max(0, first - 1) : last] if span.begin <= end and span.end >= begin]
 
 
 class JournalHooks:

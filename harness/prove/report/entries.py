@@ -21,6 +21,7 @@ STATUSES: Mapping[str, tuple[str, str]] = {
     "not_exercised": ("not-run", "not exercised"),
     "not_applied": ("not-applicable", "not applied"),
     "inconclusive": ("inconclusive", "inconclusive"),
+    "stillborn": ("not-applicable", "does not start"),
     "accepted": ("waived", "accepted"),
     "equivalent": ("skip", "equivalent"),
 }

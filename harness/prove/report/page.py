@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 from harness.model import DEFECT_KINDS, Build, MutantStatus, Policy, ProofRecord
 from harness.prove.model import Defect, Result
-from harness.prove.proof import Proof, counts, mean_seconds, missed, score
+from harness.prove.proof import Draw, Proof, counts, mean_seconds, missed, score
 from harness.prove.report.entries import STATUSES, DefectEntry, entries_of, guarded_part, standing, texts
 from harness.report.html.frame import render_alone
 from harness.report.text import clock, number, one_line, percent, plain, plural, seconds
@@ -26,19 +26,29 @@ _KIND_WORDS = {
     "gate": "Lies told to the gate",
 }
 _VERDICTS = {0: ("Proven", "go"), 1: ("Not proven", "no-go")}
+_MEASURED = ("Measured", "go")
+"""Nothing but a draw: that proves nothing, and says how much is looked at."""
 _UNCLEAR = ("Unclear", "inconclusive")
+_OF = {
+    "wire": "Mutants of the wire: operator, operation and facet",
+    "source": "Mutants of the sources: operator, file and place",
+}
+_SEEN_BY = {
+    "wire": "Each of these changes was sent to the tests that read the changed exchange, and none of them minded.",
+    "source": "The tests that run these lines were run with each of these changes, and none of them minded.",
+}
 
 
 def render_proof(proof: Proof, record: ProofRecord, defects: Sequence[Defect], policy: Policy) -> str:
     """The page as text; `defects` are those that were to be tried, for their titles."""
-    mutants = proof.draw.mutants if proof.draw else ()
+    mutants = (mutant for _, draw in proof.draws for mutant in draw.mutants)
     entries = entries_of(proof, record, (*defects, *mutants))
     anchors = {id_: entry.anchor for id_, entry in entries.items()}
     parts = {
         **_headline(proof, record),
         **_findings(proof, record, entries),
         **_matrix(proof, record, defects, policy, entries),
-        **_draw_part(proof, entries),
+        "draws": [_draw_part(of, draw, entries) for of, draw in proof.draws],
         **guarded_part(proof.guarded, anchors),
         **_record(proof, record),
         "kinds": [
@@ -53,7 +63,12 @@ def render_proof(proof: Proof, record: ProofRecord, defects: Sequence[Defect], p
 
 def verdict_words(proof: Proof) -> tuple[str, str]:
     """The proof's verdict in a word, and the tone of it."""
+    if proof.exit_code == 0 and not proof.total:
+        return _MEASURED
     return _VERDICTS.get(proof.exit_code, _UNCLEAR)
+
+
+_NOTHING_NAMED = "No named defect was tried. The draw says how much of the service the suites look at."
 
 
 def why_words(proof: Proof) -> str:
@@ -62,7 +77,7 @@ def why_words(proof: Proof) -> str:
     mistakes, unclear = plural(len(proof.missed), "mistake"), plural(len(proof.unclear), "defect")
     unapplied, alarms = plural(len(proof.unapplied), "defect"), plural(len(proof.healthy.alarms), "false alarm")
     sentences = (
-        (True, share if proof.total else "No defect was tried: nothing is proven."),
+        (True, share if proof.total else _NOTHING_NAMED if proof.drawn else "No defect was tried: nothing is proven."),
         (proof.missed, f"The gate would have let {mistakes} pass, or blamed something else for it."),
         (proof.unclear, f"Of {unclear} nothing is known: what was tried did not end."),
         (proof.unapplied, f"{unapplied} changed nothing."),
@@ -92,7 +107,7 @@ def _headline(proof: Proof, record: ProofRecord) -> dict[str, object]:
                 "Time a defect",
                 ", ".join(f"{kind} {seconds(mean)}" for kind, mean in mean_seconds(proof.results).items()),
             ),
-            ("Random draw", _score_words(proof)),
+            *((f"Random draw, {of}", _score_words(draw)) for of, draw in proof.draws),
         ),
     }
 
@@ -106,10 +121,8 @@ def _health_words(proof: Proof) -> str:
     return f"{number(healthy.runs)}, {alarms}; their rate is at most {rate} (one-sided {percent(0.95)})"
 
 
-def _score_words(proof: Proof) -> str:
-    if proof.draw is None:
-        return "none"
-    found = score(proof.draw.results)
+def _score_words(draw: Draw) -> str:
+    found = score(draw.results)
     if found is None:
         return "none of it could be tried"
     return f"{found.killed} of {found.tried} detected, {percent(found.low)} to {percent(found.high)} at {percent(0.95)}"
@@ -198,24 +211,21 @@ def _grouped(results: Iterable[Result], key: Callable[[Result], K]) -> list[tupl
     return sorted(groups.items(), key=lambda group: group[0])
 
 
-def _draw_part(proof: Proof, entries: Mapping[str, DefectEntry]) -> dict[str, object]:
-    if proof.draw is None:
-        return {"drawn": None}
-    results = proof.drawn
-    found = [standing(one) for one in results]
+def _draw_part(of: str, draw: Draw, entries: Mapping[str, DefectEntry]) -> dict[str, object]:
+    found = [standing(one) for one in draw.results]
     order = list(STATUSES)
     return {
-        "drawn": {
-            "seed": proof.draw.seed,
-            "words": _score_words(proof),
-            "tally": [(*STATUSES[name], found.count(name)) for name in STATUSES if name in found],
-            "open": [entries[one.id] for one in results if missed(one, foreign=True)],
-            "rest": [
-                entries[one.id]
-                for one in sorted(results, key=lambda one: order.index(standing(one)))
-                if not missed(one, foreign=True)
-            ],
-        }
+        "of": _OF[of],
+        "seen_by": _SEEN_BY[of],
+        "seed": draw.seed,
+        "words": _score_words(draw),
+        "tally": [(*STATUSES[name], found.count(name)) for name in STATUSES if name in found],
+        "open": [entries[one.id] for one in draw.results if missed(one, foreign=True)],
+        "rest": [
+            entries[one.id]
+            for one in sorted(draw.results, key=lambda one: order.index(standing(one)))
+            if not missed(one, foreign=True)
+        ],
     }
 
 
@@ -241,8 +251,9 @@ def _record(proof: Proof, record: ProofRecord) -> dict[str, object]:
     words += f" {record.asked}" if record.asked else ""
     words += f" {record.how}" if record.how else ""
     words += f" --healthy {proof.healthy.runs}" if proof.healthy.runs else ""
-    words += f" --draw {len(proof.draw.results)}" if proof.draw else ""
-    words += f" --seed {record.seed}" if proof.draw or "--sample" in record.asked else ""
+    drawn = [len(draw.results) for _, draw in proof.draws]
+    words += f" --draw {max(drawn)}" if drawn else ""
+    words += f" --seed {record.seed}" if drawn or "--sample" in record.asked else ""
     return {
         "command": one_line(words + "".join(f" --env {shlex.quote(name)}=…" for name in record.overrides), 1_000),
         "proof_id": one_line(record.id, 120),

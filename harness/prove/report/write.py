@@ -52,13 +52,21 @@ def _cleaned(proof: Proof, redact: Redactor) -> Proof:
             one, reason=redact(one.reason), before=redact(one.before), after=redact(one.after)
         )
 
-    draw = proof.draw and replace(proof.draw, results=tuple(clean(one) for one in proof.draw.results))
+    def cleaned(draw: Draw | None) -> Draw | None:
+        return draw and replace(draw, results=tuple(clean(one) for one in draw.results))
+
     healthy = replace(
         proof.healthy,
         alarms=tuple(redact(each) for each in proof.healthy.alarms),
         broken=tuple(redact(each) for each in proof.healthy.broken),
     )
-    return replace(proof, healthy=healthy, results=tuple(clean(one) for one in proof.results), draw=draw)
+    return replace(
+        proof,
+        healthy=healthy,
+        results=tuple(clean(one) for one in proof.results),
+        draw=cleaned(proof.draw),
+        source=cleaned(proof.source),
+    )
 
 
 def observations(proof: Proof) -> tuple[Observation, ...]:
@@ -66,14 +74,15 @@ def observations(proof: Proof) -> tuple[Observation, ...]:
     return (
         *_healthy(proof.healthy),
         *(_defect(one, foreign=proof.foreign) for one in proof.results),
-        *_drawn(proof.draw),
+        *_drawn("prove.draw", "drawn mutants", proof.draw),
+        *_drawn("prove.source", "mutants of the sources", proof.source),
         *_guarded(proof.guarded),
     )
 
 
 def _write_run(plan: ProofPlan, proof: Proof, record: ProofRecord, document: bytes, redact: Redactor) -> None:
     narrowed = " ".join(word for word in (record.asked, record.narrowed) if word)
-    seeds = {"draw": proof.draw.seed} if proof.draw else {}
+    seeds = {"draw": proof.draws[0][1].seed} if proof.draws else {}
     with _session(plan, narrowed, seeds, redact) as session:
         session.run.record(observations(proof))
         (session.path / "artifacts" / PROOF).write_bytes(document)
@@ -143,7 +152,7 @@ def _healthy(healthy: HealthyRuns) -> Iterator[Observation]:
     )
 
 
-def _drawn(draw: Draw | None) -> Iterator[Observation]:
+def _drawn(check: str, subject: str, draw: Draw | None) -> Iterator[Observation]:
     found = score(draw.results) if draw else None
     if draw is None or found is None:
         return
@@ -157,8 +166,8 @@ def _drawn(draw: Draw | None) -> Iterator[Observation]:
     }
     yield Observation(
         suite=SUITE,
-        check="prove.draw",
-        subject="drawn mutants",
+        check=check,
+        subject=subject,
         outcome=Outcome.MEASURED,
         value=found.share,
         unit="ratio",

@@ -23,11 +23,11 @@ from harness.prove.model import (
 )
 from harness.prove.proof import Draw
 from harness.prove.results import ProofResults
+from harness.prove.suite_runs import SuiteRuns
 from harness.prove.wire.coverage import cover_facets, promised
 from harness.prove.wire.proxied_stack import ProxiedStack, attach_proxied, start_proxied
 from harness.prove.wire.sampling import draw
-from harness.prove.wire.suite_runs import SuiteRuns
-from harness.prove.wire.trial import WireTrials, run_baseline
+from harness.prove.wire.trial import WireRuns, WireTrials, run_baseline
 
 _SECONDS = 600.0
 
@@ -79,8 +79,9 @@ def _begin(
     scratch: Path,
     listen: Listener,
 ) -> WireTrials:
-    runs = SuiteRuns(
-        proxied=stack,
+    suites = SuiteRuns(
+        target=stack.target,
+        stack=stack.stack,
         policy=plan.policy,
         suites=tuple(one for one in suites_of(plan.target) if one.name in plan.suites),
         folder=results.folder.runs / "wire",
@@ -88,6 +89,7 @@ def _begin(
         active=plan.active,
         seconds=_SECONDS,
     )
+    runs = WireRuns(suites, stack.proxy)
     foreign = bool(plan.url)
     return WireTrials(
         runs=runs,

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from harness.machine.decoding import Reader
 from harness.prove.wire.facets import ObservedExchange, SampledExchange, observe
 from harness.prove.wire.operations import Operations
 from harness.proxy import ProxiedAnswer, ProxiedRequest, Send
-from harness.pytest_plugin.timeline import Journal, TimeSpan
+from harness.pytest_plugin.timeline import Journal, Timeline
 
 _MOST_SAMPLES = 2000
-_JOURNAL = Reader(Journal)
 
 
 class TrafficRecorder:
@@ -56,46 +52,21 @@ class Traffic:
         )
 
 
-def read_journal(path: Path) -> Journal:
-    """What a run's session wrote of its tests."""
-    return _JOURNAL.json(path.read_bytes())
-
-
 def traffic_of(recorder: TrafficRecorder, journal: Journal) -> Traffic:
-    """Give each exchange to the test that ran when it began, and to all that use the fixture that was being set up.
-
-    Right only for tests that ran one after another.
-    """
-    tests, shared = _Spans(journal.tests), _Spans(journal.shared)
+    """Give each exchange to the test that ran when it began, and to all that use the fixture that was being set up."""
+    timeline = Timeline(journal)
     found: list[ObservedExchange] = []
     unowned = 0
     for begun, seen in tuple(recorder.exchanges):
-        owners = set(tests.at(begun))
-        for fixture in shared.at(begun):
-            owners.update(journal.users.get(fixture, ()))
+        owners = timeline.owners(begun, begun)
         unowned += not owners
-        found.append(replace(seen, test_ids=frozenset(owners)))
+        found.append(replace(seen, test_ids=owners))
     return Traffic(seen=_merged(found), samples=tuple(recorder.samples.values()), unowned=unowned)
 
 
 def witnesses(seen: Iterable[ObservedExchange]) -> frozenset[str]:
     """Tests behind any of these exchanges."""
     return frozenset(test for one in seen for test in one.test_ids)
-
-
-class _Spans:
-    """Stretches of time, to be asked which of them hold a moment; they may lie within each other."""
-
-    def __init__(self, spans: Collection[TimeSpan]) -> None:
-        self._spans = sorted(spans, key=lambda span: span.begin)
-        self._begins = [span.begin for span in self._spans]
-        self._longest = max((span.end - span.begin for span in spans), default=0.0)
-
-    def at(self, moment: float) -> list[str]:
-        """Names of the spans that hold it."""
-        first = bisect_right(self._begins, moment - self._longest - 1e-9)
-        last = bisect_right(self._begins, moment)
-        return [span.name for span in self._spans[max(0, first - 1) : last] if span.begin <= moment <= span.end]
 
 
 def _merged(found: Iterable[ObservedExchange]) -> tuple[ObservedExchange, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 
@@ -13,16 +14,46 @@ from harness.prove.controls import ControlRuns, find_alarms
 from harness.prove.events import TrafficRecorded
 from harness.prove.model import Defect, NoVerdictError, Result
 from harness.prove.selection import JudgedRun, Selection, criterion_of, decide_status, final_lines, select_tests
+from harness.prove.suite_runs import SuiteRuns
 from harness.prove.wire.coverage import takes
 from harness.prove.wire.facets import speaks_of
 from harness.prove.wire.mutant import WireMutant
 from harness.prove.wire.operations import Operations
 from harness.prove.wire.operators import facet_of
-from harness.prove.wire.suite_runs import UNDISTURBED, SuiteRuns
-from harness.prove.wire.traffic import Traffic, TrafficRecorder, read_journal, traffic_of, witnesses
+from harness.prove.wire.traffic import Traffic, TrafficRecorder, traffic_of, witnesses
+from harness.proxy import Handler, Proxy, pass_on
+from harness.pytest_plugin.timeline import read_journal
 
+UNDISTURBED = "not rig and not breaks and not (alone and attacks and writes)"
+"""Tests that speak to the stack that we stand before: others have one of their own, would break this one, or leave
+nothing in it as it was."""
 _ASIDE = f"{UNDISTURBED} and beside"
 _MAIN = f"{UNDISTURBED} and not beside"
+
+
+@dataclass(frozen=True, slots=True)
+class WireRuns:
+    """Runs of the suites against the service behind our proxy."""
+
+    suites: SuiteRuns
+    proxy: Proxy
+
+    def run(
+        self,
+        name: str,
+        handler: Handler = pass_on,
+        *,
+        tests: Collection[str] | None = None,
+        until: Sequence[str] = (),
+        marks: str = UNDISTURBED,
+        journal: Path | None = None,
+    ) -> JudgedRun:
+        """Run tests while the proxy does that. Raises as `SuiteRuns.run` does."""
+        self.proxy.handler = handler
+        try:
+            return self.suites.run(name, tests=tests, until=until, marks=marks, journal=journal)
+        finally:
+            self.proxy.handler = pass_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +78,7 @@ class WireBaseline:
 
 
 def run_baseline(
-    runs: SuiteRuns, operations: Iterable[str], wanted: Iterable[Defect], listen: Listener, *, foreign: bool
+    runs: WireRuns, operations: Iterable[str], wanted: Iterable[Defect], listen: Listener, *, foreign: bool
 ) -> WireBaseline:
     """Run the healthy service's tests, one after another, and learn which of them see what.
 
@@ -71,7 +102,7 @@ def run_baseline(
 class WireTrials:
     """Tries one mutant after another on one stack behind one proxy."""
 
-    runs: SuiteRuns
+    runs: WireRuns
     baseline: WireBaseline
     controls: ControlRuns
     operations: tuple[str, ...]
@@ -136,7 +167,7 @@ class WireTrials:
         return *self._decide(defect, mutant, run, control), run
 
     def _selection(self, defect: Defect) -> Selection | None:
-        criterion = criterion_of(self.runs.policy, defect.expect.criterion)
+        criterion = criterion_of(self.runs.suites.policy, defect.expect.criterion)
         return select_tests(criterion, defect.expect.check, self.baseline.evidence)
 
     def _decide(
@@ -169,11 +200,11 @@ class WireTrials:
 
 
 def _observed(
-    runs: SuiteRuns, operations: Iterable[str], name: str, marks: str, listen: Listener
+    runs: WireRuns, operations: Iterable[str], name: str, marks: str, listen: Listener
 ) -> tuple[Traffic, JudgedRun]:
     listen(PhaseBegan(f"wire: {name}"))
     recorder = TrafficRecorder(Operations(operations))
-    journal = runs.scratch / f"{name}.json"
+    journal = runs.suites.scratch / f"{name}.json"
     run = runs.run(name, recorder, marks=marks, journal=journal)
     traffic = traffic_of(recorder, read_journal(journal))
     listen(TrafficRecorded(name, len(recorder.exchanges)))

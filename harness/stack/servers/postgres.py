@@ -144,6 +144,18 @@ def copy_prepared(port: int, superuser: str) -> None:
         raise StackError(f"the prepared database could not be kept for tests: {error}") from error
 
 
+def restore_prepared(port: int, superuser: str) -> None:
+    """Put the database back as `copy_prepared` found it; whoever is connected is cut off.
+
+    Raises StackError if the server refuses, as it does where nothing was kept.
+    """
+    statements = (f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE} {COPY_OF_PREPARED}")
+    try:
+        run_statements(port, SUPERUSER, superuser, MAINTENANCE, statements, _COPY_SECONDS)
+    except (OSError, DatabaseError) as error:
+        raise StackError(f"the database could not be put back as it was prepared: {error}") from error
+
+
 def _order(name: str, argv: tuple[str, ...], log: Path, account: Account | None) -> Order:
     return Order(
         name=name,

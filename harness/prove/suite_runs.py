@@ -1,28 +1,26 @@
-"""Runs of the suites, or of some of their tests, against a service behind our proxy."""
+"""Runs of the suites, or of some of their tests, against a stack that stays up over many mutants."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from harness.jobs.session import run_session
 from harness.machine.bundle import root
-from harness.model import Policy
+from harness.model import Policy, Target
 from harness.prove.model import NoVerdictError
 from harness.prove.selection import JudgedRun, judge_run
-from harness.prove.wire.proxied_stack import ProxiedStack
-from harness.proxy import Handler, pass_on
 from harness.runner.discovery import Suite
-from harness.runner.pytest_process import Phase, SuiteOptions, running
+from harness.runner.pytest_process import Phase, SuiteOptions, Tested, running
 
-UNDISTURBED = "not rig and not breaks and not (alone and attacks and writes)"
-"""Tests that speak to the stack that we stand before: others have one of their own, would break this one, or leave
-nothing in it as it was."""
+_POLL_S = 0.05
 _GOOD_ENDS = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
 
 
@@ -30,7 +28,8 @@ _GOOD_ENDS = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest
 class SuiteRuns:
     """Makes one run after another; each has a folder below `folder`."""
 
-    proxied: ProxiedStack
+    target: Target
+    stack: Tested
     policy: Policy
     suites: tuple[Suite, ...]
     folder: Path
@@ -38,18 +37,19 @@ class SuiteRuns:
     active: bool
     seconds: float
     """Within which pytest must have ended."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Ends a run, whoever waits for it."""
 
     def run(
         self,
         name: str,
-        handler: Handler = pass_on,
         *,
         tests: Collection[str] | None = None,
         until: Sequence[str] = (),
-        marks: str = UNDISTURBED,
+        marks: str = "",
         journal: Path | None = None,
     ) -> JudgedRun:
-        """Run tests while the proxy does that; None for all. Raises NoVerdictError if pytest did not end well."""
+        """Run tests, None for all with these marks. Raises NoVerdictError if pytest did not end well."""
         out = self.folder / name
         shutil.rmtree(out, ignore_errors=True)
         words = [word for check in until for word in ("--until-fails", check)]
@@ -59,24 +59,26 @@ class SuiteRuns:
             words += ["--tests-file", str(listed)]
         if journal is not None:
             words += ["--journal", str(journal)]
-        phase = Phase("wire", self._suites(tests), marks, 0)
+        phase = Phase("mutant", self._suites(tests), marks, 0)
         if not phase.suites:
             raise NoVerdictError("there is no suite to run")
         options = SuiteOptions(workers=0, active=self.active, extra=tuple(words))
-        with run_session("prove", self.proxied.target, out, policy=self.policy) as session:
+        with run_session("prove", self.target, out, policy=self.policy) as session:
             run = session.run
-            session.learn(self.proxied.stack.info)
-            self.proxied.proxy.handler = handler
-            try:
-                with running(run, phase, self.proxied.stack, options) as process:
-                    process.wait(self.seconds)
-            except subprocess.TimeoutExpired:
-                raise NoVerdictError(f"the tests did not end within {self.seconds:g} s") from None
-            finally:
-                self.proxied.proxy.handler = pass_on
+            session.learn(self.stack.info)
+            with running(run, phase, self.stack, options) as process:
+                self._await(process)
         if process.returncode not in _GOOD_ENDS:
             raise NoVerdictError(f"pytest ended with {process.returncode}; {run.path / 'logs'} says why")
         return judge_run(run.path, self.policy)
+
+    def _await(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + self.seconds
+        while process.poll() is None:
+            if self.stop.wait(_POLL_S):
+                raise NoVerdictError("the proof was interrupted")
+            if time.monotonic() > deadline:
+                raise NoVerdictError(f"the tests did not end within {self.seconds:g} s")
 
     def _suites(self, tests: Collection[str] | None) -> tuple[Suite, ...]:
         """The suites, or the files alone in which these tests lie: collecting all of them takes longer than a test."""

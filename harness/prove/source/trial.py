@@ -1,0 +1,104 @@
+"""Tries mutants of the source: which tests ran the changed lines, and whether one of them fails now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import StartupError
+from harness.model import Evidence, MutantStatus, Outcome
+from harness.prove.model import NoVerdictError, Result
+from harness.prove.selection import JudgedRun, final_lines
+from harness.prove.source.drawing import SourceMutant
+from harness.prove.source.line_tests import LineTests
+from harness.prove.source.stack import SourceStack
+from harness.prove.suite_runs import SuiteRuns
+
+_QUICK_S = 6.0
+"""What the tests that are tried first took together on the healthy service: most mutants need no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceBaseline:
+    """The healthy service under the suites: which tests ran which lines, and which checks passed."""
+
+    lines: LineTests
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def passed(self) -> frozenset[tuple[str | None, str]]:
+        """Tests and the checks of theirs that passed; what fails there already can notice nothing."""
+        failed = {(line.test, line.check) for line in final_lines(self.evidence, Outcome.FAIL)}
+        return frozenset((one.test, one.check) for one in final_lines(self.evidence, Outcome.PASS)) - failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTrials:
+    """Tries one mutant after another on one stack."""
+
+    stack: SourceStack
+    runs: SuiteRuns
+    baseline: SourceBaseline
+    passed: frozenset[tuple[str | None, str]]
+    sources: Mapping[str, str]
+    patches: Path
+    """Where each mutant lies as a patch, and beside it the tests that can see it."""
+
+    def tests_of(self, mutant: SourceMutant) -> frozenset[str]:
+        """The tests that can see it, and pass on the healthy service."""
+        return self.baseline.lines.of(mutant.edit, self.sources) & {test for test, _ in self.passed if test}
+
+    def try_mutant(self, mutant: SourceMutant) -> Result:
+        """Start the service with the change, and run the tests that can see it, up to the first that fails.
+
+        Raises StackError where the stack fails.
+        """
+        begun = time.monotonic()
+        tests = self.tests_of(mutant)
+        (self.patches / f"{mutant.defect.id}.tests").write_text("".join(f"{one}\n" for one in sorted(tests)))
+        run: JudgedRun | None = None
+        try:
+            status, reason, run = self._try(mutant, tests)
+        except NoVerdictError as error:
+            status, reason = MutantStatus.INCONCLUSIVE, error.message
+        return msgspec.structs.replace(
+            mutant.defect.came_to(status, reason=reason, seconds=time.monotonic() - begun),
+            failed=run.failed if run else (),
+            checks=run.checks if run else (),
+            before=mutant.edit.removed,
+            after=mutant.edit.added,
+        )
+
+    def _try(self, mutant: SourceMutant, tests: Collection[str]) -> tuple[MutantStatus, str, JudgedRun | None]:
+        if mutant.defect.equivalent:
+            return MutantStatus.SURVIVED, "not tried", None
+        if not tests:
+            return MutantStatus.SURVIVED, "no test runs the line", None
+        try:
+            self.stack.plant(mutant.edit)
+        except StartupError as error:
+            return MutantStatus.STILLBORN, error.message, None
+        run: JudgedRun | None = None
+        for part in _parts(tests, self.baseline.lines.seconds):
+            run = self.runs.run(mutant.defect.id, tests=part, until=("*",))
+            killer = next((one for one in run.failures if (one.test, one.check) in self.passed), None)
+            if killer is not None:
+                return MutantStatus.KILLED, f"{killer.check} on {killer.subject}: {killer.message}", run
+            if run.error:
+                return MutantStatus.INCONCLUSIVE, run.error, run
+        return MutantStatus.SURVIVED, f"{len(tests)} tests ran the line, and none failed", run
+
+
+def _parts(tests: Iterable[str], seconds: Mapping[str, float]) -> tuple[tuple[str, ...], ...]:
+    """First the quickest tests, then the others."""
+    ordered = sorted(tests, key=lambda test: (seconds.get(test, 0.0), test))
+    total, first = 0.0, 0
+    for first, test in enumerate(ordered, start=1):  # noqa: B007 - how many are the first is what is counted
+        total += seconds.get(test, 0.0)
+        if total > _QUICK_S:
+            break
+    return tuple(part for part in (tuple(ordered[:first]), tuple(ordered[first:])) if part)
