@@ -94,7 +94,9 @@ def _look(campaign: _Campaign) -> SourceBaseline:
             journal = scratch / f"{name}.json"
             evidence += runs.run(name, marks=marks, journal=journal).evidence
             journals.append(read_journal(journal))
-    return SourceBaseline(lines=read_line_tests(lines, journals), evidence=tuple(evidence))
+    service = plan.target.service
+    told = read_line_tests(lines, journals, besides=(*service.prepare_cached, *service.prepare))
+    return SourceBaseline(lines=told, evidence=tuple(evidence))
 
 
 def _try_all(

@@ -19,6 +19,7 @@ TRACER = Path(__file__).with_name("line_tracer.py")
 class _Epoch:
     """What ran in one process of the service in a short while."""
 
+    command: tuple[str, ...]
     begin: float
     end: float
     files: Mapping[str, tuple[int, ...]]
@@ -55,8 +56,12 @@ class LineTests:
         return frozenset(found)
 
 
-def read_line_tests(folder: Path, journals: Collection[Journal]) -> LineTests:
-    """Match what the tracers wrote below `folder` with when the tests ran.
+def read_line_tests(
+    folder: Path, journals: Collection[Journal], *, besides: Collection[tuple[str, ...]] = ()
+) -> LineTests:
+    """Match what the tracers wrote in `folder` with when the tests ran.
+
+    `besides` are commands that are no part of the running service, such as those that prepare its data.
 
     Raises ConfigError where the service's processes told nothing: they are no Python, or are started without their
     environment.
@@ -64,6 +69,8 @@ def read_line_tests(folder: Path, journals: Collection[Journal]) -> LineTests:
     timelines = [Timeline(journal) for journal in journals]
     found: dict[tuple[str, int], set[str]] = {}
     for epoch in _epochs(folder):
+        if epoch.command in besides:
+            continue
         owners = frozenset().union(*(one.owners(epoch.begin, epoch.end) for one in timelines))
         for file, lines in epoch.files.items():
             for line in lines:

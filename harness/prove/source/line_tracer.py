@@ -49,7 +49,7 @@ def _write(begun: float) -> None:
     for file, line in ran:
         files.setdefault(file, []).append(line)
     if files:
-        record = {"begin": begun, "end": time.monotonic(), "files": files}
+        record = {"command": sys.orig_argv, "begin": begun, "end": time.monotonic(), "files": files}
         with (_FOLDER / f"{os.getpid()}.jsonl").open("a", encoding="utf-8") as out:
             out.write(json.dumps(record) + "\n")
 
