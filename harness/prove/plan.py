@@ -20,8 +20,8 @@ from harness.machine.bundle import root
 from harness.model import Policy, Target
 from harness.prove.catalogue import choose_defects, load_catalogue
 from harness.prove.model import Defect, ProofPlan
-from harness.prove.patch.source_copy import Source, check_patch, read_patch, source_of
 from harness.runner.discovery import Suite, choose, find_suites
+from harness.stack.source_copy import Source, check_patch, read_patch, source_of
 
 CATALOGUE, CONTROL_PATCH = "defects", "control.patch"
 SOURCES = "service"
