@@ -15,6 +15,7 @@ from harness.model import Listener, Noted, ProgressEvent, StackAdvanced
 
 if TYPE_CHECKING:
     from harness.stack.named import Mode
+    from harness.stack.selection import TargetSelection
 
 
 @click.command(
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 @options.tls
 @click.option("--workers", type=click.IntRange(0, 64), default=None, help="Workers (default: as the profile says).")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the service (default: a free one).")
+@click.option(
+    "--release", metavar="REF", default=None, help="Its code and settings: of [releases.named], or a git ref."
+)
+@click.option("--roll", "rolls", is_flag=True, help="Move the stack that is up to this release and --env, under load.")
 @options.json
 @options.debug
 def command(
@@ -42,8 +47,10 @@ def command(
     tls: bool,
     workers: int | None,
     port: int | None,
+    release: str | None,
+    rolls: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Start a stack that stays up, or reuse the one that is.
 
     The same name with another target, build, backend or --env is refused (exit 2) unless --mode is fresh (default:
@@ -56,11 +63,20 @@ def command(
     selection = select_target(target=target, backend=backend, url=None, name=name, overrides=options.overrides(env))
     if not selection.starts:
         raise UsageError("--stack attach starts nothing; `harness up` takes embedded or docker")
+    if rolls:
+        if any(each is not None for each in (mode, instances, workers, port)) or tls:
+            raise UsageError("--roll: a stack that is up keeps its shape; leave --mode, --instances and the like out")
+        return _roll(name, selection, release, as_json=as_json)
+    found = selection.target
+    if release is not None:
+        from harness.jobs.rollback import target_of_release
+
+        found = target_of_release(found, release)
 
     notes: list[str] = []
     try:
         brought = bring_up(
-            selection.target,
+            found,
             name=name,
             backend=selection.backend,
             overrides=selection.overrides,
@@ -78,6 +94,18 @@ def command(
     if brought.reused and brought.info.name == name:
         echo(f"stack {name} is up already", err=True)
     print_stack(brought.info, as_json=as_json)
+    return 0
+
+
+def _roll(name: str, selection: TargetSelection, release: str | None, *, as_json: bool) -> int:
+    from harness.cli.progress import showing
+    from harness.cli.rollback_text import print_result
+    from harness.jobs.rollback import roll_stack
+
+    with showing() as listen:
+        result = roll_stack(name, selection.target, selection.overrides, release, listen)
+    print_result(result, as_json=as_json)
+    return 0 if result.outcome == "done" else 1
 
 
 def _listener(notes: list[str]) -> Listener:

@@ -14,7 +14,7 @@ from harness.config.service_url import checked_url
 from harness.config.toml_reader import TomlFile, nearest, read_toml
 from harness.errors import BrokenRunError, ConfigError
 from harness.machine.decoding import Reader
-from harness.model import Manifest, Profile, Service, SuitePaths, Table, Target
+from harness.model import Manifest, Profile, Releases, Service, SuitePaths, Table, Target
 from harness.moved import TARGET_MEMBERS
 
 _TARGET = Reader(Target)
@@ -68,12 +68,21 @@ def _target(file: TomlFile, written: Profile) -> Target:
     tables = {each.name: getattr(written, each.name) for each in fields(written)}
     tables["service"] = replace(written.service, cwd=str((home / written.service.cwd).resolve()))
     tables["suites"] = SuitePaths(paths=tuple(str((home / path).resolve()) for path in written.suites.paths))
+    tables["releases"] = _releases(written.releases, home)
     if written.policy.endswith(".toml"):
         tables["policy"] = str((home / written.policy).resolve())
     manifest = written.preflight.manifest
     return Target(
         **tables, source=str(file.path.resolve()), manifest=read_manifest(home / manifest) if manifest else None
     )
+
+
+def _releases(written: Releases, home: Path) -> Releases:
+    def placed(path: str) -> str:
+        return str((home / path).resolve()) if path else ""
+
+    named = {name: replace(source, folder=placed(source.folder)) for name, source in written.named.items()}
+    return replace(written, named=named, drill=replace(written.drill, patch=placed(written.drill.patch)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

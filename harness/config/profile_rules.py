@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from harness.config.release_rules import check_releases
 from harness.config.service_url import refuse_credentials
 from harness.config.toml_reader import TomlFile, Where, nearest
 from harness.config.watch_rules import check_watched
@@ -42,6 +43,7 @@ def check_target(file: TomlFile, target: Target) -> None:
     _check_cookies(file, target)
     _check_placeholders(file, target)
     check_watched(file, target.watch)
+    check_releases(file, target)
 
 
 def _check_service(file: TomlFile, target: Target) -> None:

@@ -14,7 +14,7 @@ from harness.machine.bundle import root
 from harness.model import Invocation, Measurement, Policy, Target
 from harness.profile_draft import target_at
 from harness.runner.checks import GateCheck
-from harness.runner.discovery import Suite, choose, find_suites, own_folders
+from harness.runner.discovery import Suite, choose, find_suites, own_folders, suites_for
 from harness.runner.phases import SuiteOptions
 from harness.stack.selection import TargetSelection
 from harness.watch import observations as watch_observations
@@ -79,7 +79,7 @@ def make_plan(
     both = next((name for name in only if name in without), None)
     if both is not None:
         raise UsageError(f"--only {both} --without {both}: it cannot be run and left out; leave one of them out")
-    chosen = choose(suites, only, without)
+    chosen = choose(suites_for(rules, suites, (*only, *without)), only, without)
     left_out = [(option, ",".join(names)) for option, names in (("--only", only), ("--without", without)) if names]
     selecting = (*selection.words, *options.words)
     return GatePlan(

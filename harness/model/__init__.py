@@ -41,6 +41,14 @@ from harness.model.proof_record import (
     MutantStatus,
     ProofRecord,
 )
+from harness.model.release import (
+    ROLLBACK_LEVELS,
+    PlantedRelease,
+    Release,
+    Releases,
+    ReleaseSource,
+    RollbackLevel,
+)
 from harness.model.ruling import (
     UNKNOWN_BUILD,
     Build,
@@ -112,6 +120,7 @@ __all__ = [
     "MOST_WORKERS",
     "NEEDS_WORDS",
     "RED",
+    "ROLLBACK_LEVELS",
     "SEVERITIES",
     "STACK_UP",
     "TABLE_5_8",
@@ -165,6 +174,7 @@ __all__ = [
     "PhaseBegan",
     "PhaseEnded",
     "PhaseRecord",
+    "PlantedRelease",
     "Policy",
     "PreflightRules",
     "Profile",
@@ -173,7 +183,11 @@ __all__ = [
     "RateLimit",
     "Record",
     "Register",
+    "Release",
+    "ReleaseSource",
+    "Releases",
     "Role",
+    "RollbackLevel",
     "Ruling",
     "RunKind",
     "RunRecord",

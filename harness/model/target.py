@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
+from harness.model.release import Releases
 from harness.model.schema import Manifest
 from harness.model.url_path import AnyUrlPath, UrlPath
 from harness.model.watch import Watched
@@ -343,6 +344,7 @@ class Profile:
     suites: SuitePaths = SuitePaths()
     watch: Watched = field(default_factory=Watched)
     escalation: Escalation = Escalation()
+    releases: Releases = field(default_factory=Releases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

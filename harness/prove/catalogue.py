@@ -13,8 +13,8 @@ from harness.errors import ConfigError
 from harness.model import Criterion, DefectKind, Policy, Status
 from harness.prove.gate_lies import LIES
 from harness.prove.model import Defect, Expectation, WrittenDefect
-from harness.prove.patch.source_copy import read_patch
 from harness.prove.wire.operators import validate
+from harness.stack.source_copy import read_patch
 
 FILE = "defect.toml"
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")

@@ -20,8 +20,8 @@ from harness.machine.bundle import root
 from harness.model import Policy, Target
 from harness.prove.catalogue import choose_defects, load_catalogue
 from harness.prove.model import Defect, ProofPlan
-from harness.prove.patch.source_copy import Source, check_patch, read_patch, source_of
-from harness.runner.discovery import Suite, choose, find_suites
+from harness.runner.discovery import Suite, choose, find_suites, suites_for
+from harness.stack.source_copy import Source, check_patch, read_patch, source_of
 
 CATALOGUE, CONTROL_PATCH = "defects", "control.patch"
 SOURCES = "service"
@@ -69,6 +69,7 @@ def make_proof_plan(
     checks = known_checks(suites)
     policy = load_policy(request.policy, root())
     check_policy(policy, target, suites)
+    suites = suites_for(policy, suites, request.without)
     source = None if url else source_of(target)
     seed = secrets.randbelow(10**6) if request.seed is None else request.seed
     defects = _sampled(_chosen(request, policy, checks, source, url), request.sample, seed)

@@ -17,7 +17,6 @@ from harness.prove.gate_lies import run_lie
 from harness.prove.gate_lies.process import interrupted
 from harness.prove.model import NO_RUNS, HealthyRuns, NoVerdictError, OnResult, ProofPlan, Result
 from harness.prove.patch.runner import TrialConfig, run_trial, try_patch
-from harness.prove.patch.source_copy import source_of
 from harness.prove.proof import Draw, Proof
 from harness.prove.report.provenance import begin
 from harness.prove.report.write import write_proof
@@ -26,6 +25,7 @@ from harness.prove.selection import JudgedRun
 from harness.prove.wire.campaign import WireResults, prove_wire
 from harness.runner.artifacts import full_disk_named
 from harness.runner.pytest_process import usual_workers
+from harness.stack.source_copy import source_of
 from harness.stack.supervisor.scratch import guarded_folder
 
 _GATE_SECONDS = 900.0

@@ -1,7 +1,8 @@
-"""The proxy as a process of a stack: `python -m harness.proxy.program PORT TLS UPSTREAM…`.
+"""The proxy as a process of a stack: `python -m harness.proxy.program PORT TLS ROUTES`.
 
-TLS is a file with certificate and key, or "" for none. Ends with SIGTERM. Imports next to nothing: it has to be there
-before the service is.
+TLS is a file with certificate and key, or "" for none. ROUTES is a file with an upstream a line, read again with
+SIGHUP; `ROUTES.served` holds those that may still be asked: today's, and former ones that have not answered all. Ends
+with SIGTERM. Imports next to nothing: it has to be there before the service is.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import ssl
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from harness.proxy.exchange import ProxiedAnswer, ProxiedRequest, Send, UpstreamError
 from harness.proxy.server import Proxy
+
+_LOOK_S = 0.01
 
 
 async def plain(request: ProxiedRequest, send: Send) -> ProxiedAnswer:
@@ -40,15 +44,58 @@ def server_context(path: str) -> ssl.SSLContext:
     return context
 
 
-async def serve(port: int, tls: str, upstreams: Sequence[str]) -> None:
-    """Pass on until a signal comes. Raises OSError if the port is taken."""
+class Routes:
+    """The file of upstreams, and what is told beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.changed = asyncio.Event()
+
+    def read(self) -> tuple[str, ...]:
+        """What is routed to."""
+        return tuple(self.path.read_text(encoding="utf-8").split())
+
+    def tell(self, served: Sequence[str]) -> None:
+        """Say who may still be asked, all at once."""
+        aside = self.path.with_name(f".{self.path.name}.served")
+        aside.write_text("\n".join(served), encoding="utf-8")
+        aside.replace(served_file(self.path))
+
+    async def follow(self, proxy: Proxy) -> None:
+        """Route to what the file names, whenever it changes; what is no list of upstreams changes nothing."""
+        while True:
+            self.changed.clear()
+            try:
+                wanted = self.read()
+                proxy.route_to(wanted)
+            except (OSError, ValueError) as error:
+                print(f"routes are as they were: {error}", file=sys.stderr, flush=True)
+            else:
+                while (left := proxy.busy - set(wanted)) and not self.changed.is_set():
+                    self.tell((*wanted, *sorted(left)))
+                    await asyncio.sleep(_LOOK_S)
+                if not left:
+                    self.tell(wanted)
+            await self.changed.wait()
+
+
+def served_file(routes: Path) -> Path:
+    """Where the proxy says who may still be asked."""
+    return routes.with_name(f"{routes.name}.served")
+
+
+async def serve(port: int, tls: str, routes: Routes) -> None:
+    """Pass on until a signal comes. Raises OSError if the port is taken, or the routes cannot be read."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    proxy = Proxy(upstreams, behind_tls if tls else plain, server_context(tls) if tls else None)
+    loop.add_signal_handler(signal.SIGHUP, routes.changed.set)
+    proxy = Proxy(routes.read(), behind_tls if tls else plain, server_context(tls) if tls else None)
     await proxy.start(port=port)
+    following = loop.create_task(routes.follow(proxy))
     await ended.wait()
+    following.cancel()
     await proxy.close()
     if proxy.failure is not None:
         raise proxy.failure
@@ -56,9 +103,9 @@ async def serve(port: int, tls: str, upstreams: Sequence[str]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Serve; returns the exit status."""
-    port, tls, *upstreams = arguments
+    port, tls, routes = arguments
     try:
-        asyncio.run(serve(int(port), tls, upstreams))
+        asyncio.run(serve(int(port), tls, Routes(Path(routes))))
     except OSError as error:
         print(f"port {port}: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ import itertools
 import socket
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
@@ -51,13 +52,11 @@ class Proxy:
         self, upstreams: Sequence[str], handler: Handler | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         """Raises ValueError for an upstream that is no `http://` or `https://` URL, and for none at all."""
-        if not upstreams:
-            raise ValueError("no upstream")
         self.handler: Handler = handler or pass_on
         self.failure: Exception | None = None
         self.port = 0
-        self._addresses = [Address.of(url) for url in upstreams]
-        self._turns = itertools.cycle(self._addresses)
+        self.route_to(upstreams)
+        self._in_flight: Counter[str] = Counter()
         self._tls = tls
         self._host = ""
         self._listeners: list[socket.socket] = []
@@ -69,6 +68,22 @@ class Proxy:
     def url(self) -> str:
         """Where it listens."""
         return f"{'https' if self._tls else 'http'}://{self._host}:{self.port}"
+
+    def route_to(self, upstreams: Sequence[str]) -> None:
+        """From now on each new request goes to the next of these; what is in flight ends where it is.
+
+        To be called in the proxy's own loop. Raises ValueError as the constructor does, and changes nothing then.
+        """
+        if not upstreams:
+            raise ValueError("no upstream")
+        addresses = {url: Address.of(url) for url in upstreams}
+        self._addresses = tuple(addresses.values())
+        self._turns = itertools.cycle(addresses.items())
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """Upstreams, today's or former ones, of which an answer is awaited."""
+        return frozenset(self._in_flight)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; returns the port. On ::1 too, with the same port, where an upstream may be reached from there.
@@ -139,7 +154,13 @@ class Proxy:
 
     async def _pass(self, request: ProxiedRequest, upstreams: Upstreams) -> ProxiedAnswer:
         async def send(request: ProxiedRequest) -> ProxiedAnswer:
-            return await upstreams.send(next(self._turns), request)
+            url, address = next(self._turns)
+            self._in_flight[url] += 1
+            try:
+                return await upstreams.send(address, request)
+            finally:
+                self._in_flight[url] -= 1
+                self._in_flight += Counter()  # without those at 0
 
         return await self.handler(request, send)
 

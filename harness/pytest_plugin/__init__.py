@@ -37,6 +37,7 @@ FIXTURE_MODULES = (
     "fixtures.stores",
     "fixtures.browser",
     "fixtures.faults",
+    "fixtures.rollback",
 )
 """The fixtures that every suite has, wherever it lies."""
 _ALLURE = "allure_pytest.plugin"

@@ -12,8 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import ConfigError, UsageError
-from harness.model import Measurement, Target
+from harness.model import Measurement, Policy, Target
 from harness.runner.sources import read_tests
+
+_ON_REQUEST = frozenset({"rollback"})
+"""Suites that a gate runs only where somebody asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,12 @@ def choose(suites: tuple[Suite, ...], only: Iterable[str], without: Iterable[str
         if name not in names:
             raise UsageError(f"no suite {name!r}; suites: {', '.join(sorted(names))}")
     return tuple(suite for suite in suites if (not only or suite.name in only) and suite.name not in without)
+
+
+def suites_for(policy: Policy, suites: tuple[Suite, ...], only: Iterable[str] = ()) -> tuple[Suite, ...]:
+    """Without those that take a minute, and that neither a criterion of the policy names nor somebody by hand."""
+    asked = {criterion.select.suite for criterion in policy.criteria} | set(only)
+    return tuple(suite for suite in suites if suite.name not in _ON_REQUEST or suite.name in asked)
 
 
 def _common_base(folders: Sequence[Path]) -> Path:

@@ -17,7 +17,7 @@ from harness.stack.protocol import ServiceEndpoint
 from harness.stack.readiness import service_problem, tail, wait_until
 from harness.stack.running import RunningStack
 from harness.stack.settings import base_environment
-from harness.stack.supervisor.client import Order
+from harness.stack.supervisor.client import Order, Supervision
 from harness.stack.supervisor.registry import make_private
 
 FrontKind = Literal["plain", "tls"]
@@ -110,16 +110,52 @@ def start_behind(
 
 def _spawn(stack: RunningStack, front: Front, upstreams: Sequence[str]) -> None:
     """On this machine, whatever the backend; ended before the service is."""
+    routes = _write_routes(stack.info, upstreams)
     tls = str(front.authority.server_file) if front.authority else ""
     stack.supervision.spawn(
         Order(
             name=FRONT,
-            argv=(sys.executable, "-I", "-m", "harness.proxy.program", str(front.port), tls, *upstreams),
+            argv=(sys.executable, "-I", "-m", "harness.proxy.program", str(front.port), tls, str(routes)),
             env=base_environment(Path(stack.info.state_dir) / "tmp"),
             log=_log(stack.info),
             stage=3,
         )
     )
+
+
+def route_front(info: StackInfo, supervision: Supervision, upstreams: Sequence[str], seconds: float) -> bool:
+    """Let the proxy in front of a running stack send new requests to these alone.
+
+    Returns whether everybody else has answered all that they had been sent, within `seconds`. To be repeated without
+    harm. Raises StackError where the proxy does not take the routes.
+    """
+    from harness.proxy.program import served_file
+
+    told = served_file(_write_routes(info, upstreams))
+    supervision.signal(FRONT, "HUP")
+
+    def others() -> str | None:
+        served = set(told.read_text(encoding="utf-8").split()) if told.is_file() else set()
+        if not served.issuperset(upstreams):
+            return "routes"
+        return "requests" if served.difference(upstreams) else None
+
+    wait = wait_until(others, lambda: None, seconds)
+    if wait.problem == "routes":
+        raise StackError(
+            f"the proxy in front of the service does not take new routes within {seconds:g} s; its log says why",
+            output=tail(_log(info)),
+        )
+    return wait.ready
+
+
+def _write_routes(info: StackInfo, upstreams: Sequence[str]) -> Path:
+    """All at once: the proxy may read at any moment."""
+    routes = Path(info.state_dir) / "routes"
+    aside = routes.with_name(".routes.new")
+    aside.write_text("\n".join(upstreams), encoding="utf-8")
+    aside.replace(routes)
+    return routes
 
 
 def _settle(stack: RunningStack, target: Target, front: Front) -> None:

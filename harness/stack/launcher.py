@@ -25,7 +25,8 @@ from harness.stack.running import RunningStack, marked, timed
 from harness.stack.servers.fingerprint_sources import Sources
 from harness.stack.servers.postgres import copy_prepared
 from harness.stack.settings import PlaceholderValues, service_settings
-from harness.stack.supervisor.client import Supervision
+from harness.stack.supervisor.client import JoinedSupervision, Supervision
+from harness.stack.supervisor.process import MARK, process_stat
 from harness.stack.supervisor.registry import (
     Folders,
     Recipe,
@@ -88,6 +89,7 @@ def launch(
     learn_target(redact, target, changed)
     with _all_or_nothing(supervision, folders, redact) as opened:
         _make_folders(supervision, mark, folders, fingerprint(target))
+        supervision.listen(folders.state)
         runner = _open_backend(kind, supervision, folders, target, Sources(target, changed))
         opened.append(runner)
         listen(StackAdvanced(f"starting {', '.join(target.service.needs) or 'no servers'}"))
@@ -178,6 +180,33 @@ def open_stack(path: Path, start_timeout_s: float | None = None, *, without: str
         target = replace(target, service=replace(target.service, env=env))
         info = replace(info, overrides={name: value for name, value in info.overrides.items() if name != without})
     return RunningStack(target, info, placeholders, open_backend, mark=mark)
+
+
+def join_stack(
+    path: Path, name: str, target: Target | None = None, overrides: Mapping[str, str] | None = None
+) -> RunningStack:
+    """Open the stack that a `stack.json` describes so that what is started of it is its own and lives as long as it
+    does; `stop` only leaves it. `name` parts the names of what is started from all others. With another `target` or
+    `overrides`, `info.settings` are what its copies get from now on.
+
+    Raises StackError where it is no stack of ours, or takes no orders.
+    """
+    info = read_info(path)
+    if info.backend != "embedded":
+        raise StackError(f"stack {info.name} is {info.backend}: only processes of an embedded stack are moved")
+    recipe = read_recipe(path.parent)
+    asked = target or recipe.target
+    pid = info.supervisor_pid or 0
+    stat = process_stat(pid)
+    supervision = JoinedSupervision(info.settings[MARK], pid, stat[2] if stat else 0, path.parent, info.pids)
+    folders = Folders(home=path.parent, data=path.parent, state=path.parent)
+    backend = _open_backend("embedded", supervision, folders, asked)
+    placeholders = PlaceholderValues(asked, recipe.values, dict(info.secrets))
+    changed = info.overrides if overrides is None else overrides
+    endpoint = ServiceEndpoint(int(info.settings["PORT"]), info.instances[0].url, public=info.url)
+    settings = marked(supervision.mark, service_settings(asked, placeholders, endpoint, changed))
+    info = replace(info, settings=settings, overrides=changed)
+    return RunningStack(asked, info, placeholders, lambda: (supervision, backend), mark=name)
 
 
 def count_workers(target: Target, asked: int | None) -> int:

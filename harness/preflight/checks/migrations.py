@@ -5,7 +5,6 @@ Any runner will do that keeps files `NUMBER_name.sql` in a folder and a row for 
 
 from __future__ import annotations
 
-import re
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -14,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from harness.model import PreflightRules
+from harness.model.migrations import migration_files, names_of, number_of
 from harness.preflight.check import (
     CannotAskError,
     Check,
@@ -27,8 +27,6 @@ from harness.preflight.check import (
 )
 from harness.preflight.checks.servers import connect_database, database_address
 
-_FILE = re.compile(r"[Vv]?(?P<number>\d+)(?:[_.-].*)?\.sql")
-_BACKWARD = re.compile(r"\.(?:rollback|down|undo)\.sql$")
 _SHOWN = 5
 
 
@@ -39,7 +37,7 @@ def check_migration_files(scene: Scene) -> ReadinessFinding:
         return files
     numbered: dict[int, list[str]] = defaultdict(list)
     for name in files:
-        numbered[_number(name)].append(name)
+        numbered[number_of(name)].append(name)
     twice = {number: names for number, names in numbered.items() if len(names) > 1}
     told = {"files": len(files), "twice": {str(number): names for number, names in twice.items()}}
     if twice:
@@ -72,8 +70,8 @@ def check_migrations(scene: Scene) -> ReadinessFinding:
 
 
 def _compared(files: list[str], rows: list[str], took: float) -> ReadinessFinding:
-    pending = [name for name in files if not _names(name) & set(rows)]
-    known = {word for name in files for word in _names(name)}
+    pending = [name for name in files if not names_of(name) & set(rows)]
+    known = {word for name in files for word in names_of(name)}
     strange = [row for row in rows if row not in known]
     told = {"files": len(files), "applied": len(rows), "pending": pending, "without_file": strange}
     problems = [
@@ -101,22 +99,10 @@ def _files(scene: Scene) -> list[str] | ReadinessFinding:
     place = Path(service.cwd, folder)
     if not place.is_dir():
         return wrong(f"there is no folder {folder} of migrations", "mend [preflight] migrations in the profile")
-    files = [path.name for path in place.iterdir() if _FILE.fullmatch(path.name) and not _BACKWARD.search(path.name)]
+    files = migration_files(place)
     if not files:
         return wrong(f"{folder} holds no NUMBER_name.sql", "mend [preflight] migrations in the profile")
-    return sorted(files, key=lambda name: (_number(name), name))
-
-
-def _number(name: str) -> int:
-    found = _FILE.fullmatch(name)
-    return int(found["number"]) if found else 0
-
-
-def _names(file: str) -> set[str]:
-    """What a runner may call this file in its table: the whole name, its stem, or the number alone."""
-    found = _FILE.fullmatch(file)
-    digits = found["number"] if found else ""
-    return {file, file.removesuffix(".sql"), file.removesuffix(".sql").removesuffix(".up"), digits, str(_number(file))}
+    return files
 
 
 def _applied(connection: psycopg.Connection, given: PreflightRules) -> list[str]:

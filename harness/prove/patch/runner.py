@@ -17,10 +17,10 @@ import msgspec
 from harness.model import MutantStatus, Policy, Status, Target
 from harness.prove.controls import ControlRuns
 from harness.prove.model import Defect, NoVerdictError, Result
-from harness.prove.patch.source_copy import Source, copy_source
 from harness.prove.patch.worker import GateSpec, read_failure, write_spec
 from harness.prove.selection import JudgedRun, Selection, criterion_of, decide_status, judge_run, select_tests
 from harness.runner.pytest_process import end_process
+from harness.stack.source_copy import Source, copy_source
 
 _MOST_OF_LOG = 1500
 _POLL_S = 0.1

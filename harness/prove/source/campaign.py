@@ -14,7 +14,7 @@ from harness.machine.extras import lacking
 from harness.model import Evidence, Listener, MutantStatus, PhaseBegan
 from harness.prove.events import MutantBegan
 from harness.prove.model import OnResult, ProofPlan, Result
-from harness.prove.patch.source_copy import source_of
+from harness.stack.source_copy import source_of
 from harness.prove.proof import Draw
 from harness.prove.results import ProofFolder
 from harness.prove.source.drawing import SourceMutant, draw_sources, read_sources

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from harness.faults.process import Process
 from harness.faults.rig import Rig
 from harness.model import Listener, StackInfo, Target
-from harness.prove.patch.source_copy import copy_source, source_of
+from harness.stack.source_copy import copy_source, source_of
 from harness.prove.source.edit import SourceEdit
 from harness.prove.source.line_tests import TRACER
 from harness.stack import Stack, launch

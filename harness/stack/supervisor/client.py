@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +20,10 @@ from typing import Any, Literal
 from harness.errors import GroundError, StackError
 from harness.stack.supervisor.process import (
     MARK,
+    ORDERS,
     SUPERVISOR_MARK,
     end_tree,
+    is_alive,
     process_stat,
     remove_folders,
     run_commands,
@@ -29,7 +32,7 @@ from harness.stack.supervisor.process import (
 PROGRAM = Path(__file__).with_name("process.py")
 _ANSWER_SECONDS = 15.0
 
-Signal = Literal["KILL", "TERM", "STOP", "CONT"]
+Signal = Literal["KILL", "TERM", "STOP", "CONT", "HUP"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +91,13 @@ class Supervision:
                 start_new_session=True,
                 pass_fds=(program.fileno(),),
             )
-        self.pid = self._process.pid
-        stat = process_stat(self.pid)
-        self.start = stat[2] if stat is not None else 0
+        stat = process_stat(self._process.pid)
+        self._begin(self._process.pid, stat[2] if stat is not None else 0)
+        _supervisions.add(self)
+
+    def _begin(self, pid: int, start: int) -> None:
+        self.pid = pid
+        self.start = start
         self._lock = threading.RLock()
         self._number = 0
         self._rest = b""
@@ -103,7 +110,6 @@ class Supervision:
         self._folders: list[Path] = []
         self._owned: list[int] = []
         self._commands: list[tuple[str, ...]] = []
-        _supervisions.add(self)
 
     def spawn(self, order: Order) -> int:
         """Start a process; returns its pid. Raises StackError if it cannot be executed."""
@@ -197,6 +203,10 @@ class Supervision:
         self._commands.append(tuple(argv))
         self._ask("own_command", argv=list(argv))
 
+    def listen(self, folder: Path) -> None:
+        """Let other processes of this user join (`JoinedSupervision`), at a socket in a folder that is theirs alone."""
+        self._ask("listen", folder=str(folder))
+
     def detach(self) -> None:
         """Let the stack live on without this process."""
         self._ask("detach")
@@ -261,21 +271,20 @@ class Supervision:
         return answer
 
     def _send(self, do: str, **words: object) -> int:
-        if self._closed or self._process.stdin is None:
+        if self._closed:
             raise StackError(f"stack {self.mark} has ended: {do!r} is impossible")
         self._number += 1
         try:
-            self._process.stdin.write(json.dumps({"do": do, "n": self._number, **words}).encode() + b"\n")
-            self._process.stdin.flush()
+            self._write(json.dumps({"do": do, "n": self._number, **words}).encode() + b"\n")
         except BrokenPipeError:
             raise GroundError(self._gone()) from None
         return self._number
 
     def _take(self, seconds: float) -> bool:
         """Read what has come within `seconds`; False once the supervisor closed its end."""
-        if self._process.stdout is None or self._closed:
+        if self._closed:
             return False
-        fd = self._process.stdout.fileno()
+        fd = self._descriptor()
         poll = select.poll()
         poll.register(fd, select.POLLIN)
         if not poll.poll(seconds * 1000):
@@ -296,9 +305,70 @@ class Supervision:
                 self._replies[words["reply"]] = words
         return True
 
+    def _write(self, line: bytes) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+
+    def _descriptor(self) -> int:
+        """Where what it says is read."""
+        return self._process.stdout.fileno() if self._process.stdout is not None else -1
+
     def _close(self) -> None:
         self._closed = True
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+
+class JoinedSupervision(Supervision):
+    """A supervisor that another process started, and that goes on when this one leaves."""
+
+    def __init__(self, mark: str, pid: int, start: int, folder: Path, pids: Mapping[str, int]) -> None:
+        """`folder` is where it listens, `pids` what it runs already. Raises StackError where nobody takes orders."""
+        self.mark = mark
+        self._begin(pid, start)
+        self._pids.update(pids)
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                self._socket.connect(f"/proc/self/fd/{descriptor}/{ORDERS}")
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            self._socket.close()
+            raise StackError(f"the supervisor {pid} of stack {mark} takes no orders: {error.strerror}") from error
+
+    def down(self, *, hurried: bool = False) -> None:  # noqa: ARG002 - what it joined is not its own to end
+        """Leave; the stack lives on."""
+        with self._lock:
+            if not self._closed:
+                self._close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the supervisor still runs."""
+        return not self._closed and is_alive(self.pid, self.start)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it ended meanwhile."""
+        return not self._closed and (self._ending or not is_alive(self.pid, self.start))
+
+    def _gone(self) -> str:
+        return self._loss()
+
+    def _loss(self) -> str:
+        return f"the supervisor {self.pid} of stack {self.mark} ended, and the stack with it; start again"
+
+    def _write(self, line: bytes) -> None:
+        self._socket.sendall(line)
+
+    def _descriptor(self) -> int:
+        return self._socket.fileno()
+
+    def _close(self) -> None:
+        self._closed = True
+        self._socket.close()

@@ -3,6 +3,8 @@
 Runs as `python -I -S <this file>` with the standard library alone, in a session of its own, and obeys JSON lines on its
 standard input; each line has a number `n` and gets one answer `{"reply": n, …}`. When the input ends, or the process
 that started it dies, without a `detach` before: everything that the stack owns is ended and removed.
+Others of the same user may join with the same orders, over a socket in a folder that is theirs alone (`listen`); that
+they leave ends nothing.
 
 The guarantee rests on four things, each of which covers what another cannot see:
 children are in this process's own tree (PR_SET_CHILD_SUBREAPER brings orphans back to it); each child is killed by the
@@ -19,6 +21,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -32,6 +35,9 @@ PART_MARK = "HARNESS_PART"
 SUPERVISOR_MARK = "HARNESS_SUPERVISOR"
 """Environment variable of a supervisor: it looks after itself and is never ended by another one."""
 
+ORDERS = "orders"
+"""The socket in a stack's state folder at which its supervisor takes orders of others than who started it."""
+
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _ENDING = b"ending"
 """What a supervisor is called from the moment on at which it ends what it has."""
@@ -40,6 +46,8 @@ _ORPHANED_GRACE, _HURRIED_GRACE = 1.0, 0.4
 Ctrl-C: all of it has to be over in two."""
 _COMMAND_SECONDS = 8.0
 _AGAIN_SECONDS = 0.05
+_SAY_SECONDS = 1.0
+"""For how long whoever joined is waited for to read what is said; one that does not is let go."""
 _LOOKS, _LOOK_SECONDS = 3, 0.01
 
 
@@ -221,6 +229,9 @@ class Supervisor:
         self.detached = False
         self.ended = False
         self.most_grace = float("inf")
+        self.listener: socket.socket | None = None
+        self.joined: dict[socket.socket, bytes] = {}
+        """Whoever joined, with what of a line has come from there so far."""
         self.wake, wake_end = os.pipe()
         for fd in (self.wake, wake_end):
             os.set_blocking(fd, False)
@@ -240,7 +251,11 @@ class Supervisor:
         """Obey orders until the stack is to end."""
         rest = b""
         while not self.ended:
-            inputs = [self.wake] if self.detached else [self.wake, 0, *([self.parent_fd] if self.parent_fd else [])]
+            inputs: list[int | socket.socket] = [self.wake, *self.joined]
+            if not self.detached:
+                inputs += [0, *([self.parent_fd] if self.parent_fd else [])]
+            if self.listener is not None:
+                inputs.append(self.listener)
             ready = select.select(inputs, [], [])[0]
             self._drain()
             self._reap()
@@ -250,23 +265,69 @@ class Supervisor:
                 data = os.read(0, 65536)
                 if not data:
                     self._end_soon(_ORPHANED_GRACE)
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    self._obey(json.loads(line))
+                rest = self._obey_lines(rest + data, None)
+            for other in ready:
+                if other is self.listener:
+                    self._let_join()
+                elif isinstance(other, socket.socket):
+                    self._hear(other)
 
-    def _obey(self, order: dict[str, Any]) -> None:
+    def _let_join(self) -> None:
+        if self.listener is None:
+            return
+        with contextlib.suppress(OSError):
+            other = self.listener.accept()[0]
+            other.settimeout(_SAY_SECONDS)
+            self.joined[other] = b""
+
+    def _hear(self, other: socket.socket) -> None:
+        try:
+            data = other.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            self._let_leave(other)
+        elif other in self.joined:
+            rest = self._obey_lines(self.joined[other] + data, other)
+            if other in self.joined:
+                self.joined[other] = rest
+
+    def _let_leave(self, other: socket.socket) -> None:
+        self.joined.pop(other, None)
+        other.close()
+
+    def _obey_lines(self, data: bytes, asker: socket.socket | None) -> bytes:
+        """Do what the whole lines order; returns the beginning of the next one."""
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._obey(json.loads(line), asker)
+        return rest
+
+    def _obey(self, order: dict[str, Any], asker: socket.socket | None) -> None:
         try:
             answer = getattr(self, f"do_{order['do']}")(order)
         except (OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
             answer = {"error": f"{type(error).__name__}: {error}", "reason": getattr(error, "strerror", None)}
-        self._say({"reply": order["n"], **(answer or {})})
+        self._answer({"reply": order["n"], **(answer or {})}, asker)
         if order["do"] == "detach":
             self._let_go()
 
     def _say(self, words: dict[str, Any]) -> None:
-        # a full or closed pipe must never hold the supervisor up: the harness asks again or is gone
-        with contextlib.suppress(BlockingIOError, BrokenPipeError):
-            os.write(1, json.dumps(words).encode() + b"\n")
+        """Tell everybody."""
+        for asker in (None, *self.joined):
+            self._answer(words, asker)
+
+    def _answer(self, words: dict[str, Any], asker: socket.socket | None) -> None:
+        line = json.dumps(words).encode() + b"\n"
+        if asker is None:
+            # a full or closed pipe must never hold the supervisor up: the harness asks again or is gone
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
+                os.write(1, line)
+            return
+        try:
+            asker.sendall(line)
+        except OSError:
+            self._let_leave(asker)
 
     # --- orders
 
@@ -337,6 +398,18 @@ class Supervisor:
     def do_own_command(self, order: dict[str, Any]) -> None:
         """Run a command at the end."""
         self.commands.append(order["argv"])
+
+    def do_listen(self, order: dict[str, Any]) -> None:
+        """Let others of this user join, at a socket in a folder of theirs."""
+        folder = os.open(order["folder"], os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self.listener = socket.socket(socket.AF_UNIX)
+            # a socket's path is at most 107 bytes long, and a folder's may be longer
+            self.listener.bind(f"/proc/self/fd/{folder}/{ORDERS}")
+            self.listener.listen()
+            self.listener.settimeout(0.0)
+        finally:
+            os.close(folder)
 
     def do_detach(self, order: dict[str, Any]) -> None:
         """Live on without the harness, until a signal says to end."""

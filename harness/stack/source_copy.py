@@ -1,11 +1,13 @@
-"""A copy of the target's sources with one defect in it: the service under test is never touched."""
+"""A copy of the target's sources, as they once were or with a defect in it: the service under test is not touched."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -76,6 +78,26 @@ def copy_source(source: Source, to: Path, patch: Path | None = None) -> Path:
     if patch is not None:
         _git_apply(patch, to)
     return copy
+
+
+def export_source(source: Source, commit: str, to: Path) -> None:
+    """Put the service as it was in that commit below `to`, at the same place as `copy_source` does.
+
+    Raises HarnessError where `git` is missing, or does not give it.
+    """
+    words = ["git", "-C", str(source.top), "archive", "--format=tar", commit, "--", str(source.folder)]
+    try:
+        done = subprocess.run(words, capture_output=True, timeout=_SECONDS, check=False)
+    except FileNotFoundError:
+        raise HarnessError("`git` is missing, and former releases are had by it; install git") from None
+    except subprocess.TimeoutExpired:
+        raise HarnessError(f"{commit}: `git archive` did not end within {_SECONDS:g} s") from None
+    if done.returncode != 0:
+        said = " ".join(done.stderr.decode(errors="replace").split()).removeprefix("fatal: ")
+        raise UsageError(f"commit {commit} does not give {source.folder}/: {said}")
+    to.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(to, filter="data")
 
 
 def check_patch(patch: Path, top: Path) -> None:

@@ -1,0 +1,118 @@
+"""Rolling a running stack back, and trying that on a stack of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.config import load_target
+from harness.errors import UsageError
+from harness.machine.bundle import root
+from harness.machine.lock import MachineLock
+from harness.model import STACK_UP, Listener, MachineAsked, Release, RollbackLevel, StackInfo, Target
+from harness.rollback import (
+    DrillResult,
+    RollbackPlan,
+    RollbackResult,
+    check_stack,
+    fetch_code,
+    give_up,
+    make_plan,
+    named_release,
+    resume,
+    roll_back,
+    roll_on,
+    run_drill,
+    why_no_drill,
+)
+from harness.runner.progress import machine_shared
+from harness.stack import find_stack, launch
+from harness.stack.build import commit_of
+from harness.stack.named import target_of
+from harness.stack.selection import find_target
+
+DRILL_INSTANCES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackOrder:
+    """Which stack, and where it goes."""
+
+    name: str
+    level: RollbackLevel
+    to: str | None
+    rate: float
+
+
+def _stack_and_profile(name: str) -> tuple[StackInfo, Target]:
+    """A stack that runs, and its profile as its file has it now. Raises UsageError where there is none."""
+    info = find_stack(name)
+    if info is None:
+        raise UsageError(f"no stack {name!r} runs; start it: harness up --name {name} --instances 2")
+    check_stack(info)
+    kept = target_of(name)
+    return info, load_target(kept.source, root()) if kept.source else kept
+
+
+def plan_rollback(order: RollbackOrder) -> RollbackPlan:
+    """What a rollback would do. Raises UsageError for what cannot be; nothing is touched either way."""
+    info, profile = _stack_and_profile(order.name)
+    return make_plan(profile, info, order.level, order.to, 0)
+
+
+def order_rollback(order: RollbackOrder, listen: Listener) -> RollbackResult:
+    """Roll that stack back. Raises UsageError before anything is touched, StackError where all is as it was."""
+    info, profile = _stack_and_profile(order.name)
+    return roll_back(profile, info, order.level, order.to, listen, order.rate)
+
+
+def resume_rollback(name: str, rate: float, listen: Listener) -> RollbackResult:
+    """Finish the rollback that was broken off."""
+    info, profile = _stack_and_profile(name)
+    return resume(profile, info, listen, rate)
+
+
+def abandon_rollback(name: str, listen: Listener) -> RollbackPlan:
+    """Go back from the rollback that was broken off."""
+    info, _ = _stack_and_profile(name)
+    return give_up(info, listen)
+
+
+def drill_rollback(target: str | None, level: RollbackLevel, rate: float, listen: Listener) -> DrillResult:
+    """Plant a bad release on a stack of its own, roll back from it, and end the stack."""
+    profile = find_target(target)
+    missing = why_no_drill(profile, level)
+    if missing is not None:
+        raise UsageError(f"no drill of level {level}: {missing}; add it")
+    with machine_shared(STACK_UP, listen):
+        stack = launch(profile, instances=DRILL_INSTANCES, front="plain", listen=listen)
+    with stack:
+        listen(MachineAsked("the drill"))
+        with MachineLock().exclusive():
+            return run_drill(profile, stack.info, level, listen, rate)
+
+
+def roll_stack(
+    name: str, profile: Target, settings: Mapping[str, str], release: str | None, listen: Listener
+) -> RollbackResult:
+    """Move the stack that is up to the code of a release, or as the profile's folder has it, and to these settings."""
+    info, _ = _stack_and_profile(name)
+    if info.target != profile.name:
+        raise UsageError(f"stack {name!r} runs {info.target}, not {profile.name}")
+    found = _release(profile, release)
+    return roll_on(profile, info, replace(found, settings={**found.settings, **settings}), listen)
+
+
+def target_of_release(profile: Target, release: str) -> Target:
+    """The target with the code and settings of a release, by its name or a git ref. Raises UsageError for none."""
+    found = fetch_code(profile, _release(profile, release))
+    env = {**profile.service.env, **found.settings}
+    return replace(profile, service=replace(profile.service, cwd=found.cwd, env=env))
+
+
+def _release(profile: Target, wanted: str | None) -> Release:
+    build = commit_of(Path(profile.service.cwd))
+    commit = build.id if build.kind == "commit" and not build.dirty else ""
+    now = Release(name=commit[:12] or "the folder as it stands", commit=commit, cwd=profile.service.cwd)
+    return named_release(profile, wanted, now) if wanted is not None else now

@@ -1,0 +1,168 @@
+"""A rollback under load: planned, carried out while readers come, or taken up where another process broke off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from harness.errors import StackError, UsageError
+from harness.model import Listener, Release, RollbackLevel, StackInfo, Target
+from harness.rollback.carry_out import Carried, Mover
+from harness.rollback.journal import Entry, Journal, Outcome, claimed_stack, last_journal, new_journal
+from harness.rollback.plan import RollbackPlan, keep_times, make_plan, plan_to
+from harness.rollback.tables import Tables, read_tables
+from harness.rollback.traffic import RATE, Traffic, TrafficCounts
+from harness.rollback.verify import Verified, smoke_paths
+from harness.stack.supervisor.registry import INFO, read_info
+
+_BEFORE_S, _AFTER_S = 0.5, 0.5
+"""For how long readers come before the first step, and after the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackResult:
+    """How a rollback ended, and what it cost."""
+
+    plan: RollbackPlan
+    outcome: Outcome
+    seconds: Mapping[str, float]
+    """Of each step."""
+    recovered_s: float | None
+    """From the order to the moment from which nothing but the other release is asked; None after an interruption."""
+    traffic: TrafficCounts
+    verified: Verified | None
+
+
+def roll_back(
+    profile: Target, info: StackInfo, level: RollbackLevel, wanted: str | None, listen: Listener, rate: float = RATE
+) -> RollbackResult:
+    """Plan a rollback of a running stack and carry it out.
+
+    Raises UsageError for what cannot be, before anything is touched; StackError or StartupError where the other release
+    does not start: all is as it was then.
+    """
+    with claimed_stack(info):
+        refuse_unfinished(info)
+        number, path = new_journal(info)
+        return carry_out(make_plan(profile, info, level, wanted, number), path, listen, rate, target=profile)
+
+
+def roll_on(profile: Target, info: StackInfo, after: Release, listen: Listener, rate: float = RATE) -> RollbackResult:
+    """Move a running stack to a release, as a rollback does; raises as `roll_back`."""
+    with claimed_stack(info):
+        refuse_unfinished(info)
+        number, path = new_journal(info)
+        return carry_out(plan_to(profile, info, "code", after, number), path, listen, rate, target=profile)
+
+
+def carry_out(plan: RollbackPlan, path: Path, listen: Listener, rate: float, *, target: Target) -> RollbackResult:
+    """Carry out a plan whose stack is claimed."""
+    state = path.parent.parent
+    info = read_info(state / INFO)
+    journal = Journal(path)
+    journal.append(Entry(kind="planned", plan=plan, tables=dict(tables_of(info))))
+    return _carry_out(journal, plan, state, listen, rate, target)
+
+
+def resume(target: Target, info: StackInfo, listen: Listener, rate: float = RATE) -> RollbackResult:
+    """Take up the rollback that was broken off: forward where the other release may have been asked already, else
+    from its first step. Raises UsageError where there is none."""
+    with claimed_stack(info):
+        journal = _unfinished(info)
+        if journal is None:
+            raise UsageError(f"stack {info.name} has no unfinished rollback: nothing to resume")
+        plan = journal.plan
+        if plan is None:
+            journal.append(Entry(kind="ended", outcome="back"))
+            raise UsageError(
+                f"the rollback of stack {info.name} was broken off before its plan was made; order it again"
+            )
+        return _carry_out(journal, plan, Path(info.state_dir), listen, rate, target)
+
+
+def give_up(info: StackInfo, listen: Listener) -> RollbackPlan:
+    """Go back from the rollback that was broken off. Raises UsageError where there is none, or it leads forward."""
+    with claimed_stack(info):
+        journal = _unfinished(info)
+        if journal is None or journal.plan is None:
+            raise UsageError(f"stack {info.name} has no unfinished rollback: nothing to go back from")
+        mover = Mover(journal.plan, journal, Path(info.state_dir), listen)
+        try:
+            if mover.leads_forward:
+                raise UsageError(
+                    f"release {journal.plan.after.name} may have been asked already, so it leads forward: "
+                    "finish it with --resume, then roll to the release you want with --to"
+                )
+            mover.go_back()
+        finally:
+            mover.close()
+        return journal.plan
+
+
+def refuse_unfinished(info: StackInfo) -> None:
+    """Raises UsageError where a rollback of that stack was broken off."""
+    if _unfinished(info) is not None:
+        raise UsageError(
+            f"a rollback of stack {info.name} was broken off; finish it: harness rollback --name {info.name} --resume"
+        )
+
+
+def _unfinished(info: StackInfo) -> Journal | None:
+    journal = last_journal(info)
+    return journal if journal is not None and not journal.ended else None
+
+
+def _carry_out(
+    journal: Journal, plan: RollbackPlan, state: Path, listen: Listener, rate: float, target: Target
+) -> RollbackResult:
+    with Traffic(target, read_info(state / INFO), smoke_paths(target), rate) as traffic:
+        time.sleep(_BEFORE_S)
+        return run_under(traffic, journal, plan, state, listen)
+
+
+def run_under(traffic: Traffic, journal: Journal, plan: RollbackPlan, state: Path, listen: Listener) -> RollbackResult:
+    """Carry out what its journal does not say is done, while readers come."""
+    mover = Mover(plan, journal, state, listen)
+    try:
+        begun = time.monotonic()
+        carried = mover.run()
+        time.sleep(_AFTER_S)
+    finally:
+        mover.close()
+    if carried.outcome == "done":
+        keep_times(plan.target, plan.level, carried.seconds)
+    return _result(plan, carried, traffic, begun)
+
+
+def _result(plan: RollbackPlan, carried: Carried, traffic: Traffic, begun: float) -> RollbackResult:
+    """What a path had answered badly before the order is the former release's doing until nothing asks it any more."""
+    switched = carried.moments.get("switch")
+    bad = traffic.failing(begun - _BEFORE_S, begun)
+    until = switched if switched is not None else begun
+    before, after = traffic.counts(begun, until, bad), traffic.counts(until, time.monotonic())
+    return RollbackResult(
+        plan=plan,
+        outcome=carried.outcome,
+        seconds=carried.seconds,
+        recovered_s=round(switched - begun, 3) if switched is not None else None,
+        traffic=TrafficCounts(
+            requests=before.requests + after.requests,
+            failed=before.failed + after.failed,
+            down_s=round(before.down_s + after.down_s, 3),
+            first_failure=before.first_failure or after.first_failure,
+        ),
+        verified=carried.verified,
+    )
+
+
+def tables_of(info: StackInfo) -> Tables:
+    """What the stack's tables hold. Raises StackError where they cannot be read."""
+    try:
+        return read_tables(info.database_url)
+    except psycopg.Error as error:
+        said = " ".join(str(error).split())
+        raise StackError(f"the tables cannot be read, so nothing could be verified: {said}") from error
