@@ -29,7 +29,8 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--method", type=click.Choice(["base", "dump"]), default=None, help="take: how (default: base if it can)."
 )
-@click.option("--max-age", metavar="24h", default=None, help="verify: an older backup is refused.")
+@click.option("--policy", metavar="release|PATH", default=None, help="verify: whose backup_max_age_h holds.")
+@click.option("--max-age", metavar="24h", default=None, help="verify: an older backup is refused, whatever the policy.")
 @click.option("--into", type=_FOLDER, default=None, metavar="DIR", help="restore: keep the server's data there.")
 @options.json
 @options.debug
@@ -39,6 +40,7 @@ def command(
     folder: Path | None,
     name: str | None,
     method: str | None,
+    policy: str | None,
     max_age: str | None,
     into: Path | None,
     as_json: bool,
@@ -50,18 +52,18 @@ def command(
 
     Exit status: 0 done and sound, 1 the backup is damaged, unfit, or not what it was taken of, 2 usage, 4 it failed.
     """
-    _check_options(action, name=name, method=method, max_age=max_age, into=into)
+    _check_options(action, name=name, method=method, policy=policy, max_age=max_age, into=into)
     if action == "take":
         return _take(folder, name or "default", method, as_json=as_json)
     if folder is None:
         raise UsageError(f"backup {action}: name the backup's FOLDER")
     if action == "verify":
-        return _verify(folder, name, max_age, as_json=as_json)
+        return _verify(folder, name, _oldest(policy or "release", max_age), as_json=as_json)
     return _restore(folder, into, as_json=as_json)
 
 
 def _check_options(action: str, **given: object) -> None:
-    belong = {"take": ("name", "method"), "verify": ("name", "max_age"), "restore": ("into",)}[action]
+    belong = {"take": ("name", "method"), "verify": ("name", "policy", "max_age"), "restore": ("into",)}[action]
     for option, value in given.items():
         if value is not None and option not in belong:
             raise UsageError(f"--{option.replace('_', '-')}: `backup {action}` has no use for it; leave it out")
@@ -104,12 +106,24 @@ def _take(folder: Path | None, name: str, method: str | None, *, as_json: bool) 
     return 0
 
 
-def _verify(folder: Path, name: str | None, max_age: str | None, *, as_json: bool) -> int:
+def _oldest(policy: str, max_age: str | None) -> float | None:
+    """Seconds after which a backup is too old."""
+    from harness.config import load_policy
+    from harness.load.stages import parse_duration
+    from harness.machine.bundle import root
+
+    if max_age is not None:
+        return parse_duration(max_age)
+    hours = load_policy(policy, root()).backup_max_age_h
+    return None if hours is None else hours * 3600
+
+
+def _verify(folder: Path, name: str | None, oldest_s: float | None, *, as_json: bool) -> int:
     from harness.backup import find_flaws, open_backup
     from harness.backup.manifest import now
 
     moment = now()
-    flaws = find_flaws(folder, _expected(name, max_age), moment)
+    flaws = find_flaws(folder, _expected(name, oldest_s), moment)
     backup = None if flaws else open_backup(folder)
     restored = backup.restored if backup else None
     differences = restored.differences if restored else ()
@@ -164,21 +178,20 @@ def _restore(folder: Path, into: Path | None, *, as_json: bool) -> int:
     return UNSOUND if flaws or differences else 0
 
 
-def _expected(name: str | None, max_age: str | None) -> Expected:
+def _expected(name: str | None, oldest_s: float | None) -> Expected:
     from harness.backup import Expected, find_programs, read_server, source_of
-    from harness.load.stages import parse_duration
     from harness.stack import find_stack
 
-    major, limit = find_programs().major, parse_duration(max_age) if max_age else None
+    major = find_programs().major
     if name is None:
-        return Expected(major=major, max_age_s=limit)
+        return Expected(major=major, max_age_s=oldest_s)
     info = find_stack(name)
     if info is None:
         raise UsageError(f"no stack {name!r} is up, whose backup this should be; start it, or leave --name out")
     source = source_of(info)
     with source.connect() as connection:
         server = read_server(source, connection)
-    return Expected(system=server.system, stack=server.stack, database=source.database, major=major, max_age_s=limit)
+    return Expected(system=server.system, stack=server.stack, database=source.database, major=major, max_age_s=oldest_s)
 
 
 def _tell_flaws(folder: Path, flaws: tuple[Flaw, ...]) -> None:

@@ -71,6 +71,11 @@ def test_an_old_one_and_one_of_another_server(taken: Path, tmp_path: Path, capsy
     assert run_command(["backup", "verify", str(taken), "--max-age", "1ms", "--json"]) == 1
     (flaw,) = json.loads(capsys.readouterr().out)["flaws"]
     assert "the backup is" in flaw["text"]
+    policy = tmp_path / "own.toml"
+    policy.write_text('schema = 1\nextends = "release"\nbackup_max_age_h = 1e-9\n')
+    assert run_command(["backup", "verify", str(taken), "--policy", str(policy)]) == 1
+    assert "manifest.json: the backup is" in capsys.readouterr().out
+    assert run_command(["backup", "verify", str(taken), "--policy", str(policy), "--max-age", "1h"]) == 0
     other = f"backup-{secrets.token_hex(4)}"
     with stack_with(tmp_path, other, "SELECT 1"):
         assert run_command(["backup", "verify", str(taken), "--name", other]) == 1
@@ -88,6 +93,7 @@ def test_an_old_one_and_one_of_another_server(taken: Path, tmp_path: Path, capsy
         (["verify", "."], "no backup of the harness"),
         (["verify", "{taken}", "--name", "nobody"], "no stack 'nobody' is up, whose backup this should be"),
         (["verify", "{taken}", "--max-age", "soon"], "duration 'soon'"),
+        (["verify", "{taken}", "--policy", "releese"], "no policy 'releese'"),
         (["restore", "{taken}", "--method", "dump"], "--method: `backup restore` has no use for it"),
         (["restore", "{taken}", "--into", "{taken}"], "is there already"),
         (["mend", "{taken}"], "'mend' is not one of 'take', 'verify', 'restore'"),
