@@ -30,6 +30,7 @@ COMMANDS = {
     "load": "Load a service at an open arrival rate.",
     "watch": "Watch a service after its release: budgets, alerts, a verdict.",
     "rollback": "Roll a running stack back to an earlier release, or try it in a drill.",
+    "backup": "Back up the database of a stack, verify a backup, restore it.",
     "prove": "Plant defects, and show that the gate says no to each.",
     "judge": "Rule again from the evidence of a run.",
     "report": "Write the reports of a run again.",

@@ -36,6 +36,7 @@ _MOST_RETRIES = 10
 _POLICY = Reader(Policy)
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _Tolerated = Annotated[int, Meta(ge=0, le=_MOST, description=f"a number from 0 to {_MOST:,}")]
+_Hours = Annotated[float, Meta(gt=0, le=_MOST, description="a number of hours above 0")]
 _Retries = Annotated[int, Meta(ge=0, le=_MOST_RETRIES, description=f"a number from 0 to {_MOST_RETRIES}")]
 _GLOB = re.compile(r"[A-Za-z0-9_.*?-]+")
 
@@ -74,6 +75,7 @@ class _Policy:
     max_flaky: _Tolerated | None = None
     retries: _Retries | None = None
     clean_build: bool | None = None
+    backup_max_age_h: _Hours | None = None
     watch: WatchRules | None = None
     criterion: tuple[_Criterion, ...] = ()
 
@@ -142,6 +144,7 @@ def _load(path: Path, root: Path, above: tuple[Path, ...]) -> Policy:
         max_flaky=base.max_flaky if written.max_flaky is None else written.max_flaky,
         retries=base.retries if written.retries is None else written.retries,
         clean_build=base.clean_build if written.clean_build is None else written.clean_build,
+        backup_max_age_h=base.backup_max_age_h if written.backup_max_age_h is None else written.backup_max_age_h,
         watch=base.watch if written.watch is None else checked_watch(file, written.watch),
     )
 

@@ -111,6 +111,8 @@ class Policy:
     max_flaky: int = 0
     retries: int = 0
     clean_build: bool = False
+    backup_max_age_h: float | None = None
+    """Hours after which a backup is too old; None where the policy does not say."""
     watch: WatchRules | None = None
     """What `harness watch` holds a service to; None where the policy does not say."""
 

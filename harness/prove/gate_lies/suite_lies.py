@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.machine.bundle import root
-from harness.prove.gate_lies.scene import Lie
+from harness.prove.gate_lies.scene import Lie, Scene
 from harness.prove.gate_lies.small_gate import POLICY, SOUND, SUITE, gated, profile
 
 HEAD = 'import os, signal, httpx, pytest\n\n@pytest.mark.check("own.root")\ndef test_root(client):\n'
@@ -75,6 +75,45 @@ def limiter_suite() -> str:
     return (root() / "suites" / "security" / "test_ratelimit.py").read_text(encoding="utf-8")
 
 
+BACKED_UP = {
+    "small.toml": profile(present="database").replace(
+        "timeout_s = 5",
+        """timeout_s = 5
+needs = ["postgres"]
+env = { DATABASE_URL = "{database_url}" }
+prepare = [["python", "prepare.py"]]""",
+    ),
+    "prepare.py": """import os, psycopg
+with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+    connection.execute("CREATE TABLE items AS SELECT * FROM generate_series(1, 20) number")
+""",
+}
+BACKUP_POLICY = POLICY.replace("own.*", "backup.*")
+BLIND = """import pytest
+
+@pytest.fixture(autouse=True, scope="module")
+def blind(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(request.module, "NAME", LOOK)
+        yield
+"""
+BLIND_VERIFICATION = BLIND.replace("NAME", "find_flaws").replace("LOOK", "lambda *_: ()")
+BLIND_COMPARISON = BLIND.replace("import pytest\n", "import dataclasses, pytest\n").replace("NAME", "check_restored")
+BLIND_COMPARISON = BLIND_COMPARISON.replace(
+    "LOOK", "lambda *words, real=request.module.check_restored: dataclasses.replace(real(*words), differences=())"
+)
+
+
+def backup_suite() -> str:
+    """The real suite of backups."""
+    return (root() / "suites" / "backup" / "test_backup.py").read_text(encoding="utf-8")
+
+
+def backed_up(blind: str = "") -> Scene:
+    """The small service with a database, and the real suite of backups, perhaps blind."""
+    return gated(suite=backup_suite, policy=BACKUP_POLICY, files={**BACKED_UP, **({HOOKS: blind} if blind else {})})
+
+
 PLAIN_GATE = gated(suite=PLAIN)
 TWO_FILES = gated(files={MORE: PLAIN})
 LIMITED = {"small.toml": profile(*LIMIT, present="ratelimit")}
@@ -116,6 +155,8 @@ LIES: Mapping[str, Lie] = {
     "metrics-not-there": Lie(
         told=gated(suite=ASKING, env={"METRICS": "http://127.0.0.1:9"}), honest=gated(suite=ASKING)
     ),
+    "verification-of-nothing": Lie(told=backed_up(BLIND_VERIFICATION), honest=backed_up()),
+    "comparison-of-nothing": Lie(told=backed_up(BLIND_COMPARISON), honest=backed_up()),
     "ten-requests-and-no-refusal": Lie(
         told=gated(suite=limiter_suite, policy=LIMIT_POLICY, files=LIMITED),
         honest=gated(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,8 +126,13 @@ def start_postgres(
         clone_folder(template.data, data)
         password = template.password
     port = free_port()
-    start_program(supervision, _order("postgres", (str(program.path), "-D", str(data), *_options(port)), log, account))
+    start_program(supervision, server_order(program, data, log, account, {**OPTIONS, "port": str(port)}))
     return Postgres(port=port, data=data, log=log, password=password, supervision=supervision, prepared=prepared)
+
+
+def fresh_data(program: Program, data: Path, account: Account | None, supervision: Supervision) -> None:
+    """Clone the data folder of an empty server to `data`."""
+    clone_folder(_template(program, account, supervision).data, data)
 
 
 def copy_prepared(port: int, superuser: str) -> None:
@@ -156,6 +162,14 @@ def restore_prepared(port: int, superuser: str) -> None:
         raise StackError(f"the database could not be put back as it was prepared: {error}") from error
 
 
+def server_order(
+    program: Program, data: Path, log: Path, account: Account | None, options: Mapping[str, str], name: str = "postgres"
+) -> Order:
+    """What starts a server on that data, with those options and no others but its files'."""
+    words = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
+    return _order(name, (str(program.path), "-D", str(data), *words), log, account)
+
+
 def _order(name: str, argv: tuple[str, ...], log: Path, account: Account | None) -> Order:
     return Order(
         name=name,
@@ -168,10 +182,6 @@ def _order(name: str, argv: tuple[str, ...], log: Path, account: Account | None)
         stop="INT",
         death="QUIT",
     )
-
-
-def _options(port: int) -> list[str]:
-    return [word for key, value in {**OPTIONS, "port": str(port)}.items() for word in ("-c", f"{key}={value}")]
 
 
 def _template(program: Program, account: Account | None, supervision: Supervision) -> Template:
@@ -219,8 +229,8 @@ def _make_database(
     program: Program, data: Path, password: str, log: Path, account: Account | None, supervision: Supervision
 ) -> None:
     port = free_port()
-    argv = (str(program.path), "-D", str(data), *_options(port))
-    start_program(supervision, _order("postgres-template", argv, log, account))
+    options = {**OPTIONS, "port": str(port)}
+    start_program(supervision, server_order(program, data, log, account, options, "postgres-template"))
     wait = wait_until(
         lambda: query_problem(port, SUPERUSER, password, MAINTENANCE),
         lambda: supervision.exit_status("postgres-template"),
