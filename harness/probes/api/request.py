@@ -189,7 +189,8 @@ class ApiClient:
         self._client: RecordingClient | None = None
         self._one: RecordingClient | None = None
         self._sent_by_client = 0
-        self._end = time.monotonic() + seconds
+        self._begun = time.monotonic()
+        self._end = self._begun + seconds
         self._left = most
         self.sent = 0
 
@@ -213,23 +214,29 @@ class ApiClient:
         **words: Any,  # noqa: ANN401 - httpx's own arguments
     ) -> Exchange:
         """Send a request as somebody. Raises `ServiceUnavailable`, `UnfitAnswer`, `OutOfTime`."""
-        if self._left <= 0 or time.monotonic() > self._end:
-            raise OutOfTime(self.sent)
+        self._hold_time()
         answer = self._once(account, method, target, headers or {}, cookies or {}, words)
         if answer.status == _TOO_MANY:
             self._client = None
             answer = self._once(account, method, target, headers or {}, cookies or {}, words)
         return answer
 
+    def _hold_time(self) -> None:
+        if self._left <= 0 or time.monotonic() > self._end:
+            raise OutOfTime(self.sent, time.monotonic() - self._begun)
+
     def ask_as_one(self, path: str, body: Mapping[str, Any]) -> Exchange:
         """POST without a login, always as the same client: for what counts attempts."""
+        self._hold_time()
         self._one = self._one or self._new_client()
         self._one.cookies.clear()
         self.sent += 1
+        self._left -= 1
         return self._one.exchange("POST", path, json=body)
 
     def at_once(self, path: str, body: Mapping[str, Any], times: int) -> list[Exchange]:
         """POST the same several times at the same moment, each by a client of its own."""
+        self._hold_time()
         clients = [self._new_client() for _ in range(times)]
         self.sent += times
         self._left -= times
@@ -284,9 +291,9 @@ class ApiClient:
 class OutOfTime(Exception):  # noqa: N818 - what happened to the probe
     """The probe has used the time or the requests that it was given."""
 
-    def __init__(self, sent: int) -> None:
+    def __init__(self, sent: int, seconds: float) -> None:
         self.sent = sent
-        super().__init__(f"ended after {sent} requests")
+        super().__init__(f"ended after {sent} requests and {seconds:.0f} s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
