@@ -11,9 +11,11 @@ from harness.testing.api import (
     endless_logins,
     gate_of,
     has_logout,
+    listening,
     logins_by_type,
     logouts_ignored,
     passwords_changed,
+    passwords_taken,
     refreshes_kept,
     resets_told,
     sessions_fixed,
@@ -44,13 +46,14 @@ def own_accounts(accounts):
 @pytest.mark.check(
     "holes.tokens_forged",
     severity="critical",
-    source="OWASP API2:2023; RFC 8725, 2.1, 3.1, 3.5; CWE-347",
+    source="OWASP API2:2023; RFC 8725, 2.1, 3.1, 3.5, 3.10; CWE-347",
     subject="tokens and cookies of a login",
     why="Whoever makes a token that is believed is whoever he likes.",
     remedy="Check each token's signature by one algorithm and a long random key, and its end.",
 )
 def test_only_tokens_of_the_service_open_it(accounts, gate, first_hole):
-    hole = first_hole(tokens_forged(accounts, gate))
+    with listening() as listener:
+        hole = first_hole(tokens_forged(accounts, gate, listener))
     assert hole is None, str(hole)
 
 
@@ -172,6 +175,19 @@ def test_nothing_but_the_password_lets_in(accounts, first_hole):
 )
 def test_an_account_is_there_once(own_accounts, first_hole):
     hole = first_hole(accounts_doubled(own_accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.passwords_taken",
+    severity="normal",
+    source="OWASP ASVS 5, V6.2.1; NIST SP 800-63B, 3.1.1.2; CWE-521",
+    subject="registration",
+    why="A password of a few letters is found by trying.",
+    remedy="Ask for eight letters at least, and refuse the passwords that are used most.",
+)
+def test_a_password_of_four_letters_is_refused(own_accounts, first_hole):
+    hole = first_hole(passwords_taken(own_accounts))
     assert hole is None, str(hole)
 
 

@@ -51,7 +51,7 @@ def _put_into(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount)
     if reader is None or not succeeded(before) or before is None or not _is_owned(world, theft, before, victim):
         return None
     mark = f"{MARK}{secrets.token_hex(6)}"
-    answer = world.client.tried(thief, _marked(theft.draft, theft.place, mark))
+    answer = world.client.tried(thief, marked(theft.draft, theft.place, mark))
     after = world.client.tried(victim, reader) if succeeded(answer) else None
     if answer is None or after is None or mark not in after.text:
         return None
@@ -137,7 +137,7 @@ def _in_the_name_of(world: World, theft: Theft, victim: ApiAccount, thief: ApiAc
     if reader is None or theft.fact.value not in names_of(world, victim):
         return None
     mark = f"{MARK}{secrets.token_hex(6)}"
-    answer = world.client.tried(thief, _marked(theft.draft, theft.place, mark))
+    answer = world.client.tried(thief, marked(theft.draft, theft.place, mark))
     after = world.client.tried(victim, reader) if succeeded(answer) else None
     made = [each for each in objects(json_of(after)) if {mark, theft.fact.value} <= _plain_values(each)]
     if not made or answer is None or after is None:
@@ -165,7 +165,7 @@ def _change(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount) -
         return None
     mark = f"{MARK}{secrets.token_hex(6)}"
     draft = theft.draft.put(place, fact.value)
-    draft = draft if is_removal else naming(_marked(draft, place, mark), thief)
+    draft = draft if is_removal else naming(marked(draft, place, mark), thief)
     answer = world.client.tried(thief, draft)
     after = world.client.tried(victim, reader) if succeeded(answer) else None
     if answer is None or after is None:
@@ -184,8 +184,8 @@ def _change(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount) -
     )
 
 
-def _marked(draft: RequestDraft, place: Place, mark: str) -> RequestDraft:
-    """The request with a mark for each free text of its body."""
+def marked(draft: RequestDraft, place: Place | None, mark: str) -> RequestDraft:
+    """The request with a mark for each free text of its body, but at that place."""
     for each, value in list(draft.places()):
         is_free = isinstance(value, str) and value.startswith(MARK) and "@" not in value
         if each.where == "body" and each != place and is_free:

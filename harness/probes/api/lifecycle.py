@@ -16,7 +16,7 @@ from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
 
-_AT_ONCE = 8
+AT_ONCE = 8
 _ROUNDS = 3
 _GUESSES = 101
 """ASVS 4, 2.2.1: no more than 100 in an hour."""
@@ -108,17 +108,34 @@ def accounts_doubled(world: World) -> Iterator[Hole]:
     for _ in range(_ROUNDS):
         _, fresh = world.login.new_account()
         try:
-            answers = world.client.at_once(world.target.auth.register.path, fresh, _AT_ONCE)
+            answers = world.client.at_once(NOBODY, "POST", world.target.auth.register.path, AT_ONCE, json=fresh)
         except (ServiceUnavailable, UnfitAnswer):
             return
         taken = [each for each in answers if succeeded(each)]
         if len(taken) > 1:
             says = (
-                f"made {len(taken)} accounts of {_AT_ONCE} requests with the same names at the same moment; one after"
+                f"made {len(taken)} accounts of {AT_ONCE} requests with the same names at the same moment; one after"
                 f" the other the second is refused with {twice.status}"
             )
             yield Hole(operation=operation, parameter="requests at once", says=says, proof=tuple(taken[:2]))
             return
+
+
+def passwords_taken(world: World) -> list[Hole]:
+    """An account with a password of four letters, which then logs in (ASVS 5, V6.2.1: eight at least)."""
+    path = world.target.auth.register.path
+    if not path:
+        return []
+    account, body = world.login.new_account()
+    short = f"{MARK}{secrets.token_hex(1)}"
+    answer = world.login.sign_up({key: text.replace(account["password"], short) for key, text in body.items()})
+    if answer.status >= 400 or not any(
+        let_in(world.login.attempt(account["username"], short), world.target.auth.token)
+    ):
+        return []
+    key = next((name for name, text in body.items() if text == account["password"]), "password")
+    says = f"made an account with the password {short!r}, of {len(short)} letters, and it logs in"
+    return [Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))]
 
 
 def _in_other_letters(

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 
 from harness.probes.api.detours import holding, ways_round
+from harness.probes.api.graphql import graph_objects, graph_of
 from harness.probes.api.inputs import MARK, objects, plain_name
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
 from harness.probes.api.thefts import Theft, names_of, thefts
@@ -52,6 +53,8 @@ def objects_read(world: World) -> Iterator[Hole]:
             ),
             proof=(answer,),
         )
+    if graph := graph_of(world):
+        yield from graph_objects(world, graph, victim, thief)
     yield from _by_headers(world, victim, thief)
     yield from _by_detours(world, victim, thief)
 

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 from urllib.parse import urlsplit
 
 from harness.probes.api.inputs import JSON, MARK, objects, plain_name
@@ -44,6 +43,8 @@ class Listener:
 
     url: str
     arrived: set[str] = field(default_factory=set)
+    answers: dict[str, bytes] = field(default_factory=dict)
+    """What it gives for a word; "ok" for others."""
 
     def address(self) -> tuple[str, str]:
         """An address of its own, and the word that tells it."""
@@ -61,18 +62,17 @@ class Listener:
 @contextmanager
 def listening(host: str = "127.0.0.1") -> Iterator[Listener]:
     """A listener on this machine."""
-    arrived: set[str] = set()
+    listener = Listener("")
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version: str = "HTTP/1.0"
-        seen: ClassVar[set[str]] = arrived
 
         def _take(self) -> None:
-            self.seen.add(self.path)
+            listener.arrived.add(self.path)
             self.send_response(200)
             self.send_header("Content-Type", "text/plain")
             self.end_headers()
-            self.wfile.write(b"ok")
+            self.wfile.write(listener.answers.get(self.path.strip("/"), b"ok"))
 
         do_GET = do_POST = do_HEAD = do_PUT = _take  # noqa: N815 - names of the library's
 
@@ -84,7 +84,8 @@ def listening(host: str = "127.0.0.1") -> Iterator[Listener]:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield Listener(f"http://{host}:{server.server_address[1]}", arrived)
+            listener.url = f"http://{host}:{server.server_address[1]}"
+            yield listener
         finally:
             server.shutdown()
             thread.join()

@@ -234,20 +234,32 @@ class ApiClient:
         self._left -= 1
         return self._one.exchange("POST", path, json=body)
 
-    def at_once(self, path: str, body: Mapping[str, Any], times: int) -> list[Exchange]:
-        """POST the same several times at the same moment, each by a client of its own."""
+    def at_once(
+        self,
+        account: ApiAccount,
+        method: str,
+        target: str,
+        times: int,
+        *,
+        headers: Mapping[str, str | bytes] | None = None,
+        **words: Any,  # noqa: ANN401 - httpx's own arguments
+    ) -> list[Exchange]:
+        """Send the same several times at the same moment, each by a client of its own."""
         self._hold_time()
         clients = [self._new_client() for _ in range(times)]
         self.sent += times
         self._left -= times
+        sent: dict[str, str | bytes] = {**account.headers, **(headers or {})}
+        if account.cookies:
+            sent["Cookie"] = "; ".join(f"{key}={value}" for key, value in account.cookies.items())
         start = threading.Barrier(times)
 
-        def post(client: RecordingClient) -> Exchange:
+        def send(client: RecordingClient) -> Exchange:
             start.wait(timeout=5)
-            return client.exchange("POST", path, json=dict(body))
+            return client.exchange(method, target, headers=sent, **words)
 
         with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(post, clients))
+            return list(pool.map(send, clients))
 
     def heard(self, account: ApiAccount, method: str, target: str, **words: Any) -> Exchange | None:  # noqa: ANN401
         """As `ask`; None where no answer came, or none that can be read."""

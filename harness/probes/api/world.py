@@ -35,6 +35,8 @@ _ADMIN = re.compile(
 )
 _OF_A_PERSON = re.compile(r"passw|e?mail|user_?name|login|role", re.IGNORECASE)
 _CHANGES = ("PUT", "PATCH", "DELETE")
+_CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"})
+"""Headers that make a request depend on what was read before."""
 _ROUNDS = 2
 
 
@@ -132,13 +134,16 @@ class World:
         operation, inputs = described.operation, described.inputs
         parts: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
         for each in inputs.parameters:
-            if each.where not in parts:
+            if each.where not in parts or (not each.required and each.name.lower() in _CONDITIONS):
                 continue
             # what it made itself it may change
             order = self.facts.made_first if operation.method in _CHANGES else self.facts.candidates
             fact = next(iter(order(each.name, operation.path, account.name)), None)
             sampler = Sampler(lambda _: None)
-            if each.where == "path":
+            value: Any
+            if each.name.lower() == "if-match":
+                value = "*"
+            elif each.where == "path":
                 value = fact.value if fact is not None else each.example or sampler.of(each.schema, each.name)
             elif fact is not None and each.required:
                 value = fact.value
