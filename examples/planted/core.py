@@ -33,7 +33,7 @@ HOLES = (
     "code_unlimited", "host_link", "jwt_kid", "batch", "sent_twice", "put_into", "expand", "deleted_read", "wildcard",
     "sort_secret", "odd_number", "amount", "prototype", "mass_form", "file_name", "file_kind", "method_hidden",
     "head_open", "update_lost", "coupon_race", "jwt_jku", "callback", "password_short", "graph_told",
-    "graph_endless", "graph_object",
+    "graph_endless", "graph_object", "cookie_readable",
 )  # fmt: skip
 GIVEN = os.environ.get("HOLES", "off")
 OPEN = frozenset(HOLES if GIVEN == "on" else () if GIVEN == "off" else GIVEN.split(","))
@@ -137,7 +137,8 @@ def let_in(username: str, ask: Ask | None = None) -> Answer:
         sid = (ask.cookies.get("sid") if "session_fixed" in OPEN and ask else None) or secrets.token_urlsafe(24)
         sessions[sid], born[sid] = username, time.time()
         same = "" if {"cross_site", "callback"} & OPEN else " SameSite=Strict;"
-        return Answer({"welcome": username}, headers={"Set-Cookie": f"sid={sid}; HttpOnly;{same} Path=/"})
+        guard = "" if "cookie_readable" in OPEN else " HttpOnly;"
+        return Answer({"welcome": username}, headers={"Set-Cookie": f"sid={sid};{guard}{same} Path=/"})
     claims = {"sub": username, "iat": time.time(), "jti": secrets.token_hex(8)}
     if "jwt_endless" not in OPEN:
         claims["exp"] = time.time() + LIFE_S

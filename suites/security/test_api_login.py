@@ -7,6 +7,7 @@ from harness.testing.api import (
     accounts_outlived,
     accounts_told,
     codes_guessed,
+    cookies_readable,
     default_accounts,
     endless_logins,
     gate_of,
@@ -246,4 +247,19 @@ def test_a_login_gives_a_new_session(accounts, gate, first_hole):
 )
 def test_wrong_codes_are_not_taken_for_ever(accounts, first_hole):
     hole = first_hole(codes_guessed(accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.login_cookies",
+    severity="high",
+    source="RFC 6265bis, 4.1.2.5, 4.1.2.6; OWASP ASVS 5, V3.3; CWE-1004, CWE-614",
+    subject="cookies of a login",
+    why="A script that was smuggled into a page, or whoever is on the way, gets the login.",
+    remedy="Set HttpOnly on the session's cookie, and Secure where the service is reached over TLS.",
+)
+def test_cookies_of_a_login_are_guarded(accounts, first_hole):
+    if not accounts.asker.cookies:
+        pytest.skip("not applicable: the login gives no cookie")
+    hole = first_hole(cookies_readable(accounts))
     assert hole is None, str(hole)

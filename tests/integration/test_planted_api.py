@@ -100,6 +100,7 @@ FOUND = {
     "file_kind": ("files_taken", "POST /api/v2/pictures, kind of the file"),
     "session_fixed": ("sessions_fixed", "POST /api/v2/login, cookie sid"),
     "cross_site": ("writes_by_strangers", "Origin"),
+    "cookie_readable": ("cookies_readable", "POST /api/v2/login, cookie sid"),
     "head_open": ("logins_missing", "GET /api/v2/store, method HEAD"),
     "update_lost": ("updates_lost", "PUT /api/v2/boxes/{box_id}, header If-Match"),
     "coupon_race": ("used_twice", "POST /api/v2/coupons/redeem, requests at once"),
@@ -115,7 +116,7 @@ HIDDEN = ("jwt_none", "jwt_weak", "jwt_endless", "jwt_kid", "jwt_jku", "accounts
 """Holes that are a part of a wider one where all are open: one cause is one finding."""
 OF_ACCOUNTS = ("logouts_ignored", "passwords_changed", "default_accounts", "resets_told", "accounts_told")
 OF_ACCESS = ("objects_read", "objects_changed", "functions_open", "logins_missing", "members_assigned", "secrets_told")
-OF_COOKIES = ("session_fixed", "cross_site", "callback")
+OF_COOKIES = ("session_fixed", "cross_site", "callback", "cookie_readable")
 """Holes of logins by cookie."""
 OF_LIFE = (
     "logins_by_type",

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.errors import UsageError
 from harness.model import Role, StackInfo, Target
 from harness.probes.api.inputs import plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, succeeded
+from harness.probes.api.pages import page_of, shows_again
+from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, leads_on, sent_cookies, succeeded
 from harness.probes.exchange import Exchange
 from harness.probes.login import resolved, token_of
 
-_CSRF_COOKIES = {"csrftoken": "X-CSRFToken", "xsrftoken": "X-XSRF-TOKEN", "csrf": "X-CSRF-Token"}
+CSRF_COOKIES = {"csrftoken": "X-CSRFToken", "xsrftoken": "X-XSRF-TOKEN", "csrf": "X-CSRF-Token"}
 """Cookie, by its plain name -> the header in which it is sent a second time."""
 _NOT_OF_THAT_KIND = frozenset({400, 415, 422})
 _ADMIN = ("admin", "operator", "root", "super", "staff", "manager", "owner", "moderator")
@@ -34,6 +36,8 @@ class Login:
     client: ApiClient
     made: list[Exchange] = field(default_factory=list)
     """The answers to registrations."""
+    landings: list[str] = field(default_factory=list)
+    """Where logins led to."""
 
     def words(self, username: str, password: str) -> dict[str, str]:
         """The login's body for an account."""
@@ -50,6 +54,8 @@ class Login:
         """Try to log in: by JSON, or by a form where JSON is not taken."""
         sent = dict(body) if body is not None else self.words(username, password)
         path = self.target.auth.login
+        if self.target.auth.form and all(isinstance(each, str) for each in sent.values()):
+            return self._fill_in(path, sent, cookies or {})
         answer = self.client.ask(NOBODY, "POST", path, json=sent, cookies=cookies)
         if answer.status in _NOT_OF_THAT_KIND and all(isinstance(each, str) for each in sent.values()):
             by_form = self.client.ask(NOBODY, "POST", path, data=sent, cookies=cookies)
@@ -57,10 +63,24 @@ class Login:
                 return by_form
         return answer
 
+    def _fill_in(self, path: str, sent: Mapping[str, str], cookies: Mapping[str, str]) -> Exchange:
+        """Send a page's form as a browser does: with what its page hides in it, and the cookies of that page."""
+        words = self.form_words(self.client.ask(NOBODY, "GET", path, cookies=cookies), sent, cookies)
+        return self.client.ask(NOBODY, "POST", path, **words)
+
+    def form_words(self, shown: Exchange, sent: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, Any]:
+        """What is sent with a form of that page."""
+        page = page_of(shown)
+        forms = page.forms if page is not None else []
+        hidden = next((each.hidden for each in forms if each.method == "post" and each.asks_for_password), {})
+        own = {"Referer": shown.url, "Origin": self.info.url.rstrip("/")}
+        return {"data": {**hidden, **sent}, "headers": own, "cookies": {**cookies_of(shown), **cookies}}
+
     def enter(self, name: str, role: str, username: str, password: str, *, ours: bool = False) -> ApiAccount:
         """Log in. Raises `NoAccountError` where that gives neither token nor cookie."""
         answer = self.attempt(username, password)
         headers, cookies = let_in(answer, self.target.auth.token)
+        self.landings.append(answer.header("Location") or "/")
         if not headers and not cookies:
             raise NoAccountError(
                 f"POST {self.target.auth.login} answered {answer.status} to {role} without a token or a cookie"
@@ -82,6 +102,8 @@ class Login:
     def sign_up(self, body: Mapping[str, Any]) -> Exchange:
         """Ask for a new account: by JSON, or by a form where JSON is not taken."""
         path = self.target.auth.register.path
+        if self.target.auth.form and all(isinstance(each, str) for each in body.values()):
+            return self._fill_in(path, body, {})
         answer = self.client.ask(NOBODY, "POST", path, json=dict(body))
         if answer.status in _NOT_OF_THAT_KIND and all(isinstance(each, str) for each in body.values()):
             by_form = self.client.ask(NOBODY, "POST", path, data=dict(body))
@@ -94,9 +116,10 @@ class Login:
         account, body = self.new_account()
         answer = self.sign_up({**body, **(more or {})})
         self.made.append(answer)
-        if answer.status >= 400:
+        if answer.status >= 400 or shows_again(answer, body):
             path = self.target.auth.register.path
-            raise NoAccountError(f"POST {path} made no account: it answered {answer.status}")
+            again = " and the form again" if answer.status < 400 else ""
+            raise NoAccountError(f"POST {path} made no account: it answered {answer.status}{again}")
         return self.enter(name, "user", account["username"], account["password"], ours=True)
 
     def given(self) -> Iterator[tuple[str, ApiAccount]]:
@@ -121,8 +144,15 @@ def let_in(answer: Exchange, place: str) -> tuple[dict[str, str], dict[str, str]
     token = token_of(answer, place)
     if token:
         return {"Authorization": f"Bearer {token}"}, {}
-    cookies = cookies_of(answer)
-    twice = {header: cookies[key] for key in cookies if (header := _CSRF_COOKIES.get(plain_name(key)))}
+    page = page_of(answer)
+    leads_back = urlsplit(answer.header("Location") or "").path == urlsplit(answer.url).path
+    if leads_back or (page is not None and any(each.asks_for_password for each in page.forms)):
+        return {}, {}
+    # a session may have begun with the page that has the form
+    cookies = {**(sent_cookies(answer) if leads_on(answer) else {}), **cookies_of(answer)}
+    if all(plain_name(key) in CSRF_COOKIES for key in cookies):
+        return {}, {}
+    twice = {header: cookies[key] for key in cookies if (header := CSRF_COOKIES.get(plain_name(key)))}
     return (twice, cookies) if cookies else ({}, {})
 
 

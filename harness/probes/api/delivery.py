@@ -4,16 +4,18 @@ and what becomes of a file that was handed in.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from harness.probes.api.inputs import FORM, JSON, MARK, MULTIPART, leaves
+from harness.probes.api.accounts import CSRF_COOKIES
+from harness.probes.api.inputs import FORM, JSON, MARK, MULTIPART, leaves, plain_name
+from harness.probes.api.pages import shows_again, tokens_in
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
 from harness.probes.api.world import Described, World
+from harness.probes.cookies import parse_set_cookie
 from harness.probes.exchange import Exchange
 
 _MOST = 20
@@ -276,16 +278,18 @@ def writes_by_strangers(world: World) -> Iterator[Hole]:
         draft = world.drafts.get((described.name, account.name))
         if draft is None or not isinstance(draft.body, Mapping):
             continue
+        hidden = world.hidden.get((described.name, account.name), {})
+        body = {key: value for key, value in draft.body.items() if key not in tokens_in(hidden)}
         for kind in (FORM, "text/plain"):
-            words = {"data": {key: str(value) for key, value in draft.body.items()}}
-            sent = {"headers": {"Origin": "https://hx.example.net"}}
-            if kind != FORM:
-                words = {"content": json.dumps(draft.body)}  # type: ignore[dict-item]
-                sent["headers"]["Content-Type"] = kind
-            elif draft.media_type == JSON and any(isinstance(each, dict | list) for each in draft.body.values()):
+            if (
+                kind == FORM
+                and draft.media_type == JSON
+                and any(isinstance(each, dict | list) for each in body.values())
+            ):
                 continue
-            seen = world.client.heard(stranger, described.operation.method, draft.target, **sent, **words)
-            if seen is not None and succeeded(seen):
+            asked = replace(draft, media_type=kind, body=body)
+            seen = world.client.tried(stranger, asked, headers={"Origin": "https://hx.example.net"})
+            if seen is not None and succeeded(seen) and not shows_again(seen, body):
                 says = f"takes {kind} from a page of another origin, by a cookie without SameSite"
                 yield Hole(operation=described.name, parameter="Origin", says=says, proof=(seen,))
                 return
@@ -294,5 +298,6 @@ def writes_by_strangers(world: World) -> Iterator[Hole]:
 def _goes_along(world: World, account: ApiAccount) -> bool:
     """Does the cookie of a login say nothing that keeps browsers from sending it with requests of other sites?"""
     entered = world.login.attempt(account.username, account.password) if account.cookies else None
-    lines = [each.lower() for each in entered.header_lines("Set-Cookie")] if entered is not None else []
-    return bool(lines) and not any("samesite=lax" in each or "samesite=strict" in each for each in lines)
+    cookies = [parse_set_cookie(each) for each in entered.header_lines("Set-Cookie")] if entered is not None else []
+    sessions = [each for each in cookies if each.name in account.cookies and plain_name(each.name) not in CSRF_COOKIES]
+    return bool(sessions) and not any(each.same_site in ("lax", "strict") for each in sessions)

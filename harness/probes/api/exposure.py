@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.probes.api.detours import versions
 from harness.probes.api.inputs import objects, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, lazily, succeeded
 from harness.probes.api.tokens import read_jwt
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
@@ -87,6 +87,7 @@ class _Told:
     answer: Exchange
 
 
+@lazily
 def secrets_told(world: World) -> list[Hole]:
     """Members of answers that are secrets of accounts; each named once, with all the operations that tell it."""
     found: dict[str, list[_Told]] = defaultdict(list)
@@ -168,6 +169,7 @@ def _of_claims(world: World) -> Iterator[Hole]:
                 yield Hole(operation=operation, parameter=f"claim {name}", says=says)
 
 
+@lazily
 def doors_open(world: World) -> list[Hole]:
     """Paths beside the described ones, under the usual names, which show settings or accounts to anybody."""
     holes: list[Hole] = []
@@ -232,6 +234,7 @@ def _bases(world: World) -> list[str]:
     return sorted(found)
 
 
+@lazily
 def old_versions(world: World) -> list[Hole]:
     """Reads that refuse somebody, and not under another version's path: nobody, or who asks for another's thing."""
     tried = 0

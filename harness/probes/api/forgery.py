@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from harness.probes.api.authentication import Gate
 from harness.probes.api.inputs import objects
 from harness.probes.api.reach import Listener
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, lazily, succeeded
 from harness.probes.api.tokens import (
     UNSIGNED,
     Jwt,
@@ -59,6 +59,7 @@ _KIDS = (
 _TOKEN_WORDS = ("access_token", "token", "auth_token", "auth", "jwt", "api_key", "apikey", "authorization")
 
 
+@lazily
 def tokens_forged(world: World, gate: Gate, listener: Listener) -> list[Hole]:
     """Tokens that the service did not make, and that open the gate."""
     account = gate.account
@@ -111,10 +112,11 @@ def _by_address(world: World, gate: Gate, jwt: Jwt, listener: Listener) -> Itera
     secret = secrets.token_bytes(32)
     for name in ("jku", "x5u"):
         address, word = listener.address()
-        key = {"kty": "oct", "kid": "hx", "alg": "HS256", "k": base64.urlsafe_b64encode(secret).rstrip(b"=").decode()}
+        key = {"kty": "oct", "alg": "HS256", "k": base64.urlsafe_b64encode(secret).rstrip(b"=").decode()}
+        key |= {"kid": jwt.header["kid"]} if "kid" in jwt.header else {}
         listener.answers[word] = json.dumps({"keys": [key]}).encode()
         for algorithm in dict.fromkeys(("HS256", jwt.algorithm, "RS256")):
-            token = forge({**jwt.header, "alg": algorithm, "kid": "hx", name: address}, jwt.claims, secret)
+            token = forge({**jwt.header, "alg": algorithm, name: address}, jwt.claims, secret)
             account = ApiAccount(
                 name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"}
             )
@@ -152,6 +154,7 @@ def _public_keys(world: World) -> Iterator[bytes]:
             yield base64.b64decode("".join(pem.split("\n")[1:-1]))
 
 
+@lazily
 def token_in_query(world: World, gate: Gate) -> list[Hole]:
     """A token that opens the gate from the query too, where logs, histories and Referer keep it (RFC 9700, 4.3.2)."""
     token = gate.account.headers.get("Authorization", "").partition(" ")[2]

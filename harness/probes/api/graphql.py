@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.probes.api.inputs import MARK, leaves, objects, sample_text
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, lazily, succeeded
 from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 
@@ -66,6 +66,7 @@ def graph_of(world: World) -> str:
     return ""
 
 
+@lazily
 def schemas_told(world: World, path: str) -> list[Hole]:
     """Introspection for whoever asks: every type, field and argument there is."""
     seen = _ask(world, NOBODY, path, _INTROSPECTION)
@@ -76,6 +77,7 @@ def schemas_told(world: World, path: str) -> list[Hole]:
     return [Hole(operation=f"POST {path}", parameter="introspection", says=says, proof=(seen,))]
 
 
+@lazily
 def endless_queries(world: World, path: str) -> list[Hole]:
     """How much one request may ask for: the same field a thousand times, many queries in one body, level on level."""
     account, found, proofs = world.asker, [], []

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.probes.api.accounts import NoAccountError, let_in
+from harness.probes.api.accounts import CSRF_COOKIES, NoAccountError, let_in
 from harness.probes.api.authentication import LOGOUT, Gate
 from harness.probes.api.inputs import MARK, leaves, pattern_of, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, lazily, succeeded
 from harness.probes.api.world import Described, World
+from harness.probes.cookies import parse_set_cookie
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
 
@@ -42,6 +43,7 @@ _OTHER_TYPES: tuple[object, ...] = (
 """What no password is: operators of a database (NoSQL), and values that lax comparisons take for any."""
 
 
+@lazily
 def logins_by_type(world: World) -> list[Hole]:
     """Something else than the account's password, that is let in: an operator, another type, nothing."""
     path = world.target.auth.login
@@ -121,6 +123,7 @@ def accounts_doubled(world: World) -> Iterator[Hole]:
             return
 
 
+@lazily
 def passwords_taken(world: World) -> list[Hole]:
     """An account with a password of four letters, which then logs in (ASVS 5, V6.2.1: eight at least)."""
     path = world.target.auth.register.path
@@ -162,6 +165,7 @@ def _in_other_letters(
             return
 
 
+@lazily
 def accounts_outlived(world: World, gate: Gate) -> list[Hole]:
     """Tokens and cookies of an account that is deleted."""
     for described in world.operations:
@@ -259,6 +263,31 @@ def _refresh_of(answer: Exchange) -> str:
     return ""
 
 
+@lazily
+def cookies_readable(world: World) -> list[Hole]:
+    """Cookies of a login that scripts read, or that go over plain HTTP too (RFC 6265bis, 4.1.2.5 and 4.1.2.6)."""
+    account = world.asker
+    entered = world.login.attempt(account.username, account.password)
+    found: dict[str, list[str]] = {}
+    for cookie in map(parse_set_cookie, entered.header_lines("Set-Cookie")):
+        if cookie.name not in account.cookies or plain_name(cookie.name) in CSRF_COOKIES:
+            continue
+        if not cookie.http_only and cookie.name not in world.target.cookies.readable:
+            found.setdefault("HttpOnly", []).append(cookie.name)
+        if not cookie.secure and (world.target.tls.in_front or world.login.info.url.startswith("https:")):
+            found.setdefault("Secure", []).append(cookie.name)
+    return [
+        Hole(
+            operation=f"POST {world.target.auth.login}",
+            parameter=f"cookie {names[0]}",
+            says=f"answered {entered.status} with Set-Cookie {', '.join(names)} of a login without {word}",
+            proof=(entered,),
+        )
+        for word, names in found.items()
+    ]
+
+
+@lazily
 def sessions_fixed(world: World, gate: Gate) -> list[Hole]:
     """A session's cookie that was there before the login, and that the login makes an account's."""
     account = gate.account
