@@ -14,6 +14,7 @@ from harness.model import Role, StackInfo, Target
 from harness.probes.api.inputs import plain_name
 from harness.probes.api.pages import page_of, shows_again
 from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, leads_on, sent_cookies, succeeded
+from harness.probes.cookies import SetCookie, parse_set_cookie
 from harness.probes.exchange import Exchange
 from harness.probes.login import resolved, token_of
 
@@ -76,6 +77,16 @@ class Login:
         own = {"Referer": shown.url, "Origin": self.info.url.rstrip("/")}
         return {"data": {**hidden, **sent}, "headers": own, "cookies": {**cookies_of(shown), **cookies}}
 
+    def cookies_set(self, account: ApiAccount) -> tuple[Exchange, list[SetCookie]]:
+        """The answer to a login, and the account's cookies as it sets them, or the page of the form before it."""
+        answer = self.attempt(account.username, account.password)
+        shown = [self.client.ask(NOBODY, "GET", self.target.auth.login)] if self.target.auth.form else []
+        lines = [line for each in (answer, *shown) for line in each.header_lines("Set-Cookie")]
+        found = {each.name: each for each in map(parse_set_cookie, reversed(lines))}
+        return answer, [
+            each for name, each in found.items() if name in account.cookies and plain_name(name) not in CSRF_COOKIES
+        ]
+
     def enter(self, name: str, role: str, username: str, password: str, *, ours: bool = False) -> ApiAccount:
         """Log in. Raises `NoAccountError` where that gives neither token nor cookie."""
         answer = self.attempt(username, password)
@@ -92,10 +103,11 @@ class Login:
     def new_account(self) -> tuple[dict[str, str], dict[str, str]]:
         """A user name and a password that nobody has, and the body that registers them."""
         register = self.target.auth.register
-        random = {"random": secrets.token_hex(6)}
+        # a password that is like the name is refused by many
+        random, other = ({"random": secrets.token_hex(6)} for _ in range(2))
         account = {
             "username": resolved(register.username, self.info, random),
-            "password": resolved(register.password, self.info, random),
+            "password": resolved(register.password, self.info, other),
         }
         return account, {key: resolved(text, self.info, {**random, **account}) for key, text in register.body.items()}
 

@@ -173,7 +173,9 @@ def _change(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount) -
     effect = (
         _removed(before, after, fact, victim) if is_removal else _changed(world, before, after, mark, victim, reader)
     )
-    if not effect or (not is_removal and succeeded(world.client.tried(NOBODY, draft))):
+    nobody = world.client.tried(NOBODY, draft) if effect and not is_removal else None
+    is_for_all = nobody is not None and succeeded(nobody) and nobody.header("Location") == answer.header("Location")
+    if not effect or is_for_all:
         # what is open to everybody is another finding
         return None
     return Hole(

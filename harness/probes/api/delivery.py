@@ -10,12 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from harness.probes.api.accounts import CSRF_COOKIES
-from harness.probes.api.inputs import FORM, JSON, MARK, MULTIPART, leaves, plain_name
+from harness.probes.api.inputs import FORM, JSON, MARK, MULTIPART, leaves
 from harness.probes.api.pages import shows_again, tokens_in
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
 from harness.probes.api.world import Described, World
-from harness.probes.cookies import parse_set_cookie
 from harness.probes.exchange import Exchange
 
 _MOST = 20
@@ -297,7 +295,5 @@ def writes_by_strangers(world: World) -> Iterator[Hole]:
 
 def _goes_along(world: World, account: ApiAccount) -> bool:
     """Does the cookie of a login say nothing that keeps browsers from sending it with requests of other sites?"""
-    entered = world.login.attempt(account.username, account.password) if account.cookies else None
-    cookies = [parse_set_cookie(each) for each in entered.header_lines("Set-Cookie")] if entered is not None else []
-    sessions = [each for each in cookies if each.name in account.cookies and plain_name(each.name) not in CSRF_COOKIES]
+    sessions = world.login.cookies_set(account)[1] if account.cookies else []
     return bool(sessions) and not any(each.same_site in ("lax", "strict") for each in sessions)

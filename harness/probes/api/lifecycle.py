@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.probes.api.accounts import CSRF_COOKIES, NoAccountError, let_in
+from harness.probes.api.accounts import NoAccountError, let_in
 from harness.probes.api.authentication import LOGOUT, Gate
 from harness.probes.api.inputs import MARK, leaves, pattern_of, plain_name
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, lazily, succeeded
 from harness.probes.api.world import Described, World
-from harness.probes.cookies import parse_set_cookie
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
 
@@ -267,11 +266,9 @@ def _refresh_of(answer: Exchange) -> str:
 def cookies_readable(world: World) -> list[Hole]:
     """Cookies of a login that scripts read, or that go over plain HTTP too (RFC 6265bis, 4.1.2.5 and 4.1.2.6)."""
     account = world.asker
-    entered = world.login.attempt(account.username, account.password)
+    entered, cookies = world.login.cookies_set(account)
     found: dict[str, list[str]] = {}
-    for cookie in map(parse_set_cookie, entered.header_lines("Set-Cookie")):
-        if cookie.name not in account.cookies or plain_name(cookie.name) in CSRF_COOKIES:
-            continue
+    for cookie in cookies:
         if not cookie.http_only and cookie.name not in world.target.cookies.readable:
             found.setdefault("HttpOnly", []).append(cookie.name)
         if not cookie.secure and (world.target.tls.in_front or world.login.info.url.startswith("https:")):

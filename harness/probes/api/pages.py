@@ -90,6 +90,7 @@ class _Pages(HTMLParser):
         self._form: PageForm | None = None
         self._select: dict[str, str] | None = None
         self._area = ""
+        self._option: dict[str, str] | None = None
         self._silent = ""
         self._in_link = False
 
@@ -107,7 +108,9 @@ class _Pages(HTMLParser):
             case "select":
                 self._select = said
             case "option" if self._select is not None:
-                self._add(self._select, "select", said.get("value", ""), chosen="selected" in said)
+                self._option = said if "value" not in said else None
+                if "value" in said:
+                    self._add(self._select, "select", said["value"], chosen="selected" in said)
             case "textarea":
                 self._add(said, "textarea", "")
                 self._area = said.get("name", "")
@@ -148,6 +151,10 @@ class _Pages(HTMLParser):
             self._form.fields[self._area] = FormField(
                 name=one.name, kind=one.kind, value=f"{one.value}{data}".strip("\r\n"), required=one.required
             )
+        elif text and self._option is not None and self._select is not None:
+            # its words are its value where it says none
+            self._add(self._select, "select", text, chosen="selected" in self._option)
+            self._option = None
         elif text and not self._silent:
             self.found.texts.append(text)
             if self._in_link:

@@ -230,7 +230,8 @@ def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
         if not isinstance(site.value, str):
             continue
         word = secrets.token_hex(4)
-        text = f"{MARK}<i{word} onload='x'>\""
+        # without quotes, which may end a text of a query before it gets to the page
+        text = f"{MARK}<i{word} onload=x>"
         seen = world.client.tried(site.account, site.put(text))
         if seen is not None and f"<i{word} onload=" in seen.text and _is_html(seen):
             says = f"puts {site.place} into a page as markup: {text!r} comes back as an element"
