@@ -137,7 +137,7 @@ class Login:
     def given(self) -> Iterator[tuple[str, ApiAccount]]:
         """The accounts of the profile that are let in here, by role: the first one, then the second."""
         for role, first in self.target.auth.roles.items():
-            for name, each in ((role, first), (f"another {role}", self.target.auth.second.get(role))):
+            for name, each in ((f"the first {role}", first), (f"the second {role}", self.target.auth.second.get(role))):
                 if each is not None and (account := self._given(name, role, each)) is not None:
                     yield role, account
 

@@ -33,8 +33,8 @@ def functions_open(world: World) -> Iterator[Hole]:
             if answer is None or answer.status in _NOT_FOUND:
                 answer = _by_names_of_others(world, described, account) or answer
             if succeeded(answer) and answer is not None and answer.size > 0 and _does_something(answer):
-                who = "nobody in particular" if account.is_nobody else "an account without that role"
-                says = f"is for those who run the service by its name, and answered {answer.status} to {who}"
+                who = account.name if account.is_nobody else f"{account.name}, which has no such role"
+                says = f"has the name of what is for those who run the service, and answered {answer.status} to {who}"
                 yield Hole(operation=described.name, says=says, proof=(answer,))
                 break
         else:
@@ -71,7 +71,7 @@ def _bypassed(world: World, described: Described, lowly: list[ApiAccount]) -> It
             continue
         shown = (world.answers.get((described.name, each.name)) for each in world.accounts if each not in lowly)
         for way, seen in ways_round(world, account, draft.target, _like(next(filter(succeeded, shown), None))):
-            says = f"refuses {account.name} with {refused.status}, and not by the {way.name}"
+            says = f"refuses {account.name} with {refused.status}, and answers {seen.status} by {way.told}"
             yield way, Hole(operation=described.name, parameter=way.kind, says=says, proof=(seen,))
 
 
@@ -131,7 +131,7 @@ def _logins_bypassed(world: World) -> Iterator[Hole]:
             for way, seen in ways_round(world, NOBODY, draft.target, holding(texts)):
                 if way.kind not in told:
                     told.add(way.kind)
-                    says = f"refuses who has no login with {refused.status}, and not by the {way.name}"
+                    says = f"refuses {NOBODY.name} with {refused.status}, and answers {seen.status} by {way.told}"
                     yield Hole(operation=described.name, parameter=way.kind, says=says, proof=(seen,))
 
 

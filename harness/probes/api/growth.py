@@ -116,7 +116,7 @@ def _polynomial(world: World, site: TextPlace, unit: str, end: str) -> Hole | No
 
 def _slow(site: TextPlace, unit: str, taken: Sequence[tuple[int, float]], proof: Exchange) -> Hole:
     shown = ", ".join(f"{count} times {unit!r}: {seconds:.2f} s" for count, seconds in taken)
-    return site.hole(f"takes ever longer for {site.place}: {shown}", proof)
+    return site.hole(f"takes ever longer for a text in {site.place.told}: {shown}", proof)
 
 
 @lazily
@@ -142,7 +142,7 @@ def endless_pages(world: World) -> list[Hole]:
                 continue
             if counts[2] >= _MANY_ITEMS or echoed:
                 what = f"{counts[2]} items came" if not echoed else f"the answer says that its limit is {_HUGE}"
-                says = f"has no limit for {place}: asked for {_HUGE} items, {what}"
+                says = f"has no limit for {place.told}: asked for {_HUGE} items, {what}"
                 holes.append(Hole(operation=described.name, parameter=str(place), says=says, proof=(all_of,)))
                 break
     return holes

@@ -157,7 +157,7 @@ def prototypes_polluted(world: World) -> Iterator[Hole]:
             later = world.client.tried(account, draft)
             found = next((each for each in (seen, later) if _has(each, word)), None)
             if found is not None:
-                says = f"makes what stands in {'.'.join(way)} a member of other objects: {word!r} is one of its answer"
+                says = f"gave other objects what was sent in {'.'.join(way)}: an answer has the member {word!r} of it"
                 yield Hole(operation=described.name, parameter=f"member {way[0]}", says=says, proof=(found,))
                 return
 

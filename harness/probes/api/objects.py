@@ -48,7 +48,7 @@ def objects_read(world: World) -> Iterator[Hole]:
             operation=theft.described.name,
             parameter=str(theft.place),
             says=(
-                f"gave {thief.name} what is {victim.name}'s: with {theft.sent} for {theft.place} the answer"
+                f"gave {thief.name} what is {victim.name}'s: with {theft.sent} for {theft.place.told} the answer"
                 f" {answer.status} holds {shown}"
             ),
             proof=(answer,),
@@ -155,5 +155,5 @@ def _by_detours(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator
         for way, seen in ways_round(world, thief, draft.target, holding(texts)):
             if way.kind not in told:
                 told.add(way.kind)
-                says = f"refuses {thief.name} what is {victim.name}'s with {refused.status}, and not by the {way.name}"
+                says = f"refuses {thief.name} what is {victim.name}'s with {refused.status}, and gives it by {way.told}"
                 yield Hole(operation=described.name, parameter=way.kind, says=says, proof=(seen,))

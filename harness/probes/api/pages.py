@@ -264,7 +264,7 @@ def _schema(one: FormField) -> dict[str, Any]:
         case "checkbox":
             return {"type": "boolean"}
         case "select" | "radio":
-            options = [each for each in (*one.options, one.value) if each]
+            options = [each for each in dict.fromkeys((*one.options, one.value)) if each]
             return {"type": "string", "enum": options} if options else {"type": "string"}
         case "file":
             return {"type": "string", "format": "binary"}

@@ -46,6 +46,12 @@ class Place:
             return f"{names[-2]}_{names[-1]}"
         return self.name
 
+    @property
+    def told(self) -> str:
+        """As a sentence names it."""
+        kind = {"path": "path parameter", "query": "query parameter", "body": "member"}.get(self.where, self.where)
+        return f"the {kind} '{'.'.join(map(str, self.way))}'"
+
     def __str__(self) -> str:
         kind = {"path": "path parameter", "query": "query parameter", "body": "member"}.get(self.where, self.where)
         return f"{kind} {'.'.join(map(str, self.way))}"
@@ -180,7 +186,7 @@ class ApiAccount:
         return not self.headers and not self.cookies
 
 
-NOBODY = ApiAccount(name="nobody")
+NOBODY = ApiAccount(name="a visitor without a login")
 """A visitor without a login."""
 
 

@@ -360,8 +360,8 @@ def _accounts(world: World, *, may_write: bool) -> Iterator[ApiAccount]:
         return
     if may_write and world.target.auth.register.path:
         try:
-            yield login.register("a new user")
-            yield login.register("another new user")
+            yield login.register("account A")
+            yield login.register("account B")
         except NoAccountError as why:
             world.why_no_accounts = str(why)
     for _, account in login.given():
