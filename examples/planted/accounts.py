@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
 import secrets
 import sqlite3
@@ -40,6 +41,8 @@ def register(ask: Ask) -> Answer:
     name, email, password = (ask.text(each) for each in ("username", "email", "password"))
     if not re.fullmatch(r"\w{3,40}", name):
         raise Refusal(422, "username: letters and digits were expected")
+    if len(password) < 8 and "password_short" not in OPEN:
+        raise Refusal(422, "password: eight letters at least were expected")
     role = str(ask.body.get("role", "user")) if "mass_registration" in OPEN else "user"
     kept = hashed(password)
     same = "email = ?" if "account_twice" in OPEN else "lower(trim(email)) = lower(trim(?))"
@@ -125,8 +128,16 @@ def forgot(ask: Ask) -> dict:
 
 
 @route("GET", "/api/v2/me", tag="accounts")
-def me(ask: Ask) -> dict:
+def who_am_i(ask: Ask) -> Answer:
     """Who am I?"""
+    name = ask.query.get("callback", "")
+    if "callback" in OPEN and re.fullmatch(r"\w+", name):
+        return Answer(f"{name}({json.dumps(me(ask))})", headers={"Content-Type": "text/javascript"})
+    return Answer(me(ask))
+
+
+def me(ask: Ask) -> dict:
+    """What an account is shown of itself."""
     return {key: ask.user[key] for key in ("id", "username", "email", "role", "credit")}
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import accounts  # noqa: F401 - its routes
 import goods  # noqa: F401
+import graph  # noqa: F401
 import texts  # noqa: F401
 from core import HOME, OPEN, Answer, Ask, Refusal, described, hashed, route, routes, rows, user_of
 from lists import delete_box, picture
@@ -39,6 +40,7 @@ def passed(method: str, ask: Ask) -> tuple[str, str, str]:
     if "spelling" in OPEN and path.lower().startswith("/api/v2/admin/"):
         path = path.lower()
     other = ask.headers.get("X-HTTP-Method-Override", "").upper()
+    method = "GET" if method == "HEAD" else method
     ask.is_overridden = "override" in OPEN and method == "POST" and other in ("PUT", "PATCH", "DELETE")
     return (other if ask.is_overridden else method), path, gate
 
@@ -65,6 +67,7 @@ def answer_to(method: str, ask: Ask) -> Answer:
         ask.names = {key: unquote(value) for key, value in found.groupdict().items()}
         ask.user = user_of(ask) or {}
         is_open = each["path"] == "/api/v2/reports" and "login_missing" in OPEN
+        is_open = is_open or (each["path"] == "/api/v2/store" and ask.is_head and "head_open" in OPEN)
         if each["login"] and not ask.user and not is_open:
             raise Refusal(401, "log in first")
         if gate.startswith("/api/v2/admin/reports") and ask.user["role"] != "admin":
@@ -105,9 +108,10 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **more, **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - names of the library's
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - names of the library's
 
     def log_message(self, *_words: object) -> None:
         """Say nothing."""

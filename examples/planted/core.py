@@ -15,6 +15,7 @@ import secrets
 import sqlite3
 import threading
 import time
+import urllib.request
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -31,6 +32,8 @@ HOLES = (
     "login_type", "account_twice", "account_race", "account_ghost", "refresh_twice", "refresh_after_logout",
     "code_unlimited", "host_link", "jwt_kid", "batch", "sent_twice", "put_into", "expand", "deleted_read", "wildcard",
     "sort_secret", "odd_number", "amount", "prototype", "mass_form", "file_name", "file_kind", "method_hidden",
+    "head_open", "update_lost", "coupon_race", "jwt_jku", "callback", "password_short", "graph_told",
+    "graph_endless", "graph_object", "cookie_readable",
 )  # fmt: skip
 GIVEN = os.environ.get("HOLES", "off")
 OPEN = frozenset(HOLES if GIVEN == "on" else () if GIVEN == "off" else GIVEN.split(","))
@@ -118,6 +121,10 @@ def read(token: str) -> dict | None:
             key = (HOME / kid).read_bytes()
         except (OSError, ValueError):
             return None
+    if "jku" in header and "jwt_jku" in OPEN:
+        with urllib.request.urlopen(str(header["jku"]), timeout=2) as given:  # noqa: S310 - planted
+            found = json.loads(given.read(10_000))["keys"][0]["k"]
+        key = base64.urlsafe_b64decode(found + "=" * (-len(found) % 4))
     right = encoded(hmac.new(key, f"{head}.{body}".encode(), hashlib.sha256).digest())
     if not unsigned and "jwt_any" not in OPEN and not hmac.compare_digest(right, signature):
         return None
@@ -129,8 +136,9 @@ def let_in(username: str, ask: Ask | None = None) -> Answer:
     if BY_COOKIE:
         sid = (ask.cookies.get("sid") if "session_fixed" in OPEN and ask else None) or secrets.token_urlsafe(24)
         sessions[sid], born[sid] = username, time.time()
-        same = "" if "cross_site" in OPEN else " SameSite=Strict;"
-        return Answer({"welcome": username}, headers={"Set-Cookie": f"sid={sid}; HttpOnly;{same} Path=/"})
+        same = "" if {"cross_site", "callback"} & OPEN else " SameSite=Strict;"
+        guard = "" if "cookie_readable" in OPEN else " HttpOnly;"
+        return Answer({"welcome": username}, headers={"Set-Cookie": f"sid={sid};{guard}{same} Path=/"})
     claims = {"sub": username, "iat": time.time(), "jti": secrets.token_hex(8)}
     if "jwt_endless" not in OPEN:
         claims["exp"] = time.time() + LIFE_S
@@ -174,7 +182,7 @@ class Ask:
         self.data = handler.rfile.read(int(self.headers.get("Content-Length") or 0))
         raw = self.data.decode("utf-8", "replace")
         self.raw, self.names, self.user = raw, {}, {}
-        self.is_overridden = False
+        self.is_overridden, self.is_head = False, handler.command == "HEAD"
         kind = self.headers.get("Content-Type", "")
         self.is_form = "form-urlencoded" in kind
         kind = "json" if "cross_site" in OPEN and "text/plain" in kind else kind
@@ -205,7 +213,8 @@ def thing(**members: object) -> dict:
 
 
 def route(method: str, path: str, *, login: bool = True, query: dict | None = None, body: dict | None = None,
-          kind: str = "application/json", headers: dict | None = None, tag: str = "shop"):  # fmt: skip
+          kind: str = "application/json", headers: dict | None = None, tag: str = "shop",
+          status: str = "default"):  # fmt: skip
     """Put a function under a path, and into the description."""
 
     def put(answer):
@@ -215,7 +224,7 @@ def route(method: str, path: str, *, login: bool = True, query: dict | None = No
         parameters += [{"name": name, "in": "query", "schema": each} for name, each in (query or {}).items()]
         parameters += [{"name": name, "in": "header", "schema": each} for name, each in (headers or {}).items()]
         told = {"operationId": answer.__name__, "tags": [tag], "parameters": parameters,
-                "responses": {"default": {"description": "see there"}}}  # fmt: skip
+                "responses": {key: {"description": "see there"} for key in ("default", status)}}  # fmt: skip
         told |= {"security": [{"login": []}]} if login else {"security": []}
         told |= {"requestBody": {"required": True, "content": {kind: {"schema": body}}}} if body else {}
         routes.append((method, pattern, {"path": path, "told": told, "login": login, "answer": answer}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import uuid
 
 from core import OPEN, TEXT, WHOLE, Answer, Ask, Refusal, db, kept_reviews, lock, route, rows, thing
@@ -35,6 +36,32 @@ def coupon(ask: Ask) -> dict:
         ]
         return {"worth": 10 if known else 0}
     return {"worth": 10 if value == "SPRING" else 0}
+
+
+used: set[str] = set()
+
+
+@route("POST", "/api/v2/coupons/redeem", body=thing(coupon={**TEXT, "example": "SPRING"}))
+def redeem(ask: Ask) -> dict:
+    """Use a coupon, once an account."""
+    name = ask.user["username"]
+    if ask.text("coupon") != "SPRING":
+        raise Refusal(404, "no such coupon")
+    if "coupon_race" in OPEN:
+        is_used = name in used
+        time.sleep(0.05)
+    with lock:
+        if is_used if "coupon_race" in OPEN else name in used:
+            raise Refusal(409, "it was used")
+        used.add(name)
+        rows("UPDATE users SET credit = credit + 10 WHERE username = ?", name)
+    return {"redeemed": True}
+
+
+@route("GET", "/api/v2/store")
+def store(_ask: Ask) -> dict:
+    """Where things lie."""
+    return {"halls": ["north", "south"], "shelves": 480}
 
 
 @route("GET", "/api/v2/admin/stock", tag="admin")

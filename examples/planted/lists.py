@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import zlib
 
 from core import OPEN, TEXT, Answer, Ask, Refusal, route, rows, thing
 
@@ -100,12 +101,33 @@ def make_box(ask: Ask) -> Answer:
     return Answer(made, 201)
 
 
-@route("GET", "/api/v2/boxes/{box_id}")
-def box(ask: Ask) -> dict:
-    """A box."""
+def box_of(ask: Ask) -> dict:
+    """The box that is asked for."""
     found = boxes.get(ask.names["box_id"])
     if found is None or not is_mine(ask, found["owner"]):
         raise Refusal(404, "no such box")
+    return found
+
+
+def tag_of(found: dict) -> str:
+    """The state that a box is in."""
+    return f'"{zlib.crc32(found["label"].encode()):x}"'
+
+
+@route("GET", "/api/v2/boxes/{box_id}")
+def box(ask: Ask) -> Answer:
+    """A box."""
+    found = box_of(ask)
+    return Answer(found, headers={"ETag": tag_of(found)})
+
+
+@route("PUT", "/api/v2/boxes/{box_id}", body=thing(label=TEXT), headers={"If-Match": TEXT}, status="412")
+def change_box(ask: Ask) -> dict:
+    """Write something else on a box, if it is as it was seen."""
+    found, seen = box_of(ask), ask.headers.get("If-Match", "*")
+    if seen not in ("*", tag_of(found)) and "update_lost" not in OPEN:
+        raise Refusal(412, "somebody else changed it")
+    found["label"] = ask.text("label")
     return found
 
 

@@ -20,17 +20,21 @@ from harness.probes.api.delivery import (
 from harness.probes.api.exposure import doors_open, old_versions, secrets_told
 from harness.probes.api.forgery import token_in_query, tokens_forged
 from harness.probes.api.functions import functions_open, logins_missing
+from harness.probes.api.graphql import endless_queries, graph_of, schemas_told
 from harness.probes.api.growth import accounts_told, endless_logins, endless_pages, slow_texts
 from harness.probes.api.injection import command_injections, sql_injections, template_injections
 from harness.probes.api.lifecycle import (
     accounts_doubled,
     accounts_outlived,
     codes_guessed,
+    cookies_readable,
     logins_by_type,
+    passwords_taken,
     refreshes_kept,
     sessions_fixed,
 )
 from harness.probes.api.mass import members_assigned, prototypes_polluted
+from harness.probes.api.moments import is_conditional, updates_lost, used_twice
 from harness.probes.api.objects import objects_read
 from harness.probes.api.reach import (
     files_read,
@@ -59,16 +63,20 @@ __all__ = [
     "answers_widened",
     "codes_guessed",
     "command_injections",
+    "cookies_readable",
     "default_accounts",
     "doors_open",
     "endless_logins",
     "endless_pages",
+    "endless_queries",
     "files_read",
     "files_taken",
     "functions_open",
     "gate_of",
+    "graph_of",
     "has_logout",
     "header_injections",
+    "is_conditional",
     "links_elsewhere",
     "listening",
     "logins_by_type",
@@ -84,10 +92,12 @@ __all__ = [
     "open_redirects",
     "origins_let_in",
     "passwords_changed",
+    "passwords_taken",
     "prototypes_polluted",
     "refreshes_kept",
     "requests_elsewhere",
     "resets_told",
+    "schemas_told",
     "secret_orders",
     "secrets_told",
     "sessions_fixed",
@@ -97,5 +107,7 @@ __all__ = [
     "template_injections",
     "token_in_query",
     "tokens_forged",
+    "updates_lost",
+    "used_twice",
     "writes_by_strangers",
 ]

@@ -9,6 +9,7 @@ from harness.testing.api import (
     answers_widened,
     doors_open,
     functions_open,
+    is_conditional,
     logins_missing,
     members_assigned,
     objects_changed,
@@ -17,6 +18,8 @@ from harness.testing.api import (
     prototypes_polluted,
     secret_orders,
     secrets_told,
+    updates_lost,
+    used_twice,
 )
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
@@ -191,4 +194,39 @@ def test_no_word_of_the_query_widens_an_answer(accounts, first_hole):
 )
 def test_no_listing_is_sorted_by_a_secret(accounts, first_hole):
     hole = first_hole(secret_orders(accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.attacks
+@pytest.mark.writes
+@pytest.mark.check(
+    "holes.updates_lost",
+    severity="normal",
+    source="RFC 9110, 13.1.1; CWE-362",
+    subject="changes on a condition",
+    why="Of two who change the same thing one loses what he wrote, and nobody is told.",
+    remedy="Hold If-Match against the present ETag in the same transaction as the change, and answer 412.",
+)
+def test_a_change_of_a_state_that_is_gone_is_refused(accounts, first_hole):
+    documented = [each for each in accounts.writes() if is_conditional(each)]
+    if not documented:
+        pytest.skip("not applicable: the document describes no If-Match, 412 or 428 of a PUT or PATCH")
+    hole = first_hole(updates_lost(accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.attacks
+@pytest.mark.writes
+@pytest.mark.check(
+    "holes.used_twice",
+    severity="high",
+    source="OWASP API6:2023; CWE-362, CWE-367",
+    subject="what may be done once",
+    why="Requests at the same moment get several times what is meant for once: a coupon, a payment, a vote.",
+    remedy="Hold and mark in one step: a unique index, or an update that names the state it expects.",
+)
+def test_what_may_be_done_once_is_done_once(accounts, first_hole):
+    if not any(each.ours for each in accounts.accounts):
+        pytest.skip("an account that may be spoilt is needed: add [auth.register]")
+    hole = first_hole(used_twice(accounts))
     assert hole is None, str(hole)

@@ -5,14 +5,26 @@ import pytest
 from harness.testing.api import (
     amounts_below_zero,
     answers_cached,
+    endless_queries,
     files_taken,
+    graph_of,
     links_elsewhere,
     odd_numbers,
     origins_let_in,
+    schemas_told,
     writes_by_strangers,
 )
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def path(api):
+    """Where the service answers GraphQL."""
+    found = graph_of(api)
+    if not found:
+        pytest.skip("not applicable: the service answers no GraphQL at the usual paths")
+    return found
 
 
 @pytest.mark.check(
@@ -116,4 +128,31 @@ def test_an_odd_number_of_a_page_is_refused_or_mended(api, first_hole):
 )
 def test_no_amount_below_zero_is_taken(accounts, first_hole):
     hole = first_hole(amounts_below_zero(accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.graph_told",
+    severity="minor",
+    source="OWASP GraphQL Cheat Sheet; CWE-200",
+    subject="introspection",
+    why="Whoever asks gets the list of all there is to try, what only those who run the service use too.",
+    remedy="Turn introspection off for who is not logged in, if the API is not meant for everybody.",
+)
+def test_introspection_is_not_for_everybody(api, path, first_hole):
+    hole = first_hole(schemas_told(api, path))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.attacks
+@pytest.mark.check(
+    "holes.graph_limits",
+    severity="normal",
+    source="OWASP API4:2023; OWASP GraphQL Cheat Sheet; CWE-770",
+    subject="queries",
+    why="One request asks for as much as it likes: it keeps the service busy, or tries a thousand passwords at once.",
+    remedy="Limit the fields, the depth and the queries of one request, by their cost.",
+)
+def test_one_query_asks_for_a_bounded_amount(api, path, first_hole):
+    hole = first_hole(endless_queries(api, path))
     assert hole is None, str(hole)

@@ -7,13 +7,16 @@ from harness.testing.api import (
     accounts_outlived,
     accounts_told,
     codes_guessed,
+    cookies_readable,
     default_accounts,
     endless_logins,
     gate_of,
     has_logout,
+    listening,
     logins_by_type,
     logouts_ignored,
     passwords_changed,
+    passwords_taken,
     refreshes_kept,
     resets_told,
     sessions_fixed,
@@ -44,13 +47,14 @@ def own_accounts(accounts):
 @pytest.mark.check(
     "holes.tokens_forged",
     severity="critical",
-    source="OWASP API2:2023; RFC 8725, 2.1, 3.1, 3.5; CWE-347",
+    source="OWASP API2:2023; RFC 8725, 2.1, 3.1, 3.5, 3.10; CWE-347",
     subject="tokens and cookies of a login",
     why="Whoever makes a token that is believed is whoever he likes.",
     remedy="Check each token's signature by one algorithm and a long random key, and its end.",
 )
 def test_only_tokens_of_the_service_open_it(accounts, gate, first_hole):
-    hole = first_hole(tokens_forged(accounts, gate))
+    with listening() as listener:
+        hole = first_hole(tokens_forged(accounts, gate, listener))
     assert hole is None, str(hole)
 
 
@@ -176,6 +180,19 @@ def test_an_account_is_there_once(own_accounts, first_hole):
 
 
 @pytest.mark.check(
+    "holes.passwords_taken",
+    severity="normal",
+    source="OWASP ASVS 5, V6.2.1; NIST SP 800-63B, 3.1.1.2; CWE-521",
+    subject="registration",
+    why="A password of a few letters is found by trying.",
+    remedy="Ask for eight letters at least, and refuse the passwords that are used most.",
+)
+def test_a_password_of_four_letters_is_refused(own_accounts, first_hole):
+    hole = first_hole(passwords_taken(own_accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
     "holes.tokens_after_deletion",
     severity="high",
     source="OWASP ASVS 5, V7.4; CWE-613",
@@ -230,4 +247,19 @@ def test_a_login_gives_a_new_session(accounts, gate, first_hole):
 )
 def test_wrong_codes_are_not_taken_for_ever(accounts, first_hole):
     hole = first_hole(codes_guessed(accounts))
+    assert hole is None, str(hole)
+
+
+@pytest.mark.check(
+    "holes.login_cookies",
+    severity="high",
+    source="RFC 6265bis, 4.1.2.5, 4.1.2.6; OWASP ASVS 5, V3.3; CWE-1004, CWE-614",
+    subject="cookies of a login",
+    why="A script that was smuggled into a page, or whoever is on the way, gets the login.",
+    remedy="Set HttpOnly on the session's cookie, and Secure where the service is reached over TLS.",
+)
+def test_cookies_of_a_login_are_guarded(accounts, first_hole):
+    if not accounts.asker.cookies:
+        pytest.skip("not applicable: the login gives no cookie")
+    hole = first_hole(cookies_readable(accounts))
     assert hole is None, str(hole)

@@ -100,13 +100,23 @@ FOUND = {
     "file_kind": ("files_taken", "POST /api/v2/pictures, kind of the file"),
     "session_fixed": ("sessions_fixed", "POST /api/v2/login, cookie sid"),
     "cross_site": ("writes_by_strangers", "Origin"),
+    "cookie_readable": ("cookies_readable", "POST /api/v2/login, cookie sid"),
+    "head_open": ("logins_missing", "GET /api/v2/store, method HEAD"),
+    "update_lost": ("updates_lost", "PUT /api/v2/boxes/{box_id}, header If-Match"),
+    "coupon_race": ("used_twice", "POST /api/v2/coupons/redeem, requests at once"),
+    "jwt_jku": ("tokens_forged", "jku"),
+    "callback": ("origins_let_in", "GET /api/v2/me, query parameter callback"),
+    "graph_told": ("schemas_told", "POST /api/v2/graphql, introspection"),
+    "graph_endless": ("endless_queries", "POST /api/v2/graphql, size of a query"),
+    "graph_object": ("objects_read", "POST /api/v2/graphql, field note"),
+    "password_short": ("passwords_taken", "POST /api/v2/register, member password"),
 }
 """Hole -> the probe that finds it, and what its subject holds."""
-HIDDEN = ("jwt_none", "jwt_weak", "jwt_endless", "jwt_kid", "accounts_time")
+HIDDEN = ("jwt_none", "jwt_weak", "jwt_endless", "jwt_kid", "jwt_jku", "accounts_time")
 """Holes that are a part of a wider one where all are open: one cause is one finding."""
 OF_ACCOUNTS = ("logouts_ignored", "passwords_changed", "default_accounts", "resets_told", "accounts_told")
 OF_ACCESS = ("objects_read", "objects_changed", "functions_open", "logins_missing", "members_assigned", "secrets_told")
-OF_COOKIES = ("session_fixed", "cross_site")
+OF_COOKIES = ("session_fixed", "cross_site", "callback", "cookie_readable")
 """Holes of logins by cookie."""
 OF_LIFE = (
     "logins_by_type",
@@ -116,6 +126,7 @@ OF_LIFE = (
     "codes_guessed",
     "token_in_query",
     "sessions_fixed",
+    "passwords_taken",
 )
 OF_ANSWERS = (
     "prototypes_polluted",
@@ -128,6 +139,10 @@ OF_ANSWERS = (
     "origins_let_in",
     "files_taken",
     "writes_by_strangers",
+    "updates_lost",
+    "used_twice",
+    "schemas_told",
+    "endless_queries",
 )
 OF_DOORS = ("doors_open", "old_versions", "endless_pages", "endless_logins")
 OF_TEXT = (
@@ -185,16 +200,10 @@ def found(world: Callable[[], api.World], probes: Iterable[str]) -> set[tuple[st
 
 def _holes(world: api.World, name: str) -> list[api.Hole]:
     probe = getattr(api, name)
-    if "gate" in signature(probe).parameters:
-        gate = api.gate_of(world)
-        assert gate is not None
-        holes = probe(world, gate)
-    elif name == "requests_elsewhere":
-        with api.listening() as listener:
-            return list(probe(world, api.sites(world), listener))
-    else:
-        holes = probe(world, api.sites(world)) if name in OF_TEXT else probe(world)
-    kept = list(holes)
+    with api.listening() as listener:
+        given = {"gate": lambda: api.gate_of(world), "places": lambda: api.sites(world), "listener": lambda: listener}
+        given["path"] = lambda: api.graph_of(world)
+        kept = list(probe(world, *(given[each]() for each in signature(probe).parameters if each != "world")))
     assert all(hole.proof for hole in kept), kept
     return kept
 

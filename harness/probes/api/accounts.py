@@ -7,15 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.errors import UsageError
 from harness.model import Role, StackInfo, Target
 from harness.probes.api.inputs import plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, succeeded
+from harness.probes.api.pages import page_of, shows_again
+from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, leads_on, sent_cookies, succeeded
+from harness.probes.cookies import SetCookie, parse_set_cookie
 from harness.probes.exchange import Exchange
 from harness.probes.login import resolved, token_of
 
-_CSRF_COOKIES = {"csrftoken": "X-CSRFToken", "xsrftoken": "X-XSRF-TOKEN", "csrf": "X-CSRF-Token"}
+CSRF_COOKIES = {"csrftoken": "X-CSRFToken", "xsrftoken": "X-XSRF-TOKEN", "csrf": "X-CSRF-Token"}
 """Cookie, by its plain name -> the header in which it is sent a second time."""
 _NOT_OF_THAT_KIND = frozenset({400, 415, 422})
 _ADMIN = ("admin", "operator", "root", "super", "staff", "manager", "owner", "moderator")
@@ -34,6 +37,8 @@ class Login:
     client: ApiClient
     made: list[Exchange] = field(default_factory=list)
     """The answers to registrations."""
+    landings: list[str] = field(default_factory=list)
+    """Where logins led to."""
 
     def words(self, username: str, password: str) -> dict[str, str]:
         """The login's body for an account."""
@@ -50,6 +55,8 @@ class Login:
         """Try to log in: by JSON, or by a form where JSON is not taken."""
         sent = dict(body) if body is not None else self.words(username, password)
         path = self.target.auth.login
+        if self.target.auth.form and all(isinstance(each, str) for each in sent.values()):
+            return self._fill_in(path, sent, cookies or {})
         answer = self.client.ask(NOBODY, "POST", path, json=sent, cookies=cookies)
         if answer.status in _NOT_OF_THAT_KIND and all(isinstance(each, str) for each in sent.values()):
             by_form = self.client.ask(NOBODY, "POST", path, data=sent, cookies=cookies)
@@ -57,10 +64,34 @@ class Login:
                 return by_form
         return answer
 
+    def _fill_in(self, path: str, sent: Mapping[str, str], cookies: Mapping[str, str]) -> Exchange:
+        """Send a page's form as a browser does: with what its page hides in it, and the cookies of that page."""
+        words = self.form_words(self.client.ask(NOBODY, "GET", path, cookies=cookies), sent, cookies)
+        return self.client.ask(NOBODY, "POST", path, **words)
+
+    def form_words(self, shown: Exchange, sent: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, Any]:
+        """What is sent with a form of that page."""
+        page = page_of(shown)
+        forms = page.forms if page is not None else []
+        hidden = next((each.hidden for each in forms if each.method == "post" and each.asks_for_password), {})
+        own = {"Referer": shown.url, "Origin": self.info.url.rstrip("/")}
+        return {"data": {**hidden, **sent}, "headers": own, "cookies": {**cookies_of(shown), **cookies}}
+
+    def cookies_set(self, account: ApiAccount) -> tuple[Exchange, list[SetCookie]]:
+        """The answer to a login, and the account's cookies as it sets them, or the page of the form before it."""
+        answer = self.attempt(account.username, account.password)
+        shown = [self.client.ask(NOBODY, "GET", self.target.auth.login)] if self.target.auth.form else []
+        lines = [line for each in (answer, *shown) for line in each.header_lines("Set-Cookie")]
+        found = {each.name: each for each in map(parse_set_cookie, reversed(lines))}
+        return answer, [
+            each for name, each in found.items() if name in account.cookies and plain_name(name) not in CSRF_COOKIES
+        ]
+
     def enter(self, name: str, role: str, username: str, password: str, *, ours: bool = False) -> ApiAccount:
         """Log in. Raises `NoAccountError` where that gives neither token nor cookie."""
         answer = self.attempt(username, password)
         headers, cookies = let_in(answer, self.target.auth.token)
+        self.landings.append(answer.header("Location") or "/")
         if not headers and not cookies:
             raise NoAccountError(
                 f"POST {self.target.auth.login} answered {answer.status} to {role} without a token or a cookie"
@@ -72,16 +103,19 @@ class Login:
     def new_account(self) -> tuple[dict[str, str], dict[str, str]]:
         """A user name and a password that nobody has, and the body that registers them."""
         register = self.target.auth.register
-        random = {"random": secrets.token_hex(6)}
+        # a password that is like the name is refused by many
+        random, other = ({"random": secrets.token_hex(6)} for _ in range(2))
         account = {
             "username": resolved(register.username, self.info, random),
-            "password": resolved(register.password, self.info, random),
+            "password": resolved(register.password, self.info, other),
         }
         return account, {key: resolved(text, self.info, {**random, **account}) for key, text in register.body.items()}
 
     def sign_up(self, body: Mapping[str, Any]) -> Exchange:
         """Ask for a new account: by JSON, or by a form where JSON is not taken."""
         path = self.target.auth.register.path
+        if self.target.auth.form and all(isinstance(each, str) for each in body.values()):
+            return self._fill_in(path, body, {})
         answer = self.client.ask(NOBODY, "POST", path, json=dict(body))
         if answer.status in _NOT_OF_THAT_KIND and all(isinstance(each, str) for each in body.values()):
             by_form = self.client.ask(NOBODY, "POST", path, data=dict(body))
@@ -94,15 +128,16 @@ class Login:
         account, body = self.new_account()
         answer = self.sign_up({**body, **(more or {})})
         self.made.append(answer)
-        if answer.status >= 400:
+        if answer.status >= 400 or shows_again(answer, body):
             path = self.target.auth.register.path
-            raise NoAccountError(f"POST {path} made no account: it answered {answer.status}")
+            again = " and the form again" if answer.status < 400 else ""
+            raise NoAccountError(f"POST {path} made no account: it answered {answer.status}{again}")
         return self.enter(name, "user", account["username"], account["password"], ours=True)
 
     def given(self) -> Iterator[tuple[str, ApiAccount]]:
         """The accounts of the profile that are let in here, by role: the first one, then the second."""
         for role, first in self.target.auth.roles.items():
-            for name, each in ((role, first), (f"another {role}", self.target.auth.second.get(role))):
+            for name, each in ((f"the first {role}", first), (f"the second {role}", self.target.auth.second.get(role))):
                 if each is not None and (account := self._given(name, role, each)) is not None:
                     yield role, account
 
@@ -121,8 +156,15 @@ def let_in(answer: Exchange, place: str) -> tuple[dict[str, str], dict[str, str]
     token = token_of(answer, place)
     if token:
         return {"Authorization": f"Bearer {token}"}, {}
-    cookies = cookies_of(answer)
-    twice = {header: cookies[key] for key in cookies if (header := _CSRF_COOKIES.get(plain_name(key)))}
+    page = page_of(answer)
+    leads_back = urlsplit(answer.header("Location") or "").path == urlsplit(answer.url).path
+    if leads_back or (page is not None and any(each.asks_for_password for each in page.forms)):
+        return {}, {}
+    # a session may have begun with the page that has the form
+    cookies = {**(sent_cookies(answer) if leads_on(answer) else {}), **cookies_of(answer)}
+    if all(plain_name(key) in CSRF_COOKIES for key in cookies):
+        return {}, {}
+    twice = {header: cookies[key] for key in cookies if (header := CSRF_COOKIES.get(plain_name(key)))}
     return (twice, cookies) if cookies else ({}, {})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.probes.api.accounts import NoAccountError, let_in
 from harness.probes.api.inputs import plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, lazily, succeeded
 from harness.probes.api.tokens import read_jwt
 from harness.probes.api.world import Described, World
 
@@ -58,6 +58,7 @@ def gate_of(world: World) -> Gate | None:
     return None
 
 
+@lazily
 def logouts_ignored(world: World, gate: Gate) -> list[Hole]:
     """What a login gave goes on to open the gate after its logout."""
     logouts = [
@@ -88,6 +89,7 @@ def has_logout(world: World) -> bool:
     return any(LOGOUT.search(f"{each.operation.path} {each.operation.operation_id}") for each in world.operations)
 
 
+@lazily
 def passwords_changed(world: World) -> list[Hole]:
     """Changes of a password: with a wrong one, and what was given before it. Of accounts that are ours alone."""
     holes: list[Hole] = []
@@ -157,6 +159,7 @@ def _own_gate(world: World, account: ApiAccount) -> RequestDraft | None:
     return world.draft(found.described, account) if found is not None else None
 
 
+@lazily
 def default_accounts(world: World) -> list[Hole]:
     """Names and passwords that services are delivered with."""
     password = world.target.auth.roles
@@ -173,6 +176,7 @@ def default_accounts(world: World) -> list[Hole]:
     return []
 
 
+@lazily
 def resets_told(world: World) -> list[Hole]:
     """A forgotten password's way back that is told to whoever asks, and not by mail."""
     holes = []

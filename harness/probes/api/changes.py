@@ -51,11 +51,11 @@ def _put_into(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount)
     if reader is None or not succeeded(before) or before is None or not _is_owned(world, theft, before, victim):
         return None
     mark = f"{MARK}{secrets.token_hex(6)}"
-    answer = world.client.tried(thief, _marked(theft.draft, theft.place, mark))
+    answer = world.client.tried(thief, marked(theft.draft, theft.place, mark))
     after = world.client.tried(victim, reader) if succeeded(answer) else None
     if answer is None or after is None or mark not in after.text:
         return None
-    says = f"let {thief.name} put a thing into what is {victim.name}'s, by {theft.fact.value!r} in {theft.place}"
+    says = f"let {thief.name} put a thing into what is {victim.name}'s, by {theft.fact.value!r} in {theft.place.told}"
     return Hole(operation=theft.described.name, parameter=str(theft.place), says=says, proof=(answer, after))
 
 
@@ -89,7 +89,7 @@ def _removed_by_detours(world: World, victim: ApiAccount, thief: ApiAccount) -> 
         now = world.client.tried(victim, draft)
         if direct is not None and now is not None and _removed(before, now, fact, victim):
             if succeeded(direct) and world.operation(f"DELETE {described.operation.path}") is None:
-                says = f"lets {thief.name} remove what is {victim.name}'s by DELETE, which no description names"
+                says = f"lets {thief.name} remove what is {victim.name}'s by DELETE, which the document does not have"
                 yield Hole(operation=described.name, parameter="method DELETE", says=says, proof=(direct, now))
             continue
         for way in methods("DELETE", draft.target):
@@ -98,7 +98,7 @@ def _removed_by_detours(world: World, victim: ApiAccount, thief: ApiAccount) -> 
             if answer is None or after is None or not _removed(before, after, fact, victim):
                 continue
             status = direct.status if direct is not None else "nothing"
-            says = f"refuses {thief.name} a DELETE with {status}, and removes what is {victim.name}'s by the {way.name}"
+            says = f"refuses {thief.name} a DELETE with {status}, and removes what is {victim.name}'s by {way.told}"
             yield Hole(operation=described.name, parameter=way.kind, says=says, proof=(answer, after))
             return
 
@@ -126,7 +126,7 @@ def _taken_over(world: World, thief: ApiAccount) -> Iterator[Hole]:
         answer = world.client.tried(thief, draft)
         entered = let_in(world.login.attempt(other.username, password), world.target.auth.token)
         if succeeded(answer) and answer is not None and any(entered):
-            says = f"let {thief.name} set the password of another account, named in {naming[0]}: it logs in"
+            says = f"let {thief.name} set the password of another account, named in {naming[0].told}: it logs in"
             yield Hole(operation=described.name, parameter=str(naming[0]), says=says, proof=(answer,))
 
 
@@ -137,12 +137,12 @@ def _in_the_name_of(world: World, theft: Theft, victim: ApiAccount, thief: ApiAc
     if reader is None or theft.fact.value not in names_of(world, victim):
         return None
     mark = f"{MARK}{secrets.token_hex(6)}"
-    answer = world.client.tried(thief, _marked(theft.draft, theft.place, mark))
+    answer = world.client.tried(thief, marked(theft.draft, theft.place, mark))
     after = world.client.tried(victim, reader) if succeeded(answer) else None
     made = [each for each in objects(json_of(after)) if {mark, theft.fact.value} <= _plain_values(each)]
     if not made or answer is None or after is None:
         return None
-    says = f"let {thief.name} make a thing in the name of {victim.name}, by {theft.fact.value!r} in {theft.place}"
+    says = f"let {thief.name} make a thing in the name of {victim.name}, by {theft.fact.value!r} in {theft.place.told}"
     return Hole(operation=theft.described.name, parameter=str(theft.place), says=says, proof=(answer, after))
 
 
@@ -165,7 +165,7 @@ def _change(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount) -
         return None
     mark = f"{MARK}{secrets.token_hex(6)}"
     draft = theft.draft.put(place, fact.value)
-    draft = draft if is_removal else naming(_marked(draft, place, mark), thief)
+    draft = draft if is_removal else naming(marked(draft, place, mark), thief)
     answer = world.client.tried(thief, draft)
     after = world.client.tried(victim, reader) if succeeded(answer) else None
     if answer is None or after is None:
@@ -173,19 +173,21 @@ def _change(world: World, theft: Theft, victim: ApiAccount, thief: ApiAccount) -
     effect = (
         _removed(before, after, fact, victim) if is_removal else _changed(world, before, after, mark, victim, reader)
     )
-    if not effect or (not is_removal and succeeded(world.client.tried(NOBODY, draft))):
+    nobody = world.client.tried(NOBODY, draft) if effect and not is_removal else None
+    is_for_all = nobody is not None and succeeded(nobody) and nobody.header("Location") == answer.header("Location")
+    if not effect or is_for_all:
         # what is open to everybody is another finding
         return None
     return Hole(
         operation=described.name,
         parameter=str(place),
-        says=f"let {thief.name} change what is {victim.name}'s, named by {fact.value!r} in {place}: {effect}",
+        says=f"let {thief.name} change what is {victim.name}'s, named by {fact.value!r} in {place.told}: {effect}",
         proof=(answer, after),
     )
 
 
-def _marked(draft: RequestDraft, place: Place, mark: str) -> RequestDraft:
-    """The request with a mark for each free text of its body."""
+def marked(draft: RequestDraft, place: Place | None, mark: str) -> RequestDraft:
+    """The request with a mark for each free text of its body, but at that place."""
     for each, value in list(draft.places()):
         is_free = isinstance(value, str) and value.startswith(MARK) and "@" not in value
         if each.where == "body" and each != place and is_free:

@@ -4,7 +4,6 @@ and what becomes of a file that was handed in.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from harness.probes.api.inputs import FORM, JSON, MARK, MULTIPART, leaves
+from harness.probes.api.pages import shows_again, tokens_in
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
@@ -21,6 +21,7 @@ _LONG = 6
 _HOST_HEADERS = ("X-Forwarded-Host", "X-Host", "X-Forwarded-Server", "X-HTTP-Host-Override", "Host")
 _LINKING = re.compile(r"forgot|reset|recover|verif|confirm|invite|magic|passwordless|register|sign_?up", re.IGNORECASE)
 _ROOTS = ("", "/uploads", "/files", "/static", "/media", "/public", "/avatars", "/images")
+_CALLBACKS = ("callback", "jsonp", "cb", "jsonpCallback")
 _SCRIPT = "<script>/*{word}*/</script>"
 _ACTIVE = (
     ("{word}.html", "text/html", "<!doctype html>" + _SCRIPT),
@@ -96,7 +97,42 @@ def origins_let_in(world: World) -> Iterator[Hole]:
             if (seen.header("Access-Control-Allow-Credentials") or "").lower() == "true":
                 says = f"lets pages of the origin {origin} read it, with the credentials of who visits them"
                 yield Hole(operation=described.name, parameter="Access-Control-Allow-Origin", says=says, proof=(seen,))
-                return
+                break
+        else:
+            continue
+        break
+    yield from _handed_to_scripts(world)
+
+
+def _handed_to_scripts(world: World) -> Iterator[Hole]:
+    """What an account is shown, as a script that calls a function which the request names (JSONP, CWE-1385)."""
+    if not _goes_along(world, world.asker):
+        return
+    for described, account, _, texts in _private_reads(world):
+        draft = world.drafts[described.name, account.name]
+        word = f"hx{secrets.token_hex(4)}"
+        stranger = replace(account, headers={})
+        seen = world.client.tried(stranger, replace(draft, query={**draft.query, **dict.fromkeys(_CALLBACKS, word)}))
+        kind = (seen.header("Content-Type") or "").lower() if seen is not None else ""
+        is_run = re.match(rf"\W*(?:typeof {word}\W.{{0,80}})?{word}\(", seen.text) if seen is not None else None
+        if seen is None or not succeeded(seen) or is_run is None or not any(each in seen.text for each in texts):
+            continue
+        if "script" not in kind and "nosniff" in (seen.header("X-Content-Type-Options") or "").lower():
+            continue
+        name = next(
+            (
+                each
+                for each in _CALLBACKS
+                if (one := world.client.tried(stranger, replace(draft, query={**draft.query, each: word}))) is not None
+                and f"{word}(" in one.text
+            ),
+            _CALLBACKS[0],
+        )
+        says = (
+            f"answers a script that hands it to the function which the query parameter {name} names: any page runs it"
+        )
+        yield Hole(operation=described.name, parameter=f"query parameter {name}", says=says, proof=(seen,))
+        return
 
 
 def links_elsewhere(world: World) -> Iterator[Hole]:
@@ -233,25 +269,31 @@ def _place_of(world: World, account: ApiAccount, told: Exchange, name: str, text
 def writes_by_strangers(world: World) -> Iterator[Hole]:
     """Writes by a cookie alone, in a form that a page of another origin may send (CWE-352)."""
     account = world.asker
-    entered = world.login.attempt(account.username, account.password) if account.cookies else None
-    lines = [each.lower() for each in entered.header_lines("Set-Cookie")] if entered is not None else []
-    if entered is None or not lines or any("samesite=lax" in each or "samesite=strict" in each for each in lines):
+    if not _goes_along(world, account):
         return
     stranger = replace(account, headers={})
     for described in world.makers():
         draft = world.drafts.get((described.name, account.name))
         if draft is None or not isinstance(draft.body, Mapping):
             continue
+        hidden = world.hidden.get((described.name, account.name), {})
+        body = {key: value for key, value in draft.body.items() if key not in tokens_in(hidden)}
         for kind in (FORM, "text/plain"):
-            words = {"data": {key: str(value) for key, value in draft.body.items()}}
-            sent = {"headers": {"Origin": "https://hx.example.net"}}
-            if kind != FORM:
-                words = {"content": json.dumps(draft.body)}  # type: ignore[dict-item]
-                sent["headers"]["Content-Type"] = kind
-            elif draft.media_type == JSON and any(isinstance(each, dict | list) for each in draft.body.values()):
+            if (
+                kind == FORM
+                and draft.media_type == JSON
+                and any(isinstance(each, dict | list) for each in body.values())
+            ):
                 continue
-            seen = world.client.heard(stranger, described.operation.method, draft.target, **sent, **words)
-            if seen is not None and succeeded(seen):
+            asked = replace(draft, media_type=kind, body=body)
+            seen = world.client.tried(stranger, asked, headers={"Origin": "https://hx.example.net"})
+            if seen is not None and succeeded(seen) and not shows_again(seen, body):
                 says = f"takes {kind} from a page of another origin, by a cookie without SameSite"
                 yield Hole(operation=described.name, parameter="Origin", says=says, proof=(seen,))
                 return
+
+
+def _goes_along(world: World, account: ApiAccount) -> bool:
+    """Does the cookie of a login say nothing that keeps browsers from sending it with requests of other sites?"""
+    sessions = world.login.cookies_set(account)[1] if account.cookies else []
+    return bool(sessions) and not any(each.same_site in ("lax", "strict") for each in sessions)

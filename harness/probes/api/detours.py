@@ -66,6 +66,13 @@ class Detour:
         """What one cause has in common, whatever the path."""
         return "other spelling of the path" if self.spelled else self.name
 
+    @property
+    def told(self) -> str:
+        """As a sentence names it, with its value."""
+        given = [f"{key}: {text}" for key, text in self.headers.items()]
+        given += [f"{key}={text}" for each in (self.query, self.cookies, self.form or {}) for key, text in each.items()]
+        return f"the {self.name}" + (f" ({', '.join(given)})" if given else "")
+
     def ask(self, world: World, account: ApiAccount, more: str = "") -> Exchange | None:
         """Send it as somebody, with more at the end of the path; None where no answer came."""
         path, _, query = self.target.partition("?")

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.probes.api.detours import versions
 from harness.probes.api.inputs import objects, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, lazily, succeeded
 from harness.probes.api.tokens import read_jwt
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
@@ -87,6 +87,7 @@ class _Told:
     answer: Exchange
 
 
+@lazily
 def secrets_told(world: World) -> list[Hole]:
     """Members of answers that are secrets of accounts; each named once, with all the operations that tell it."""
     found: dict[str, list[_Told]] = defaultdict(list)
@@ -168,6 +169,7 @@ def _of_claims(world: World) -> Iterator[Hole]:
                 yield Hole(operation=operation, parameter=f"claim {name}", says=says)
 
 
+@lazily
 def doors_open(world: World) -> list[Hole]:
     """Paths beside the described ones, under the usual names, which show settings or accounts to anybody."""
     holes: list[Hole] = []
@@ -182,7 +184,7 @@ def doors_open(world: World) -> list[Hole]:
             if not succeeded(seen) or seen.text == unknown.text or not seen.size:
                 continue
             if (what := _behind(world, path, seen, sign)) != "":
-                says = f"is open to anybody, in no description, and shows {what}"
+                says = f"answered {seen.status} to {NOBODY.name} with {what}; no document describes it"
                 holes.append(Hole(operation=f"GET {place}", says=says, proof=(seen,)))
     for name, hole in _described_doors(world):
         if all(each.operation != name for each in holes):
@@ -201,7 +203,7 @@ def _described_doors(world: World) -> Iterator[tuple[str, Hole]]:
 
 def _behind(world: World, path: str, seen: Exchange, sign: re.Pattern[str] | None) -> str:
     if sign is not None:
-        return "what only those who run it should see" if sign.search(seen.text) else ""
+        return "what only those who run the service should see" if sign.search(seen.text) else ""
     if _SETTINGS.search(seen.text):
         return "settings of the service"
     body = json_of(seen)
@@ -216,7 +218,9 @@ def _behind(world: World, path: str, seen: Exchange, sign: re.Pattern[str] | Non
         return "passwords"
     is_inside = re.search(r"admin|internal|debug|dump|backup|export|trace|logs", path) is not None
     return (
-        "data under a name that is for those who run it" if is_inside and isinstance(body, list | dict) and body else ""
+        "data under a name that is for those who run the service"
+        if is_inside and isinstance(body, list | dict) and body
+        else ""
     )
 
 
@@ -232,6 +236,7 @@ def _bases(world: World) -> list[str]:
     return sorted(found)
 
 
+@lazily
 def old_versions(world: World) -> list[Hole]:
     """Reads that refuse somebody, and not under another version's path: nobody, or who asks for another's thing."""
     tried = 0
@@ -246,8 +251,8 @@ def old_versions(world: World) -> list[Hole]:
                 seen = world.client.tried(account, other)
                 if seen is None or not succeeded(seen) or not _shows(seen, own, texts):
                     continue
-                who = "anybody" if account.is_nobody else "another account"
-                says = f"answers {who}, in no description, what {described.name} answers only to whom it is meant for"
+                who = account.name
+                says = f"answered {seen.status} to {who} with what {described.name} refuses; no document describes it"
                 return [Hole(operation=f"GET {path}", says=says, parameter="version", proof=(seen,))]
     return []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import secrets
 import time
@@ -11,7 +12,8 @@ from urllib.parse import urlsplit
 
 from harness.probes.api.authentication import Gate
 from harness.probes.api.inputs import objects
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api.reach import Listener
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, lazily, succeeded
 from harness.probes.api.tokens import (
     UNSIGNED,
     Jwt,
@@ -57,7 +59,8 @@ _KIDS = (
 _TOKEN_WORDS = ("access_token", "token", "auth_token", "auth", "jwt", "api_key", "apikey", "authorization")
 
 
-def tokens_forged(world: World, gate: Gate) -> list[Hole]:
+@lazily
+def tokens_forged(world: World, gate: Gate, listener: Listener) -> list[Hole]:
     """Tokens that the service did not make, and that open the gate."""
     account = gate.account
     holes: list[Hole] = []
@@ -66,14 +69,14 @@ def tokens_forged(world: World, gate: Gate) -> list[Hole]:
     if token and (seen := _opens(world, gate, f"hx{secrets.token_hex(16)}")) is not None:
         return [_hole(gate, "takes a token that is made up", "any text", seen)]
     if jwt is not None:
-        holes += _forged_jwt(world, gate, jwt)
+        holes += _forged_jwt(world, gate, jwt, listener)
     elif token:
         holes += _guessed(world, gate, token)
     holes += _guessed_cookies(world, gate)
     return holes
 
 
-def _forged_jwt(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
+def _forged_jwt(world: World, gate: Gate, jwt: Jwt, listener: Listener) -> Iterator[Hole]:
     own = {**jwt.header}
     changed = f"{jwt.signed}.{jwt.signature[::-1]}"
     if (seen := _opens(world, gate, changed)) is not None or (
@@ -91,6 +94,7 @@ def _forged_jwt(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
         if (seen := _opens(world, gate, token)) is not None:
             yield _hole(gate, f"takes its key from where the token says (kid: {kid})", "kid", seen)
             break
+    yield from _by_address(world, gate, jwt, listener)
     yield from _by_public_key(world, gate, jwt)
     if "exp" not in jwt.claims:
         seen = world.client.send(gate.account, gate.draft)
@@ -101,6 +105,28 @@ def _forged_jwt(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
             yield _hole(gate, "takes a token that has ended (exp is in 2001)", "expired token", seen)
     else:
         yield from _outlived(world, gate, jwt)
+
+
+def _by_address(world: World, gate: Gate, jwt: Jwt, listener: Listener) -> Iterator[Hole]:
+    """A key that is fetched from where the token says (RFC 8725, 3.10): a listener of ours is asked for it."""
+    secret = secrets.token_bytes(32)
+    for name in ("jku", "x5u"):
+        address, word = listener.address()
+        key = {"kty": "oct", "alg": "HS256", "k": base64.urlsafe_b64encode(secret).rstrip(b"=").decode()}
+        key |= {"kid": jwt.header["kid"]} if "kid" in jwt.header else {}
+        listener.answers[word] = json.dumps({"keys": [key]}).encode()
+        for algorithm in dict.fromkeys(("HS256", jwt.algorithm, "RS256")):
+            token = forge({**jwt.header, "alg": algorithm, name: address}, jwt.claims, secret)
+            account = ApiAccount(
+                name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"}
+            )
+            seen = world.client.tried(account, gate.draft)
+            if seen is None or not listener.waits_for(word, 0.1):
+                continue
+            what = "and lets in who made it" if succeeded(seen) else "to hold its signature against"
+            says = f"fetches a key from the address that a token names ({name}), {what}: a listener of ours was asked"
+            yield _hole(gate, says, name, seen)
+            break
 
 
 def _by_public_key(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
@@ -128,6 +154,7 @@ def _public_keys(world: World) -> Iterator[bytes]:
             yield base64.b64decode("".join(pem.split("\n")[1:-1]))
 
 
+@lazily
 def token_in_query(world: World, gate: Gate) -> list[Hole]:
     """A token that opens the gate from the query too, where logs, histories and Referer keep it (RFC 9700, 4.3.2)."""
     token = gate.account.headers.get("Authorization", "").partition(" ")[2]

@@ -33,8 +33,8 @@ def functions_open(world: World) -> Iterator[Hole]:
             if answer is None or answer.status in _NOT_FOUND:
                 answer = _by_names_of_others(world, described, account) or answer
             if succeeded(answer) and answer is not None and answer.size > 0 and _does_something(answer):
-                who = "nobody in particular" if account.is_nobody else "an account without that role"
-                says = f"is for those who run the service by its name, and answered {answer.status} to {who}"
+                who = account.name if account.is_nobody else f"{account.name}, which has no such role"
+                says = f"has the name of what is for those who run the service, and answered {answer.status} to {who}"
                 yield Hole(operation=described.name, says=says, proof=(answer,))
                 break
         else:
@@ -71,7 +71,7 @@ def _bypassed(world: World, described: Described, lowly: list[ApiAccount]) -> It
             continue
         shown = (world.answers.get((described.name, each.name)) for each in world.accounts if each not in lowly)
         for way, seen in ways_round(world, account, draft.target, _like(next(filter(succeeded, shown), None))):
-            says = f"refuses {account.name} with {refused.status}, and not by the {way.name}"
+            says = f"refuses {account.name} with {refused.status}, and answers {seen.status} by {way.told}"
             yield way, Hole(operation=described.name, parameter=way.kind, says=says, proof=(seen,))
 
 
@@ -98,6 +98,7 @@ def logins_missing(world: World) -> Iterator[Hole]:
             says = f"is described as behind a login, and answered {answer.status} without one"
             yield Hole(operation=described.name, says=says, proof=(answer,))
     yield from _logins_bypassed(world)
+    yield from _open_to_head(world)
 
 
 def _working_draft(world: World, described: Described) -> RequestDraft | None:
@@ -130,5 +131,33 @@ def _logins_bypassed(world: World) -> Iterator[Hole]:
             for way, seen in ways_round(world, NOBODY, draft.target, holding(texts)):
                 if way.kind not in told:
                     told.add(way.kind)
-                    says = f"refuses who has no login with {refused.status}, and not by the {way.name}"
+                    says = f"refuses {NOBODY.name} with {refused.status}, and answers {seen.status} by {way.told}"
                     yield Hole(operation=described.name, parameter=way.kind, says=says, proof=(seen,))
+
+
+def _open_to_head(world: World) -> Iterator[Hole]:
+    """Reads that refuse nobody a GET, and answer HEAD with the size or the ETag of what an account is given."""
+    account = world.asker
+    found: list[tuple[str, Exchange]] = []
+    for described in world.reads() if not account.is_nobody else ():
+        draft = world.drafts.get((described.name, account.name))
+        refused = world.answers.get((described.name, NOBODY.name))
+        if draft is None or refused is None or refused.status not in (401, 403):
+            continue
+        asked = replace(draft, operation=replace(draft.operation, method="HEAD"))
+        seen, own = (world.client.tried(each, asked) for each in (NOBODY, account))
+        if seen is None or own is None or not succeeded(seen) or not _same_head(seen, own):
+            continue
+        again = world.client.tried(NOBODY, draft)
+        if again is not None and again.status == refused.status:
+            found.append((described.name, seen))
+    for name, seen in found[:1]:
+        more = "; so does " + ", ".join(each for each, _ in found[1:6]) if len(found) > 1 else ""
+        says = f"refuses who has no login, and answers {seen.status} to a HEAD without one, as to an account{more}"
+        yield Hole(operation=name, parameter="method HEAD", says=says, proof=(seen,))
+
+
+def _same_head(seen: Exchange, own: Exchange) -> bool:
+    size, tag = seen.header("Content-Length"), seen.header("ETag")
+    is_sized = size not in (None, "0") and size == own.header("Content-Length")
+    return is_sized or (tag is not None and tag == own.header("ETag"))

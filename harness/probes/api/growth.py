@@ -18,7 +18,7 @@ import msgspec
 
 from harness.probes.api.accounts import NoAccountError, let_in
 from harness.probes.api.inputs import MARK, leaves, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, json_of, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, json_of, lazily, succeeded
 from harness.probes.api.sites import TextPlace, forms, matched_sites
 from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
@@ -116,9 +116,10 @@ def _polynomial(world: World, site: TextPlace, unit: str, end: str) -> Hole | No
 
 def _slow(site: TextPlace, unit: str, taken: Sequence[tuple[int, float]], proof: Exchange) -> Hole:
     shown = ", ".join(f"{count} times {unit!r}: {seconds:.2f} s" for count, seconds in taken)
-    return site.hole(f"takes ever longer for {site.place}: {shown}", proof)
+    return site.hole(f"takes ever longer for a text in {site.place.told}: {shown}", proof)
 
 
+@lazily
 def endless_pages(world: World) -> list[Hole]:
     """Listings that give as many items as they are asked for."""
     holes = []
@@ -141,7 +142,7 @@ def endless_pages(world: World) -> list[Hole]:
                 continue
             if counts[2] >= _MANY_ITEMS or echoed:
                 what = f"{counts[2]} items came" if not echoed else f"the answer says that its limit is {_HUGE}"
-                says = f"has no limit for {place}: asked for {_HUGE} items, {what}"
+                says = f"has no limit for {place.told}: asked for {_HUGE} items, {what}"
                 holes.append(Hole(operation=described.name, parameter=str(place), says=says, proof=(all_of,)))
                 break
     return holes
@@ -155,15 +156,22 @@ def _count(body: Any) -> int:  # noqa: ANN401
     return max(map(len, lists), default=-1)
 
 
+@lazily
 def endless_logins(world: World) -> list[Hole]:
     """An account of ours is tried with wrong passwords, by one client, until somebody minds."""
     account = world.login.register("a third user")
     path = world.target.auth.login
     statuses = set()
     last: Exchange | None = None
+    shown = world.client.ask_as_one("GET", path) if world.target.auth.form else None
     for _ in range(ATTEMPTS):
         body = world.login.words(account.username, f"Hx-wrong-{secrets.token_hex(4)}a!")
-        last = world.client.ask_as_one(path, body)
+        words: dict[str, Any] = {"json": body}
+        if shown is not None:
+            words = world.login.form_words(shown, body, {})
+            jar = words.pop("cookies")
+            words["headers"] |= {"Cookie": "; ".join(f"{key}={value}" for key, value in jar.items())} if jar else {}
+        last = world.client.ask_as_one("POST", path, **words)
         statuses.add(last.status)
         if last.status in _SLOWED or last.header("Retry-After") or len(statuses) > 1:
             return []
@@ -183,6 +191,7 @@ class _Refusals:
     unknown: list[Exchange]
 
 
+@lazily
 def accounts_told(world: World) -> list[Hole]:
     """Does a refused login, or a forgotten password's form, tell whether there is such an account?"""
     holes = []
@@ -255,7 +264,7 @@ def _without(answer: Exchange) -> str:
     for _, value in leaves(_sent_body(answer)):
         for form in forms(str(value)) if len(str(value)) > 3 else ():
             text = text.replace(form, "§")
-    return re.sub(r"[0-9a-f-]{16,}|\d{4}-\d\d-\d\d[T ][\d:.+Z-]+|\d{6,}", "§", text)
+    return re.sub(r"[0-9a-f-]{16,}|[\w.-]{32,}|\d{4}-\d\d-\d\d[T ][\d:.+Z-]+|\d{6,}", "§", text)
 
 
 def _sent_body(answer: Exchange) -> Any:  # noqa: ANN401

@@ -154,8 +154,8 @@ def _told_apart(
     proof = world.client.send(site.account, site.put(sent))
     denial = template.format(v=value, a=pair.same, b=pair.other)
     says = (
-        f"puts {site.place} into a query (SQL): {sent!r} is answered {true[0]} as a true condition, {denial!r} as a"
-        " false one"
+        f"puts {site.place.told} into a query (SQL): {sent!r} is answered {true[0]} as a true condition, {denial!r}"
+        " as a false one"
     )
     return site.hole(says, proof)
 
@@ -197,7 +197,7 @@ def _told_apart_order(world: World, site: TextPlace, template: str, column: str)
         return None
     sent = template.format(v=column, a=pair.same, b=pair.other)
     proof = world.client.send(site.account, site.put(sent))
-    says = f"puts {site.place} into a query (SQL): the order of the answer follows the condition in {sent!r}"
+    says = f"puts {site.place.told} into a query (SQL): the order of the answer follows the condition in {sent!r}"
     return site.hole(says, proof)
 
 
@@ -213,11 +213,13 @@ def _by_quotes(world: World, site: TextPlace) -> Hole | None:
         if _SQL_ERROR.search(one.text) and _SQL_ERROR.search(three.text):
             found = _SQL_ERROR.search(one.text)
             words = found[0] if found is not None else ""
-            return site.hole(f"puts {site.place} into a query (SQL): a quote in it is answered with {words!r}", one)
+            return site.hole(
+                f"puts {site.place.told} into a query (SQL): a quote in it is answered with {words!r}", one
+            )
         if one.status >= 500 and three.status >= 500 and two.status < 500 and four.status < 500:
             says = (
-                f"puts {site.place} into a query: an odd number of quotes in it is answered with {one.status}, an even"
-                f" one with {two.status}"
+                f"puts {site.place.told} into a query: an odd number of quotes in it is answered with {one.status},"
+                f" an even one with {two.status}"
             )
             return site.hole(says, one)
     return None
@@ -252,7 +254,7 @@ def _by_operator(world: World, site: TextPlace) -> Hole | None:
     sent = {"$ne": word}
     proof = world.client.send(site.account, site.put(sent))
     return site.hole(
-        f"takes an operator of the database for {site.place}: {sent} matches what {word!r} does not", proof
+        f"takes an operator of the database for {site.place.told}: {sent} matches what {word!r} does not", proof
     )
 
 
@@ -275,9 +277,10 @@ def _by_time(world: World, site: TextPlace, templates: Iterable[str], what: str)
             text = _waiting(template, site.text, SLEEP_S)
             proof = world.client.send(site.account, site.put(text))
             says = (
-                f"carries out {what} in {site.place}: {text!r} takes {first:.1f} s, with twice the wait {longer:.1f} s"
+                f"carries out {what} in {site.place.told}: {text!r} takes {first:.1f} s, with twice the wait"
+                f" {longer:.1f} s, without one {still:.1f} s"
             )
-            return site.hole(f"{says}, without one {still:.1f} s", proof)
+            return site.hole(says, proof)
     return None
 
 
@@ -322,7 +325,8 @@ def _shown_later(world: World, stored: dict[str, tuple[TextPlace, str]]) -> Iter
                 if seen is not None and result in seen.text and str(site.place) + site.operation.name not in told:
                     told.add(str(site.place) + site.operation.name)
                     says = (
-                        f"renders {site.place} as a template: {text!r} was kept, and {described.name} shows {result!r}"
+                        f"renders {site.place.told} as a template: {text!r} was kept, and {described.name} shows"
+                        f" {result!r}"
                     )
                     yield site.hole(says, seen)
 
@@ -345,5 +349,5 @@ def _by_product(world: World, site: TextPlace, templates_: Iterable[str], says: 
                 break
             proofs.append(seen)
         else:
-            return site.hole(f"{says} {site.place}: {text!r} is answered with {result!r}", proofs[-1])
+            return site.hole(f"{says} {site.place.told}: {text!r} is answered with {result!r}", proofs[-1])
     return None

@@ -11,12 +11,12 @@ from typing import Any
 from harness.probes.api.accounts import NoAccountError, let_in
 from harness.probes.api.authentication import LOGOUT, Gate
 from harness.probes.api.inputs import MARK, leaves, pattern_of, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, lazily, succeeded
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
 
-_AT_ONCE = 8
+AT_ONCE = 8
 _ROUNDS = 3
 _GUESSES = 101
 """ASVS 4, 2.2.1: no more than 100 in an hour."""
@@ -42,6 +42,7 @@ _OTHER_TYPES: tuple[object, ...] = (
 """What no password is: operators of a database (NoSQL), and values that lax comparisons take for any."""
 
 
+@lazily
 def logins_by_type(world: World) -> list[Hole]:
     """Something else than the account's password, that is let in: an operator, another type, nothing."""
     path = world.target.auth.login
@@ -108,17 +109,35 @@ def accounts_doubled(world: World) -> Iterator[Hole]:
     for _ in range(_ROUNDS):
         _, fresh = world.login.new_account()
         try:
-            answers = world.client.at_once(world.target.auth.register.path, fresh, _AT_ONCE)
+            answers = world.client.at_once(NOBODY, "POST", world.target.auth.register.path, AT_ONCE, json=fresh)
         except (ServiceUnavailable, UnfitAnswer):
             return
         taken = [each for each in answers if succeeded(each)]
         if len(taken) > 1:
             says = (
-                f"made {len(taken)} accounts of {_AT_ONCE} requests with the same names at the same moment; one after"
+                f"made {len(taken)} accounts of {AT_ONCE} requests with the same names at the same moment; one after"
                 f" the other the second is refused with {twice.status}"
             )
             yield Hole(operation=operation, parameter="requests at once", says=says, proof=tuple(taken[:2]))
             return
+
+
+@lazily
+def passwords_taken(world: World) -> list[Hole]:
+    """An account with a password of four letters, which then logs in (ASVS 5, V6.2.1: eight at least)."""
+    path = world.target.auth.register.path
+    if not path:
+        return []
+    account, body = world.login.new_account()
+    short = f"{MARK}{secrets.token_hex(1)}"
+    answer = world.login.sign_up({key: text.replace(account["password"], short) for key, text in body.items()})
+    if answer.status >= 400 or not any(
+        let_in(world.login.attempt(account["username"], short), world.target.auth.token)
+    ):
+        return []
+    key = next((name for name, text in body.items() if text == account["password"]), "password")
+    says = f"made an account with the password {short!r}, of {len(short)} letters, and it logs in"
+    return [Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))]
 
 
 def _in_other_letters(
@@ -145,6 +164,7 @@ def _in_other_letters(
             return
 
 
+@lazily
 def accounts_outlived(world: World, gate: Gate) -> list[Hole]:
     """Tokens and cookies of an account that is deleted."""
     for described in world.operations:
@@ -242,6 +262,29 @@ def _refresh_of(answer: Exchange) -> str:
     return ""
 
 
+@lazily
+def cookies_readable(world: World) -> list[Hole]:
+    """Cookies of a login that scripts read, or that go over plain HTTP too (RFC 6265bis, 4.1.2.5 and 4.1.2.6)."""
+    account = world.asker
+    entered, cookies = world.login.cookies_set(account)
+    found: dict[str, list[str]] = {}
+    for cookie in cookies:
+        if not cookie.http_only and cookie.name not in world.target.cookies.readable:
+            found.setdefault("HttpOnly", []).append(cookie.name)
+        if not cookie.secure and (world.target.tls.in_front or world.login.info.url.startswith("https:")):
+            found.setdefault("Secure", []).append(cookie.name)
+    return [
+        Hole(
+            operation=f"POST {world.target.auth.login}",
+            parameter=f"cookie {names[0]}",
+            says=f"answered {entered.status} with Set-Cookie {', '.join(names)} of a login without {word}",
+            proof=(entered,),
+        )
+        for word, names in found.items()
+    ]
+
+
+@lazily
 def sessions_fixed(world: World, gate: Gate) -> list[Hole]:
     """A session's cookie that was there before the login, and that the login makes an account's."""
     account = gate.account

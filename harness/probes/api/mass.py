@@ -10,13 +10,14 @@ from typing import Any
 
 from harness.probes.api.accounts import NoAccountError, is_privileged
 from harness.probes.api.inputs import FORM, JSON, leaves, merged, objects, plain_name
+from harness.probes.api.pages import page_of
 from harness.probes.api.request import ApiAccount, Hole, RequestDraft, json_of, succeeded
 from harness.probes.api.thefts import names_of
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
 _PRIVILEGES = re.compile(
-    r"^(?:is_?)?(?:admin|administrator|staff|superuser|root|moderator)$|^(?:user_?)?(?:roles?|permissions?|privileges?)$|"
+    r"^(?:is_?)?(?:admin|administrator|staff|superuser|super_user|root|moderator)$|^(?:user_?)?(?:roles?|permissions?|privileges?)$|"
     r"access_?level|user_?type|account_?type",
     re.IGNORECASE,
 )
@@ -45,6 +46,7 @@ def members_assigned(world: World) -> Iterator[Hole]:
                 # what nobody meant to take may be held to no list
                 holes = list(_of_operation(world, described, account, FORM))
             yield from holes
+            yield from _of_form(world, described, account)
     yield from _at_registration(world)
 
 
@@ -71,6 +73,30 @@ def _of_operation(world: World, described: Described, account: ApiAccount, media
         hole = _try(world, described, account, draft, name, value, seen)
         if hole is not None:
             yield hole
+
+
+def _of_form(world: World, described: Described, account: ApiAccount) -> Iterator[Hole]:
+    """Privileges that a form of a page asks for, or takes though it does not: the page then shows them as set."""
+    reader = world.operation(f"GET {described.operation.path}")
+    draft, own = world.draft(described, account), world.draft(reader, account) if reader is not None else None
+    if draft is None or own is None or not isinstance(draft.body, dict):
+        return
+
+    def shown() -> dict[str, Any]:
+        page = page_of(world.client.tried(account, own))
+        forms = page.forms if page is not None else ()
+        return {name: value for each in forms if each.method == "post" for name, value in each.values.items()}
+
+    before = shown()
+    for name, value in before.items():
+        other = True if isinstance(value, bool) else "admin"
+        if not _PRIVILEGES.search(name) or value == other:
+            continue
+        answer = world.client.tried(account, replace(draft, body={**draft.body, name: other}))
+        if answer is not None and succeeded(answer) and shown().get(name) == other:
+            says = f"took the field {name!r} from an account without it: sent as {other!r}, its page then shows it"
+            yield Hole(operation=described.name, parameter=f"member {name}", says=says, proof=(answer,))
+            return
 
 
 def _try(
@@ -131,7 +157,7 @@ def prototypes_polluted(world: World) -> Iterator[Hole]:
             later = world.client.tried(account, draft)
             found = next((each for each in (seen, later) if _has(each, word)), None)
             if found is not None:
-                says = f"makes what stands in {'.'.join(way)} a member of other objects: {word!r} is one of its answer"
+                says = f"gave other objects what was sent in {'.'.join(way)}: an answer has the member {word!r} of it"
                 yield Hole(operation=described.name, parameter=f"member {way[0]}", says=says, proof=(found,))
                 return
 

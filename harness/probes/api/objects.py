@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 
 from harness.probes.api.detours import holding, ways_round
+from harness.probes.api.graphql import graph_objects, graph_of
 from harness.probes.api.inputs import MARK, objects, plain_name
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
 from harness.probes.api.thefts import Theft, names_of, thefts
@@ -47,11 +48,13 @@ def objects_read(world: World) -> Iterator[Hole]:
             operation=theft.described.name,
             parameter=str(theft.place),
             says=(
-                f"gave {thief.name} what is {victim.name}'s: with {theft.sent} for {theft.place} the answer"
+                f"gave {thief.name} what is {victim.name}'s: with {theft.sent} for {theft.place.told} the answer"
                 f" {answer.status} holds {shown}"
             ),
             proof=(answer,),
         )
+    if graph := graph_of(world):
+        yield from graph_objects(world, graph, victim, thief)
     yield from _by_headers(world, victim, thief)
     yield from _by_detours(world, victim, thief)
 
@@ -152,5 +155,5 @@ def _by_detours(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator
         for way, seen in ways_round(world, thief, draft.target, holding(texts)):
             if way.kind not in told:
                 told.add(way.kind)
-                says = f"refuses {thief.name} what is {victim.name}'s with {refused.status}, and not by the {way.name}"
+                says = f"refuses {thief.name} what is {victim.name}'s with {refused.status}, and gives it by {way.told}"
                 yield Hole(operation=described.name, parameter=way.kind, says=says, proof=(seen,))

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 from urllib.parse import urlsplit
 
 from harness.probes.api.inputs import JSON, MARK, objects, plain_name
@@ -44,6 +43,8 @@ class Listener:
 
     url: str
     arrived: set[str] = field(default_factory=set)
+    answers: dict[str, bytes] = field(default_factory=dict)
+    """What it gives for a word; "ok" for others."""
 
     def address(self) -> tuple[str, str]:
         """An address of its own, and the word that tells it."""
@@ -61,18 +62,17 @@ class Listener:
 @contextmanager
 def listening(host: str = "127.0.0.1") -> Iterator[Listener]:
     """A listener on this machine."""
-    arrived: set[str] = set()
+    listener = Listener("")
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version: str = "HTTP/1.0"
-        seen: ClassVar[set[str]] = arrived
 
         def _take(self) -> None:
-            self.seen.add(self.path)
+            listener.arrived.add(self.path)
             self.send_response(200)
             self.send_header("Content-Type", "text/plain")
             self.end_headers()
-            self.wfile.write(b"ok")
+            self.wfile.write(listener.answers.get(self.path.strip("/"), b"ok"))
 
         do_GET = do_POST = do_HEAD = do_PUT = _take  # noqa: N815 - names of the library's
 
@@ -84,7 +84,8 @@ def listening(host: str = "127.0.0.1") -> Iterator[Listener]:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield Listener(f"http://{host}:{server.server_address[1]}", arrived)
+            listener.url = f"http://{host}:{server.server_address[1]}"
+            yield listener
         finally:
             server.shutdown()
             thread.join()
@@ -101,7 +102,7 @@ def files_read(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
             seen = world.client.tried(site.account, site.put(text))
             found = _ACCOUNTS_FILE.search(seen.text) if seen is not None else None
             if seen is not None and found and not (plain is not None and _ACCOUNTS_FILE.search(plain.text)):
-                yield site.hole(f"reads the file that {site.place} names: {text!r} gives {found[0]!r}", seen)
+                yield site.hole(f"reads the file that {site.place.told} names: {text!r} gives {found[0]!r}", seen)
                 break
     yield from _entities(world)
 
@@ -161,7 +162,7 @@ def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: List
         key = (site.operation.name, str(site.place))
         if key not in found and listener.waits_for(word, 0.0):
             found.add(key)
-            says = f"asks the address that {site.place} names: a listener of ours on {listener.url} was asked"
+            says = f"asks the address that {site.place.told} names: a listener of ours on {listener.url} was asked"
             yield site.hole(says, *([seen] if seen is not None else []))
 
 
@@ -193,9 +194,8 @@ def open_redirects(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
                     break
                 continue
             if _leads_to(seen.header("Location") or "", host):
-                says = (
-                    f"redirects to whatever host {site.place} names: {text!r} gives Location: {seen.header('Location')}"
-                )
+                location = seen.header("Location")
+                says = f"redirects to whatever host {site.place.told} names: {text!r} gives Location: {location}"
                 yield site.hole(says, seen)
                 break
 
@@ -218,7 +218,7 @@ def header_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
             text = f"{site.text}{end}X-Hx-Made: {word}"
             seen = world.client.tried(site.account, site.put(text))
             if seen is not None and seen.header("X-Hx-Made") == word:
-                says = f"writes {site.place} into a header of the answer: {text!r} makes a header X-Hx-Made"
+                says = f"writes {site.place.told} into a header of the answer: {text!r} makes a header X-Hx-Made"
                 yield site.hole(says, seen)
                 break
 
@@ -229,15 +229,16 @@ def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
         if not isinstance(site.value, str):
             continue
         word = secrets.token_hex(4)
-        text = f"{MARK}<i{word} onload='x'>\""
+        # without quotes, which may end a text of a query before it gets to the page
+        text = f"{MARK}<i{word} onload=x>"
         seen = world.client.tried(site.account, site.put(text))
         if seen is not None and f"<i{word} onload=" in seen.text and _is_html(seen):
-            says = f"puts {site.place} into a page as markup: {text!r} comes back as an element"
+            says = f"puts {site.place.told} into a page as markup: {text!r} comes back as an element"
             yield site.hole(says, seen)
         elif seen is not None and succeeded(seen) and site.operation.method != "GET":
             shown = next(_pages_of(world, site, seen, f"<i{word} onload="), None)
             if shown is not None:
-                says = f"keeps {site.place} as markup: {text!r} is an element of {shown.path}"
+                says = f"keeps {site.place.told} as markup: {text!r} is an element of {shown.path}"
                 yield site.hole(says, seen, shown)
 
 

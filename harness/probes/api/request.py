@@ -6,11 +6,12 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
-from urllib.parse import quote, urlencode
+from functools import wraps
+from typing import Any, ParamSpec
+from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
 from harness.probes.api.inputs import FORM, JSON, MULTIPART, leaves, plain_name, replaced
@@ -21,6 +22,7 @@ from harness.probes.openapi_operation import Operation
 _REQUESTS_A_CLIENT = 60
 """After so many another client speaks, so that no limiter stands between a probe and what it looks for."""
 _TOO_MANY = 429
+_P = ParamSpec("_P")
 _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -43,6 +45,12 @@ class Place:
         if len(names) > 1 and plain_name(names[-1]) in ("id", "ids", "uuid", "key", "slug", "ref"):
             return f"{names[-2]}_{names[-1]}"
         return self.name
+
+    @property
+    def told(self) -> str:
+        """As a sentence names it."""
+        kind = {"path": "path parameter", "query": "query parameter", "body": "member"}.get(self.where, self.where)
+        return f"the {kind} '{'.'.join(map(str, self.way))}'"
 
     def __str__(self) -> str:
         kind = {"path": "path parameter", "query": "query parameter", "body": "member"}.get(self.where, self.where)
@@ -116,7 +124,8 @@ class RequestDraft:
         if not self.media_type:
             return {"headers": headers}
         if self.media_type == FORM:
-            pairs = {".".join(map(str, way)): _text(value) for way, value in leaves(self.body)}
+            # a tick that is not set is not sent
+            pairs = {".".join(map(str, way)): _text(value) for way, value in leaves(self.body) if value is not False}
             return {"headers": headers, "data": pairs}
         if self.media_type == MULTIPART:
             parts = {str(key): (None, _text(value)) for key, value in (self.body or {}).items()}
@@ -177,7 +186,7 @@ class ApiAccount:
         return not self.headers and not self.cookies
 
 
-NOBODY = ApiAccount(name="nobody")
+NOBODY = ApiAccount(name="a visitor without a login")
 """A visitor without a login."""
 
 
@@ -189,7 +198,8 @@ class ApiClient:
         self._client: RecordingClient | None = None
         self._one: RecordingClient | None = None
         self._sent_by_client = 0
-        self._end = time.monotonic() + seconds
+        self._begun = time.monotonic()
+        self._end = self._begun + seconds
         self._left = most
         self.sent = 0
 
@@ -213,34 +223,52 @@ class ApiClient:
         **words: Any,  # noqa: ANN401 - httpx's own arguments
     ) -> Exchange:
         """Send a request as somebody. Raises `ServiceUnavailable`, `UnfitAnswer`, `OutOfTime`."""
-        if self._left <= 0 or time.monotonic() > self._end:
-            raise OutOfTime(self.sent)
+        self._hold_time()
         answer = self._once(account, method, target, headers or {}, cookies or {}, words)
         if answer.status == _TOO_MANY:
             self._client = None
             answer = self._once(account, method, target, headers or {}, cookies or {}, words)
         return answer
 
-    def ask_as_one(self, path: str, body: Mapping[str, Any]) -> Exchange:
-        """POST without a login, always as the same client: for what counts attempts."""
+    def _hold_time(self) -> None:
+        if self._left <= 0 or time.monotonic() > self._end:
+            raise OutOfTime(self.sent, time.monotonic() - self._begun)
+
+    def ask_as_one(self, method: str, path: str, **words: Any) -> Exchange:  # noqa: ANN401 - httpx's own arguments
+        """Ask without a login, always as the same client: for what counts attempts."""
+        self._hold_time()
         self._one = self._one or self._new_client()
         self._one.cookies.clear()
         self.sent += 1
-        return self._one.exchange("POST", path, json=body)
+        self._left -= 1
+        return self._one.exchange(method, path, **words)
 
-    def at_once(self, path: str, body: Mapping[str, Any], times: int) -> list[Exchange]:
-        """POST the same several times at the same moment, each by a client of its own."""
+    def at_once(
+        self,
+        account: ApiAccount,
+        method: str,
+        target: str,
+        times: int,
+        *,
+        headers: Mapping[str, str | bytes] | None = None,
+        **words: Any,  # noqa: ANN401 - httpx's own arguments
+    ) -> list[Exchange]:
+        """Send the same several times at the same moment, each by a client of its own."""
+        self._hold_time()
         clients = [self._new_client() for _ in range(times)]
         self.sent += times
         self._left -= times
+        sent: dict[str, str | bytes] = {**account.headers, **(headers or {})}
+        if account.cookies:
+            sent["Cookie"] = "; ".join(f"{key}={value}" for key, value in account.cookies.items())
         start = threading.Barrier(times)
 
-        def post(client: RecordingClient) -> Exchange:
+        def send(client: RecordingClient) -> Exchange:
             start.wait(timeout=5)
-            return client.exchange("POST", path, json=dict(body))
+            return client.exchange(method, target, headers=sent, **words)
 
         with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(post, clients))
+            return list(pool.map(send, clients))
 
     def heard(self, account: ApiAccount, method: str, target: str, **words: Any) -> Exchange | None:  # noqa: ANN401
         """As `ask`; None where no answer came, or none that can be read."""
@@ -284,9 +312,9 @@ class ApiClient:
 class OutOfTime(Exception):  # noqa: N818 - what happened to the probe
     """The probe has used the time or the requests that it was given."""
 
-    def __init__(self, sent: int) -> None:
+    def __init__(self, sent: int, seconds: float) -> None:
         self.sent = sent
-        super().__init__(f"ended after {sent} requests")
+        super().__init__(f"ended after {sent} requests and {seconds:.0f} s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +335,16 @@ class Hole:
         return f"{self.operation} {self.says}"
 
 
+def lazily(probe: Callable[_P, Iterable[Hole]]) -> Callable[_P, Iterator[Hole]]:
+    """A probe that begins when its holes are asked for, so that whoever asks hears that it ran out of time."""
+
+    @wraps(probe)
+    def holes(*given: _P.args, **named: _P.kwargs) -> Iterator[Hole]:
+        yield from probe(*given, **named)
+
+    return holes
+
+
 def json_of(answer: Exchange | None) -> Any:  # noqa: ANN401 - JSON is anything
     """The body as JSON; None if it is none."""
     if answer is None:
@@ -318,5 +356,21 @@ def json_of(answer: Exchange | None) -> Any:  # noqa: ANN401 - JSON is anything
 
 
 def succeeded(answer: Exchange | None) -> bool:
-    """Is it an answer of the kind 2xx?"""
-    return answer is not None and 200 <= answer.status < 300
+    """Is it an answer of the kind 2xx, or does it lead on whoever sent a form?"""
+    return answer is not None and (200 <= answer.status < 300 or leads_on(answer))
+
+
+def leads_on(answer: Exchange) -> bool:
+    """Is a form that was sent answered with another page than the login's, to go to?"""
+    sent = next((value for key, value in answer.request_headers if key.lower() == "content-type"), "")
+    place = urlsplit(answer.header("Location") or "").path
+    if answer.status not in (302, 303) or answer.method != "POST" or not sent.startswith((FORM, MULTIPART)):
+        return False
+    return bool(place) and re.search(r"log-?_?in|sign-?_?in|auth\b", place, re.IGNORECASE) is None
+
+
+def sent_cookies(answer: Exchange) -> dict[str, str]:
+    """The cookies that the request carried."""
+    line = "; ".join(value for key, value in answer.request_headers if key.lower() == "cookie")
+    pairs = (each.partition("=") for each in line.split("; ") if each)
+    return {key: value for key, _, value in pairs}

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from harness.probes.api.inputs import MARK, Sampler
+from harness.probes.api.pages import tokens_in
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, succeeded
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
@@ -85,9 +86,11 @@ def _all_sites(world: World) -> Iterator[TextPlace]:
         sender, draft = _sender(world, described, account)
         if draft is None:
             continue
+        own = tokens_in(world.hidden.get((described.name, sender.name), {}))
         for place, value in _places(described, draft):
             if (
-                isinstance(value, str | int | float)
+                place.name not in own
+                and isinstance(value, str | int | float)
                 and not isinstance(value, bool)
                 and place.name.lower() != "password"
             ):

@@ -165,9 +165,11 @@ def secret_orders(world: World) -> Iterator[Hole]:
                 if seen is None or not succeeded(seen) or not _count(seen):
                     continue
                 if not succeeded(nonsense) or (seen.text not in (plain.text, nonsense.text) and _same(seen, plain)):
-                    says = f"sorts by {column!r} for {place}, and refuses a name that no member has"
+                    says = f"sorts by {column!r} in {place.told}, and refuses names that no member has"
                     if succeeded(nonsense):
-                        says = f"sorts by {column!r} for {place}: in another order than by a name that no member has"
+                        says = (
+                            f"sorts by {column!r} in {place.told}: in another order than by a name that no member has"
+                        )
                     yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
                     break
 
@@ -200,7 +202,7 @@ def odd_numbers(world: World) -> Iterator[Hole]:
                 if seen is None:
                     continue
                 if seen.status >= 500:
-                    says = f"answers {seen.status} to {value!r} for {place}"
+                    says = f"answered {seen.status} to {value!r} in {place.told}"
                     yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
                     break
                 theirs = [
@@ -210,7 +212,7 @@ def odd_numbers(world: World) -> Iterator[Hole]:
                     if text in seen.text and text not in plain.text
                 ]
                 if succeeded(seen) and theirs:
-                    says = f"gives what is another account's ({min(theirs)!r}) to {value!r} for {place}"
+                    says = f"gives what is another account's ({min(theirs)!r}) to {value!r} in {place.told}"
                     yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
                     break
 
@@ -239,7 +241,7 @@ def amounts_below_zero(world: World) -> Iterator[Hole]:
             effect = _turned(seen, place, before, _worth(world, account))
             if effect or least is not None:
                 effect = effect or f"it is described as {least} at least"
-                says = f"takes -3 for {place} with {seen.status}: {effect}"
+                says = f"answered {seen.status} to -3 in {place.told}: {effect}"
                 yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
 
 

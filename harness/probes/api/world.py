@@ -14,9 +14,11 @@ from harness.model import StackInfo, Target
 from harness.probes.api.accounts import Login, NoAccountError, is_privileged
 from harness.probes.api.facts import Fact, Facts
 from harness.probes.api.inputs import JSON, Inputs, Sampler
-from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, OutOfTime, RequestDraft, json_of, succeeded
+from harness.probes.api.pages import local_path, local_target, operations_of, page_of, shows_again, template_of, told_by
+from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, OutOfTime, RequestDraft, succeeded
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation
+from harness.probes.openapi_operation import seems_to_act
 
 MOST_OPERATIONS = 150
 DISRUPTIVE = re.compile(
@@ -35,7 +37,10 @@ _ADMIN = re.compile(
 )
 _OF_A_PERSON = re.compile(r"passw|e?mail|user_?name|login|role", re.IGNORECASE)
 _CHANGES = ("PUT", "PATCH", "DELETE")
+_CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"})
+"""Headers that make a request depend on what was read before."""
 _ROUNDS = 2
+_MOST_PAGES = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,8 @@ class World:
     drafts: dict[tuple[str, str], RequestDraft] = field(default_factory=dict)
     answers: dict[tuple[str, str], Exchange] = field(default_factory=dict)
     """The latest answer of each operation to each account."""
+    hidden: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """Of each form and account what its page hides in it."""
     places: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     """What was found out once about where free text gets in."""
     why_no_accounts: str = ""
@@ -132,13 +139,16 @@ class World:
         operation, inputs = described.operation, described.inputs
         parts: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
         for each in inputs.parameters:
-            if each.where not in parts:
+            if each.where not in parts or (not each.required and each.name.lower() in _CONDITIONS):
                 continue
             # what it made itself it may change
             order = self.facts.made_first if operation.method in _CHANGES else self.facts.candidates
             fact = next(iter(order(each.name, operation.path, account.name)), None)
             sampler = Sampler(lambda _: None)
-            if each.where == "path":
+            value: Any
+            if each.name.lower() == "if-match":
+                value = "*"
+            elif each.where == "path":
                 value = fact.value if fact is not None else each.example or sampler.of(each.schema, each.name)
             elif fact is not None and each.required:
                 value = fact.value
@@ -178,6 +188,8 @@ class World:
             made = {**found.example, **{key: value for key, value in made.items() if key not in found.example}}
         if described.operation.method == "PATCH" and not made:
             made = {}
+        if hidden := self.hidden.get((described.name, account.name)):
+            made = {**hidden, **made}
         return made, found.media_type or JSON
 
     def do(self, described: Described, account: ApiAccount) -> Exchange | None:
@@ -188,7 +200,7 @@ class World:
             if draft is None:
                 return None
             answer = self.client.tried(account, draft)
-            if succeeded(answer) and answer is not None:
+            if succeeded(answer) and answer is not None and not (draft.body and shows_again(answer, draft.body)):
                 self.keep(described, account, draft, answer)
                 return answer
             if answer is None or answer.status in (401, 403, 404, 405) or described.inputs.body is None:
@@ -202,7 +214,16 @@ class World:
         self.drafts[described.name, account.name] = draft
         self.answers[described.name, account.name] = answer
         is_new = not described.operation.is_safe
-        self.facts.learn(account.name, described.name, described.operation.path, json_of(answer), is_new=is_new)
+        self.facts.learn(account.name, described.name, described.operation.path, told_by(answer), is_new=is_new)
+        self.learn_forms(account, answer)
+
+    def learn_forms(self, account: ApiAccount, answer: Exchange) -> None:
+        """Remember what the forms of a page hide: a token against forged forms is the account's own."""
+        page = page_of(answer)
+        for form in page.forms if page is not None else ():
+            path = local_path(answer, form.action or answer.url)
+            if path is not None and form.method == "post":
+                self.hidden[f"POST {template_of(path)[0]}", account.name] = form.hidden
 
     def reads(self) -> Iterator[Described]:
         """Operations that only read; those with the fewest parameters first."""
@@ -238,12 +259,14 @@ def _is_like(one: Fact, other: Fact) -> bool:
     return (one.name, one.resource) == (other.name, other.resource)
 
 
-def look_around(target: Target, info: StackInfo, api: OpenApi, client: ApiClient, *, may_write: bool) -> World:
-    """Ask every operation as every account."""
+def look_around(target: Target, info: StackInfo, api: OpenApi | None, client: ApiClient, *, may_write: bool) -> World:
+    """Ask every operation as every account; without a document those are what its pages link and ask for."""
     login = Login(target, info, client)
-    world = World(target, login, tuple(_described(api)))
+    world = World(target, login, tuple(_described(api)) if api is not None else ())
     try:
         world.accounts = tuple(_accounts(world, may_write=may_write))
+        if api is None:
+            world = _along_pages(world, may_write=may_write)
         everybody = (*world.accounts, NOBODY)
         for account in world.accounts:
             world.facts.learn(account.name, "login", "/users", {"username": account.username})
@@ -256,6 +279,48 @@ def look_around(target: Target, info: StackInfo, api: OpenApi, client: ApiClient
     except OutOfTime as end:
         world.was_cut = str(end)
     return world
+
+
+def _along_pages(world: World, *, may_write: bool) -> World:
+    """The world with operations that pages told: those from the start, then those that tell of what was made."""
+    account = next((each for each in world.accounts if not is_privileged(each.role)), world.asker)
+    for _ in range(2):
+        found: dict[str, Described] = {}
+        for each in (*world.operations, *_walked(world, account)):
+            # a link tells less of a page than the form that leads to it
+            known = found.get(each.name)
+            if known is None or len(each.inputs.parameters) > len(known.inputs.parameters):
+                found[each.name] = each
+        ordered = sorted(found.values(), key=lambda each: (each.operation.path.count("{"), each.operation.path))
+        world = replace(world, operations=tuple(ordered[:MOST_OPERATIONS]))
+        if may_write and account.ours:
+            _ask_all(world, world.makers(), (account,))
+    return world
+
+
+def _walked(world: World, account: ApiAccount) -> Iterator[Described]:
+    """What an account is led to from the front page on; what ends or orders something is noted, and not asked."""
+    ahead = ["/", *world.target.pages.paths, *world.target.pages.open, *world.login.landings]
+    asked: set[str] = set()
+    while ahead and len(asked) < _MOST_PAGES:
+        target = ahead.pop(0)
+        path, _, query = target.partition("?")
+        known = f"{template_of(path)[0]}?{'&'.join(sorted(each.partition('=')[0] for each in query.split('&')))}"
+        if known in asked or not path.startswith("/"):
+            continue
+        asked.add(known)
+        answer = world.client.heard(account, "GET", target)
+        if answer is None or not 200 <= answer.status < 300:
+            led = local_target(answer, answer.header("Location") or "") if answer is not None else None
+            ahead += [led] if led else []
+            continue
+        world.facts.learn(account.name, f"GET {path}", path, told_by(answer))
+        world.learn_forms(account, answer)
+        page = page_of(answer)
+        linked = [local_target(answer, address) for address, _ in page.links] if page is not None else []
+        ahead += [each for each in linked if each and not DISRUPTIVE.search(each) and not seems_to_act(each, {})]
+        for operation, inputs in operations_of(answer):
+            yield Described(operation=operation, inputs=inputs)
 
 
 def _set_own(world: World) -> None:
@@ -295,8 +360,8 @@ def _accounts(world: World, *, may_write: bool) -> Iterator[ApiAccount]:
         return
     if may_write and world.target.auth.register.path:
         try:
-            yield login.register("a new user")
-            yield login.register("another new user")
+            yield login.register("account A")
+            yield login.register("account B")
         except NoAccountError as why:
             world.why_no_accounts = str(why)
     for _, account in login.given():
