@@ -79,6 +79,7 @@ _FILE = re.compile(r"\.(?!html?$|php$|aspx?$|jsp$|do$|cgi$|json$)\w{1,5}$", re.A
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _ROBOTS = re.compile(r"^(?:dis)?allow:\s*+(/[^\s*$]*+)\s*+$", re.IGNORECASE | re.MULTILINE)
 _BROKEN = (404, 410)
+_ERROR = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +227,10 @@ def _look(walk: _Walk, ask: Ask) -> str:
 
 
 def _note_parts(walk: _Walk, at: str, parts: PageParts) -> None:
+    # readers of an error page came by a path that is none: a link on it may be written for another
+    found_on = at if walk.answers[-1].exchange.status < _ERROR else ""
     for link in _local(walk.base_url, parts.links, at):
-        walk.offer(link, at)
+        walk.offer(link, found_on)
     for file in _local(walk.base_url, parts.files, at):
         walk.note_folder(file.partition("?")[0])
     for form in parts.forms:

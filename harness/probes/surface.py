@@ -21,6 +21,7 @@ from harness.probes.openapi_places import openapi_places
 
 _MOST_PATHS = 40
 _MOST_LEFT_OUT = 5
+_BROKEN = 500
 _SHOWN_PATH = 200
 _HEALTH_PLACES = (
     "/health",
@@ -82,6 +83,9 @@ def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
         plain = {operation.path: operation for operation in api.plain_gets()} if api is not None else {}
         if not first and not plain:
             first = _unnamed(client, manner)
+        elif manner.front >= _BROKEN and not left_out("GET", "/"):
+            # nobody named it, and everybody sees it
+            first = list(dict.fromkeys(["/", *first]))
     more = sorted(plain.keys() - {*first, *closed})
     paths = tuple([*first, *_drawn(more, max(0, _MOST_PATHS - len(first)))][:_MOST_PATHS])
     return Surface(

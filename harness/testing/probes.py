@@ -19,7 +19,7 @@ from harness.probes.csp_flaws import find_holes, find_mistakes
 from harness.probes.document import charset_of, in_words, is_page, kind_of, policy_of, read_head, why_not_due
 from harness.probes.effects import Effect, find_effects
 from harness.probes.exchange import curl_line, parse_json
-from harness.probes.exposed import Exposed, ExposedThings, find_consoles, find_files, find_listings
+from harness.probes.exposed import Exposed, ExposedThings, find_consoles, find_files, find_listings, find_source_maps
 from harness.probes.generated import Bounds, Fault, GeneratedRun, generate_requests, seed_of
 from harness.probes.headers import (
     Hsts,
@@ -111,6 +111,7 @@ __all__ = [
     "find_leaks",
     "find_listings",
     "find_mistakes",
+    "find_source_maps",
     "framing",
     "generate_requests",
     "grade",
