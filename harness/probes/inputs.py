@@ -18,9 +18,10 @@ from harness.probes.document import is_page
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.headers import browser_type
 from harness.probes.http import ServiceUnavailable
+from harness.probes.injected import injection, is_injected
 from harness.probes.landing import Ask
 from harness.probes.leaks import Leak, find_leaks
-from harness.probes.page_parts import injection, is_injected, read_parts
+from harness.probes.page_parts import read_parts
 from harness.probes.site import InputPlace
 
 Form = Callable[[str], str]

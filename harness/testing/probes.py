@@ -16,7 +16,7 @@ from harness.probes.cookies import SetCookie, kept_cookies, parse_set_cookie
 from harness.probes.cors import CorsAnswer, ask_cors
 from harness.probes.csp import Csp, parse_csp
 from harness.probes.csp_flaws import find_holes, find_mistakes
-from harness.probes.document import charset_of, in_words, is_page, kind_of, policy_of, read_head, why_not_due
+from harness.probes.document import charset_of, in_words, is_page, kind_of, policy_of, why_not_due
 from harness.probes.effects import Effect, find_effects
 from harness.probes.exchange import curl_line, parse_json
 from harness.probes.exposed import Exposed, ExposedThings, find_consoles, find_files, find_listings, find_source_maps
@@ -139,7 +139,6 @@ __all__ = [
     "permissions_policy",
     "policy_of",
     "probe_limit",
-    "read_head",
     "read_parts",
     "referrer_policy",
     "run_axe",

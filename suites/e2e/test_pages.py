@@ -181,7 +181,7 @@ def test_no_form_gives_away_what_is_typed(html_pages):
     for page in html_pages:
         for form in page.parts.forms:
             # without a method, an address or a script the browser itself sends the form, by GET
-            by_browser = form.says_method or form.action or not page.parts.scripted
+            by_browser = form.says_method or form.action or not page.parts.scripts
             if form.has_password and form.method == "get" and by_browser:
                 found.append((f"the form on {page.path} sends its password by GET, in the URL", page.exchange))
             if origin_of(form.action or "")[0] == "http" and not is_loopback(form.action):

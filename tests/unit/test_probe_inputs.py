@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from harness.probes.exchange import Exchange
+from harness.probes.injected import injection
 from harness.probes.inputs import Tried, try_words
-from harness.probes.page_parts import injection
 from harness.probes.site import InputPlace
 
 SORTED = InputPlace(path="/items", values={"sort": "name", "sort_down": "name"})
