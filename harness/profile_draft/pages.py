@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.probes.acts import ACTS
 from harness.probes.exchange import Exchange
 from harness.probes.page_parts import PageForm, read_parts
-from harness.probes.site import ACTS
 from harness.profile_draft.logins import LoginShape
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import DraftReader, kind_of
+from harness.profile_draft.reader import DraftReader, media_type_of
 from harness.profile_draft.rendered import Rendered, render
 
 MOST_LINKS = 30
@@ -39,7 +39,7 @@ class FoundPages:
 def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
     """Look at the front page and at the first links of each kind on it; a link that may act is left alone."""
     start, front = reader.land("/")
-    if front is None or kind_of(front) != "text/html":
+    if front is None or media_type_of(front) != "text/html":
         note = "GET / did not answer with a page. If there are pages elsewhere:"
         return FoundPages(parts=(DraftTable(table="pages", notes=(note,), example=("[pages]", 'paths = ["/"]')),))
     parts = read_parts(front.text)
@@ -104,9 +104,9 @@ def _follow(
             continue
         if landed != path or answer.status in (401, 403):
             closed[path] = landed
-        if kind_of(answer) == "text/html" and "?" not in landed:
+        if media_type_of(answer) == "text/html" and "?" not in landed:
             shown.setdefault(landed, answer)
-        if kind_of(answer) == "application/json" and landed == path:
+        if media_type_of(answer) == "application/json" and landed == path:
             data.append(path)
     return shown, closed, data
 
@@ -118,7 +118,7 @@ def _form_page(reader: DraftReader, shown: dict[str, Exchange]) -> str | None:
             return path
     for place in _LOGINS:
         landed, found = reader.land(place)
-        if found is not None and kind_of(found) == "text/html" and _login_on(found) is not None:
+        if found is not None and media_type_of(found) == "text/html" and _login_on(found) is not None:
             path = landed.partition("?")[0]
             shown[path] = found
             return path

@@ -1,5 +1,6 @@
 """Measurements of a service: they return plain data, and know nothing of pass or fail."""
 
+from harness.probes.acts import ACTS
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.axe import Violation, find_axe, run_axe
 from harness.probes.browser_console import blocks_nothing
@@ -46,7 +47,7 @@ from harness.probes.page_parts import PageForm, PageParts, read_parts
 from harness.probes.page_reads import PageReads
 from harness.probes.page_watch import PageWatch
 from harness.probes.ratelimit import LimitProbe, probe_limit
-from harness.probes.site import ACTS, USUAL_PATHS, InputPlace, Site, origin_of, walk_site
+from harness.probes.site import USUAL_PATHS, InputPlace, Site, origin_of, walk_site
 from harness.probes.surface import Surface
 from harness.probes.timed_clients import TimedClients
 from harness.probes.trust import verified_pin

@@ -96,6 +96,11 @@ def test_the_page_that_the_front_leads_to_is_the_page() -> None:
     assert found.paths == found.pages == ("/ui/",)
 
 
+def test_of_a_service_without_a_front_page_its_usual_page_is_shown() -> None:
+    found = surface_of({"/index.html": (200, HTML, FRONT), "/healthz": (200, JSON, "{}")})
+    assert (found.paths, found.pages) == (("/index.html", "/healthz"), ("/index.html",))
+
+
 def test_a_front_page_that_fails_is_asked_for_beside_what_is_named() -> None:
     document = (
         '{"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": {"/a": {"get": {"responses": {}}}}}'
