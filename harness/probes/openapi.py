@@ -59,8 +59,6 @@ _HIDDEN = {"pattern": "x-written-pattern", "prefixItems": "x-written-prefixItems
 _FOUND = {name: word for word, name in _HIDDEN.items()}
 _OF_3_0 = {"nullable": "x-nullable-of-3.0"}
 """What later versions dropped, and schemathesis takes nevertheless."""
-_IGNORED_HEADERS = frozenset({"accept", "content-type"})
-"""Parameters of these names say nothing (OpenAPI 3.1, 4.8.12.1). Authorization stays: without it no answer is due."""
 _GAVE_UP = ("backtrackLimitExceeded", "regexEngineFailure")
 """Kinds of error by which the validator says that it could not tell."""
 
@@ -242,11 +240,7 @@ class OpenApi:
         raw = read.definition.raw
         security = effective_security_requirements(read, self.document.content)
         levels = (base,) if self.document.is_swagger else (raw, item, base)
-        required = [
-            str(each.name)
-            for each in read.iter_parameters()
-            if each.is_required and not (each.location.value == "header" and str(each.name).lower() in _IGNORED_HEADERS)
-        ]
+        required = [str(each.name) for each in read.iter_parameters() if each.is_required]
         return Operation(
             method=read.method.upper(),
             path=server_path(*levels, url=self._url, place=self._place) + read.path,

@@ -240,6 +240,9 @@ def test_a_plain_get_has_no_parameter_that_must_be_given(where: str, name: str, 
     parameter = {"name": name, "in": where, "required": True, "schema": {"type": "string"}}
     api = reading({"/x": {"get": {"parameters": [parameter], "responses": {}}}})
     assert bool(api.plain_gets()) is is_open
+    referred = {"parameters": [{"$ref": "#/components/parameters/one"}], "get": {"responses": {}}}
+    shared = reading({"/x": referred}, components={"parameters": {"one": parameter}})
+    assert bool(shared.plain_gets()) is is_open
 
 
 @pytest.mark.parametrize(
