@@ -63,11 +63,16 @@ def _there_are(given: str, folder: Path) -> str:
     )
 
 
+def _suite_folder(path: Path) -> str:
+    """The folder itself may be a link, whose name is the suite's."""
+    return str(path.resolve() if path.name == ".." else path.parent.resolve() / path.name)
+
+
 def _target(file: TomlFile, written: Profile) -> Target:
     home = file.path.resolve().parent
     tables = {each.name: getattr(written, each.name) for each in fields(written)}
     tables["service"] = replace(written.service, cwd=str((home / written.service.cwd).resolve()))
-    tables["suites"] = SuitePaths(paths=tuple(str((home / path).resolve()) for path in written.suites.paths))
+    tables["suites"] = SuitePaths(paths=tuple(_suite_folder(home / path) for path in written.suites.paths))
     tables["releases"] = _releases(written.releases, home)
     if written.policy.endswith(".toml"):
         tables["policy"] = str((home / written.policy).resolve())

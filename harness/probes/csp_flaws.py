@@ -236,6 +236,8 @@ def _misread(directive: str, word: str) -> str:
     lowered = word.lower()
     if lowered in KNOWN | DEPRECATED and directive not in _MAY_REPEAT:
         return f"{directive}: a semicolon is missing before {lowered}"
+    if directive == "require-trusted-types-for" and lowered != "'script'":
+        return f"{directive}: {word[:80]} does nothing; 'script', in single quotes, is all that browsers know"
     if directive in _TYPES or directive not in _LISTS:
         return ""
     if lowered in _BARE or _BARE_NONCE.fullmatch(lowered):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Literal
 
 from harness.probes.browser_headers import keeps_type
 from harness.probes.csp import Csp, parse_csp
 from harness.probes.exchange import Exchange
-from harness.probes.headers import MediaType, browser_type, parse_media_type
+from harness.probes.headers import MediaType, browser_type
+from harness.probes.page_parts import read_parts
 
 AnswerKind = Literal["document", "data", "file", "redirect", "error", "empty"]
 """An HTML page; what a program reads (JSON, XML, text); anything else with a body; and answers that show nothing."""
@@ -20,23 +19,9 @@ _LOOKS_HTML = re.compile(rb"[\t\n\x0c\r ]*<(!doctype html|html|head|body|script|
 """The beginnings of HTML that browsers look for where no type is said (MIME Sniffing 7.1)."""
 _FIRST = 1024
 """Bytes within which a document's charset must stand (HTML 4.2.5.4)."""
-_IN_HEAD = frozenset({"html", "head", "title", "meta", "link", "style", "script", "base", "noscript", "template"})
-_WITH_TEXT = frozenset({"title", "style", "script", "noscript", "template"})
-"""Elements of the head with text; any other text stands in the body."""
 _BOM = b"\xef\xbb\xbf"
 _ERROR = 400
 _REDIRECT = 300
-
-
-@dataclass(slots=True)
-class DocumentHead:
-    """What `<meta>` elements of the head say, in their order, and the scripts of the document."""
-
-    policies: list[str] = field(default_factory=list)
-    referrers: list[str] = field(default_factory=list)
-    charset: str = ""
-    scripts: list[dict[str, str]] = field(default_factory=list)
-    """Attributes of each `<script>`."""
 
 
 def kind_of(answer: Exchange) -> AnswerKind:
@@ -86,7 +71,7 @@ def why_not_due(answer: Exchange, *kinds: AnswerKind) -> str | None:
 
 def policy_of(answer: Exchange) -> Csp:
     """The content security policy in force: of the header's lines, and of a document's `<meta>` elements."""
-    metas = read_head(answer.text).policies if kind_of(answer) == "document" else ()
+    metas = read_parts(answer.text).policies if kind_of(answer) == "document" else ()
     return parse_csp(answer.header_lines("Content-Security-Policy"), metas)
 
 
@@ -96,63 +81,4 @@ def charset_of(answer: Exchange) -> str:
     if answer.body.startswith(_BOM):
         return "utf-8"
     said = media.parameters.get("charset", "") if media else ""
-    return (said or read_head(answer.body[:_FIRST].decode("utf-8", "replace")).charset).lower()
-
-
-def read_head(text: str) -> DocumentHead:
-    """Read a document, however broken it is."""
-    parser = _HeadParser()
-    try:
-        parser.feed(text)
-        parser.close()
-    except AssertionError:
-        # Python's parser gives up on some malformed declarations: what came before them is known
-        return parser.head
-    return parser.head
-
-
-class _HeadParser(HTMLParser):
-    """A `<meta>` that stands outside of the head says nothing: the first element of the body ends the head."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.head = DocumentHead()
-        self._over = False
-        self._hidden = 0
-        self._text_of = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = {name: value or "" for name, value in reversed(attrs)}
-        self._over = self._over or tag not in _IN_HEAD
-        if tag in _WITH_TEXT:
-            self._text_of = tag
-        if tag in ("noscript", "template"):
-            self._hidden += 1
-        elif tag == "script":
-            self.head.scripts.append(said)
-        elif tag == "meta" and not self._over and not self._hidden:
-            self._meta(said)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("noscript", "template"):
-            self._hidden = max(0, self._hidden - 1)
-        self._over = self._over or tag == "head"
-        if tag == self._text_of:
-            self._text_of = ""
-
-    def handle_data(self, data: str) -> None:
-        self._over = self._over or (bool(data.strip()) and not self._text_of)
-
-    def _meta(self, said: dict[str, str]) -> None:
-        content = said.get("content", "")
-        # words of these attributes are compared as they are, spaces and all (HTML 2.3.3)
-        equivalent = said.get("http-equiv", "").lower()
-        if equivalent == "content-security-policy":
-            self.head.policies.append(content)
-        elif equivalent == "content-type":
-            media = parse_media_type(content)
-            self.head.charset = self.head.charset or (media.parameters.get("charset", "") if media else "")
-        elif said.get("name", "").lower() == "referrer":
-            self.head.referrers.append(content)
-        if said.get("charset"):
-            self.head.charset = self.head.charset or said["charset"].strip()
+    return (said or read_parts(answer.body[:_FIRST].decode("utf-8", "replace")).charset).lower()

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
@@ -154,6 +154,13 @@ _LISTING = re.compile(
 _ANCHOR = re.compile(r"<a\s[^<>]{0,200}?href=[\"']([^\"'<>]{1,200})[\"'][^<>]{0,200}>([^<]{1,200})</a>", re.IGNORECASE)
 _FEWEST_NAMES = 2
 _MOST_FOLDERS = 6
+_PROGRAM = re.compile(r"\.(?:php\d?|phtml|aspx?|jspx?|cgi|pl|py|rb|cfm)$", re.IGNORECASE)
+_MOST_PROGRAMS = 5
+_COPIES = ("{}~", "{}.bak", "{}.old", "{}.orig", "{}.save", ".{}.swp")
+"""What editors and people call the former text of a file: a server shows it, since it is no program any more."""
+_COPY = _text(r"\A\s*<(?:\?php|\?=|%[@!=])|\Ab0VIM|\A#!|^(?:from [\w.]+ )?import \w|^require\b")
+_MOST_SCRIPTS = 10
+_MAP = _text(r"\"(?:sourcesContent|mappings)\"\s*:")
 _DEEPEST = 8
 _WAYS_OUT = (
     f"{'..%2f' * _DEEPEST}etc%2fpasswd",
@@ -163,11 +170,25 @@ _WAYS_OUT = (
 """Coded, since clients and proxies take plain ones out of a path before it is sent."""
 
 
-def find_files(ask: Ask, folders: Iterable[str] = ()) -> ExposedThings:
-    """Files that deployments leave behind, and one of the machine's by ways that lead out of a folder."""
+def find_files(ask: Ask, folders: Iterable[str] = (), paths: Iterable[str] = ()) -> ExposedThings:
+    """Files that deployments leave behind, copies of the programs among `paths`, and one of the machine's by ways that
+    lead out of a folder."""
     every = tuple(dict.fromkeys(folders))[:_MOST_FOLDERS]
     out = tuple((f"{folder}{way}", "the machine's /etc/passwd", _PASSWD) for folder in every for way in _WAYS_OUT)
-    return _look(ask, (*FILES, *out))
+    programs = ["/index.php", *(path for one in paths if _PROGRAM.search(path := one.partition("?")[0]))]
+    copies = tuple(
+        (path.removesuffix(name) + copy.format(name), "the source code of a program", _COPY)
+        for path in list(dict.fromkeys(programs))[:_MOST_PROGRAMS]
+        for name in (path.rpartition("/")[2],)
+        for copy in _COPIES
+    )
+    return _look(ask, (*FILES, *copies, *out))
+
+
+def find_source_maps(ask: Ask, scripts: Iterable[str]) -> ExposedThings:
+    """What the scripts at these paths were made of, beside them."""
+    every = list(dict.fromkeys(path for one in scripts if (path := urlsplit(one).path).endswith((".js", ".mjs"))))
+    return _look(ask, tuple((f"{path}.map", "a source map", _MAP) for path in every[:_MOST_SCRIPTS]))
 
 
 def find_consoles(ask: Ask) -> ExposedThings:

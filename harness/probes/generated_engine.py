@@ -253,7 +253,9 @@ class _Adapter(BaseAdapter):
             traffic.unanswered[case] = answer.says
         traffic.stopped |= answer.failed == "stopped"
         if answer.failed:
-            raise _ERRORS.get(answer.failed, requests.ConnectionError)(answer.says, request=request)
+            # schemathesis reads the cause that requests' own adapter puts in front, and how long it waited
+            cause = OSError(f"{answer.says} (read timeout=0)" if answer.failed == "late" else answer.says)
+            raise _ERRORS.get(answer.failed, requests.ConnectionError)(cause, request=request)
         if ask.method == "POST" and answer.status < _REDIRECTS:
             traffic.created.append(case)
         return _response(request, answer)

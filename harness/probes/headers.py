@@ -84,8 +84,13 @@ def spares_private_answers(control: Mapping[str, str | None]) -> bool:
     return age == 0 and bool(control.keys() & {"must-revalidate", "proxy-revalidate", "s-maxage"})
 
 
-ENDLESS = frozenset({"text/event-stream", "multipart/x-mixed-replace"})
-"""Media types whose answers go on as long as the client listens (HTML, 9.2)."""
+ENDLESS = frozenset(
+    {
+        *("text/event-stream", "multipart/x-mixed-replace", "application/stream+json", "application/json-seq"),
+        *("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-json-stream"),
+    }
+)
+"""Media types whose answers may go on as long as the client listens (HTML, 9.2; RFC 7464)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +113,8 @@ class MediaType:
 
     @property
     def is_endless(self) -> bool:
-        """An answer that has no end, and is judged by its head."""
-        return self.essence in ENDLESS
+        """An answer that may have no end, and is judged by its head where it does not say its length."""
+        return self.essence in ENDLESS or self.type in ("audio", "video")
 
     @property
     def is_html(self) -> bool:

@@ -184,7 +184,7 @@ class RecordingClient(httpx.Client):
     def _after(self, response: httpx.Response) -> None:
         if _HEAD_ONLY in response.request.extensions:
             return
-        if _is_endless(response.headers.get("Content-Type")):
+        if _is_endless(response.headers):
             # judged by its head: what comes then is empty to everybody who reads on
             response.stream.close()  # type: ignore[union-attr]
             response.stream = httpx.ByteStream(b"")
@@ -229,10 +229,10 @@ def exchange_of(response: httpx.Response) -> Exchange:
     return exchange
 
 
-def _is_endless(content_type: str | None) -> bool:
-    """Does an answer of that Content-Type go on as long as somebody listens?"""
-    kind = parse_media_type(content_type)
-    return kind is not None and kind.is_endless
+def _is_endless(headers: httpx.Headers) -> bool:
+    """May an answer of that head go on as long as somebody listens?"""
+    kind = parse_media_type(headers.get("Content-Type"))
+    return kind is not None and kind.is_endless and "Content-Length" not in headers
 
 
 def _header_lines(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
@@ -18,9 +18,10 @@ from harness.probes.document import is_page
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.headers import browser_type
 from harness.probes.http import ServiceUnavailable
+from harness.probes.injected import injection, is_injected
 from harness.probes.landing import Ask
 from harness.probes.leaks import Leak, find_leaks
-from harness.probes.page_parts import injection, is_injected, read_parts
+from harness.probes.page_parts import read_parts
 from harness.probes.site import InputPlace
 
 Form = Callable[[str], str]
@@ -221,6 +222,10 @@ def _try_group(tries: _Tries, path: str, names: Iterable[str], form: Form) -> No
     if answer is None or answer.status in _NOT_THERE:
         return
     if answer.status >= 400 or find_leaks(answer.text):
+        plain = tries.send(path)
+        if plain is not None and plain.status == answer.status >= _BROKEN:
+            # broken whatever is asked, which is no matter of our words
+            return
         for name in marks:
             _try(tries, InputPlace(path=path, values={}), name, form)
         return
@@ -229,17 +234,27 @@ def _try_group(tries: _Tries, path: str, names: Iterable[str], form: Form) -> No
 
 
 def _try(tries: _Tries, place: InputPlace, name: str, form: Form) -> None:
-    mark = _mark()
-    asked = f"{place.path}?{urlencode({**place.values, name: form(mark)})}"
-    answer = tries.send(asked)
-    if answer is not None and answer.status >= _BROKEN and place.values:
-        # values of several links, put together here, may be refused as such: then ours is sent alone
-        plain = tries.send(f"{place.path}?{urlencode(place.values)}")
-        if plain is not None and plain.status >= _BROKEN:
-            asked = f"{place.path}?{urlencode({name: form(mark)})}"
-            answer = tries.send(asked)
-    if answer is not None:
-        tries.keep(asked, f"the parameter {name}", mark, answer)
+    """Our words beside the values that were seen, else alone: values of several links may not go together."""
+    value = {name: place.values[name]} if place.values.get(name) else {}
+    for others in (place.values, value) if len(place.values) > 1 else (value,):
+        mark = _mark()
+        asked = _asked(place.path, {**others, name: form(mark)})
+        answer = tries.send(asked)
+        if answer is None:
+            return
+        broken = answer.status >= _BROKEN and tries.send(_asked(place.path, {**_without(others, name), **value}))
+        # what is broken whatever is asked is no matter of our words
+        if not broken or broken.status < _BROKEN:
+            tries.keep(asked, f"the parameter {name}", mark, answer)
+            return
+
+
+def _asked(path: str, values: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(values)}" if values else path
+
+
+def _without(values: Mapping[str, str], name: str) -> dict[str, str]:
+    return {key: value for key, value in values.items() if key != name}
 
 
 def _mark() -> str:

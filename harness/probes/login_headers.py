@@ -12,7 +12,7 @@ from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.exchange import Exchange
 from harness.probes.http import RecordingClient
 from harness.probes.login import account_of, fill_body, log_in
-from harness.probes.login_form import login_form
+from harness.probes.page_parts import read_parts
 
 
 def login_headers(target: Target, info: StackInfo, role: str) -> dict[str, str]:
@@ -42,7 +42,7 @@ def _session(target: Target, info: StackInfo, role: str) -> str:
         ca_file=info.ca_file,
     ) as client:
         if auth.form:
-            shown = login_form(client.exchange("GET", auth.login).text)
+            shown = read_parts(client.exchange("GET", auth.login).text).login
             hidden = shown.hidden if shown is not None else {}
             own = {"Referer": f"{info.url}{auth.login}", "Origin": info.url}
             if _cookies(client):
@@ -66,4 +66,4 @@ def _cookies(client: RecordingClient) -> str:
 
 def _asks_again(answer: Exchange) -> bool:
     is_page = answer.status == 200 and "html" in (answer.header("Content-Type") or "")
-    return is_page and login_form(answer.text) is not None
+    return is_page and read_parts(answer.text).login is not None

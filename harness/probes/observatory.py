@@ -14,10 +14,11 @@ from urllib.parse import urljoin, urlsplit
 
 from harness.probes.browser_headers import structured_token
 from harness.probes.cookies import SetCookie, parse_set_cookie
-from harness.probes.document import kind_of, read_head
+from harness.probes.document import kind_of
 from harness.probes.exchange import Exchange
 from harness.probes.headers import whole_seconds
 from harness.probes.observatory_csp import InvalidPolicy, combined_policy, rate_policy
+from harness.probes.page_parts import read_parts
 
 _FULL = 100
 _EXTRA_FROM = 90
@@ -189,7 +190,7 @@ _UNSAFE = frozenset({"origin", "origin-when-cross-origin", "unsafe-url", "no-ref
 
 def referrer(scan: Scan) -> str:
     """Referrer-Policy: the last known word, those of `<meta>` after those of the header."""
-    values = [*scan.answer.header_lines("Referrer-Policy"), *read_head(scan.answer.text).referrers]
+    values = [*scan.answer.header_lines("Referrer-Policy"), *read_parts(scan.answer.text).referrers]
     if not values:
         return "referrer-policy-not-implemented"
     words = [word.strip().lower() for word in ",".join(values).split(",")]
@@ -263,7 +264,7 @@ def content_security_policy(scan: Scan) -> str:
     """The policy of the header and of `<meta>` elements, as one."""
     return rate_policy(
         scan.answer.header_lines("Content-Security-Policy"),
-        tuple(read_head(scan.answer.text).policies),
+        tuple(read_parts(scan.answer.text).policies),
         report_only=bool(scan.answer.header("Content-Security-Policy-Report-Only")),
         is_secure=scan.is_secure,
     )
@@ -322,7 +323,7 @@ def subresource_integrity(scan: Scan) -> str:
     """Whether scripts of other sites are pinned, and fetched over TLS."""
     if kind_of(scan.answer) not in ("document", "error"):
         return "sri-not-implemented-response-not-html"
-    scripts = read_head(scan.answer.text).scripts
+    scripts = read_parts(scan.answer.text).scripts
     if not scripts:
         return "sri-not-implemented-but-no-scripts-loaded"
     loaded = [script for script in scripts if script.get("src")]

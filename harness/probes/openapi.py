@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from harness.model.network import SAFE_METHODS
+from harness.probes.acts import seems_to_act
 from harness.probes.api.inputs import Body, Inputs, Parameter
 from harness.probes.openapi_document import (
     MAX_BYTES,
@@ -31,7 +32,7 @@ from harness.probes.openapi_document import (
     read_document,
     short,
 )
-from harness.probes.openapi_operation import Operation, fits, how_open, names_in_path, seems_to_act
+from harness.probes.openapi_operation import Operation, fits, how_open, names_in_path
 from harness.probes.openapi_schema import FORMATS, as_answer, is_circle, renamed, takes_anything
 from harness.probes.openapi_servers import is_own_path, server_path, servers_of_swagger
 

@@ -36,6 +36,9 @@ _NAMED = frozenset(
     }
 )
 """Members that hold other members by names of the author's own."""
+_SAYS_NOTHING = frozenset({"accept", "content-type"})
+"""Header parameters of these names are to be ignored (OpenAPI 3.1, 4.8.12.1). Authorization stays: an operation with it
+is behind a login, whatever else the document says."""
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 OUTSIDE = "#/x-outside/"
 """Where a reference leads that led out of the document: to nothing, by a pointer that still tells where."""
@@ -87,7 +90,26 @@ def read_document(data: bytes) -> PlainDocument:
     except RecursionError as error:
         raise UnreadDocument("the document is nested too deep") from error
     content["swagger" if "swagger" in parsed else "openapi"] = version
+    _drop_ignored(content)
     return PlainDocument(content=content, version=version, nulls=tuple(nulls))
+
+
+def _drop_ignored(content: dict[str, Any]) -> None:
+    """Take parameters out that are to be ignored."""
+    paths = content.get("paths")
+    items = [item for item in paths.values() if isinstance(item, dict)] if isinstance(paths, dict) else []
+    for holder in (each for item in items for each in (item, *item.values()) if isinstance(each, dict)):
+        if isinstance(parameters := holder.get("parameters"), list):
+            holder["parameters"] = [each for each in parameters if not _is_ignored(content, each)]
+
+
+def _is_ignored(content: dict[str, Any], parameter: object) -> bool:
+    node: Any = parameter
+    if isinstance(node, dict) and isinstance(reference := node.get("$ref"), str) and reference.startswith("#/"):
+        node = content
+        for part in reference.removeprefix("#/").split("/"):
+            node = node.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
+    return isinstance(node, dict) and node.get("in") == "header" and str(node.get("name")).lower() in _SAYS_NOTHING
 
 
 def looks_like_document(data: bytes) -> bool:

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, unquote
 
 from harness.model.network import SAFE_METHODS
 
 _NAME = re.compile(r"\{[^/{}]*\}")
-_ORDER = re.compile(
-    r"(?:create|delete|remove|drop|reset|purge|clear|flush|wipe|truncate|destroy|erase|seed|populate|init|initiali[sz]e"
-    r"|migrate|reindex|rebuild|log-?_?out|sign-?_?out|log-?_?off|shut-?_?down|restart|reboot|kill|terminate|deactivate"
-    r"|disable|revoke|unsubscribe|cancel|trigger)(?:db|database|data|all|everything|cache|users?|tables?|session)?"
-    r"(?=$|[-_.]|(?-i:[A-Z]))",
-    re.IGNORECASE,
-)
-"""A segment that begins with an order; `/cancelled`, `/deleted-items` and `/clearance` do not."""
-_SAID_TO_ACT = re.compile(
-    r"x-(?:.+-)?(?:side-?effects?|mutates|mutating|mutation|unsafe|writes|destructive|dangerous|not-safe)"
-)
-_SAID_TO_READ = re.compile(r"x-(?:.+-)?(?:safe|read-?only)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,19 +60,6 @@ class Operation:
     def path_for(self, identifier: object) -> str:
         """The path with that in place of its parameters."""
         return _NAME.sub(lambda _: quote(str(identifier), safe=""), self.path)
-
-
-def seems_to_act(path: str, raw: Mapping[str, Any]) -> bool:
-    """Does the path of a read begin a segment with a word that orders something (`/createdb`, `/admin/reset-all`), or
-    does the document say by an extension that it is none (`x-side-effects: true`, `x-readonly: false`)?
-    """
-    for key, value in raw.items():
-        name = key.lower().replace("_", "-")
-        if (_SAID_TO_ACT.fullmatch(name) and value not in (False, None)) or (
-            _SAID_TO_READ.fullmatch(name) and value is False
-        ):
-            return True
-    return any(_ORDER.match(segment) for segment in path.split("/") if "{" not in segment)
 
 
 def fits(template: str, wanted: list[str]) -> bool:

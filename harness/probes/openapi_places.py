@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit
 
-from harness.probes.page_markup import read_markup
+from harness.probes.page_parts import read_parts
 
 OPENAPI_PLACES = (
     "/openapi.json",
@@ -28,7 +28,7 @@ def openapi_places(url: str, link_headers: Iterable[str], page: str) -> tuple[st
     `link_headers` are the values of that answer's `Link`, `page` is its HTML, "" if it has none.
     """
     linked = [found[1] for line in link_headers for found in _LINK.finditer(line)]
-    linked += read_markup(page).descriptions if page else ()
+    linked += read_parts(page).descriptions if page else ()
     own = [path for link in linked if (path := local_path(url, link)) is not None]
     return tuple(dict.fromkeys([*own[:_MOST_LINKED], *OPENAPI_PLACES]))
 

@@ -1,6 +1,7 @@
 """Schemas of answers: what OpenAPI adds to JSON Schema, and schemathesis leaves out where it reads answers.
 
 - `int32`, `int64` are ranges and `byte` is base64 (OpenAPI format registry);
+- `[\\w-.]` is a pattern that ECMA-262 reads, in which the hyphen stands for itself;
 - a member that is writeOnly is required of no answer, in whichever branch of an `allOf` it is required.
 """
 
@@ -22,6 +23,8 @@ _INTEGERS = {
     "int64": {"minimum": -(2**63), "maximum": 2**63 - 1},
 }
 _LITERAL = frozenset({"const", "default", "enum", "example", "examples"})
+_HYPHEN = re.compile(r"(\\[dDsSwW])-(?!\])|\\.", re.DOTALL)
+"""A class of characters before a hyphen, which then begins no range; any other escape is passed over."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]*={0,2}")
 FORMATS: Mapping[str, Callable[[str], bool]] = {"byte": lambda text: _BASE64.fullmatch(text.rstrip()) is not None}
 """Formats of strings that JSON Schema does not know."""
@@ -69,6 +72,8 @@ def _as_answer(node: Any, bundle: Mapping[str, Any]) -> Any:  # noqa: ANN401
     if not isinstance(node, dict):
         return node
     made = {key: value if key in _LITERAL else _as_answer(value, bundle) for key, value in node.items()}
+    if isinstance(pattern := made.get("pattern"), str):
+        made["pattern"] = _HYPHEN.sub(lambda found: rf"{found[1]}\-" if found[1] else found[0], pattern)
     size = made.get("format")
     if isinstance(size, str) and size in _INTEGERS and "$ref" not in made:
         made["allOf"] = [*made.get("allOf", ()), _INTEGERS[size]]

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
+from harness.probes.acts import ACTS
 from harness.probes.document import is_page
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
@@ -24,15 +25,6 @@ MOST_ANSWERS = 100
 MOST_SECONDS = 20.0
 _MOST_OF_A_PAGE = 40
 _MOST_FOLDERS = 12
-ACTS = re.compile(
-    r"log-?out|sign-?out|log-?off|delete|remove|destroy|unsubscribe|cancel|confirm|export|download|shut-?down"
-    r"|(?:^|[/_.-])(?:create|drop(?!lets?|down|box|zone|ship)|reset|purge|flush|wipe|truncate|re(?:start|boot|load|build|index)|init-?(?:db|data)"
-    r"|migrate|seed|populate|install|uninstall|upload|import(?!an)|generate|(?:dis|en)able|(?:de)?activate|revoke|rotate)"
-    r"|(?:^|[/_.-])(?:run|exec|execute|trigger|send|publish|vote|like|pay|buy|checkout|subscribe|toggle|sync|stop|start"
-    r"|kill|quit|exit|clear|update|save|add|approve|reject|accept|decline|restore|backup)(?:$|[/_.?-]|(?-i:[A-Z]))",
-    re.IGNORECASE,
-)
-"""A path whose GET, against RFC 9110, may do more than read: never sent unasked."""
 USUAL_PATHS = (
     *(
         "/search",
@@ -79,6 +71,7 @@ _FILE = re.compile(r"\.(?!html?$|php$|aspx?$|jsp$|do$|cgi$|json$)\w{1,5}$", re.A
 _NUMBER = re.compile(r"\d+", re.ASCII)
 _ROBOTS = re.compile(r"^(?:dis)?allow:\s*+(/[^\s*$]*+)\s*+$", re.IGNORECASE | re.MULTILINE)
 _BROKEN = (404, 410)
+_ERROR = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +219,10 @@ def _look(walk: _Walk, ask: Ask) -> str:
 
 
 def _note_parts(walk: _Walk, at: str, parts: PageParts) -> None:
+    # readers of an error page came by a path that is none: a link on it may be written for another
+    found_on = at if walk.answers[-1].exchange.status < _ERROR else ""
     for link in _local(walk.base_url, parts.links, at):
-        walk.offer(link, at)
+        walk.offer(link, found_on)
     for file in _local(walk.base_url, parts.files, at):
         walk.note_folder(file.partition("?")[0])
     for form in parts.forms:

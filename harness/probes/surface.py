@@ -12,7 +12,7 @@ import httpx
 from harness.model import Target
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.headers import ENDLESS
-from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.http import RecordingClient, ServiceUnavailable, exchange_of
 from harness.probes.landing import Landing, land
 from harness.probes.manner import USUAL, Manner, find_manner
 from harness.probes.openapi import OpenApi, OpenApiError, Operation, UnreadDocument, load_document
@@ -21,8 +21,12 @@ from harness.probes.openapi_places import openapi_places
 
 _MOST_PATHS = 40
 _MOST_LEFT_OUT = 5
+_BROKEN = 500
 _SHOWN_PATH = 200
-_HEALTH_PLACES = (
+_USUAL_PLACES = (
+    "/index.html",
+    "/ui/",
+    "/docs",
     "/health",
     "/healthz",
     "/health/live",
@@ -36,7 +40,7 @@ _HEALTH_PLACES = (
     "/version",
     "/api",
 )
-"""Where services without a front page say that they live."""
+"""Where services without a front page show themselves, or say that they live."""
 _SEED = 0
 """The paths that are tried of many are drawn by it: the same ones of the same document."""
 
@@ -81,7 +85,13 @@ def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
         first = [path for path in dict.fromkeys(named) if path not in closed and not left_out("GET", path)]
         plain = {operation.path: operation for operation in api.plain_gets()} if api is not None else {}
         if not first and not plain:
-            first = _unnamed(client, manner)
+            shown = _unnamed(client, manner)
+            first = list(shown)
+            if "pages" not in target.absent:
+                pages = pages or tuple(path for path, is_page in shown.items() if is_page)
+        elif manner.front >= _BROKEN and not left_out("GET", "/"):
+            # nobody named it, and everybody sees it
+            first = list(dict.fromkeys(["/", *first]))
     more = sorted(plain.keys() - {*first, *closed})
     paths = tuple([*first, *_drawn(more, max(0, _MOST_PATHS - len(first)))][:_MOST_PATHS])
     return Surface(
@@ -102,12 +112,14 @@ def _front_page(front: Landing | None) -> tuple[str, ...]:
     return (front.path,) if front is not None and front.answer.status < 400 and _is_page(front.answer) else ()
 
 
-def _unnamed(client: RecordingClient, manner: Manner) -> list[str]:
-    """Of a service that names no path: its front page, however broken it is, else the usual places of its health."""
+def _unnamed(client: RecordingClient, manner: Manner) -> dict[str, bool]:
+    """Of a service that names no path: its front, however broken it is, else the usual places, and which are pages."""
     if manner.needs_login:
-        return []
-    front_is_none = manner.front in (401, 403, 404) and manner.front_path == "/"
-    return [path for path in _HEALTH_PLACES if _fetch(client, path)] if front_is_none else ["/"]
+        return {}
+    if manner.front not in (401, 403, 404) or manner.front_path != "/":
+        return {"/": False}
+    answers = {path: _fetch(client, path) for path in _USUAL_PLACES}
+    return {path: _is_page(exchange_of(answer)) for path, answer in answers.items() if answer is not None}
 
 
 def _why_none(manner: Manner) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from harness.probes.acts import ACTS
 from harness.probes.exchange import Exchange
 from harness.probes.headers import ENDLESS
 from harness.probes.openapi import OpenApi, OpenApiError, Operation, load_document
 from harness.probes.openapi_document import looks_like_document
 from harness.probes.openapi_places import openapi_places
-from harness.probes.site import ACTS
 from harness.profile_draft.logins import LoginShape, is_sendable, login_shape
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import DraftReader, kind_of
+from harness.profile_draft.reader import DraftReader, media_type_of
 from harness.profile_draft.registrations import registration_table
 
 _NAMES_ITSELF = re.compile(rb"""["']?\b(?:openapi|swagger)["']?[ \t]*:""")
@@ -36,7 +36,7 @@ class Description:
 def find_description(reader: DraftReader, front: Exchange) -> Description:
     """Look at the front page's links to a description, then at the usual places."""
     refused = ""
-    page = front.text if kind_of(front) == "text/html" else ""
+    page = front.text if media_type_of(front) == "text/html" else ""
     for path in openapi_places(reader.url, front.header_lines("Link"), page):
         answer = reader.ask(path)
         if answer is None or not _describes(answer):
@@ -55,7 +55,7 @@ def find_description(reader: DraftReader, front: Exchange) -> Description:
 
 
 def _describes(answer: Exchange) -> bool:
-    if kind_of(answer) in ("", "text/html"):
+    if media_type_of(answer) in ("", "text/html"):
         return False
     if answer.size > len(answer.body):
         return _NAMES_ITSELF.search(answer.body[:4096]) is not None

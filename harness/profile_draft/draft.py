@@ -23,7 +23,7 @@ from harness.profile_draft.health import find_build, find_health
 from harness.profile_draft.logins import account_lines, auth_table, refusing_login
 from harness.profile_draft.pages import MOST_LINKS, FoundPages, find_pages
 from harness.profile_draft.parts import DraftKey, DraftTable, comment, quoted
-from harness.profile_draft.reader import DraftReader, kind_of, service_address
+from harness.profile_draft.reader import DraftReader, media_type_of, service_address
 from harness.profile_draft.traffic import answering, find_cache, find_clients, find_limit, load_parts
 
 _MOST_READS = 6
@@ -109,7 +109,7 @@ class _Seen:
 
 
 def _see(reader: DraftReader, front: Exchange, most_pages: int) -> _Seen:
-    anything = kind_of(reader.ask(reader.unknown_path()))
+    anything = media_type_of(reader.ask(reader.unknown_path()))
     description = find_description(reader, front)
     return _Seen(anything, description, find_pages(reader, most_pages))
 

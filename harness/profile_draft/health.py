@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.probes.exchange import Exchange
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import DraftReader, kind_of
+from harness.profile_draft.reader import DraftReader, media_type_of
 
 _LIVE = (
     "/health/live",
@@ -79,7 +79,7 @@ def find_build(reader: DraftReader, anything: str) -> DraftTable:
     """Ask the usual places which build runs."""
     for place in _BUILD:
         answer = reader.ask(place)
-        if answer is None or kind_of(answer) in ("", "text/html", anything):
+        if answer is None or media_type_of(answer) in ("", "text/html", anything):
             continue
         build = _named_build(answer)
         if build is not None:
@@ -91,7 +91,7 @@ def find_build(reader: DraftReader, anything: str) -> DraftTable:
 
 def _is_well(answer: Exchange | None, anything: str) -> bool:
     """A 200 that no page is, nor what every path answers, and that does not say itself that something is wrong."""
-    kind = kind_of(answer)
+    kind = media_type_of(answer)
     # some say no more than OK, and call that HTML
     is_page = kind == "text/html" and answer is not None and "<" in answer.text
     return kind not in ("", anything) and not is_page and not _said_status(answer) & _SICK

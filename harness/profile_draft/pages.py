@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import unescape
 
+from harness.probes.acts import ACTS
 from harness.probes.exchange import Exchange
-from harness.probes.login_form import login_form
-from harness.probes.page_markup import read_markup
-from harness.probes.site import ACTS
+from harness.probes.page_parts import PageForm, read_parts
 from harness.profile_draft.logins import LoginShape
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import DraftReader, kind_of
+from harness.profile_draft.reader import DraftReader, media_type_of
 from harness.profile_draft.rendered import Rendered, render
 
 MOST_LINKS = 30
@@ -23,8 +21,6 @@ _LOGINS = ("/login", "/signin", "/users/sign_in", "/accounts/login/", "/auth/log
 """Where frameworks have their form to log in."""
 _FILE = re.compile(r"\.(?!html?$)\w{1,5}$", re.ASCII)
 _NUMBER = re.compile(r"\d+", re.ASCII)
-_SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
-_TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +39,12 @@ class FoundPages:
 def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
     """Look at the front page and at the first links of each kind on it; a link that may act is left alone."""
     start, front = reader.land("/")
-    if front is None or kind_of(front) != "text/html":
+    if front is None or media_type_of(front) != "text/html":
         note = "GET / did not answer with a page. If there are pages elsewhere:"
         return FoundPages(parts=(DraftTable(table="pages", notes=(note,), example=("[pages]", 'paths = ["/"]')),))
-    links = _links(reader, read_markup(front.text).links, start)
-    rendered = render(reader.url, start) if _SCRIPT.search(front.text) else None
+    parts = read_parts(front.text)
+    links = _links(reader, parts.links, start)
+    rendered = render(reader.url, start) if parts.scripts else None
     if rendered is not None:
         links = tuple(dict.fromkeys((*links, *_links(reader, rendered.links, start))))
     shown, closed, data = _follow(reader, front, start, links[:most])
@@ -69,7 +66,7 @@ def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
         parts=(pages, *_login_tables(form, shown)),
         shown=tuple(shown),
         reads=tuple(dict.fromkeys((*_reads(reader, rendered), *data))),
-        title=rendered.title if rendered is not None else _title(front.text),
+        title=rendered.title if rendered is not None else parts.title,
         login=_form_login(form, shown),
     )
 
@@ -79,20 +76,21 @@ def _reads(reader: DraftReader, rendered: Rendered | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in paths if path and "?" not in path and not ACTS.search(path)))
 
 
-def _title(page: str) -> str:
-    found = _TITLE.search(page)
-    return unescape(found[1]) if found else ""
-
-
 def _form_login(path: str | None, shown: dict[str, Exchange]) -> LoginShape | None:
     """A form that goes to its own page, by the names of its fields: only such a one is sure to be sent aright."""
-    form = login_form(shown[path].text) if path is not None else None
-    if path is None or form is None or form.method != "post" or not form.password:
+    form = _login_on(shown[path]) if path is not None else None
+    password = form.password.name if form is not None and form.password is not None else ""
+    if path is None or form is None or form.method != "post" or not password:
         return None
-    if form.action.partition("?")[0] not in ("", path, path.rsplit("/", 1)[-1]):
+    if (form.action or "").partition("?")[0] not in ("", path, path.rsplit("/", 1)[-1]):
         return None
-    why = f"the form at {path} is sent there with {form.username or 'nothing'} and {form.password}; it was not tried"
-    return LoginShape(why=why, kind="cookie", path=path, username=form.username, password=form.password, form=True)
+    username = form.username.name if form.username is not None else ""
+    why = f"the form at {path} is sent there with {username or 'nothing'} and {password}; it was not tried"
+    return LoginShape(why=why, kind="cookie", path=path, username=username, password=password, form=True)
+
+
+def _login_on(page: Exchange) -> PageForm | None:
+    return read_parts(page.text).login
 
 
 def _follow(
@@ -106,9 +104,9 @@ def _follow(
             continue
         if landed != path or answer.status in (401, 403):
             closed[path] = landed
-        if kind_of(answer) == "text/html" and "?" not in landed:
+        if media_type_of(answer) == "text/html" and "?" not in landed:
             shown.setdefault(landed, answer)
-        if kind_of(answer) == "application/json" and landed == path:
+        if media_type_of(answer) == "application/json" and landed == path:
             data.append(path)
     return shown, closed, data
 
@@ -116,11 +114,11 @@ def _follow(
 def _form_page(reader: DraftReader, shown: dict[str, Exchange]) -> str | None:
     """The page with the login form, put among those shown if only a usual name led to it."""
     for path, answer in shown.items():
-        if read_markup(answer.text).form is not None:
+        if _login_on(answer) is not None:
             return path
     for place in _LOGINS:
         landed, found = reader.land(place)
-        if found is not None and kind_of(found) == "text/html" and read_markup(found.text).form is not None:
+        if found is not None and media_type_of(found) == "text/html" and _login_on(found) is not None:
             path = landed.partition("?")[0]
             shown[path] = found
             return path
@@ -128,12 +126,13 @@ def _form_page(reader: DraftReader, shown: dict[str, Exchange]) -> str | None:
 
 
 def _login_tables(path: str | None, shown: dict[str, Exchange]) -> tuple[DraftTable, ...]:
-    form = read_markup(shown[path].text).form if path is not None else None
-    if path is None or form is None:
+    form = _login_on(shown[path]) if path is not None else None
+    if path is None or form is None or form.password is None:
         return ()
     why = f"the form at {path} asks for one password; it is sent with Enter, unless `submit` names a button"
-    user = (("username", form.username),) if form.username else ()
-    found = (("path", path), *user, ("password", form.password))
+    username = form.username.selector if form.username is not None else ""
+    user = (("username", username),) if username else ()
+    found = (("path", path), *user, ("password", form.password.selector or 'input[type="password"]'))
     keys = tuple(DraftKey(name=name, value=value, why=why) for name, value in found)
     return (DraftTable(table="pages.login", keys=keys),)
 

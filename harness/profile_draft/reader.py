@@ -13,9 +13,10 @@ import httpx
 
 from harness.errors import UnreachableError, UsageError
 from harness.probes.address import SHARED_ADDRESSES, AddressMode
-from harness.probes.exchange import Exchange
+from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.headers import parse_media_type, parse_retry_after
 from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.landing import land
 from harness.probes.openapi_places import local_path
 from harness.profile_draft.limits import Announced, announced_limit
 from harness.stack import checked_url
@@ -25,7 +26,6 @@ _LEFT_TO_OTHERS = 5
 """One part in so many of an announced limit is not used."""
 _REFUSED_S = 1.0
 """The wait after a 429 that does not say how long."""
-_MOST_HOPS = 3
 
 
 def service_address(url: str) -> str:
@@ -90,12 +90,12 @@ class DraftReader:
     def page(self, path: str) -> Exchange | None:
         """The answer at a path to a browser, where a plain read is not answered with a page."""
         answer = self.ask(path)
-        if kind_of(answer) in ("", "text/html"):
+        if media_type_of(answer) in ("", "text/html"):
             return answer
         if path not in self._pages:
             self._pages[path] = self._send(self._client, path, {"Accept": "text/html"})
         shown = self._pages[path]
-        return shown if kind_of(shown) == "text/html" else answer
+        return shown if media_type_of(shown) == "text/html" else answer
 
     def ask(self, path: str) -> Exchange | None:
         """The answer at a path; a second call asks nothing."""
@@ -123,14 +123,17 @@ class DraftReader:
 
     def land(self, path: str) -> tuple[str, Exchange | None]:
         """Where a path leads, redirects within the service followed, and the answer there."""
-        answer = self.page(path)
-        for _ in range(_MOST_HOPS):
-            location = answer.header("Location") if answer is not None and 300 <= answer.status < 400 else None
-            following = self.local_path(location, path) if location else None
-            if following is None or following == path:
-                break
-            path, answer = following, self.page(following)
-        return path, answer
+        try:
+            led = land(self._page_at, self.url, path)
+        except UnfitAnswer:
+            return path, None
+        return led.path, led.answer
+
+    def _page_at(self, method: str, url: str, **_request: object) -> Exchange:
+        answer = self.page(url)
+        if answer is None:
+            raise UnfitAnswer(f"{method} {url} was not answered")
+        return answer
 
     def local_path(self, reference: str, at: str = "/") -> str | None:
         """The path, below the service's address, that a reference on page `at` means; None if it leads elsewhere."""
@@ -182,7 +185,7 @@ class DraftReader:
         self._client.close()
 
 
-def kind_of(answer: Exchange | None) -> str:
+def media_type_of(answer: Exchange | None) -> str:
     """The media type of a 200, such as `text/html`; "" for any other answer."""
     if answer is None or answer.status != 200:
         return ""

@@ -9,7 +9,7 @@ from harness.model.network import is_loopback
 from harness.probes.exchange import Exchange
 from harness.profile_draft.limits import Announced, announced_limit
 from harness.profile_draft.parts import DraftKey, DraftTable
-from harness.profile_draft.reader import DraftReader, kind_of
+from harness.profile_draft.reader import DraftReader, media_type_of
 
 _CACHE_HEADERS = ("X-Cache", "CF-Cache-Status", "X-Cache-Status", "Cache-Status", "X-Proxy-Cache", "X-Varnish-Cache")
 _CACHE_SIGNS = ("X-Varnish", "Age")
@@ -95,7 +95,7 @@ def load_parts(paths: Sequence[str], limit: Announced | None, clients: ClientAdd
 
 def answering(reader: DraftReader, paths: Sequence[str], most: int) -> tuple[str, ...]:
     """Those of the first paths that answer 200."""
-    return tuple(path for path in tuple(dict.fromkeys(paths))[:most] if kind_of(reader.ask(path)))
+    return tuple(path for path in tuple(dict.fromkeys(paths))[:most] if media_type_of(reader.ask(path)))
 
 
 def _hit_header(reader: DraftReader, path: str, first: Exchange) -> str | None:

@@ -37,7 +37,7 @@ class Suite:
 def own_folders(target: Target) -> tuple[Path, ...]:
     """The target's own folders of suites, which its profile lists."""
     home = Path(target.source).parent if target.source else Path()
-    return tuple((home / path).resolve() for path in target.suites.paths)
+    return tuple((home / path).absolute() for path in target.suites.paths)
 
 
 def find_suites(root: Path, target: str, more: Iterable[Path] = ()) -> tuple[Suite, ...]:

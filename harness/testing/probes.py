@@ -1,5 +1,6 @@
 """Measurements of a service: they return plain data, and know nothing of pass or fail."""
 
+from harness.probes.acts import ACTS
 from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.axe import Violation, find_axe, run_axe
 from harness.probes.browser_console import blocks_nothing
@@ -16,10 +17,10 @@ from harness.probes.cookies import SetCookie, kept_cookies, parse_set_cookie
 from harness.probes.cors import CorsAnswer, ask_cors
 from harness.probes.csp import Csp, parse_csp
 from harness.probes.csp_flaws import find_holes, find_mistakes
-from harness.probes.document import charset_of, in_words, is_page, kind_of, policy_of, read_head, why_not_due
+from harness.probes.document import charset_of, in_words, is_page, kind_of, policy_of, why_not_due
 from harness.probes.effects import Effect, find_effects
 from harness.probes.exchange import curl_line, parse_json
-from harness.probes.exposed import Exposed, ExposedThings, find_consoles, find_files, find_listings
+from harness.probes.exposed import Exposed, ExposedThings, find_consoles, find_files, find_listings, find_source_maps
 from harness.probes.generated import Bounds, Fault, GeneratedRun, generate_requests, seed_of
 from harness.probes.headers import (
     Hsts,
@@ -46,7 +47,7 @@ from harness.probes.page_parts import PageForm, PageParts, read_parts
 from harness.probes.page_reads import PageReads
 from harness.probes.page_watch import PageWatch
 from harness.probes.ratelimit import LimitProbe, probe_limit
-from harness.probes.site import ACTS, USUAL_PATHS, InputPlace, Site, origin_of, walk_site
+from harness.probes.site import USUAL_PATHS, InputPlace, Site, origin_of, walk_site
 from harness.probes.surface import Surface
 from harness.probes.timed_clients import TimedClients
 from harness.probes.trust import verified_pin
@@ -111,6 +112,7 @@ __all__ = [
     "find_leaks",
     "find_listings",
     "find_mistakes",
+    "find_source_maps",
     "framing",
     "generate_requests",
     "grade",
@@ -138,7 +140,6 @@ __all__ = [
     "permissions_policy",
     "policy_of",
     "probe_limit",
-    "read_head",
     "read_parts",
     "referrer_policy",
     "run_axe",

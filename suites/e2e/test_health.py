@@ -70,10 +70,10 @@ def test_every_known_path_answers(client, stack_info, surface, path):
 
 @pytest.mark.check(
     "api.head",
-    source="RFC 9110, 9.3.2",
+    source="RFC 9110, 9.3.2 and 8.6",
     subject="HEAD {path}",
     why="Caches and link checkers ask with HEAD.",
-    remedy="Answer HEAD as GET, without the body.",
+    remedy="Answer HEAD as GET, without the body; leave Content-Length out where it is not known.",
 )
 def test_head_is_get_without_the_body(client, path):
     answer = client.exchange("HEAD", path)
@@ -82,7 +82,9 @@ def test_head_is_get_without_the_body(client, path):
     if answer.status >= 400 and client.exchange("GET", path).status == answer.status:
         pytest.skip(f"not applicable: GET is answered {answer.status} too, which api.answers judges")
     assert answer.status < 400, f"HEAD {path} answered {answer.status}, and GET did not"
-    assert answer.size == 0, f"HEAD {path} answered with a body of {answer.size} bytes"
+    if answer.header("Content-Length") == "0":
+        size = client.exchange("GET", path).size
+        assert size == 0, f"HEAD {path} says Content-Length: 0, and GET answers with {size} bytes"
 
 
 @pytest.mark.check(

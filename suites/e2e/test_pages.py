@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.testing import UnfitAnswer, is_loopback
+from harness.testing import Complaint, UnfitAnswer, is_loopback
 from harness.testing.probes import origin_of
 
 
@@ -156,10 +156,16 @@ def test_page_asks_no_other_machine(look, page, page_path, stack_info):
 
 @pytest.fixture
 def html_pages(site):
-    """Pages that the walk saw, as (path, parts)."""
+    """Pages that the walk saw."""
     if not site.pages:
         pytest.skip("not applicable: no page of HTML is shown to everybody")
-    return [(one.path, one.parts) for one in site.pages]
+    return site.pages
+
+
+def listed(what, found):
+    """One sentence of all that was found, as (text, exchange), with the request that shows the first."""
+    texts = dict.fromkeys(text for text, _ in found)
+    return Complaint(sentence=f"{what}: {'; '.join(texts)}", exchange=found[0][1])
 
 
 @pytest.mark.check(
@@ -172,15 +178,16 @@ def html_pages(site):
 )
 def test_no_form_gives_away_what_is_typed(html_pages):
     found = []
-    for path, parts in html_pages:
-        for form in parts.forms:
+    for page in html_pages:
+        for form in page.parts.forms:
             # without a method, an address or a script the browser itself sends the form, by GET
-            by_browser = form.says_method or form.action or not parts.scripted
+            by_browser = form.says_method or form.action or not page.parts.scripts
             if form.has_password and form.method == "get" and by_browser:
-                found.append(f"the form on {path} sends its password by GET, in the URL")
+                found.append((f"the form on {page.path} sends its password by GET, in the URL", page.exchange))
             if origin_of(form.action or "")[0] == "http" and not is_loopback(form.action):
-                found.append(f"the form on {path} sends {', '.join(form.names) or 'its fields'} to {form.action}")
-    assert not found, f"forms give away what is typed into them: {'; '.join(dict.fromkeys(found))}"
+                names = ", ".join(form.names) or "its fields"
+                found.append((f"the form on {page.path} sends {names} to {form.action}", page.exchange))
+    assert not found, listed("forms give away what is typed into them", found)
 
 
 @pytest.mark.check(
@@ -193,12 +200,12 @@ def test_no_form_gives_away_what_is_typed(html_pages):
 def test_foreign_scripts_are_pinned(html_pages, stack_info):
     own = origin_of(stack_info.url)
     found = [
-        f"<{one.tag}> on {path} loads {one.url} without integrity"
-        for path, parts in html_pages
-        for one in parts.resources
+        (f"<{one.tag}> on {page.path} loads {one.url} without integrity", page.exchange)
+        for page in html_pages
+        for one in page.parts.resources
         if not one.integrity and one.url.startswith(("http://", "https://", "//")) and is_foreign(one.url, own)
     ]
-    assert not found, f"pages run what others may change: {'; '.join(dict.fromkeys(found))}"
+    assert not found, listed("pages run what others may change", found)
 
 
 def is_foreign(url, own):
@@ -216,5 +223,7 @@ def is_foreign(url, own):
 )
 @pytest.mark.usefixtures("html_pages")
 def test_no_link_is_dead(site):
-    found = [f"{one.found_on} links to {one.path}, which answers {one.exchange.status}" for one in site.dead]
-    assert not found, f"links lead nowhere: {'; '.join(dict.fromkeys(found))}"
+    found = [
+        (f"{one.found_on} links to {one.path}, which answers {one.exchange.status}", one.exchange) for one in site.dead
+    ]
+    assert not found, listed("links lead nowhere", found)

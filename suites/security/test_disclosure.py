@@ -17,6 +17,7 @@ from harness.testing.probes import (
     find_files,
     find_leaks,
     find_listings,
+    find_source_maps,
     local_path,
 )
 
@@ -66,7 +67,29 @@ def _shown(surface):
 )
 @pytest.mark.usefixtures("_shown")
 def test_no_file_of_the_deployment_is_served(asker, site, first_of):
-    found = first_of(find_files(asker, site.folders))
+    found = first_of(find_files(asker, site.folders, (one.path for one in site.shown)))
+    assert found is None, str(found)
+
+
+@pytest.mark.check(
+    "disclosure.source_maps",
+    severity="minor",
+    source="CWE-540; OWASP WSTG-INFO-05",
+    subject="source maps beside scripts",
+    why="A source map holds the scripts as they were written, with comments and parts that no page uses.",
+    remedy="Leave source maps out of the release, or serve them to your own people alone.",
+)
+@pytest.mark.usefixtures("_shown")
+def test_no_script_shows_what_it_was_made_of(asker, site, stack_info, first_of):
+    scripts = {
+        path
+        for page in site.pages
+        for one in page.parts.resources
+        if one.tag == "script" and (path := local_path(stack_info.url, one.url, page.path))
+    }
+    if not scripts:
+        pytest.skip("not applicable: no page loads a script of this service")
+    found = first_of(find_source_maps(asker, sorted(scripts)))
     assert found is None, str(found)
 
 
@@ -187,7 +210,7 @@ def test_no_answer_holds_a_hash_or_a_key(site, first_hole):
     if not site.shown:
         pytest.skip("not applicable: nothing answers a plain GET with success")
     found = first_hole(
-        told(site.shown, SECRETS, lambda leak: f"answered everybody with {leak.what}: {leak.excerpt[:24]}…")
+        told(site.shown, SECRETS, lambda leak: f"answered everybody with {leak.what}: {leak.excerpt[:24].rstrip('…')}…")
     )
     assert found is None, str(found)
 

@@ -12,7 +12,7 @@ from harness.testing.probes import (
     log_in_by_form,
     parse_csp,
     parse_set_cookie,
-    read_head,
+    read_parts,
 )
 
 UNGUARDED = "the login set no cookie but those that scripts may read, so one of them is the session, or it set none"
@@ -43,7 +43,7 @@ def test_the_page_is_shut_without_a_login(client, guarded_page):
 def test_no_foreign_script_runs_behind_the_login(page, guarded_page):
     answer = page.goto(guarded_page)
     lines = [one["value"] for one in answer.headers_array() if one["name"].lower() == "content-security-policy"]
-    csp = parse_csp(lines, read_head(answer.text()).policies)
+    csp = parse_csp(lines, read_parts(answer.text()).policies)
     assert csp.policies, f"GET {guarded_page} answered {answer.status} without Content-Security-Policy"
     kinds = ("inline", "eval", "anybody", "moved base")
     holes = [hole for hole in find_holes(csp) if hole.kind in kinds and not hole.element.startswith("style")]

@@ -17,7 +17,6 @@ from harness.testing.probes import (
     parse_media_type,
     permissions_policy,
     policy_of,
-    read_head,
     read_parts,
     referrer_policy,
     spares_private_answers,
@@ -92,7 +91,7 @@ def test_no_stranger_may_frame_it(client, path):
 def test_referrer_stays_at_home(client, path):
     answer = ask(client, path, "document")
     said = answer.header("Referrer-Policy")
-    policy = referrer_policy(answer.header_lines("Referrer-Policy"), read_head(answer.text).referrers)
+    policy = referrer_policy(answer.header_lines("Referrer-Policy"), read_parts(answer.text).referrers)
     if policy:
         why = f"in whose Referrer-Policy {policy} counts"
     elif said is None:

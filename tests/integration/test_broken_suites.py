@@ -103,6 +103,13 @@ def test_a_file_in_a_folder_of_a_suite_is_counted(desk: Desk) -> None:
     assert (ran.status, ran.document["failed"], ran.of("mine.bad")) == (1, 1, [("mine", "fail")])
 
 
+def test_a_suite_that_is_a_link_is_called_by_the_links_name(desk: Desk) -> None:
+    desk.write("shared/checks/test_it.py", OK)
+    (desk.folder / "mine").symlink_to("shared/checks")
+    ran = desk.run()
+    assert (ran.status, ran.of("mine.ok")) == (0, [("mine", "pass")])
+
+
 def test_parameters_from_a_set_are_all_tried(desk: Desk) -> None:
     desk.write(
         "mine/test_it.py",

@@ -18,7 +18,7 @@ from harness.probes.chromium import find_chromium
 from harness.probes.cookies import kept_cookies
 from harness.probes.csp import parse_csp
 from harness.probes.csp_flaws import find_holes
-from harness.probes.document import read_head
+from harness.probes.page_parts import read_parts
 
 Answer = tuple[str, list[tuple[str, str]]]
 """A body and its headers."""
@@ -172,7 +172,7 @@ def test_what_runs_is_what_the_policy_lets_through(browser: Browser, place: str)
         headers, head, before, after = PLACES[place](policy)
         body = PROBE.format(head=head, before=before, after=after)
         answers[f"/{number}"] = (body, [*HTML, *headers])
-        csp = parse_csp([value for _, value in headers], read_head(body).policies)
+        csp = parse_csp([value for _, value in headers], read_parts(body).policies)
         runs = {name for name, element in ELEMENTS.items() if csp.has_unsafe_inline(element)}
         # the file that tries eval is of the page's own host, so it runs where that is let in
         own = all(policy_lets_own_in(one) for one in csp.policies)

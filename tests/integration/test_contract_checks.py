@@ -24,19 +24,21 @@ def describing(kind: str, schema: Any) -> dict[str, Any]:
 
 
 def serving(answers: Mapping[str, tuple[str, str]]) -> Callable[[Line], None]:
-    """A script that answers GET with (media type, body) by path; an event stream has no end."""
+    """A script that answers GET with (media type, body) by path, and HEAD with its head, at /api/bad with the length of
+    an empty body; a stream has no end."""
 
     def script(line: Line) -> None:
         while head := line.read():
-            path = head.split()[1].decode().partition("?")[0]
+            method, path = (word.decode().partition("?")[0] for word in head.split()[:2])
             kind, body = answers.get(path, ("", ""))
             status = "200 OK" if kind else "404 Not Found"
             said = f"HTTP/1.1 {status}\r\nContent-Type: {kind or 'text/plain'}\r\n"
-            if kind == "text/event-stream":
+            if kind in ("text/event-stream", "application/x-ndjson"):
                 line.say(f"{said}\r\ndata: tick\n\n".encode())
                 line.read()
                 return
-            line.say(f"{said}Content-Length: {len(body.encode())}\r\n\r\n{body}".encode())
+            length = 0 if (method, path) == ("HEAD", "/api/bad") else len(body.encode())
+            line.say(f"{said}Content-Length: {length}\r\n\r\n{body if method == 'GET' else ''}".encode())
 
     return script
 
@@ -46,7 +48,7 @@ def ask(answers: Mapping[str, tuple[str, str]], folder: Path) -> Seen:
     with ScriptedServer(serving(answers)) as server:
         command = [sys.executable, "-m", "harness", "run", "e2e", "--url", server.url, "--json", "--out", str(folder)]
         done = subprocess.run(
-            [*command, "--", "-k", "openapi or answers"],
+            [*command, "--", "-k", "openapi or answers or head_is"],
             capture_output=True,
             text=True,
             timeout=100,
@@ -81,6 +83,7 @@ def test_each_answer_is_held_to_its_description(tmp_path: Path) -> None:
         "/other": describing("text/csv", {"type": "string"}),
         "/unread": {"get": {"parameters": 5, "responses": {}}},
         "/events": describing("text/event-stream", {"type": "string"}),
+        "/lines": describing("application/x-ndjson", {"type": "object"}),
         "/null": {"get": {"parameters": None, **describing("application/json", {"type": "array"})["get"]}},
     }
     document = documented(paths, servers=[{"url": "./"}])
@@ -94,6 +97,7 @@ def test_each_answer_is_held_to_its_description(tmp_path: Path) -> None:
         "/api/outside": (kind, "{}"),
         "/api/other": (kind, "{}"),
         "/api/events": ("text/event-stream", ""),
+        "/api/lines": ("application/x-ndjson", ""),
         "/api/null": (kind, "[]"),
     }
     seen = ask(answers, tmp_path)
@@ -103,7 +107,7 @@ def test_each_answer_is_held_to_its_description(tmp_path: Path) -> None:
     outcomes = {name: outcome for name, (outcome, _) in bodies.items() if name != "GET /"}
     assert outcomes == {
         "good": "pass", "bad": "fail", "bare": "skip", "nan": "fail", "outside": "skip", "other": "skip",
-        "events": "skip", "null": "pass",
+        "events": "skip", "lines": "skip", "null": "pass",
     }  # fmt: skip
     told = "GET /api/bad answered 200 as application/json: $[1].price: 19.995 is not a multiple of 0.01"
     assert told in bodies["bad"][1]
@@ -115,6 +119,11 @@ def test_each_answer_is_held_to_its_description(tmp_path: Path) -> None:
         in (seen["openapi.answers", "GET /api/other"][1])
     )
     assert seen["openapi.answers", "GET /api/events"][0] == seen["api.answers", "GET /api/events"][0] == "pass"
+    assert seen["openapi.answers", "GET /api/lines"][0] == seen["api.answers", "GET /api/lines"][0] == "pass"
+    assert seen["api.head", "HEAD /api/good"][0] == "pass"
+    bad = seen["api.head", "HEAD /api/bad"]
+    assert bad[0] == "fail"
+    assert bad[1].startswith("HEAD /api/bad says Content-Length: 0, and GET answers with ")
     assert "/paths/~1null/get/parameters" in seen["openapi.nulls", "GET"][1]
     assert seen["openapi.unread", "GET"][1].startswith("GET /unread cannot be read, and is not tried")
     assert ("api.answers", "GET /api/unread") not in seen

@@ -14,6 +14,7 @@ from harness.probes.generated import Bounds, generate_requests, seed_of
 from harness.probes.http import RecordingClient
 from harness.probes.openapi import load_document
 from tests.described_service import TOKEN, described_service
+from tests.scripted_server import ScriptedServer
 
 pytestmark = pytest.mark.timeout(300)
 PLENTY = 120.0
@@ -68,6 +69,22 @@ def test_a_mistake_is_one_fault_with_the_requests_that_show_it(planted, kind, op
     (fault,) = done.faults
     assert fault.sent
     assert fault.says.startswith(f"{fault.sent[-1].method} /")
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_operation_that_is_not_answered_is_one_fault(ends):
+    def script(line):
+        line.read()
+        if not ends:
+            line.read()
+
+    paths = {"/wait": {"get": {"responses": {"200": {"description": "ok"}}}}}
+    document = {"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": paths}
+    with ScriptedServer(script) as server, RecordingClient(server.url, timeout_s=0.3) as client:
+        api = load_document(json.dumps(document).encode(), server.url, "/openapi.json")
+        bounds = Bounds(seed=1, requests=10, seconds=PLENTY, writes=False, invalid=True)
+        done = generate_requests(api, api.operations, server.url, lambda: client, bounds, {})
+    assert ([fault.kind for fault in done.faults], done.limits) == (["unanswered"], ())
 
 
 def test_a_method_that_nobody_described_is_a_fault_of_the_whole():

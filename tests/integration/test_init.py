@@ -13,7 +13,7 @@ import pytest
 
 from harness.config import load_target
 from harness.model import PageLogin, RateLimit
-from harness.probes.site import ACTS
+from harness.probes.acts import ACTS
 from harness.profile_draft import DraftReader, draft_profile
 from harness.profile_draft.draft import name_of
 from harness.profile_draft.reader import MOST_REQUESTS

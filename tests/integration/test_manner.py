@@ -96,6 +96,20 @@ def test_the_page_that_the_front_leads_to_is_the_page() -> None:
     assert found.paths == found.pages == ("/ui/",)
 
 
+def test_of_a_service_without_a_front_page_its_usual_page_is_shown() -> None:
+    found = surface_of({"/index.html": (200, HTML, FRONT), "/healthz": (200, JSON, "{}")})
+    assert (found.paths, found.pages) == (("/index.html", "/healthz"), ("/index.html",))
+
+
+def test_a_front_page_that_fails_is_asked_for_beside_what_is_named() -> None:
+    document = (
+        '{"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": {"/a": {"get": {"responses": {}}}}}'
+    )
+    described = {"/openapi.json": (200, JSON, document)}
+    assert surface_of({**described, "/": (500, {}, "no template")}).paths == ("/", "/a")
+    assert surface_of({**described, "/": NOTHING}).paths == ("/a",)
+
+
 @pytest.mark.parametrize("broken", [(500, HTML, "boom"), NOTHING, (302, {"Location": "/"}, "")])
 def test_a_front_that_leads_to_nothing_is_asked_for_nonetheless(broken: Reply) -> None:
     found = surface_of({"/": (302, {"Location": "/ui/"}, ""), "/ui/": broken})

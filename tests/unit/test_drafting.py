@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from harness.errors import UsageError
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import load_document
-from harness.probes.page_markup import LoginFields, read_markup
 from harness.profile_draft.limits import announced_limit
 from harness.profile_draft.logins import login_shape
 from harness.profile_draft.parts import DraftKey, DraftTable, comment
@@ -53,21 +52,6 @@ def test_a_limit_is_read_in_each_way_that_it_is_announced(headers, told):
 )
 def test_no_limit_is_made_up(headers):
     assert announced_limit(answer(**headers)) is None
-
-
-def test_a_login_form_is_told_from_one_that_registers():
-    login = '<form><input type=hidden name=csrf><input id="who"><input type=password name="pw"></form>'
-    register = "<form><input name=who><input type=password name=a><input type=password name=b></form>"
-    found = read_markup(register + login)
-    assert found.form == LoginFields(username="#who", password='input[name="pw"]')
-    assert read_markup(register).form is None
-    alone = read_markup("<form><input type=password name=only></form>").form
-    assert alone == LoginFields(username="", password='input[name="only"]')
-
-
-def test_a_broken_page_gives_what_stands_before_the_break():
-    found = read_markup('<a href="/one">x</a><![if what]><![bogus x]> <a href="/two')
-    assert found.links[0] == "/one"
 
 
 def api(path: str, members: dict, *, answered: dict | None = None, required: list | None = None) -> dict:

@@ -226,6 +226,26 @@ def test_who_may_ask(security: Any, of_all: Any, *, open_to_all: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("where", "name", "is_open"),
+    [
+        ("header", "Accept", True),
+        ("header", "content-type", True),
+        ("header", "Authorization", False),
+        ("header", "X-Tenant", False),
+        ("query", "accept", False),
+        ("cookie", "sid", False),
+    ],
+)
+def test_a_plain_get_has_no_parameter_that_must_be_given(where: str, name: str, *, is_open: bool) -> None:
+    parameter = {"name": name, "in": where, "required": True, "schema": {"type": "string"}}
+    api = reading({"/x": {"get": {"parameters": [parameter], "responses": {}}}})
+    assert bool(api.plain_gets()) is is_open
+    referred = {"parameters": [{"$ref": "#/components/parameters/one"}], "get": {"responses": {}}}
+    shared = reading({"/x": referred}, components={"parameters": {"one": parameter}})
+    assert bool(shared.plain_gets()) is is_open
+
+
+@pytest.mark.parametrize(
     ("servers", "place", "path"),
     [
         ([{"url": "./"}], "/api/openapi.json", "/api/items"),

@@ -4,7 +4,7 @@ import pytest
 
 from harness.load.scenario import scenario
 from harness.model import Load, OpenApiPath, Service, Target
-from harness.probes.openapi_operation import seems_to_act
+from harness.probes.acts import seems_to_act
 
 
 @pytest.mark.parametrize(

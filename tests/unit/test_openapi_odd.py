@@ -50,6 +50,11 @@ def holds(schema: Any, body: object, version: str = "3.0.3", **schemas: Any) -> 
         ({"type": "string", "format": "binary"}, {"a": 1}, None),
         ({"title": "t", "description": "d", "example": 1, "x-order": 1}, 1, None),
         ({"title": "t", "type": "string"}, 1, False),
+        ({"type": "string", "pattern": r"^[\w-.]+$"}, "a-b.c", True),
+        ({"type": "string", "pattern": r"^[\w-.]+$"}, "a b", False),
+        ({"type": "string", "pattern": r"^[\\d-x]+$"}, r"\h", True),
+        ({"type": "string", "pattern": r"^\d-\d$"}, "1-2", True),
+        ({"type": "object", "properties": {"pattern": {"type": "integer"}}}, {"pattern": "x"}, False),
         # the member is hidden in one branch, and required by another
         ({"allOf": [HIDDEN, {"required": ["word", "id"]}]}, {"id": 1}, True),
         ({"allOf": [{"$ref": "#/components/schemas/Hidden"}], "required": ["word"]}, {"id": 1}, True),

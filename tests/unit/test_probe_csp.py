@@ -144,6 +144,8 @@ def test_of_several_policies_the_strictest_counts(lines: tuple[str, ...]) -> Non
         ("default-src 'self' frame-ancestors 'none'; base-uri 'none'", "a semicolon is missing before frame-ancestors"),
         ("script-src 'strict-dynamic'", "lets no script run at all"),
         ("script-src //cdn.example", "is no source"),
+        ("require-trusted-types-for script", "'script', in single quotes"),
+        ("require-trusted-types-for 'style'", "'script', in single quotes"),
         *(
             (f"script-src 'self' {word}", "is no source that browsers read")
             for word in (

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.probes.document import AnswerKind, charset_of, is_page, kind_of, policy_of, read_head, why_not_due
+from harness.probes.document import AnswerKind, charset_of, is_page, kind_of, policy_of, why_not_due
 from harness.probes.exchange import Exchange
+from harness.probes.page_parts import read_parts
 
 HTML = "text/html; charset=utf-8"
 
@@ -124,11 +125,11 @@ def test_where_a_charset_may_stand(kind: str, body: bytes, charset: str) -> None
     ],
 )
 def test_policies_of_the_head(text: str, policies: list[str]) -> None:
-    assert read_head(text).policies == policies
+    assert read_parts(text).policies == policies
 
 
 def test_scripts_and_referrers() -> None:
-    head = read_head('<meta name=Referrer content=origin><script src=/a.js></script><p><script src="/b.js"></script>')
+    head = read_parts('<meta name=Referrer content=origin><script src=/a.js></script><p><script src="/b.js"></script>')
     assert head.referrers == ["origin"]
     assert [script["src"] for script in head.scripts] == ["/a.js", "/b.js"]
 
@@ -147,5 +148,5 @@ def test_no_text_whatsoever_breaks_a_reader(body: str, kind: str) -> None:
     assert kind_of(page) in get_args(AnswerKind)
     charset_of(page)
     policy_of(page)
-    read_head(body)
+    read_parts(body)
     why_not_due(page, "document")

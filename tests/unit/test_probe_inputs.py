@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from harness.probes.exchange import Exchange
+from harness.probes.injected import injection
 from harness.probes.inputs import Tried, try_words
-from harness.probes.page_parts import injection
 from harness.probes.site import InputPlace
 
 SORTED = InputPlace(path="/items", values={"sort": "name", "sort_down": "name"})
@@ -48,6 +48,21 @@ def test_what_links_do_not_say_together_is_not_blamed_on_a_word() -> None:
 def test_a_word_that_breaks_it_is_blamed() -> None:
     tried = try_words(breaks_on_quotes, "http://127.0.0.1", [SORTED], ["/"]).tried
     assert [one.where for one in tried if one.exchange.status == 500] == ["the parameter sort"]
+
+
+def test_what_is_broken_whatever_is_asked_is_not_blamed_on_a_word() -> None:
+    known = [InputPlace(path="/", values={}), InputPlace(path="/one", values={"a": "1"}), SORTED]
+    tried = try_words(lambda _method, path, **_: answer(path, 500), "http://127.0.0.1", known, []).tried
+    assert {one.where for one in tried} == {"the path"}
+
+
+def test_what_breaks_on_an_empty_value_too_is_blamed() -> None:
+    def needs_a_number(_method: str, path: str, **_: Any) -> Exchange:
+        said = dict(parse_qsl(urlsplit(path).query, keep_blank_values=True))
+        return answer(path, 200 if said.get("id", "1").isdigit() else 500)
+
+    tried = try_words(needs_a_number, "http://127.0.0.1", [InputPlace(path="/item", values={"id": ""})], []).tried
+    assert "the parameter id" in [one.where for one in tried if one.exchange.status == 500]
 
 
 def test_what_answers_slowly_is_asked_once() -> None:
