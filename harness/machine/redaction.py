@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,10 @@ _SHAPES = (
     # forms and query strings
     _Shape(_NAMED, re.compile(rf"(?i)(\b(?:{_NAMES})=){_VARIABLE}[^&\s\"'\\;,#]+"), rf"\1{MASK}"),
 )
+_ESCAPED = re.compile("%[0-9A-F]{2}")
+_URL_SAFE = str.maketrans("+/", "-_")
+_SHORTEST_ENCODED = 8
+"""Characters of base64; fewer may stand anywhere by chance."""
 _HALF_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _ROUNDS = 8
 """How often a text is gone through for known secrets: a mask beside other text may spell another one."""
@@ -213,15 +218,39 @@ def _secrets_in(value: str) -> Iterator[str]:
 
 
 def _spellings(secret: str) -> tuple[str, ...]:
-    """How it may stand in a file: as it is, in a URL, in JSON, in HTML, in Python's repr."""
+    """How it stands in a file: as it is, in a URL, in JSON, in HTML, in Python's repr, on a shell's line, encoded."""
+    # a token comes from a target: half a surrogate pair in it must not raise
+    data = secret.encode("utf-8", "surrogatepass")
+    quoted = quote(secret, safe="", errors="surrogatepass")
+    in_json, in_html = json.dumps(secret)[1:-1], html.escape(secret)
     return (
         secret,
-        # a token comes from a target: half a surrogate pair in it must not raise
         quote(secret, errors="surrogatepass"),
-        quote(secret, safe="", errors="surrogatepass"),
+        quoted,
         quote_plus(secret, errors="surrogatepass"),
-        json.dumps(secret)[1:-1],
+        _ESCAPED.sub(lambda escape: escape[0].lower(), quoted),
+        quote(quoted, safe=""),
+        in_json,
+        in_json.replace("/", "\\/"),
+        json.dumps(in_json)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
-        html.escape(secret),
+        in_html,
+        in_html.replace("&#x27;", "&#39;"),
+        in_html.replace("&#x27;", "&apos;"),
         repr(secret)[1:-1],
+        repr(data)[2:-1],
+        secret.replace("'", "'\\''"),
+        data.hex(),
+        data.hex().upper(),
+        *_in_base64(data),
     )
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """What is the same of it in base64 whatever stands before and after it: a Basic header has a name before."""
+    for before in range(3):
+        whole = (before + len(data)) * 8 // 6
+        encoded = b64encode(bytes(before) + data).decode()[(before * 8 + 5) // 6 : whole]
+        if len(encoded) >= _SHORTEST_ENCODED:
+            yield encoded
+            yield encoded.translate(_URL_SAFE)
