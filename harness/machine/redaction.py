@@ -99,6 +99,7 @@ _SHAPES = (
     # forms and query strings
     _Shape(_NAMED, re.compile(rf"(?i)(\b(?:{_NAMES})=){_VARIABLE}[^&\s\"'\\;,#]+"), rf"\1{MASK}"),
 )
+_OWN_NAME = re.compile("[a-z_]*|p[0-9]+")
 _ESCAPED = re.compile("%[0-9A-F]{2}")
 _URL_SAFE = str.maketrans("+/", "-_")
 _SHORTEST_ENCODED = 8
@@ -134,13 +135,13 @@ class Redactor:
         return self.known(text) if shapes else text
 
     def data(self, value: Any, depth: int = DEEPEST) -> Any:  # noqa: ANN401 - JSON-like data in, the same out
-        """Mappings, lists and strings without secrets; names of members stay, numbers too."""
+        """Mappings, lists and strings without secrets; our own names of members stay, numbers too."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping | list | tuple) and not depth:
             return TOO_DEEP
         if isinstance(value, Mapping):
-            return {name: self._member(str(name), content, depth - 1) for name, content in value.items()}
+            return {self._name(name): self._member(str(name), content, depth - 1) for name, content in value.items()}
         if isinstance(value, list | tuple):
             if len(value) == 2 and isinstance(value[0], str) and _SECRET_NAME.fullmatch(value[0]):
                 return [value[0], self._member(value[0], value[1], depth - 1)]
@@ -152,8 +153,12 @@ class Redactor:
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):
-            return {name: self.texts(content) for name, content in value.items()}
+            return {self._name(name): self.texts(content) for name, content in value.items()}
         return [self.texts(part) for part in value] if isinstance(value, list | tuple) else value
+
+    def _name(self, name: object) -> object:
+        """A name of a member: one of ours is plain words, a target's (a path, a header) may be or hold anything."""
+        return self.known(name) if isinstance(name, str) and not _OWN_NAME.fullmatch(name) else name
 
     def _member(self, name: str, content: object, depth: int) -> object:
         if isinstance(content, str) and content and not content.startswith("$") and _SECRET_NAME.fullmatch(name):

@@ -114,6 +114,13 @@ def test_members_of_data_keep_their_names_and_numbers():
     }
 
 
+def test_a_name_that_a_target_gave_is_masked():
+    seen = {"statuses": {"GET /deals?sig=Zk7Qm2Vt9LxPa4Rb": 200}, "X-Zk7Qm2Vt9LxPa4Rb": [{"Zk7Qm2Vt9LxPa4Rb": 1}]}
+    clean = {"statuses": {"GET /deals?sig=***": 200}, "X-***": [{"***": 1}]}
+    assert knowing("Zk7Qm2Vt9LxPa4Rb").data(seen) == clean
+    assert knowing("Zk7Qm2Vt9LxPa4Rb").texts(seen) == clean
+
+
 @given(secret=SECRETS.filter(lambda text: "://" not in text and "password=" not in text), before=TEXTS, after=TEXTS)
 @settings(deadline=None)
 def test_no_known_secret_survives_in_text(secret, before, after):
