@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
+import resource
 import signal
 import sys
 import traceback
@@ -113,9 +114,15 @@ def _listen_to_signals() -> None:
         signal.signal(signal.SIGHUP, _interrupt)
 
 
+def _leave_no_cores() -> None:
+    """What crashes leaves no memory in a file, with the secrets in it: neither this process nor what it starts."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 def main() -> None:
     """Entry point of the console script."""
     closed = open_closed_streams()
+    _leave_no_cores()
     _listen_to_signals()
     words = sys.argv[1:]
     output = take_over("end" if words[:1] in _END_WITH_READER else "tell")

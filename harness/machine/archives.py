@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.machine.redaction import Redactor
 
-_MOST_BYTES = 512 * 2**20
+_MOST_BYTES = 64 * 2**20
 """What an archive may hold unpacked; a larger one is not kept, since nobody looked at it."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,11 @@ _SHAPES = (
     # forms and query strings
     _Shape(_NAMED, re.compile(rf"(?i)(\b(?:{_NAMES})=){_VARIABLE}[^&\s\"'\\;,#]+"), rf"\1{MASK}"),
 )
+_OWN_NAME = re.compile("[a-z_]*|p[0-9]+")
+_ESCAPED = re.compile("%[0-9A-F]{2}")
+_URL_SAFE = str.maketrans("+/", "-_")
+_SHORTEST_ENCODED = 8
+"""Characters of base64; fewer may stand anywhere by chance."""
 _HALF_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _ROUNDS = 8
 """How often a text is gone through for known secrets: a mask beside other text may spell another one."""
@@ -129,13 +135,13 @@ class Redactor:
         return self.known(text) if shapes else text
 
     def data(self, value: Any, depth: int = DEEPEST) -> Any:  # noqa: ANN401 - JSON-like data in, the same out
-        """Mappings, lists and strings without secrets; names of members stay, numbers too."""
+        """Mappings, lists and strings without secrets; our own names of members stay, numbers too."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping | list | tuple) and not depth:
             return TOO_DEEP
         if isinstance(value, Mapping):
-            return {name: self._member(str(name), content, depth - 1) for name, content in value.items()}
+            return {self._name(name): self._member(str(name), content, depth - 1) for name, content in value.items()}
         if isinstance(value, list | tuple):
             if len(value) == 2 and isinstance(value[0], str) and _SECRET_NAME.fullmatch(value[0]):
                 return [value[0], self._member(value[0], value[1], depth - 1)]
@@ -147,8 +153,12 @@ class Redactor:
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):
-            return {name: self.texts(content) for name, content in value.items()}
+            return {self._name(name): self.texts(content) for name, content in value.items()}
         return [self.texts(part) for part in value] if isinstance(value, list | tuple) else value
+
+    def _name(self, name: object) -> object:
+        """A name of a member: one of ours is plain words, a target's (a path, a header) may be or hold anything."""
+        return self.known(name) if isinstance(name, str) and not _OWN_NAME.fullmatch(name) else name
 
     def _member(self, name: str, content: object, depth: int) -> object:
         if isinstance(content, str) and content and not content.startswith("$") and _SECRET_NAME.fullmatch(name):
@@ -213,15 +223,39 @@ def _secrets_in(value: str) -> Iterator[str]:
 
 
 def _spellings(secret: str) -> tuple[str, ...]:
-    """How it may stand in a file: as it is, in a URL, in JSON, in HTML, in Python's repr."""
+    """How it stands in a file: as it is, in a URL, in JSON, in HTML, in Python's repr, on a shell's line, encoded."""
+    # a token comes from a target: half a surrogate pair in it must not raise
+    data = secret.encode("utf-8", "surrogatepass")
+    quoted = quote(secret, safe="", errors="surrogatepass")
+    in_json, in_html = json.dumps(secret)[1:-1], html.escape(secret)
     return (
         secret,
-        # a token comes from a target: half a surrogate pair in it must not raise
         quote(secret, errors="surrogatepass"),
-        quote(secret, safe="", errors="surrogatepass"),
+        quoted,
         quote_plus(secret, errors="surrogatepass"),
-        json.dumps(secret)[1:-1],
+        _ESCAPED.sub(lambda escape: escape[0].lower(), quoted),
+        quote(quoted, safe=""),
+        in_json,
+        in_json.replace("/", "\\/"),
+        json.dumps(in_json)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
-        html.escape(secret),
+        in_html,
+        in_html.replace("&#x27;", "&#39;"),
+        in_html.replace("&#x27;", "&apos;"),
         repr(secret)[1:-1],
+        repr(data)[2:-1],
+        secret.replace("'", "'\\''"),
+        data.hex(),
+        data.hex().upper(),
+        *_in_base64(data),
     )
+
+
+def _in_base64(data: bytes) -> Iterator[str]:
+    """What is the same of it in base64 whatever stands before and after it: a Basic header has a name before."""
+    for before in range(3):
+        whole = (before + len(data)) * 8 // 6
+        encoded = b64encode(bytes(before) + data).decode()[(before * 8 + 5) // 6 : whole]
+        if len(encoded) >= _SHORTEST_ENCODED:
+            yield encoded
+            yield encoded.translate(_URL_SAFE)

@@ -42,6 +42,8 @@ _QUIET = (
     "--disable-sync",
     "--no-first-run",
     "--disable-quic",
+    # what pages say in the console comes by the protocol; Playwright would keep it from the browser's log once more
+    "--log-level=2",
 )
 _ANSWERS_WITHIN_S = 20
 _OTHERS_ANSWER_WITHIN_S = 2

@@ -1,8 +1,9 @@
 """What a page may take of this machine: memory, processors, windows. One that wants more is ended: that is a finding.
 
 A browser bounds the heap of a page's scripts at gigabytes, and neither its buffers nor its windows; and a script that
-does not let go answers nobody who asks the page, for ever. So the processes that render pages are watched while a test
-has a page open.
+does not let go answers nobody who asks the page, for ever. So the browser's processes are watched while a test has a
+page open. It is the whole browser that is ended: what a page has asked for and said by then waits in the browser, and
+would fill Playwright's driver and this process for as long again.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 MOST_BYTES = 500 * 2**20
-"""Memory of one process that renders pages; the heaviest of usual pages take half of it."""
+"""Memory that one process of the browser may take during a test; the heaviest of usual pages take half of it."""
 MOST_CPU_S = 20.0
 """Seconds of processors that one such process may use during a test; pages take one or two, axe-core a few more."""
 MOST_WINDOWS = 20
@@ -29,10 +30,22 @@ _PAUSE_S = 0.02
 _LOOKS_A_WALK = 5
 """The tree of processes is walked once in so many looks: it costs more than to read a process's memory."""
 _PROC = Path("/proc")
+_IS_DRIVEN = b"--remote-debugging-pipe"
+"""On the command line of a browser's own process, and of none of its helpers."""
+
+
+class _Use(NamedTuple):
+    """What a process has of this machine."""
+
+    cpu_s: float = 0.0
+    memory: int = 0
+
+
+_NOTHING = _Use()
 
 
 class PageWatch:
-    """Watches the browsers below this process; `on_end` is told why pages were ended. A context manager."""
+    """Watches the browsers below this process; `on_end` is told why they were ended. A context manager."""
 
     def __init__(
         self, on_end: Callable[[str], None], most_bytes: int = MOST_BYTES, most_cpu_s: float = MOST_CPU_S
@@ -40,7 +53,8 @@ class PageWatch:
         self._on_end = on_end
         self._most_bytes = most_bytes
         self._most_cpu_s = most_cpu_s
-        self._ended = False
+        self.ended = False
+        """Whether the browsers were ended: what is asked of one raises an error from then on."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="page-watch", daemon=True)
         self._windows = self._events = self._said = 0
@@ -60,27 +74,28 @@ class PageWatch:
 
     def _look(self) -> None:
         looks = 0
+        begun: dict[int, _Use] | None = None
         known: tuple[int, ...] = ()
-        begun: dict[int, float] = {}
-        while not self._over.wait(_PAUSE_S):
+        while not (self.ended or self._over.wait(_PAUSE_S)):
             if looks % _LOOKS_A_WALK == 0:
-                known = tuple(_renderers(os.getpid()))
-                used = {pid: _cpu_s(pid) for pid in known}
-                # one may have served another test before
-                begun = {pid: begun.get(pid, seconds) for pid, seconds in used.items()}
-                if any(seconds - begun[pid] > self._most_cpu_s for pid, seconds in used.items()):
+                known = tuple(pid for browser in _browsers(os.getpid()) for pid in (browser, *_below(browser)))
+                # what is there already may have served another test
+                begun = {pid: _use(pid) for pid in known} if begun is None else begun
+                if any(_cpu_s(pid) - begun.get(pid, _NOTHING).cpu_s > self._most_cpu_s for pid in known):
                     self._end(f"the page kept a processor busy for {self._most_cpu_s:g} s, and was ended")
             looks += 1
-            if any(_memory(pid) > self._most_bytes for pid in known):
+            if begun and any(_memory(pid) - begun.get(pid, _NOTHING).memory > self._most_bytes for pid in known):
                 self._end(f"the page took more than {self._most_bytes // 2**20} MB of memory, and was ended")
 
     def _end(self, why: str) -> None:
-        for pid in _renderers(os.getpid()):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if not self._ended:
-            self._ended = True
-            self._on_end(why)
+        if self.ended:
+            return
+        self.ended = True
+        self._on_end(why)
+        for browser in _browsers(os.getpid()):
+            for pid in (browser, *_below(browser)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def __enter__(self) -> Self:
         if _PROC.is_dir():
@@ -95,13 +110,20 @@ class PageWatch:
             self._thread.join()
 
 
-def _renderers(parent: int) -> Iterator[int]:
-    """Processes below that one which render pages."""
+def _browsers(parent: int) -> Iterator[int]:
+    """The browsers' own processes below that one: those that Playwright's driver speaks to."""
     for pid in _children(parent):
-        if b"--type=renderer" in _words(pid):
+        if _IS_DRIVEN in _words(pid):
             yield pid
         else:
-            yield from _renderers(pid)
+            yield from _browsers(pid)
+
+
+def _below(parent: int) -> Iterator[int]:
+    """All processes below that one."""
+    for pid in _children(parent):
+        yield pid
+        yield from _below(pid)
 
 
 def _children(pid: int) -> Iterator[int]:
@@ -117,6 +139,10 @@ def _words(pid: int) -> tuple[bytes, ...]:
         # Chromium's helpers write their command line anew, with blanks between the words
         return tuple((_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").split())
     return ()
+
+
+def _use(pid: int) -> _Use:
+    return _Use(_cpu_s(pid), _memory(pid))
 
 
 def _memory(pid: int) -> int:

@@ -45,7 +45,8 @@ def observe(
     if report.failed:
         outcome, reason = _blame(item, report, error, notes, info)
         said = said_by(error, notes.exchanges)
-        message = "\n".join([*notes.misbehaved, _bounded(said.sentence or _crash(report, error))])
+        sentence = _bounded(said.sentence or _crash(report, error))
+        message = "\n".join([*(why for why in notes.misbehaved if why not in sentence), sentence])
         detail: dict[str, Any] = {"message": message, "phase": report.when}
         if said.pytest_words:
             detail["pytest_words"] = _bounded(said.pytest_words)

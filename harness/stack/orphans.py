@@ -58,9 +58,10 @@ class _Seen:
 
 def find_orphans() -> tuple[Orphan, ...]:
     """Everything that is left on this machine, of whatever stack of this user."""
-    # a supervisor is there before all that it owns, and goes after it: so it is looked for last
-    folders, owners, marked = _candidates(), tuple(_owner_records()), tuple(_processes())
+    # whoever answers for something is there before it, and goes after it: so that is looked for last
+    folders, marked = _candidates(), tuple(_processes())
     processes = tuple(_processes())
+    owners = tuple(_owner_records(_temporary_folders(processes)))
     alive = {seen.environment[SUPERVISOR_MARK] for seen in processes if SUPERVISOR_MARK in seen.environment}
     alive |= {owner.mark for owner in owners if owner.alive}
     return (
@@ -142,17 +143,23 @@ def _docker() -> Iterator[DockerEngine | None]:
         yield engine
 
 
-def _owner_records() -> Iterator[OwnerRecord]:
+def _temporary_folders(processes: Iterable[_Seen]) -> frozenset[Path]:
+    """Where processes keep their files: another one of this user may have another temporary folder than we have."""
+    named = {seen.environment.get(name, "") for seen in processes for name in ("TMPDIR", "TEMP", "TMP")}
+    return frozenset(Path(name) for name in named if name.startswith("/"))
+
+
+def _owner_records(more: frozenset[Path]) -> Iterator[OwnerRecord]:
     named = named_folder("any").parent
-    for folder in (*_candidates(), *(named.iterdir() if named.is_dir() else ())):
+    for folder in (*_candidates(more), *more, *(named.iterdir() if named.is_dir() else ())):
         owner = read_owner(folder) if is_own_folder(folder) else None
         if owner is not None:
             yield owner
 
 
-def _candidates() -> set[Path]:
-    places = {Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")}  # noqa: S108 - looked at
-    return {path for place in places if place.is_dir() for path in place.glob("harness-*")}
+def _candidates(more: frozenset[Path] = frozenset()) -> set[Path]:
+    usual = {Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")}  # noqa: S108 - looked at
+    return {path for place in usual | more if place.is_dir() for path in place.glob("harness-*")}
 
 
 def _processes() -> Iterator[_Seen]:

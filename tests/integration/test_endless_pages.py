@@ -29,6 +29,7 @@ PAGES = {
     "/shop/elsewhere": "<script>location.replace('/shop/')</script>",
     "/shop/hanging": '<img src="/shop/never" alt="late">',
     "/shop/busy": "<script>setTimeout(() => { for (;;); }, 300)</script>",
+    "/shop/saying": "<script>setInterval(() => { for (const x of Array(9)) console.log('x'.repeat(2e5)) }, 1)</script>",
     "/shop/broken": "<script src='/shop/gone.js'></script>",
     "/shop/failing": "<script>fetch('/shop/fails')</script>",
     "/shop/limited": "",
@@ -40,6 +41,7 @@ SAID = {
     "/hanging": "/shop/never: no answer within 3 s",
     "/broken": "/shop/gone.js: 404",
     "/failing": "/shop/fails: 500",
+    "/saying": "the page asked and said without end",
     "/busy": "scripts of /busy keep the page busy",
 }
 LACKING = {"/lacking": "/shop/gone: 404", "/picture": "/shop/gone.png: 404"}
@@ -145,6 +147,7 @@ def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None
     assert {path: loaded[path]["outcome"] for path in SOUND} == dict.fromkeys(SOUND, "pass")
     assert {path: loaded[path]["outcome"] for path in LACKING} == dict.fromkeys(LACKING, "pass")
     assert loaded["/limited"]["outcome"] == "skip"
+    assert loaded["/saying"]["detail"]["message"].count("without end") == 1
     parts = {line["subject"]: line for line in lines if line["check"] == "page.parts"}
     assert {path for path in parts if parts[path]["outcome"] == "fail"} == set(LACKING)
     assert all(said in parts[path]["detail"]["message"] for path, said in LACKING.items())

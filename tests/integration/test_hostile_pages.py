@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 
+import psutil
 import pytest
 
 from harness.probes.chromium import arguments_to_stay, find_chromium
@@ -19,7 +21,9 @@ POPUPS = (
 )
 HUNGRY = """<script>let kept = [];
 setInterval(() => { for (let i = 0; i < 20; i++) kept.push(new Uint8Array(1e6).fill(1)) }, 10)</script>"""
-
+FLOOD = "<script>setInterval(() => { for (let i = 0; i < 200; i++) console.error('x'.repeat(1e5) + i) }, 1)</script>"
+THROWS = """<script>setInterval(() => {
+for (let i = 0; i < 500; i++) Promise.reject(new Error('y'.repeat(1e4))) }, 1)</script>"""
 BUSY = "<script>setTimeout(() => { for (;;); }, 100)</script>"
 
 
@@ -47,6 +51,17 @@ def launched(playwright, chromium, *args: str):
     return playwright.chromium.launch(
         executable_path=chromium.executable, args=[*chromium.args, *args], env={**chromium.env}
     )
+
+
+def below(parent: int) -> list[int]:
+    return [each.pid for each in psutil.Process(parent).children(recursive=True)]
+
+
+def memory_mb(pid: int) -> float:
+    try:
+        return psutil.Process(pid).memory_info().rss / 2**20
+    except psutil.Error:
+        return 0
 
 
 def stay(page, url: str) -> None:
@@ -84,7 +99,14 @@ def test_a_page_makes_the_browser_connect_to_no_other_host(chromium) -> None:
 
 @pytest.mark.parametrize(
     ("body", "says"),
-    [(POPUPS, "windows"), (HUNGRY, "MB of memory"), (BUSY, "a processor busy for 1 s")],
+    [
+        (POPUPS, "windows"),
+        (HUNGRY, "MB of memory"),
+        # the browser itself keeps what is not fetched
+        (THROWS, "MB of memory"),
+        (FLOOD, "asked and said without end"),
+        (BUSY, "a processor busy for 1 s"),
+    ],
 )
 def test_a_page_that_takes_without_end_is_ended(chromium, body, says) -> None:
     why: list[str] = []
@@ -96,11 +118,16 @@ def test_a_page_that_takes_without_end_is_ended(chromium, body, says) -> None:
     ):
         context = browser.new_context()
         context.on("page", watch.count_window)
+        context.on("console", lambda said: watch.count_event(said.text))
         page = context.new_page()
-        with pytest.raises(sync_api.Error, match="crashed"):
+        with pytest.raises(sync_api.Error, match=r"crashed|closed"):
             stay(page, server.url)
-        # the browser itself lives on
-        browser.new_page().goto("about:blank")
+        # what had been said by then is gone with the browser, and does not fill its driver on
+        assert max(memory_mb(pid) for pid in below(os.getpid())) < 700
+        browser.close()
+        # another one begins with nothing taken
+        with launched(playwright, chromium) as another:
+            another.new_page().goto("about:blank")
     assert len(why) == 1
     assert says in why[0]
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -66,3 +69,28 @@ def test_nobody_else_can_list_a_folder_or_read_a_file_of_a_stack(stack: StackInf
         assert stat.S_IMODE(home.stat().st_mode) == 0o711
         for inside in home.iterdir():
             assert stat.S_IMODE(inside.stat().st_mode) & 0o077 == 0, inside
+
+
+COMMAND = """\
+import resource, sys
+from harness.cli.main import main
+
+try:
+    main()
+finally:
+    print(resource.getrlimit(resource.RLIMIT_CORE)[0])
+"""
+
+
+def test_what_crashes_leaves_no_memory_in_a_file() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    if most == 0:
+        pytest.skip("nothing leaves a core on this machine")
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, "--version"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (most, most)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == "0", done.stderr

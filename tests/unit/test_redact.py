@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
+import re
+import shlex
 from urllib.parse import quote
 
 import pytest
@@ -110,6 +114,13 @@ def test_members_of_data_keep_their_names_and_numbers():
     }
 
 
+def test_a_name_that_a_target_gave_is_masked():
+    seen = {"statuses": {"GET /deals?sig=Zk7Qm2Vt9LxPa4Rb": 200}, "X-Zk7Qm2Vt9LxPa4Rb": [{"Zk7Qm2Vt9LxPa4Rb": 1}]}
+    clean = {"statuses": {"GET /deals?sig=***": 200}, "X-***": [{"***": 1}]}
+    assert knowing("Zk7Qm2Vt9LxPa4Rb").data(seen) == clean
+    assert knowing("Zk7Qm2Vt9LxPa4Rb").texts(seen) == clean
+
+
 @given(secret=SECRETS.filter(lambda text: "://" not in text and "password=" not in text), before=TEXTS, after=TEXTS)
 @settings(deadline=None)
 def test_no_known_secret_survives_in_text(secret, before, after):
@@ -143,6 +154,34 @@ def test_a_line_of_json_stays_one(secret):
     line = json.dumps({"message": f"got {secret}", "header": f"Authorization: Bearer {secret}", "password": secret})
     cleaned = json.loads(Redactor()(line))
     assert cleaned["password"] == MASK or cleaned["password"].startswith(("$", "'\"$"))
+
+
+ODD = "hX9 p@ss/w+rd&<é\">'k"
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        re.sub("%..", lambda escape: escape[0].lower(), quote(ODD, safe="")),
+        quote(quote(ODD, safe=""), safe=""),
+        base64.b64encode(ODD.encode()).decode(),
+        base64.urlsafe_b64encode(ODD.encode()).decode(),
+        base64.b64encode(f"admin:{ODD}".encode()).decode(),
+        base64.b64encode(f"ab:{ODD}\n".encode()).decode(),
+        ODD.encode().hex(),
+        ODD.encode().hex().upper(),
+        json.dumps(json.dumps(ODD)),
+        json.dumps(ODD).replace("/", "\\/"),
+        html.escape(ODD).replace("&#x27;", "&apos;"),
+        html.escape(ODD).replace("&#x27;", "&#39;"),
+        repr(ODD.encode()),
+        shlex.quote(ODD).replace("'\"'\"'", "'\\''"),
+    ],
+)
+def test_a_known_secret_is_masked_in_what_gives_it_back(leak):
+    clean = knowing(ODD)(f"dump {leak} end")
+    assert MASK in clean
+    assert len(clean) < len(f"dump {MASK} end") + 12
 
 
 def test_a_text_that_spells_a_secret_in_every_round_goes_as_a_whole():

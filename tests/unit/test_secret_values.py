@@ -200,3 +200,8 @@ def test_an_archive_that_cannot_be_searched_is_removed(tmp_path):
     path.write_bytes(b"PK hunter2-pw")
     assert "removed" in str(clean_archive(path, Redactor()))
     assert not path.exists()
+    # one that unpacks to more than is read of one
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("trace.trace", bytes(65 * 2**20))
+    assert "removed" in str(clean_archive(path, Redactor()))
+    assert not path.exists()
