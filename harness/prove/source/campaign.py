@@ -14,7 +14,6 @@ from harness.machine.extras import lacking
 from harness.model import Evidence, Listener, MutantStatus, PhaseBegan
 from harness.prove.events import MutantBegan
 from harness.prove.model import OnResult, ProofPlan, Result
-from harness.stack.source_copy import source_of
 from harness.prove.proof import Draw
 from harness.prove.results import ProofFolder
 from harness.prove.source.drawing import SourceMutant, draw_sources, read_sources
@@ -23,6 +22,7 @@ from harness.prove.source.stack import SourceStack, start_source
 from harness.prove.source.trial import SourceBaseline, SourceTrials
 from harness.prove.suite_runs import SuiteRuns
 from harness.pytest_plugin.timeline import Journal, read_journal
+from harness.stack.source_copy import source_of
 
 UNBROKEN = "(not breaks or rig)"
 """Tests that leave the stack's own processes alone: what breaks something breaks its own."""

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 from harness.faults.process import Process
 from harness.faults.rig import Rig
 from harness.model import Listener, StackInfo, Target
-from harness.stack.source_copy import copy_source, source_of
 from harness.prove.source.edit import SourceEdit
 from harness.prove.source.line_tests import TRACER
 from harness.stack import Stack, launch
 from harness.stack.servers.clients import connect_cache
 from harness.stack.servers.postgres import restore_prepared
+from harness.stack.source_copy import copy_source, source_of
 
 
 @dataclass(slots=True)
