@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.model import StackInfo, Target
+from harness.probes.acts import seems_to_act
 from harness.probes.api.accounts import Login, NoAccountError, is_privileged
 from harness.probes.api.facts import Fact, Facts
 from harness.probes.api.inputs import JSON, Inputs, Sampler
@@ -18,7 +19,6 @@ from harness.probes.api.pages import local_path, local_target, operations_of, pa
 from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, OutOfTime, RequestDraft, succeeded
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation
-from harness.probes.openapi_operation import seems_to_act
 
 MOST_OPERATIONS = 150
 DISRUPTIVE = re.compile(
