@@ -8,8 +8,10 @@ from dataclasses import fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from harness.config import load_policy
 from harness.config.toml_reader import TomlFile, nearest, read_toml
 from harness.errors import ConfigError
+from harness.machine.bundle import root
 from harness.model import Criterion, DefectKind, Policy, Status
 from harness.prove.gate_lies import LIES
 from harness.prove.model import Defect, Expectation, WrittenDefect
@@ -51,6 +53,12 @@ def load_catalogue(folder: Path, policy: Policy, checks: Collection[str], source
     return tuple(sorted(defects.values(), key=lambda one: (one.kind, one.id)))
 
 
+def fitting(defects: Iterable[Defect], policy: Policy) -> tuple[Defect, ...]:
+    """Those that the policy can notice: a defect that names another one may expect a criterion that it has not."""
+    known = {criterion.id for criterion in policy.criteria}
+    return tuple(one for one in defects if not one.policy or one.expect.criterion in known)
+
+
 def choose_defects(
     defects: Iterable[Defect], *, kinds: Collection[str] = (), areas: Collection[str] = (), only: Collection[str] = ()
 ) -> tuple[Defect, ...]:
@@ -77,7 +85,7 @@ def _check_known(option: str, words: Collection[str], names: Collection[str]) ->
 def _load(file: TomlFile, policy: Policy, checks: Collection[str], source: str) -> Defect:
     written = file.read(WrittenDefect)
     _check_words(file, written)
-    _check_expectation(file, written, policy, checks)
+    _check_expectation(file, written, load_policy(written.policy, root()) if written.policy else policy, checks)
     keys = {one.name: getattr(written, one.name) for one in fields(written)}
     defect = Defect(folder=file.path.parent, **keys)
     if defect.kind == "patch":

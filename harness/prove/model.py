@@ -54,6 +54,8 @@ class WrittenDefect:
     why: str
     """What a team did wrong, and why it is easy to do."""
     expect: Expectation
+    policy: str = ""
+    """The policy that has the expected criterion, where `quick` has none; before another the defect is left out."""
     patch: str = ""
     """`patch`: name of the unified diff in the folder."""
     operator: str = ""

@@ -18,7 +18,7 @@ from harness.errors import ConfigError, UsageError
 from harness.jobs.gate_plan import check_policy, known_checks, suites_of
 from harness.machine.bundle import root
 from harness.model import Policy, Target
-from harness.prove.catalogue import choose_defects, load_catalogue
+from harness.prove.catalogue import choose_defects, fitting, load_catalogue
 from harness.prove.model import Defect, ProofPlan
 from harness.runner.discovery import Suite, choose, find_suites, suites_for
 from harness.stack.source_copy import Source, check_patch, read_patch, source_of
@@ -183,7 +183,7 @@ def _chosen(
         known = _our_own(policy, checks, patches=source is not None and source.top == root())
     else:
         known = load_catalogue(request.catalogue, policy, checks, source.folder.as_posix() if source else SOURCES)
-    defects = choose_defects(known, kinds=written, areas=request.areas, only=request.only)
+    defects = choose_defects(fitting(known, policy), kinds=written, areas=request.areas, only=request.only)
     if request.changed is not None:
         defects = _touching(defects, request.changed, source)
     if not defects and not url and "source" not in request.kinds:

@@ -15,7 +15,7 @@ from harness.errors import ConfigError, UsageError
 from harness.model import Measurement, Policy, Target
 from harness.runner.sources import read_tests
 
-_ON_REQUEST = frozenset({"rollback"})
+_ON_REQUEST = frozenset({"backup", "rollback"})
 """Suites that a gate runs only where somebody asks for them."""
 
 
