@@ -35,7 +35,7 @@ WHOLE_ALONE = frozenset(
     {
         "probes.browser_console._FORM",
         "probes.csp._ANY_HOST",
-        "preflight.checks.migrations._FILE",
+        "model.migrations._FILE",
         "prove.wire.json_paths._STEP",
     }
 )
