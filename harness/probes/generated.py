@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -55,6 +55,10 @@ _MOST_UNANSWERED = 8
 _SENT = tuple(each.name for each in fields(SentRequest))
 
 
+_OF_PLAIN_READS = frozenset({"status", "media_type", "body"})
+_SENT_ALWAYS = frozenset({"accept", "accept-encoding", "connection", "host", "user-agent", "x-forwarded-for"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One cause, and how it shows."""
@@ -71,6 +75,17 @@ class Fault:
     """In how many answers."""
     sent: tuple[SentRequest, ...]
     """The requests that show it, in their order."""
+
+    def is_of_plain_read(self, url: str, paths: Collection[str]) -> bool:
+        """Does a plain GET of one of the paths below `url` show it, which other checks send and hold to the same?"""
+        shown = self.sent[-1]
+        own_headers = {name.lower() for name, _ in shown.request_headers} - _SENT_ALWAYS
+        return (
+            self.kind in _OF_PLAIN_READS
+            and len(self.places) == 1
+            and (shown.method, own_headers) == ("GET", set())
+            and shown.url.removeprefix(url.rstrip("/")) in paths
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

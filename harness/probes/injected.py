@@ -24,6 +24,14 @@ def injection(mark: str) -> str:
     return f"{mark}\"'></{mark}><{mark} {mark}=1>"
 
 
+def script_address(mark: str) -> str:
+    """An address that runs as a script where a page links to it, and names nothing that is there."""
+    return f"javascript:{mark}"
+
+
+_ADDRESSES = frozenset({"action", "data", "formaction", "href", "src", "xlink:href"})
+
+
 class _Injected(HTMLParser):
     def __init__(self, mark: str) -> None:
         # references are left as they are: what is escaped must not look like what is not
@@ -38,6 +46,13 @@ class _Injected(HTMLParser):
             self._note("an element of its own")
         elif any(self._mark in name for name, _ in attrs):
             self._note(f"an attribute of <{tag}>")
+        for name, value in attrs:
+            # references are resolved before a script is read: quotes that are escaped for HTML alone are quotes to it
+            said = (value or "").strip().lower()
+            if name.startswith("on") and f"{self._mark}\"'" in said:
+                self._note(f"part of the script in {name} of <{tag}>")
+            elif name in _ADDRESSES and said.startswith(script_address(self._mark)):
+                self._note(f"an address of <{tag}> that is a script")
 
     def handle_endtag(self, tag: str) -> None:
         self._in_script = self._in_script and tag != "script"

@@ -18,7 +18,7 @@ from harness.probes.document import is_page
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.headers import browser_type
 from harness.probes.http import ServiceUnavailable
-from harness.probes.injected import injection, is_injected
+from harness.probes.injected import injection, is_injected, script_address
 from harness.probes.landing import Ask
 from harness.probes.leaks import Leak, find_leaks
 from harness.probes.page_parts import read_parts
@@ -179,8 +179,10 @@ def try_words(ask: Ask, base_url: str, places: Iterable[InputPlace], folders: It
     tries = _Tries(ask)
     known = tuple(places)
     for place in known:
-        for name in place.values:
+        for name, value in place.values.items():
             _try(tries, place, name, injection)
+            if _names_a_place(name, value):
+                _try(tries, place, name, script_address)
     for folder in list(dict.fromkeys(("/", *_above(known), *folders)))[:_MOST_FOLDERS]:
         mark = _mark()
         path = folder + quote(injection(mark), safe="")
@@ -202,7 +204,7 @@ def try_places(ask: Ask, places: Iterable[InputPlace]) -> TriedInputs:
     known = tuple(places)
     for place in known:
         for name, value in place.values.items():
-            if name.lower() in _ALL_PLACES or _PLACE.match(value):
+            if _names_a_place(name, value):
                 for form in _OUTSIDE:
                     _try(tries, place, name, form)
     for path in dict.fromkeys([*PLACE_PATHS, *(place.path for place in known[:_MOST_GUESSED])]):
@@ -247,6 +249,10 @@ def _try(tries: _Tries, place: InputPlace, name: str, form: Form) -> None:
         if not broken or broken.status < _BROKEN:
             tries.keep(asked, f"the parameter {name}", mark, answer)
             return
+
+
+def _names_a_place(name: str, value: str) -> bool:
+    return name.lower() in _ALL_PLACES or _PLACE.match(value) is not None
 
 
 def _asked(path: str, values: Mapping[str, str]) -> str:

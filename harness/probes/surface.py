@@ -23,23 +23,38 @@ _MOST_PATHS = 40
 _MOST_LEFT_OUT = 5
 _BROKEN = 500
 _SHOWN_PATH = 200
-_USUAL_PLACES = (
-    "/index.html",
-    "/ui/",
-    "/docs",
-    "/health",
-    "/healthz",
+LIVE_PLACES = (
     "/health/live",
     "/livez",
-    "/readyz",
+    "/healthz",
+    "/health",
     "/-/healthy",
+    "/__lbheartbeat__",
     "/__heartbeat__",
+    "/actuator/health/liveness",
+    "/actuator/health",
     "/api/health",
+    "/healthcheck",
+    "/_health",
+    "/_status/healthz",
     "/status",
     "/ping",
-    "/version",
-    "/api",
+    "/-/ping",
+    "/api/status",
+    "/+status",
 )
+"""Of Kubernetes, Prometheus, Mozilla's Dockerflow, Spring, npm's registries and those who write like them."""
+READY_PLACES = (
+    "/health/ready",
+    "/readyz",
+    "/ready",
+    "/-/ready",
+    "/__heartbeat__",
+    "/actuator/health/readiness",
+    "/api/ready",
+)
+"""The same of whether they are ready."""
+_USUAL_PLACES = ("/index.html", "/ui/", "/docs", *LIVE_PLACES, *READY_PLACES, "/version", "/api")
 """Where services without a front page show themselves, or say that they live."""
 _SEED = 0
 """The paths that are tried of many are drawn by it: the same ones of the same document."""
@@ -118,7 +133,7 @@ def _unnamed(client: RecordingClient, manner: Manner) -> dict[str, bool]:
         return {}
     if manner.front not in (401, 403, 404) or manner.front_path != "/":
         return {"/": False}
-    answers = {path: _fetch(client, path) for path in _USUAL_PLACES}
+    answers = {path: _fetch(client, path) for path in dict.fromkeys(_USUAL_PLACES)}
     return {path: _is_page(exchange_of(answer)) for path, answer in answers.items() if answer is not None}
 
 

@@ -6,41 +6,12 @@ import re
 from collections.abc import Sequence
 
 from harness.probes.exchange import Exchange
+from harness.probes.surface import LIVE_PLACES, READY_PLACES
 from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import DraftReader, media_type_of
 
-_LIVE = (
-    "/health/live",
-    "/livez",
-    "/healthz",
-    "/health",
-    "/-/healthy",
-    "/__lbheartbeat__",
-    "/__heartbeat__",
-    "/actuator/health/liveness",
-    "/actuator/health",
-    "/api/health",
-    "/healthcheck",
-    "/_health",
-    "/_status/healthz",
-    "/status",
-    "/ping",
-    "/-/ping",
-    "/api/status",
-    "/+status",
-)
-"""Of Kubernetes, Prometheus, Mozilla's Dockerflow, Spring, npm's registries and those who write like them."""
 _CALLED_SO = re.compile(r"/(?:health(?:z|check|_check)?|status|ping|live(?:z|ness)?|alive|heartbeat)/?$", re.IGNORECASE)
 _MOST_CALLED_SO = 3
-_READY = (
-    "/health/ready",
-    "/readyz",
-    "/ready",
-    "/-/ready",
-    "/__heartbeat__",
-    "/actuator/health/readiness",
-    "/api/ready",
-)
 _BUILD = ("/health/build", "/version", "/__version__", "/api/version", "/build", "/info", "/actuator/info")
 _BUILD_MEMBERS = ("build", "commit", "revision", "version", "id")
 _SICK = frozenset({"down", "fail", "failing", "error", "unhealthy", "out_of_service"})
@@ -54,7 +25,7 @@ def find_health(reader: DraftReader, anything: str, described: Sequence[str] = (
     keys: list[DraftKey] = []
     notes: list[str] = []
     named_so = [path for path in described if _CALLED_SO.search(path)][:_MOST_CALLED_SO]
-    for name, places in (("live", (*_LIVE, *named_so)), ("ready", _READY)):
+    for name, places in (("live", (*LIVE_PLACES, *named_so)), ("ready", READY_PLACES)):
         for place in places:
             answer = reader.ask(place)
             if _is_well(answer, anything):

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 from _pytest.assertion import rewrite
 
+from harness.errors import HarnessError
 from harness.probes.exchange import Exchange, SentRequest
 from harness.probes.http import ServiceUnavailable
 
@@ -103,6 +104,11 @@ def said_by(error: BaseException | None, sent: Sequence[Exchange]) -> Said:
     """What an error that ended a test says; `sent` are the requests of the test, in their order."""
     if isinstance(error, ServiceUnavailable):
         return Said(sentence=f"{repr(error.attempt).strip('<>')} was not answered: {error.what}")
+    if isinstance(error, HarnessError):
+        # it is written for whoever runs the harness, not for whoever builds it
+        return Said(sentence=str(error))
+    if isinstance(error, pytest.FixtureLookupError):
+        return Said(sentence=f"the test wants a fixture {error.argname!r}, and there is none of that name")
     if isinstance(error, pytest.fail.Exception):
         return Said(sentence=str(error), exchange=_named_exchange(error, sent))
     if not isinstance(error, AssertionError):

@@ -176,11 +176,12 @@ def test_what_reads_changes_nothing(client, described, record):
 
 
 @pytest.fixture
-def trying(pytestconfig, request, described, new_client, register, record, measure):
+def trying(pytestconfig, request, described, surface, new_client, register, record, measure):
     """Makes requests of operations as a caller, and writes what was found."""
     return Trying(
         context=context_of(pytestconfig),
         described=described,
+        plain=frozenset(surface.paths),
         new_client=new_client,
         register=register,
         record=record,
@@ -196,6 +197,8 @@ class Trying:
 
     context: Context
     described: OpenApi
+    plain: frozenset[str]
+    """Paths that other tests read as they stand."""
     new_client: Callable[..., RecordingClient]
     register: Callable[[], dict[str, str]]
     record: Callable[..., None]
@@ -237,7 +240,9 @@ class Trying:
         if not done.requests:
             pytest.skip(f"the harness can make no request of the document: {limits or 'it describes none'}")
         subject = f"{'writes' if writes else 'reads'} as {caller}"
-        self.record(*(self._fault(fault, caller) for fault in done.faults))
+        url = self.context.info.url
+        new = [fault for fault in done.faults if caller != NOBODY or not fault.is_of_plain_read(url, self.plain)]
+        self.record(*(self._fault(fault, caller) for fault in new))
         self.record(*self._held(done, subject))
         told = [done.stopped, f"not called: {few(done.uncalled)}" if done.uncalled else "", limits]
         self._count("openapi.generated_requests", done.requests, subject, " · ".join(filter(None, told)))

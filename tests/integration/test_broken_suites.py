@@ -110,6 +110,13 @@ def test_a_suite_that_is_a_link_is_called_by_the_links_name(desk: Desk) -> None:
     assert (ran.status, ran.of("mine.ok")) == (0, [("mine", "pass")])
 
 
+def test_a_fixture_that_is_not_there_is_named(desk: Desk) -> None:
+    desk.write("mine/test_it.py", OK + "def test_bad(no_such_fixture):\n    assert no_such_fixture\n")
+    ran = desk.run()
+    [bad] = [line["detail"]["message"] for line in ran.lines if line["check"] == "mine.bad"]
+    assert (ran.status, bad) == (3, "the test wants a fixture 'no_such_fixture', and there is none of that name")
+
+
 def test_parameters_from_a_set_are_all_tried(desk: Desk) -> None:
     desk.write(
         "mine/test_it.py",

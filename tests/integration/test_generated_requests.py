@@ -10,7 +10,8 @@ import pytest
 
 from harness.errors import SafetyError
 from harness.probes.effects import find_effects
-from harness.probes.generated import Bounds, generate_requests, seed_of
+from harness.probes.exchange import SentRequest
+from harness.probes.generated import Bounds, Fault, generate_requests, seed_of
 from harness.probes.http import RecordingClient
 from harness.probes.openapi import load_document
 from tests.described_service import TOKEN, described_service
@@ -85,6 +86,31 @@ def test_an_operation_that_is_not_answered_is_one_fault(ends):
         bounds = Bounds(seed=1, requests=10, seconds=PLENTY, writes=False, invalid=True)
         done = generate_requests(api, api.operations, server.url, lambda: client, bounds, {})
     assert ([fault.kind for fault in done.faults], done.limits) == (["unanswered"], ())
+
+
+@pytest.mark.parametrize(
+    ("change", "is_plain"),
+    [
+        ({}, True),
+        ({"url": "http://127.0.0.1/shop/items?limit=1"}, False),
+        ({"url": "http://127.0.0.1/items"}, False),
+        ({"method": "POST"}, False),
+        ({"request_headers": (("Host", "h"), ("X-Tenant", "a"))}, False),
+        ({"kind": "server_error"}, False),
+        ({"places": ("GET /items", "GET /people")}, False),
+    ],
+)
+def test_what_a_plain_read_shows_is_known_as_such(change, is_plain):
+    sent = {
+        "method": "GET",
+        "url": "http://127.0.0.1/shop/items",
+        "request_headers": (("Host", "h"), ("Accept", "*/*")),
+    }
+    told = {"kind": "status", "places": ("GET /items",)}
+    asked = SentRequest(**{name: change.get(name, value) for name, value in sent.items()})
+    kind, places = (change.get(name, value) for name, value in told.items())
+    fault = Fault(kind=kind, operation="GET /items", says="", places=places, seen=1, sent=(asked,))
+    assert fault.is_of_plain_read("http://127.0.0.1/shop/", ["/", "/items"]) is is_plain
 
 
 def test_a_method_that_nobody_described_is_a_fault_of_the_whole():

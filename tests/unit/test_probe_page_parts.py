@@ -15,6 +15,8 @@ from harness.probes.page_parts import read_parts
 MARK = "hz12ab34cd"
 WORD = injection(MARK)
 ESCAPED = html.escape(WORD)
+IN_SCRIPT = html.escape(json.dumps(WORD)[1:-1].replace("'", "\\'"))
+"""Escaped for a script first, and then for the attribute that holds it."""
 INERT = (
     f"<p>{ESCAPED}</p>",
     f'<input value="{ESCAPED}">',
@@ -23,6 +25,8 @@ INERT = (
     "<script>var q = " + json.dumps(WORD).replace("</", "<\\/") + "</script>",
     f"<!-- {ESCAPED} -->",
     "<p>nothing</p>",
+    f'<button title="{ESCAPED}" onclick="say(\'{IN_SCRIPT}\')">',
+    f'<a href="/go?to=javascript:{MARK}">on</a><p>javascript:{MARK}</p>',
 )
 RUN = (
     f"<p>{WORD}</p>",
@@ -34,6 +38,9 @@ RUN = (
     f"<script>var q = '{WORD}'</script>",
     f"<!-- {WORD} -->",
     f"<title>{WORD}</title>",
+    f"<button onclick=\"say('{ESCAPED}')\">",
+    f'<a href=" JavaScript:{MARK}">on</a>',
+    f'<form action="javascript:{MARK}">',
 )
 
 

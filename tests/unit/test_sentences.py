@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import StackError
 from harness.probes.exchange import Exchange, SentRequest
 from harness.probes.http import ServiceUnavailable
 from harness.pytest_plugin.sentences import Complaint, Said, cause_of, keep_sentences_apart, said_by
@@ -37,6 +38,13 @@ def test_the_authors_sentence_is_all_that_is_said():
     assert said.sentence == "GET / answered 200 without\nX-Content-Type-Options: nosniff, 100 % of the time"
     assert said.pytest_words.startswith("assert '' == 'nosniff'")
     assert "\n" in said.pytest_words
+
+
+def test_an_error_of_the_harness_is_told_without_its_class():
+    def check():
+        raise StackError("package locust is not installed")
+
+    assert said_of(check).sentence == "package locust is not installed"
 
 
 def test_a_sentence_that_holds_pytests_own_words_is_not_cut():
