@@ -16,7 +16,8 @@ from harness.probes.headers import parse_media_type, split_list
 from harness.probes.leaks import find_leaks
 from tests.growth import grows_faster_than_its_text
 
-PACKAGES = ("machine", "report", "probes", "preflight", "profile_draft", "pytest_plugin", "prove", "cli", "runner")
+PACKAGES = ("machine", "model", "report", "probes", "preflight", "profile_draft", "pytest_plugin", "prove", "cli")
+PACKAGES += ("runner", "watch", "backup", "rollback")
 """Where text of a target, of its answers or of its sources is read."""
 # fmt: off
 UNITS = (
