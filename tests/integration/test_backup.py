@@ -15,11 +15,14 @@ import pytest
 
 from harness.backup import (
     Backup,
+    Expected,
     Source,
     UnrestorableError,
+    advance_backup,
     check_restored,
     compare,
     find_differences,
+    find_flaws,
     open_backup,
     read_facts,
     restore,
@@ -29,6 +32,7 @@ from harness.backup import (
     writing,
 )
 from harness.backup import restoration as restoring
+from harness.backup.manifest import now
 from harness.errors import StackError, UsageError
 from harness.model import StackInfo
 from tests.backed_up import run, stack_with
@@ -309,6 +313,38 @@ def test_a_stack_that_is_not_ours_is_refused_with_what_is_missing() -> None:
         source_of(foreign)
     with pytest.raises(UsageError, match="a superuser of the database is needed"):
         source_of(replace(foreign, database_url="postgresql://app:x@127.0.0.1:1/app"))
+
+
+def test_a_backup_goes_on_to_a_later_point(source: Source, tmp_path: Path) -> None:
+    first = take_backup(source, tmp_path / "first")
+    with writing(source) as writes:
+        assert eventually(lambda: len(writes.acknowledged) > 20)
+        # more than a segment of the log, and a switch between two of them
+        run(source, "INSERT INTO twins SELECT repeat(md5(n::text), 40) FROM generate_series(1, 3000) n")
+        run(source, "SELECT pg_switch_wal()")
+        second = advance_backup(source, first, tmp_path / "second")
+        third = advance_backup(source, second, tmp_path / "third")
+    run(source, "DELETE FROM twins WHERE length(word) > 1000")
+    assert first.manifest.point.at < second.manifest.point.at < third.manifest.point.at
+    for backup in (first, second, third):
+        assert find_flaws(backup.folder, Expected(), now()) == ()
+        with restored(backup) as server, server.connect() as connection:
+            assert check_restored(backup, server).differences == ()
+            if backup is not first:
+                counted = writes.count(backup, connection)
+                assert (counted.lost, counted.before_end > 20) == (0, True)
+    # a file that is damaged in the first is not made sound by what was made of it
+    (first.data / "PG_VERSION").unlink()
+    fourth = advance_backup(source, first, tmp_path / "fourth")
+    assert [flaw.path for flaw in find_flaws(fourth.folder, Expected(), now())] == ["data/PG_VERSION"]
+
+
+def test_a_backup_goes_on_with_its_own_server_alone(backups: dict[str, Backup], source: Source, tmp_path: Path) -> None:
+    other = replace(source, stack="another")
+    for backup, server in ((backups["dump"], source), (backups["base"], other)):
+        with pytest.raises(UsageError, match="is no base backup of this server"):
+            advance_backup(server, backup, tmp_path / "next")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_statements_of_the_service_are_in_the_backup(source: Source, tmp_path: Path) -> None:
