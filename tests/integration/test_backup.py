@@ -23,6 +23,7 @@ from harness.backup import (
     compare,
     find_differences,
     find_flaws,
+    find_programs,
     open_backup,
     read_facts,
     restore,
@@ -33,6 +34,7 @@ from harness.backup import (
 )
 from harness.backup import restoration as restoring
 from harness.backup.manifest import now
+from harness.backup.source import Programs
 from harness.errors import StackError, UsageError
 from harness.model import StackInfo
 from tests.backed_up import run, stack_with
@@ -305,6 +307,79 @@ def test_a_harness_that_is_killed_leaves_nothing(backups: dict[str, Backup], tmp
     assert eventually(lambda: not marked_processes(mark))
     assert eventually(lambda: not folders_of(mark))
     assert eventually(lambda: not list(tmp_path.iterdir()))
+
+
+HOLD_TAKE = """
+import sys, time
+from pathlib import Path
+from harness.backup import Source, take_backup, take
+def told(aside, manifest):
+    print(aside, flush=True)
+    time.sleep(600)
+take.write_manifest = told
+port, password, folder = sys.argv[1:]
+take_backup(Source(host="127.0.0.1", port=int(port), password=password, database="app"), Path(folder))
+"""
+
+
+def test_a_harness_that_is_killed_leaves_no_half_of_a_backup(source: Source, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", HOLD_TAKE, str(source.port), source.password, str(tmp_path / "backup")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        aside = Path(holder.stdout.readline().strip())
+        assert (aside / "data" / "PG_VERSION").is_file()
+        assert not (tmp_path / "backup").exists()
+        holder.kill()
+    assert eventually(lambda: not list(tmp_path.iterdir()))
+
+
+def test_a_server_that_lets_no_replication_in_is_dumped(tmp_path: Path) -> None:
+    with stack_with(tmp_path / "service", statements="CREATE TABLE t AS SELECT 1 AS n") as info:
+        source = source_of(info)
+        with source.connect() as connection:
+            (doors,) = connection.execute("SHOW hba_file").fetchone() or ("",)
+            Path(doors).write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+            connection.execute("SELECT pg_reload_conf()")
+        assert eventually(lambda: _is_refused(source))
+        backup = take_backup(source, tmp_path / "backup")
+        with pytest.raises(UsageError, match=r"no base backup: no replication: .*no pg_hba.conf entry"):
+            take_backup(source, tmp_path / "base", "base")
+    assert backup.manifest.method == "dump"
+    assert backup.manifest.why.startswith("no replication: ")
+    assert restore(backup).differences == ()
+
+
+def _is_refused(source: Source) -> bool:
+    try:
+        source.connect(replication="true").close()
+    except StackError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("lacking", "major", "said"),
+    [
+        (
+            ("pg_receivewal", "pg_dump"),
+            18,
+            "no backup: this machine has no pg_receivewal, and for a dump it has no pg_dump",
+        ),
+        ((), 17, "no backup: the server is Postgres 18, and the programs here are 17"),
+    ],
+)
+def test_what_is_missing_for_a_backup_is_named(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: tuple[str, ...], major: int, said: str
+) -> None:
+    class Fewer(Programs):
+        def missing(self, names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(name for name in names if name in lacking)
+
+    monkeypatch.setattr("harness.backup.take.find_programs", lambda: Fewer(find_programs().postgres, major))
+    with pytest.raises(UsageError) as refused:
+        take_backup(source, tmp_path / "backup")
+    assert refused.value.message == said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_stack_that_is_not_ours_is_refused_with_what_is_missing() -> None:
