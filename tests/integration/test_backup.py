@@ -80,6 +80,11 @@ CHANGES = [
     ("UPDATE odd SET raw = '\\xdeadbeef' WHERE length(raw) = 5", "table public.odd: 3 rows, but with other contents"),
     ("UPDATE parts SET id = 0 WHERE id = 20", "table public.part_of_may: 30 rows, but with other contents"),
     ('UPDATE "Odd Name" SET "percent%s" = \'\' WHERE "Where" = 2', "table public.Odd Name: 2 rows, but with other"),
+    (
+        "SELECT lo_put(loid, 9, 'x') FROM pg_largeobject WHERE pageno = 0",
+        "table pg_catalog.pg_largeobject: 3 rows, but",
+    ),
+    ("SELECT lo_unlink(oid) FROM pg_largeobject_metadata", "table pg_catalog.pg_largeobject: missing, with 3 rows"),
     ("DROP INDEX odd_words", "index public.odd_words: missing"),
     ("ALTER TABLE odd DROP CONSTRAINT odd_name_check", "constraint odd_name_check of public.odd: missing"),
     ("DROP EXTENSION pg_trgm", "extension pg_trgm: missing"),
