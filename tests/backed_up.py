@@ -48,6 +48,7 @@ CREATE VIEW well AS SELECT id, name FROM odd WHERE mood = 'well';
 CREATE MATERIALIZED VIEW stale AS SELECT count(*) FROM twins; INSERT INTO twins VALUES ('later');
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.word := NEW.word; RETURN NEW; END';
 CREATE TRIGGER touched BEFORE UPDATE ON twins FOR EACH ROW EXECUTE FUNCTION touch();
+SELECT lo_from_bytea(0, decode(repeat('ab', 5000), 'hex'));
 CREATE SCHEMA other; CREATE TABLE other.twins (id integer REFERENCES odd); GRANT SELECT ON twins TO app;
 """
 

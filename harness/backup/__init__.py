@@ -15,7 +15,7 @@ from harness.backup.restoration import (
     restored,
 )
 from harness.backup.source import Source, find_programs, read_server, source_of
-from harness.backup.take import take_backup
+from harness.backup.take import advance_backup, take_backup
 from harness.backup.verify import Expected, Flaw, find_flaws
 from harness.backup.writes import Acknowledged, Writes, writing
 
@@ -33,6 +33,7 @@ __all__ = [
     "Source",
     "UnrestorableError",
     "Writes",
+    "advance_backup",
     "check_restored",
     "compare",
     "find_differences",

@@ -30,7 +30,9 @@ SELECT n.nspname, c.relname, c.relpersistence = 'p',
        array(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
              AND NOT a.attisdropped AND a.attgenerated <> 'v' ORDER BY a.attname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_OURS} ORDER BY 1, 2
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_OURS}
+   OR c.oid = 'pg_largeobject'::regclass AND EXISTS (SELECT FROM pg_largeobject)
+ORDER BY 1, 2
 """  # noqa: S608 - no word of it comes from outside
 _SEQUENCES = f"""
 SELECT n.nspname, c.relname, s.seqincrement, s.seqcycle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,17 +175,20 @@ def open_backup(folder: Path) -> Backup:
     return Backup(folder, manifest, digest)
 
 
-def stored_files(data: Path) -> tuple[tuple[StoredFile, ...], tuple[str, ...]]:
-    """All files below `data` with their digests, and all folders, each by its path inside."""
-    files, folders = [], []
+def stored_files(data: Path, known: Iterable[StoredFile] = ()) -> tuple[tuple[StoredFile, ...], tuple[str, ...]]:
+    """All files below `data` with their digests, and all folders, each by its path inside.
+
+    `known` files are taken at their word, even those that are not there: what was damaged is not made sound by this.
+    """
+    files, folders = {file.path: file for file in known}, []
     for place, below, names in os.walk(data):
         folders += [str(Path(place, name).relative_to(data)) for name in below]
         for name in names:
             path = Path(place, name)
-            files.append(
-                StoredFile(path=str(path.relative_to(data)), bytes=path.stat().st_size, sha256=file_digest(path))
-            )
-    return tuple(sorted(files, key=lambda file: file.path)), tuple(sorted(folders))
+            inside = str(path.relative_to(data))
+            if inside not in files:
+                files[inside] = StoredFile(path=inside, bytes=path.stat().st_size, sha256=file_digest(path))
+    return tuple(sorted(files.values(), key=lambda file: file.path)), tuple(sorted(folders))
 
 
 def file_digest(path: Path) -> str:

@@ -7,6 +7,7 @@ before stays as it was: a folder to keep takes its name only when all of it was 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -41,6 +42,8 @@ _IN_MEMORY = 512 * 2**20
 """Larger backups are restored on the disk."""
 _FULL_BYTES = 2**20
 """With less a server does not go on: it writes its log in segments of that size at least."""
+_PID_FILE_STATUS = 7
+"""The line of `postmaster.pid` that says how far it is (`pidfile.h` of PostgreSQL)."""
 _ROOM = 1.2
 """How many times its bytes a backup needs: the server writes while it replays."""
 
@@ -253,12 +256,17 @@ def _problem(server: RestoredServer) -> str | None:
     """Why it does not take writes yet; None if it does."""
     import psycopg
 
-    try:
-        with server.connect(MAINTENANCE) as connection:
-            row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
-    except psycopg.Error as error:
-        return str(error).splitlines()[0]
-    return "it still replays the log" if row is None or row[0] else None
+    # whoever knocks before is refused with a FATAL line in the log, where the reason of an end is looked for
+    with contextlib.suppress(OSError, IndexError):
+        said = (server.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[_PID_FILE_STATUS].strip()
+        if said == "ready":
+            try:
+                with server.connect(MAINTENANCE) as connection:
+                    connection.execute("SELECT 1")
+            except psycopg.Error as error:
+                return str(error).splitlines()[0]
+            return None
+    return "it still replays the log"
 
 
 def _socket_folder(place: Workspace, account: Account | None, data: Path) -> Path:

@@ -8,10 +8,13 @@ meanwhile, and all that was acknowledged before the point is in it. A dump shows
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +22,17 @@ import msgspec
 
 import harness
 from harness.backup.facts import Facts, logged_tables, read_facts, read_sequences
-from harness.backup.manifest import DATA, SCHEMA, Backup, Manifest, Method, Point, stored_files, write_manifest
+from harness.backup.manifest import (
+    DATA,
+    SCHEMA,
+    Backup,
+    Manifest,
+    Method,
+    Point,
+    open_backup,
+    stored_files,
+    write_manifest,
+)
 from harness.backup.source import DUMP, Programs, Source, find_programs, read_server, why_no_base
 from harness.backup.workspace import Workspace, workspace
 from harness.errors import StackError, UsageError
@@ -30,6 +43,8 @@ if TYPE_CHECKING:
     import psycopg
 
 DUMP_FILE = "database.dump"
+_SEGMENT = re.compile(r"[0-9A-F]{24}")
+"""Of the log, by the name of its file."""
 _LOCK_MS = 100
 """Shorter than `deadlock_timeout` (1 s): where we and a writer wait for each other, we give up, and it goes on."""
 _LOCK_TRIES_S = 20.0
@@ -66,22 +81,16 @@ def take_backup(source: Source, folder: Path, method: Method | None = None) -> B
     Raises UsageError where the folder is there or the method is impossible, StackError where it fails; then nothing is
     left.
     """
-    folder = folder.absolute()
-    if folder.exists():
-        raise UsageError(f"{folder}: is there already; give the name of a new folder")
     begun, programs = time.monotonic(), find_programs()
-    with workspace() as place, source.connect() as connection:
+    with _made_aside(folder) as (place, aside), source.connect() as connection:
         chosen, why = _choose(source, connection, programs, method)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = place.own(folder.parent / f".{folder.name}.{place.mark}")
-        aside.mkdir(mode=0o700)
-        (aside / DATA).mkdir(mode=0o700)
-        server = read_server(source, connection)
+        data, server = aside / DATA, read_server(source, connection)
+        data.mkdir(mode=0o700)
         if chosen == "base":
-            ending = _copy_files(place, source, connection, programs, aside / DATA)
+            ending = _copy_files(place, source, connection, programs, data)
         else:
-            ending = _dump(place, source, programs, aside / DATA)
-        files, folders = stored_files(aside / DATA)
+            ending = _dump(place, source, programs, data)
+        files, folders = stored_files(data)
         manifest = Manifest(
             schema=SCHEMA,
             harness=harness.__version__,
@@ -96,9 +105,63 @@ def take_backup(source: Source, folder: Path, method: Method | None = None) -> B
             seconds=round(time.monotonic() - begun, 3),
             locked_ms=ending.locked_ms,
         )
-        backup = write_manifest(aside, manifest)
+        write_manifest(aside, manifest)
+    return open_backup(folder)
+
+
+def advance_backup(source: Source, backup: Backup, folder: Path) -> Backup:
+    """A backup into `folder` that ends now, made of a base backup and the log since its end; that one stays as it is.
+
+    Their common files are one on the disk, where both lie on one. Raises UsageError where the backup is no base backup
+    of that server, StackError where the server has no longer all of the log since.
+    """
+    begun, programs, old = time.monotonic(), find_programs(), backup.manifest
+    with _made_aside(folder) as (place, aside), source.connect() as connection:
+        server = read_server(source, connection)
+        if old.method != "base" or (old.server.system, old.server.stack) != (server.system, server.stack):
+            raise UsageError(f"{backup.folder}: is no base backup of this server; take one")
+        data = aside / DATA
+        shutil.copytree(backup.data, data, copy_function=_link)
+        log = data / "pg_wal"
+        # cut at the point: it is had anew, whole
+        last = max(path for path in log.iterdir() if _SEGMENT.fullmatch(path.name))
+        last.unlink()
+        ending = _receive_log(place, source, connection, programs, log)
+        files, folders = stored_files(data, [file for file in old.files if file.path != f"pg_wal/{last.name}"])
+        manifest = replace(
+            old,
+            server=server,
+            point=ending.point,
+            facts=ending.facts,
+            files=files,
+            folders=folders,
+            seconds=round(time.monotonic() - begun, 3),
+            locked_ms=ending.locked_ms,
+        )
+        write_manifest(aside, manifest)
+    return open_backup(folder)
+
+
+@contextlib.contextmanager
+def _made_aside(folder: Path) -> Iterator[tuple[Workspace, Path]]:
+    """A workspace, and a folder beside `folder` that takes its name at the end, unless something was raised."""
+    folder = folder.absolute()
+    if folder.exists():
+        raise UsageError(f"{folder}: is there already; give the name of a new folder")
+    with workspace() as place:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = place.own(folder.parent / f".{folder.name}.{place.mark}")
+        aside.mkdir(mode=0o700)
+        yield place, aside
         aside.rename(folder)
-    return Backup(folder, manifest, backup.digest)
+
+
+def _link(old: str, new: str) -> None:
+    """One file under both names; a copy where there cannot be one."""
+    try:
+        os.link(old, new)
+    except OSError:
+        shutil.copy2(old, new)
 
 
 def _choose(
@@ -121,16 +184,22 @@ def _choose(
 def _copy_files(
     place: Workspace, source: Source, connection: psycopg.Connection[Any], programs: Programs, data: Path
 ) -> _Ending:
-    environment = source.environment
     words = ("--pgdata", str(data), "--wal-method=stream", "--checkpoint=fast", "--no-sync")
-    place.run((programs.path("pg_basebackup"), *words), environment)
+    place.run((programs.path("pg_basebackup"), *words), source.environment)
     log = data / "pg_wal"
     _drop_torn(log, _last_segment(connection, data))
+    return _receive_log(place, source, connection, programs, log)
+
+
+def _receive_log(
+    place: Workspace, source: Source, connection: psycopg.Connection[Any], programs: Programs, log: Path
+) -> _Ending:
+    """The log from the last segment that is there, up to a point that is made now."""
     ending = _mark_point(source, f"harness-{secrets.token_hex(6)}")
     # what follows the point is of no interest, but its segment is only whole with it
     connection.execute("SELECT pg_switch_wal()")
     words = ("--directory", str(log), f"--endpos={ending.point.lsn}", "--no-loop", "--no-sync")
-    place.run((programs.path("pg_receivewal"), *words), environment)
+    place.run((programs.path("pg_receivewal"), *words), source.environment)
     for unfinished in log.glob("*.partial"):
         unfinished.rename(unfinished.with_suffix(""))
     return ending
@@ -146,7 +215,7 @@ def _last_segment(connection: psycopg.Connection[Any], data: Path) -> str:
 def _drop_torn(log: Path, last: str) -> None:
     """Remove what was streamed beyond that segment: it is cut, filled up with zeros, and looks whole."""
     for segment in log.iterdir():
-        if segment.is_file() and len(segment.name) == len(last) and segment.name > last:
+        if _SEGMENT.fullmatch(segment.name) and segment.name > last:
             segment.unlink()
 
 

@@ -29,6 +29,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--method", type=click.Choice(["base", "dump"]), default=None, help="take: how (default: base if it can)."
 )
+@click.option("--since", type=_FOLDER, default=None, metavar="BACKUP", help="take: that one and the log since.")
 @click.option("--policy", metavar="release|PATH", default=None, help="verify: whose backup_max_age_h holds.")
 @click.option("--max-age", metavar="24h", default=None, help="verify: an older backup is refused, whatever the policy.")
 @click.option("--into", type=_FOLDER, default=None, metavar="DIR", help="restore: keep the server's data there.")
@@ -40,6 +41,7 @@ def command(
     folder: Path | None,
     name: str | None,
     method: str | None,
+    since: Path | None,
     policy: str | None,
     max_age: str | None,
     into: Path | None,
@@ -52,9 +54,9 @@ def command(
 
     Exit status: 0 done and sound, 1 the backup is damaged, unfit, or not what it was taken of, 2 usage, 4 it failed.
     """
-    _check_options(action, name=name, method=method, policy=policy, max_age=max_age, into=into)
+    _check_options(action, name=name, method=method, since=since, policy=policy, max_age=max_age, into=into)
     if action == "take":
-        return _take(folder, name or "default", method, as_json=as_json)
+        return _take(folder, name or "default", method, since, as_json=as_json)
     if folder is None:
         raise UsageError(f"backup {action}: name the backup's FOLDER")
     if action == "verify":
@@ -63,23 +65,28 @@ def command(
 
 
 def _check_options(action: str, **given: object) -> None:
-    belong = {"take": ("name", "method"), "verify": ("name", "policy", "max_age"), "restore": ("into",)}[action]
+    belong = {"take": ("name", "method", "since"), "verify": ("name", "policy", "max_age"), "restore": ("into",)}[
+        action
+    ]
     for option, value in given.items():
         if value is not None and option not in belong:
             raise UsageError(f"--{option.replace('_', '-')}: `backup {action}` has no use for it; leave it out")
 
 
-def _take(folder: Path | None, name: str, method: str | None, *, as_json: bool) -> int:
-    from harness.backup import Method, source_of, take_backup
+def _take(folder: Path | None, name: str, method: str | None, since: Path | None, *, as_json: bool) -> int:
+    from harness.backup import Method, advance_backup, open_backup, source_of, take_backup
     from harness.run import utc_now
     from harness.stack import find_stack
 
+    if since is not None and method == "dump":
+        raise UsageError("--method dump --since: a dump has no log to go on with; leave one of them out")
     info = find_stack(name)
     if info is None:
         raise UsageError(f"no stack {name!r} is up; start it: harness up --name {name}")
     place = folder or Path("reports", "backups", f"{name}-{utc_now().replace(':', '')[:17]}Z")
     chosen: Method | None = "base" if method == "base" else "dump" if method == "dump" else None
-    backup = take_backup(source_of(info), place, chosen)
+    source = source_of(info)
+    backup = advance_backup(source, open_backup(since), place) if since else take_backup(source, place, chosen)
     manifest = backup.manifest
     if as_json:
         document = {

@@ -298,6 +298,14 @@ class PreflightRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupRules:
+    """What a restored backup may lack."""
+
+    unlogged: tuple[str, ...] = ()
+    """Tables, with their schema, that are UNLOGGED on purpose: their rows may be lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuitePaths:
     """Folders with more suites; absolute once the profile is loaded."""
 
@@ -341,6 +349,7 @@ class Profile:
     load: Load = Load()
     preflight: PreflightRules = PreflightRules()
     templates: Templates = Templates()
+    backup: BackupRules = BackupRules()
     suites: SuitePaths = SuitePaths()
     watch: Watched = field(default_factory=Watched)
     escalation: Escalation = Escalation()

@@ -15,11 +15,15 @@ import pytest
 
 from harness.backup import (
     Backup,
+    Expected,
     Source,
     UnrestorableError,
+    advance_backup,
     check_restored,
     compare,
     find_differences,
+    find_flaws,
+    find_programs,
     open_backup,
     read_facts,
     restore,
@@ -29,6 +33,8 @@ from harness.backup import (
     writing,
 )
 from harness.backup import restoration as restoring
+from harness.backup.manifest import now
+from harness.backup.source import Programs
 from harness.errors import StackError, UsageError
 from harness.model import StackInfo
 from tests.backed_up import run, stack_with
@@ -74,6 +80,11 @@ CHANGES = [
     ("UPDATE odd SET raw = '\\xdeadbeef' WHERE length(raw) = 5", "table public.odd: 3 rows, but with other contents"),
     ("UPDATE parts SET id = 0 WHERE id = 20", "table public.part_of_may: 30 rows, but with other contents"),
     ('UPDATE "Odd Name" SET "percent%s" = \'\' WHERE "Where" = 2', "table public.Odd Name: 2 rows, but with other"),
+    (
+        "SELECT lo_put(loid, 9, 'x') FROM pg_largeobject WHERE pageno = 0",
+        "table pg_catalog.pg_largeobject: 3 rows, but",
+    ),
+    ("SELECT lo_unlink(oid) FROM pg_largeobject_metadata", "table pg_catalog.pg_largeobject: missing, with 3 rows"),
     ("DROP INDEX odd_words", "index public.odd_words: missing"),
     ("ALTER TABLE odd DROP CONSTRAINT odd_name_check", "constraint odd_name_check of public.odd: missing"),
     ("DROP EXTENSION pg_trgm", "extension pg_trgm: missing"),
@@ -303,12 +314,117 @@ def test_a_harness_that_is_killed_leaves_nothing(backups: dict[str, Backup], tmp
     assert eventually(lambda: not list(tmp_path.iterdir()))
 
 
+HOLD_TAKE = """
+import sys, time
+from pathlib import Path
+from harness.backup import Source, take_backup, take
+def told(aside, manifest):
+    print(aside, flush=True)
+    time.sleep(600)
+take.write_manifest = told
+port, password, folder = sys.argv[1:]
+take_backup(Source(host="127.0.0.1", port=int(port), password=password, database="app"), Path(folder))
+"""
+
+
+def test_a_harness_that_is_killed_leaves_no_half_of_a_backup(source: Source, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", HOLD_TAKE, str(source.port), source.password, str(tmp_path / "backup")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        aside = Path(holder.stdout.readline().strip())
+        assert (aside / "data" / "PG_VERSION").is_file()
+        assert not (tmp_path / "backup").exists()
+        holder.kill()
+    assert eventually(lambda: not list(tmp_path.iterdir()))
+
+
+def test_a_server_that_lets_no_replication_in_is_dumped(tmp_path: Path) -> None:
+    with stack_with(tmp_path / "service", statements="CREATE TABLE t AS SELECT 1 AS n") as info:
+        source = source_of(info)
+        with source.connect() as connection:
+            (doors,) = connection.execute("SHOW hba_file").fetchone() or ("",)
+            Path(doors).write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+            connection.execute("SELECT pg_reload_conf()")
+        assert eventually(lambda: _is_refused(source))
+        backup = take_backup(source, tmp_path / "backup")
+        with pytest.raises(UsageError, match=r"no base backup: no replication: .*no pg_hba.conf entry"):
+            take_backup(source, tmp_path / "base", "base")
+    assert backup.manifest.method == "dump"
+    assert backup.manifest.why.startswith("no replication: ")
+    assert restore(backup).differences == ()
+
+
+def _is_refused(source: Source) -> bool:
+    try:
+        source.connect(replication="true").close()
+    except StackError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("lacking", "major", "said"),
+    [
+        (
+            ("pg_receivewal", "pg_dump"),
+            18,
+            "no backup: this machine has no pg_receivewal, and for a dump it has no pg_dump",
+        ),
+        ((), 17, "no backup: the server is Postgres 18, and the programs here are 17"),
+    ],
+)
+def test_what_is_missing_for_a_backup_is_named(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: tuple[str, ...], major: int, said: str
+) -> None:
+    class Fewer(Programs):
+        def missing(self, names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(name for name in names if name in lacking)
+
+    monkeypatch.setattr("harness.backup.take.find_programs", lambda: Fewer(find_programs().postgres, major))
+    with pytest.raises(UsageError) as refused:
+        take_backup(source, tmp_path / "backup")
+    assert refused.value.message == said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_stack_that_is_not_ours_is_refused_with_what_is_missing() -> None:
     foreign = StackInfo(name="x", backend="attach", target="x", url="http://127.0.0.1:1", owned=False)
     with pytest.raises(UsageError, match="the address of its database is not known"):
         source_of(foreign)
     with pytest.raises(UsageError, match="a superuser of the database is needed"):
         source_of(replace(foreign, database_url="postgresql://app:x@127.0.0.1:1/app"))
+
+
+def test_a_backup_goes_on_to_a_later_point(source: Source, tmp_path: Path) -> None:
+    first = take_backup(source, tmp_path / "first")
+    with writing(source) as writes:
+        assert eventually(lambda: len(writes.acknowledged) > 20)
+        # more than a segment of the log, and a switch between two of them
+        run(source, "INSERT INTO twins SELECT repeat(md5(n::text), 40) FROM generate_series(1, 3000) n")
+        run(source, "SELECT pg_switch_wal()")
+        second = advance_backup(source, first, tmp_path / "second")
+        third = advance_backup(source, second, tmp_path / "third")
+    run(source, "DELETE FROM twins WHERE length(word) > 1000")
+    assert first.manifest.point.at < second.manifest.point.at < third.manifest.point.at
+    for backup in (first, second, third):
+        assert find_flaws(backup.folder, Expected(), now()) == ()
+        with restored(backup) as server, server.connect() as connection:
+            assert check_restored(backup, server).differences == ()
+            if backup is not first:
+                counted = writes.count(backup, connection)
+                assert (counted.lost, counted.before_end > 20) == (0, True)
+    # a file that is damaged in the first is not made sound by what was made of it
+    (first.data / "PG_VERSION").unlink()
+    fourth = advance_backup(source, first, tmp_path / "fourth")
+    assert [flaw.path for flaw in find_flaws(fourth.folder, Expected(), now())] == ["data/PG_VERSION"]
+
+
+def test_a_backup_goes_on_with_its_own_server_alone(backups: dict[str, Backup], source: Source, tmp_path: Path) -> None:
+    other = replace(source, stack="another")
+    for backup, server in ((backups["dump"], source), (backups["base"], other)):
+        with pytest.raises(UsageError, match="is no base backup of this server"):
+            advance_backup(server, backup, tmp_path / "next")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_statements_of_the_service_are_in_the_backup(source: Source, tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ def test_from_taking_to_restoring(
     assert Path(made["folder"]).parent == tmp_path / "reports" / "backups"
     assert run_command(["backup", "verify", made["folder"], "--name", name]) == 0
     assert "never restored: not proven to be a backup" in capsys.readouterr().out
+    assert run_command(["backup", "take", "later", "--since", made["folder"], "--name", name, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["at"] > made["at"]
     assert run_command(["backup", "restore", made["folder"], "--into", "kept", "--json"]) == 0
     restored = json.loads(capsys.readouterr().out)
     assert (restored["flaws"], restored["differences"], restored["rows"], restored["into"]) == ([], [], 2, "kept")
@@ -87,6 +89,8 @@ def test_an_old_one_and_one_of_another_server(taken: Path, tmp_path: Path, capsy
     [
         (["take", "--name", "nobody"], "no stack 'nobody' is up; start it: harness up --name nobody"),
         (["take", "{taken}", "--name", "{name}"], "is there already; give the name of a new folder"),
+        (["take", "--since", "{taken}", "--method", "dump", "--name", "{name}"], "a dump has no log to go on with"),
+        (["take", "--since", "nowhere", "--name", "{name}"], "nowhere: no such folder"),
         (["take", "--into", "x"], "--into: `backup take` has no use for it"),
         (["verify"], "backup verify: name the backup's FOLDER"),
         (["verify", "nowhere"], "nowhere: no such folder"),

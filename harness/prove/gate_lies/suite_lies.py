@@ -76,7 +76,10 @@ def limiter_suite() -> str:
 
 
 BACKED_UP = {
-    "small.toml": profile(present="database").replace(
+    # it does not look at its database, and so it does not say that it is ready
+    "small.toml": profile(present="database")
+    .replace("[health]\nready", "[health]\nlive")
+    .replace(
         "timeout_s = 5",
         """timeout_s = 5
 needs = ["postgres"]
@@ -114,6 +117,7 @@ def backed_up(blind: str = "") -> Scene:
     return gated(suite=backup_suite, policy=BACKUP_POLICY, files={**BACKED_UP, **({HOOKS: blind} if blind else {})})
 
 
+BACKED_UP_GATE = backed_up()
 PLAIN_GATE = gated(suite=PLAIN)
 TWO_FILES = gated(files={MORE: PLAIN})
 LIMITED = {"small.toml": profile(*LIMIT, present="ratelimit")}
@@ -155,8 +159,8 @@ LIES: Mapping[str, Lie] = {
     "metrics-not-there": Lie(
         told=gated(suite=ASKING, env={"METRICS": "http://127.0.0.1:9"}), honest=gated(suite=ASKING)
     ),
-    "verification-of-nothing": Lie(told=backed_up(BLIND_VERIFICATION), honest=backed_up()),
-    "comparison-of-nothing": Lie(told=backed_up(BLIND_COMPARISON), honest=backed_up()),
+    "verification-of-nothing": Lie(told=backed_up(BLIND_VERIFICATION), honest=BACKED_UP_GATE),
+    "comparison-of-nothing": Lie(told=backed_up(BLIND_COMPARISON), honest=BACKED_UP_GATE),
     "ten-requests-and-no-refusal": Lie(
         told=gated(suite=limiter_suite, policy=LIMIT_POLICY, files=LIMITED),
         honest=gated(
