@@ -18,7 +18,7 @@ _FEWEST_READINGS = 3
 """One reading out of bounds is an accident, and so are two."""
 _MOST_PROCESSES = 64
 _STARTED = "process_start_time_seconds"
-_LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'(?<!\w)([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
 _OPENMETRICS = "application/openmetrics-text"
 
