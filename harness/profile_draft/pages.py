@@ -14,6 +14,7 @@ from harness.probes.site import ACTS
 from harness.profile_draft.logins import LoginShape
 from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import DraftReader, kind_of
+from harness.profile_draft.registrations import registration_form
 from harness.profile_draft.rendered import Rendered, render
 
 MOST_LINKS = 30
@@ -38,6 +39,7 @@ class FoundPages:
     title: str = ""
     login: LoginShape | None = None
     """The form, where a client can send it as a browser does."""
+    registration: DraftTable | None = None
 
 
 def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
@@ -70,7 +72,8 @@ def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
         shown=tuple(shown),
         reads=tuple(dict.fromkeys((*_reads(reader, rendered), *data))),
         title=rendered.title if rendered is not None else _title(front.text),
-        login=_form_login(form, shown),
+        login=(login := _form_login(form, shown)),
+        registration=registration_form(shown, login),
     )
 
 
