@@ -5,6 +5,7 @@ import pytest
 from harness.testing.api import (
     amounts_below_zero,
     answers_cached,
+    answers_queries,
     endless_queries,
     files_taken,
     graph_of,
@@ -154,5 +155,7 @@ def test_introspection_is_not_for_everybody(api, graph, first_hole):
     remedy="Limit the fields, the depth and the queries of one request, by their cost.",
 )
 def test_one_query_asks_for_a_bounded_amount(api, graph, first_hole):
+    if not answers_queries(api, graph):
+        pytest.skip("no account is let in: without one no query is answered, however small it is")
     hole = first_hole(endless_queries(api, graph))
     assert hole is None, str(hole)
