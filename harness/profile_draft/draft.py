@@ -163,8 +163,9 @@ def _look(reader: DraftReader, front: Exchange, seen: _Seen) -> Iterator[DraftTa
     yield clients
     yield cached
     yield auth_table(description.login or refusing_login(front) or pages.login)
-    if description.registration is not None:
-        yield description.registration
+    registration = description.registration if description.login is not None else pages.registration
+    if registration is not None:
+        yield registration
     yield from pages.parts
     if api:
         why = "the front page links to it or its script reads it, and it answered 200"

@@ -12,6 +12,7 @@ from harness.probes.page_parts import PageForm, read_parts
 from harness.profile_draft.logins import LoginShape
 from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import DraftReader, media_type_of
+from harness.profile_draft.registrations import registration_form
 from harness.profile_draft.rendered import Rendered, render
 
 MOST_LINKS = 30
@@ -34,6 +35,7 @@ class FoundPages:
     title: str = ""
     login: LoginShape | None = None
     """The form, where a client can send it as a browser does."""
+    registration: DraftTable | None = None
 
 
 def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
@@ -67,7 +69,8 @@ def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
         shown=tuple(shown),
         reads=tuple(dict.fromkeys((*_reads(reader, rendered), *data))),
         title=rendered.title if rendered is not None else parts.title,
-        login=_form_login(form, shown),
+        login=(login := _form_login(form, shown)),
+        registration=registration_form(shown, login),
     )
 
 

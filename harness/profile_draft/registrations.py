@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+from harness.probes.api.pages import PageForm, page_of
+from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation
 from harness.profile_draft.logins import LoginShape, is_sendable, members_of
 from harness.profile_draft.parts import DraftKey, DraftTable
@@ -25,15 +28,40 @@ def registration_table(api: OpenApi, login: LoginShape | None) -> DraftTable | N
         body = _body(api, operation, login)
         if body is not None:
             why = f"POST {operation.path} is described with {' and '.join(body)}, for everybody; it was not tried"
-            # who logs in by mail is called by it
-            mail = (("username", "hx{random}@example.org"),) if _MAIL.fullmatch(login.username) else ()
-            keys = tuple(
-                DraftKey(name=name, value=value, why=why)
-                for name, value in (("path", operation.path), ("body", body), *mail)
-            )
-            note = "With --active, or where [allow] names the host, each run makes accounts of its own by it."
-            return DraftTable(table="auth.register", keys=keys, notes=(note,))
+            return _table(operation.path, body, login.username, why)
     return None
+
+
+def registration_form(shown: Mapping[str, Exchange], login: LoginShape | None) -> DraftTable | None:
+    """The form of a page to make an account, where all that it demands is known, and which goes to its own page."""
+    if login is None or not login.form or not login.username:
+        return None
+    for path, answer in shown.items():
+        page = page_of(answer) if path != login.path and _REGISTERS.search(path) else None
+        for form in page.forms if page is not None else ():
+            body = _typed(form, login.username)
+            if body is not None and form.action.partition("?")[0] in ("", path, path.rsplit("/", 1)[-1]):
+                why = f"the form at {path} is sent there with {' and '.join(body)}; it was not tried"
+                return _table(path, body, login.username, why)
+    return None
+
+
+def _typed(form: PageForm, called: str) -> dict[str, str] | None:
+    """What is typed into the form; None where it is for something else, or demands what nobody knows."""
+    fields = [each for each in form.fields.values() if each.kind not in ("hidden", "checkbox")]
+    known = {each.name: "{password}" if each.kind == "password" else _filled(each.name, called) for each in fields}
+    said = {each.name: known[each.name] for each in fields if known[each.name] or each.required}
+    is_whole = {"{username}", "{password}"} <= set(said.values()) and "" not in said.values()
+    return said if form.method == "post" and is_whole else None
+
+
+def _table(path: str, body: Mapping[str, str], called: str, why: str) -> DraftTable:
+    # who logs in by mail is called by it
+    mail = (("username", "hx{random}@example.org"),) if _MAIL.fullmatch(called) else ()
+    said = (("path", path), ("body", dict(body)), *mail)
+    keys = tuple(DraftKey(name=name, value=value, why=why) for name, value in said)
+    note = "With --active, or where [allow] names the host, each run makes accounts of its own by it."
+    return DraftTable(table="auth.register", keys=keys, notes=(note,))
 
 
 def _body(api: OpenApi, operation: Operation, login: LoginShape) -> dict[str, str] | None:

@@ -5,6 +5,7 @@ import pytest
 from harness.testing.api import (
     amounts_below_zero,
     answers_cached,
+    answers_queries,
     endless_queries,
     files_taken,
     graph_of,
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
-def path(api):
+def graph(api):
     """Where the service answers GraphQL."""
     found = graph_of(api)
     if not found:
@@ -139,8 +140,8 @@ def test_no_amount_below_zero_is_taken(accounts, first_hole):
     why="Whoever asks gets the list of all there is to try, what only those who run the service use too.",
     remedy="Turn introspection off for who is not logged in, if the API is not meant for everybody.",
 )
-def test_introspection_is_not_for_everybody(api, path, first_hole):
-    hole = first_hole(schemas_told(api, path))
+def test_introspection_is_not_for_everybody(api, graph, first_hole):
+    hole = first_hole(schemas_told(api, graph))
     assert hole is None, str(hole)
 
 
@@ -153,6 +154,8 @@ def test_introspection_is_not_for_everybody(api, path, first_hole):
     why="One request asks for as much as it likes: it keeps the service busy, or tries a thousand passwords at once.",
     remedy="Limit the fields, the depth and the queries of one request, by their cost.",
 )
-def test_one_query_asks_for_a_bounded_amount(api, path, first_hole):
-    hole = first_hole(endless_queries(api, path))
+def test_one_query_asks_for_a_bounded_amount(api, graph, first_hole):
+    if not answers_queries(api, graph):
+        pytest.skip("no account is let in: without one no query is answered, however small it is")
+    hole = first_hole(endless_queries(api, graph))
     assert hole is None, str(hole)

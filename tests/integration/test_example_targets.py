@@ -33,7 +33,8 @@ NOTICED = {
     | {"holes.accounts_told", "holes.logins_limited"},
     "django": UNGUARDED
     | {"disclosure.listing", "errors.not_found_is_quiet", "input.database", "input.redirect", "headers.no_version"}
-    | {"headers.authenticated_not_stored"},
+    | {"headers.authenticated_not_stored", "holes.objects_read", "holes.members_assigned", "holes.cross_site_writes"}
+    | {"holes.sql", "holes.markup", "holes.passwords_taken", "holes.login_cookies"},
     "go": UNGUARDED
     | OPEN
     | {"disclosure.consoles", "disclosure.listing", "disclosure.malformed_body", "input.redirect", "holes.files"}

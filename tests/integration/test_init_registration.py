@@ -13,7 +13,7 @@ import pytest
 from harness.config import generic_target
 from harness.model import Role, StackInfo
 from harness.probes.login import log_in
-from tests.strangers import JSON, NOTHING, Reply, Stranger, drafted, serving
+from tests.strangers import HTML, JSON, NOTHING, Reply, Stranger, drafted, serving
 
 
 @pytest.fixture
@@ -89,6 +89,33 @@ def test_a_registration_for_everybody_is_drafted(kind: str, serve: Any, tmp_path
 def test_what_makes_no_account_for_everybody_is_not(kind: str, serve: Any, tmp_path: Path) -> None:
     auth = profile_of(serve, tmp_path, LOGIN, NOT_FOUND[kind])
     assert (auth.login, auth.register.path) == ("/auth/login", "")
+
+
+_ENTER = '<form method="post"><input name="who"><input type="password" name="word"></form>'
+_JOIN = '<form method="post"><input type="hidden" name="key" value="1"><input name="who"{more}>{words}</form>'
+_WORDS = '<input type="password" name="word"><input type="password" name="word2">'
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        (_JOIN.format(more="", words=_WORDS), {"who": "{username}", "word": "{password}", "word2": "{password}"}),
+        (
+            _JOIN.format(more="><input name='age'", words=_WORDS),
+            {"who": "{username}", "word": "{password}", "word2": "{password}"},
+        ),
+        (_JOIN.format(more="><input name='invitation' required", words=_WORDS), {}),
+        (_JOIN.format(more="", words=""), {}),
+        (_ENTER.replace("post", "get"), {}),
+    ],
+    ids=["passwords", "what may be left out", "what nobody knows", "no password", "by GET"],
+)
+def test_a_form_of_a_page_that_makes_accounts_is_drafted(form: str, body: Any, serve: Any, tmp_path: Path) -> None:
+    pages = {"/": '<a href="/enter">in</a> <a href="/join">new</a>', "/enter": _ENTER, "/join": form}
+    stranger = serve(lambda path, _: (200, HTML, f"<!doctype html>{pages[path]}") if path in pages else NOTHING)
+    auth = drafted(stranger.url, tmp_path)[0].auth
+    assert (auth.login, auth.form) == ("/enter", True)
+    assert (auth.register.path, dict(auth.register.body)) == ("/join" if body else "", body)
 
 
 @pytest.mark.parametrize(

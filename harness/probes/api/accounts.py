@@ -83,9 +83,9 @@ class Login:
         shown = [self.client.ask(NOBODY, "GET", self.target.auth.login)] if self.target.auth.form else []
         lines = [line for each in (answer, *shown) for line in each.header_lines("Set-Cookie")]
         found = {each.name: each for each in map(parse_set_cookie, reversed(lines))}
-        return answer, [
-            each for name, each in found.items() if name in account.cookies and plain_name(name) not in CSRF_COOKIES
-        ]
+        own = [each for name, each in found.items() if name in account.cookies and each.purpose != "csrf"]
+        # beside the session a login may set what is no secret: a language, a name to greet
+        return answer, [each for each in own if each.purpose == "session"] or own
 
     def enter(self, name: str, role: str, username: str, password: str, *, ours: bool = False) -> ApiAccount:
         """Log in. Raises `NoAccountError` where that gives neither token nor cookie."""

@@ -77,6 +77,13 @@ def schemas_told(world: World, path: str) -> list[Hole]:
     return [Hole(operation=f"POST {path}", parameter="introspection", says=says, proof=(seen,))]
 
 
+def answers_queries(world: World, path: str) -> bool:
+    """Is whoever asks here given a field of the schema, or of any query where introspection tells none?"""
+    schema = _schema(_ask(world, world.asker, path, _INTROSPECTION))
+    field = _cheap(schema) if schema is not None else "__typename"
+    return bool(_data(_ask(world, world.asker, path, f"{{{field}}}")))
+
+
 @lazily
 def endless_queries(world: World, path: str) -> list[Hole]:
     """How much one request may ask for: the same field a thousand times, many queries in one body, level on level."""

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from harness.probes.api.inputs import JSON, MARK, objects, plain_name
-from harness.probes.api.request import Hole, Place, RawXml, RequestDraft, json_of, succeeded
+from harness.probes.api.pages import told_by
+from harness.probes.api.request import Hole, Place, RawXml, RequestDraft, succeeded
 from harness.probes.api.sites import TextPlace
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
@@ -244,16 +245,16 @@ def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
 
 def _pages_of(world: World, site: TextPlace, made: Exchange, element: str) -> Iterator[Exchange]:
     """Pages about the thing that a write made or changed, which hold an element."""
-    told = {plain_name(key): value for each in objects(json_of(made)) for key, value in each.items()}
+    told = {plain_name(key): value for each in objects(told_by(made)) for key, value in each.items()}
     key = next((told[name] for name in ("id", "uuid", "slug", "key") if isinstance(told.get(name), str | int)), None)
     for described in world.reads():
         before = described.operation.path.partition("{")[0]
         names = list(names_in_path(described.operation.path))
         draft = world.draft(described, site.account) if site.operation.path.startswith(before.rstrip("/")) else None
-        if draft is None or len(names) > 1 or (names and key is None):
-            continue
         changed = site.operation.path.count("{") == 1
         value = next(iter(site.draft.path.values())) if changed and site.draft.path else key
+        if draft is None or len(names) > 1 or (names and value is None):
+            continue
         seen = world.client.tried(site.account, draft.put(Place("path", (names[0],)), value) if names else draft)
         if seen is not None and element in seen.text and _is_html(seen):
             yield seen

@@ -361,10 +361,10 @@ def succeeded(answer: Exchange | None) -> bool:
 
 
 def leads_on(answer: Exchange) -> bool:
-    """Is a form that was sent answered with another page than the login's, to go to?"""
+    """Is a form that was sent, with fields or without one, answered with another page than the login's, to go to?"""
     sent = next((value for key, value in answer.request_headers if key.lower() == "content-type"), "")
     place = urlsplit(answer.header("Location") or "").path
-    if answer.status not in (302, 303) or answer.method != "POST" or not sent.startswith((FORM, MULTIPART)):
+    if answer.status not in (302, 303) or answer.method != "POST" or (sent and not sent.startswith((FORM, MULTIPART))):
         return False
     return bool(place) and re.search(r"log-?_?in|sign-?_?in|auth\b", place, re.IGNORECASE) is None
 

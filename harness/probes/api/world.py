@@ -249,9 +249,11 @@ class World:
             if maker is None or maker.operation.method != "POST" or not succeeded(self.do(maker, account)):
                 continue
             made = [each for each in self.facts.kept[known:] if each.account == account.name and _is_like(each, fact)]
+            before = {each.value for each in self.facts.kept[:known] if _is_like(each, fact)}
             # it is made to be removed: no later request should name it
             del self.facts.kept[known:]
-            return made[-1] if made else None
+            if new := [each for each in made if each.value not in before]:
+                return new[-1]
         return None
 
 
