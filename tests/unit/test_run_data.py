@@ -116,6 +116,7 @@ def test_a_file_without_end_is_not_read(run, capsys):
 
 @pytest.mark.parametrize("policy", [(), ("--policy", "quick")])
 def test_without_its_manifest_a_run_is_never_go(run, policy):
+    assert run_command(["judge", str(run)]) == 0
     (run / "manifest.json").unlink()
     assert run_command(["judge", str(run), *policy]) == 3
     assert run_command(["report", str(run)]) == 0
