@@ -181,3 +181,18 @@ def test_many_changed_files_are_told_in_a_line_that_is_no_book(run, capsys):
     said = capsys.readouterr().out
     assert "5000 sealed files changed" in said
     assert len(said) < 2200
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "said"),
+    [({"weight": 0}, 3, "is not a policy"), ({"select": {"checks": ["*" * 3000 + "x"]}}, 3, "no evidence of")],
+)
+def test_a_policy_that_was_written_over_is_bounded(run, capsys, told, status, said):
+    policy = json.loads((run / "policy.json").read_text(encoding="utf-8"))
+    for criterion in policy["criteria"]:
+        criterion.update(told)
+    (run / "policy.json").write_text(json.dumps(policy), encoding="utf-8")
+    assert run_command(["judge", str(run)]) == status
+    shown = "".join(capsys.readouterr())
+    assert said in shown
+    assert max(map(len, shown.splitlines())) < 2200
