@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from harness.config import waivers_document
 from harness.judge import judge, verdict_document
 from harness.model import Build, Observation, Outcome, PhaseRecord, Policy, Service, StackFacts, Target, Waiver
 from harness.run import Run, create_run, load_record, seal
@@ -234,7 +235,7 @@ def write_run(
     target = Target(
         name="dealradar", source="profiles/dealradar.toml", service=Service(command=("serve",)), absent=scenario.absent
     )
-    documents = {"profile": target, "policy": scenario.policy, "waivers": list(scenario.waivers)}
+    documents = {"profile": target, "policy": scenario.policy, "waivers": waivers_document(scenario.waivers)}
     run = create_run(out, kind=kind, target=target, policy=scenario.policy.name, commit=COMMIT, documents=documents)
     run.record(scenario.observations)
     (run.path / "artifacts" / "hsts.txt").write_text("HTTP/1.1 200 OK\n", encoding="utf-8")

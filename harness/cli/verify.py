@@ -10,9 +10,12 @@ import msgspec
 from harness.cli import options
 from harness.cli.command_line import Command
 from harness.cli.terminal import echo, echo_json
+from harness.machine.foreign_text import clipped
 
 CHANGED = 1
 NOT_SEALED = 3
+_SHOWN = 1500
+"""Characters of names that are shown; `--json` has all."""
 
 
 @click.command(cls=Command, epilog="Example: harness verify latest")
@@ -37,7 +40,7 @@ def command(run: str, *, out: Path | None, as_json: bool) -> int:
     elif not sealed:
         echo(f"{folder}: never sealed (no manifest.json): its run ended before a verdict")
     elif changed:
-        echo(f"{folder}: {len(changed)} sealed files changed: {', '.join(changed)}")
+        echo(f"{folder}: {len(changed)} sealed files changed: {clipped(', '.join(changed), _SHOWN)}")
     else:
         echo(f"{folder}: unchanged since its verdict")
     if not sealed:

@@ -10,12 +10,15 @@ from fnmatch import fnmatchcase
 
 from harness.judge.select import FinalOutcome
 from harness.judge.wording import counts, demanded, first_few, named, with_unit
+from harness.machine.foreign_text import clipped
 from harness.model import Criterion, Evidence, Interval, Outcome, Ruling, Status, Threshold
 from harness.model.quoting import one_line, quotation
 
 # every interval here is of 95 % or surer; one of 50 % is narrow enough to meet any limit
 _LEAST_LEVEL = 0.95
 _MANY = 12
+_SHOWN = 1500
+"""Characters of what a criterion selects."""
 
 
 class ThresholdComparison(Enum):
@@ -287,4 +290,4 @@ def _nothing(criterion: Criterion) -> str:
     wanted = criterion.select
     subject = f" on {wanted.subject}" if wanted.subject else ""
     suite = f" in suite {wanted.suite}" if wanted.suite else ""
-    return f"no evidence of {', '.join(wanted.checks)}{subject}{suite} in this run"
+    return clipped(f"no evidence of {', '.join(wanted.checks)}{subject}{suite}", _SHOWN) + " in this run"

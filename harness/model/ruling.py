@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from harness.model.evidence import Evidence, Interval, Severity
+from harness.model.target import Weight
 from harness.model.watch import WatchRules
 
 
@@ -76,7 +77,7 @@ class Criterion:
     requires: str = ""
     """What is demanded, in words for a release manager."""
     required: bool = True
-    weight: float = 1.0
+    weight: Weight = 1.0
     min_n: int = 1
     needs: str | None = None
     target: str | None = None

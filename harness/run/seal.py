@@ -10,6 +10,7 @@ import msgspec
 
 from harness.errors import BrokenRunError
 from harness.machine.decoding import Reader
+from harness.machine.encodable import encodable
 from harness.run.documents import encode_document, read_document
 from harness.run.files import is_regular, open_regular, replace_file
 
@@ -20,7 +21,7 @@ _SEALED_FOLDERS = ("samples", "artifacts", "logs")
 
 def seal(path: Path) -> str:
     """Write the manifest of the run at `path`; returns the manifest's own digest."""
-    digests = {name: digest for name in _sealed_names(path) if (digest := _digest(path / name)) is not None}
+    digests = {name: digest for name, file in _sealed_files(path).items() if (digest := _digest(file)) is not None}
     text = encode_document({"schema": 1, "sha256": digests})
     replace_file(path / "manifest.json", text)
     return hashlib.sha256(text).hexdigest()
@@ -42,13 +43,14 @@ def changed_files(path: Path) -> tuple[str, ...]:
         sealed = _DIGESTS.data(read_document(path / "manifest.json").get("sha256"))
     except msgspec.ValidationError as error:
         raise BrokenRunError(f"{path / 'manifest.json'}: is not a manifest ({error})") from error
-    now = set(_sealed_names(path))
-    changed = [name for name, digest in sealed.items() if name not in now or _digest(path / name) != digest]
-    return tuple(sorted({*changed, *(now - set(sealed))}))
+    now = _sealed_files(path)
+    changed = [name for name, digest in sealed.items() if name not in now or _digest(now[name]) != digest]
+    return tuple(sorted({*changed, *(now.keys() - sealed.keys())}))
 
 
-def _sealed_names(path: Path) -> list[str]:
-    """Files of the run, and what stands where one may be: a link, a pipe."""
+def _sealed_files(path: Path) -> dict[str, Path]:
+    """Files of the run, and what stands where one may be: a link, a pipe. By names that JSON can hold: a file's may be
+    any bytes."""
     names = [name for name in _SEALED_FILES if os.path.lexists(path / name)]
     for folder in _SEALED_FOLDERS:
         if (path / folder).is_symlink():
@@ -56,7 +58,7 @@ def _sealed_names(path: Path) -> list[str]:
             continue
         found = sorted((path / folder).rglob("*"))
         names += [str(file.relative_to(path)) for file in found if file.is_symlink() or not file.is_dir()]
-    return names
+    return {encodable(name): path / name for name in names}
 
 
 def _digest(path: Path) -> str | None:

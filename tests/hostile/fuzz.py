@@ -47,7 +47,7 @@ class Tried:
     command: str
     status: int | None = None
     seconds: float = 0.0
-    """Of its own: without what one of its processes waited for a processor that others had."""
+    """Of its own: without the moments in which one of its processes waited for a processor that others had."""
     waited: float = 0.0
     megabytes: int = 0
     problems: list[str] = field(default_factory=list)
@@ -113,11 +113,17 @@ def _watch(words: list[str], network: LoneNetwork, output: object, tried: Tried)
         stderr=output,
         start_new_session=True,
     )
+    before, looked = dict[int, float](), begun
     while process.poll() is None:
         seen = _all_of(process)
         tried.megabytes = max([tried.megabytes, *(_megabytes(each) for each in seen)])
-        tried.waited = max([tried.waited, *(waited_s(each.pid) for each in seen)])
-        tried.seconds = time.monotonic() - begun - tried.waited
+        # one after another may be who is waited for: a gate for its pytest, that for a worker, that for a browser
+        waits = {each.pid: waited_s(each.pid) for each in seen}
+        now = time.monotonic()
+        most = max((waited - before.get(pid, 0.0) for pid, waited in waits.items()), default=0.0)
+        tried.waited += min(now - looked, max(0.0, most))
+        tried.seconds = now - begun - tried.waited
+        before, looked = waits, now
         if tried.seconds > MOST_S or tried.megabytes > MOST_MB:
             what = "time" if tried.seconds > MOST_S else "memory"
             tried.problems.append(f"too much {what}")

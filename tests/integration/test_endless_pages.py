@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -30,6 +31,8 @@ PAGES = {
     "/shop/hanging": '<img src="/shop/never" alt="late">',
     "/shop/busy": "<script>setTimeout(() => { for (;;); }, 300)</script>",
     "/shop/saying": "<script>setInterval(() => { for (const x of Array(9)) console.log('x'.repeat(2e5)) }, 1)</script>",
+    "/shop/deep": "<script>let at = document.body; for (let i = 0; i < 2e5; i++) {"
+    "const below = document.createElement('div'); at.append(below); at = below }</script>",
     "/shop/broken": "<script src='/shop/gone.js'></script>",
     "/shop/failing": "<script>fetch('/shop/fails')</script>",
     "/shop/limited": "",
@@ -41,7 +44,9 @@ SAID = {
     "/hanging": "/shop/never: no answer within 3 s",
     "/broken": "/shop/gone.js: 404",
     "/failing": "/shop/fails: 500",
-    "/saying": "the page asked and said without end",
+    # which of the two comes first is the machine's affair
+    "/saying": "said without end|keep the page busy",
+    "/deep": "GET /deep in a browser: the page crashed what shows it",
     "/busy": "scripts of /busy keep the page busy",
 }
 LACKING = {"/lacking": "/shop/gone: 404", "/picture": "/shop/gone.png: 404"}
@@ -106,6 +111,7 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.timeout(300)
 def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None:
     paths = json.dumps([*SOUND, *SAID, *LACKING, "/limited"])
     profile = tmp_path / "shop.toml"
@@ -147,11 +153,10 @@ def test_a_page_is_loaded_when_its_document_is(url: str, tmp_path: Path) -> None
     assert {path: loaded[path]["outcome"] for path in SOUND} == dict.fromkeys(SOUND, "pass")
     assert {path: loaded[path]["outcome"] for path in LACKING} == dict.fromkeys(LACKING, "pass")
     assert loaded["/limited"]["outcome"] == "skip"
-    assert loaded["/saying"]["detail"]["message"].count("without end") == 1
     parts = {line["subject"]: line for line in lines if line["check"] == "page.parts"}
     assert {path for path in parts if parts[path]["outcome"] == "fail"} == set(LACKING)
     assert all(said in parts[path]["detail"]["message"] for path, said in LACKING.items())
     for path, said in SAID.items():
         assert loaded[path]["outcome"] == "fail"
-        assert said in loaded[path]["detail"]["message"]
+        assert re.search(said, loaded[path]["detail"]["message"])
     assert {line["outcome"] for line in lines if line["check"] == "api.answers"} == {"pass"}

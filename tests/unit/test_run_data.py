@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 
@@ -11,7 +12,7 @@ from harness.cli.main import run_command
 from harness.errors import BrokenRunError
 from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome
-from harness.run import changed_files, find_run, load_record, replace_file
+from harness.run import changed_files, find_run, load_record, replace_file, seal
 from harness.run.evidence import EvidenceLog
 from tests import report_runs
 
@@ -116,6 +117,7 @@ def test_a_file_without_end_is_not_read(run, capsys):
 
 @pytest.mark.parametrize("policy", [(), ("--policy", "quick")])
 def test_without_its_manifest_a_run_is_never_go(run, policy):
+    assert run_command(["judge", str(run)]) == 0
     (run / "manifest.json").unlink()
     assert run_command(["judge", str(run), *policy]) == 3
     assert run_command(["report", str(run)]) == 0
@@ -160,3 +162,37 @@ def test_a_draft_that_could_not_be_written_is_gone(tmp_path):
 def test_a_run_is_found_under_the_name_of_a_link(run, tmp_path):
     (tmp_path / "newest").symlink_to(run)
     assert find_run(str(tmp_path / "newest"), tmp_path) == run.resolve()
+
+
+def test_a_file_may_be_called_anything(run, capsys):
+    (run / os.fsdecode(b"logs/\xff\xfe")).touch()
+    for words, status in ((["judge"], 3), (["verify"], 1), (["verify", "--json"], 1), (["report"], 0)):
+        assert run_command([*words, str(run)]) == status
+    assert "harness failed" not in capsys.readouterr().err
+    seal(run)
+    assert changed_files(run) == ()
+
+
+def test_many_changed_files_are_told_in_a_line_that_is_no_book(run, capsys):
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    manifest["sha256"] |= {f"logs/{number}": "0" * 64 for number in range(5000)}
+    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert run_command(["verify", str(run)]) == 1
+    said = capsys.readouterr().out
+    assert "5000 sealed files changed" in said
+    assert len(said) < 2200
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "said"),
+    [({"weight": 0}, 3, "is not a policy"), ({"select": {"checks": ["*" * 3000 + "x"]}}, 3, "no evidence of")],
+)
+def test_a_policy_that_was_written_over_is_bounded(run, capsys, told, status, said):
+    policy = json.loads((run / "policy.json").read_text(encoding="utf-8"))
+    for criterion in policy["criteria"]:
+        criterion.update(told)
+    (run / "policy.json").write_text(json.dumps(policy), encoding="utf-8")
+    assert run_command(["judge", str(run)]) == status
+    shown = "".join(capsys.readouterr())
+    assert said in shown
+    assert max(map(len, shown.splitlines())) < 2200
