@@ -99,6 +99,11 @@ class _Drill:
             begun = time.monotonic()
             time.sleep(_STEADY_S)
             steady = traffic.counts(begun, time.monotonic())
+            if steady.failed:
+                raise StackError(
+                    f"{steady.failed} of {steady.requests} requests failed before anything was planted, the first: "
+                    f"{steady.first_failure}; mend that, or say what a limiter allows in [ratelimit]"
+                )
             first = tables_of(self.info)
             self.listen(Noted(f"{PLANTED}: a bad release of level {self.level}"))
             self._move(traffic, self._planned(self._planted()), {})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +64,10 @@ def carry_out(plan: RollbackPlan, path: Path, listen: Listener, rate: float, *, 
     """Carry out a plan whose stack is claimed."""
     state = path.parent.parent
     info = read_info(state / INFO)
-    journal = Journal(path)
-    journal.append(Entry(kind="planned", plan=plan, tables=dict(tables_of(info))))
-    return _carry_out(journal, plan, state, listen, rate, target)
+    journal, tables = Journal(path), tables_of(info)
+    with _readers(target, info, rate) as traffic:
+        journal.append(Entry(kind="planned", plan=plan, tables=dict(tables)))
+        return run_under(traffic, journal, plan, state, listen)
 
 
 def resume(target: Target, info: StackInfo, listen: Listener, rate: float = RATE) -> RollbackResult:
@@ -81,7 +83,8 @@ def resume(target: Target, info: StackInfo, listen: Listener, rate: float = RATE
             raise UsageError(
                 f"the rollback of stack {info.name} was broken off before its plan was made; order it again"
             )
-        return _carry_out(journal, plan, Path(info.state_dir), listen, rate, target)
+        with _readers(target, info, rate) as traffic:
+            return run_under(traffic, journal, plan, Path(info.state_dir), listen)
 
 
 def give_up(info: StackInfo, listen: Listener) -> RollbackPlan:
@@ -116,17 +119,22 @@ def _unfinished(info: StackInfo) -> Journal | None:
     return journal if journal is not None and not journal.ended else None
 
 
-def _carry_out(
-    journal: Journal, plan: RollbackPlan, state: Path, listen: Listener, rate: float, target: Target
-) -> RollbackResult:
-    with Traffic(target, read_info(state / INFO), smoke_paths(target), rate) as traffic:
+@contextmanager
+def _readers(target: Target, info: StackInfo, rate: float) -> Iterator[Traffic]:
+    """Readers who come already when the first step begins: what they are told before is known then."""
+    with Traffic(target, info, smoke_paths(target), rate) as traffic:
         time.sleep(_BEFORE_S)
-        return run_under(traffic, journal, plan, state, listen)
+        yield traffic
 
 
 def run_under(traffic: Traffic, journal: Journal, plan: RollbackPlan, state: Path, listen: Listener) -> RollbackResult:
     """Carry out what its journal does not say is done, while readers come."""
-    mover = Mover(plan, journal, state, listen)
+    try:
+        mover = Mover(plan, journal, state, listen)
+    except BaseException:
+        if not journal.begun:
+            journal.append(Entry(kind="ended", outcome="back"))
+        raise
     try:
         begun = time.monotonic()
         carried = mover.run()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from tests.released_service import Released
@@ -140,3 +142,65 @@ def test_a_drill_that_nobody_would_notice_proves_nothing(service):
         "rollback", "--drill", "--level", "config", "--target", str(service.folder / "released.toml"), status=4
     )
     assert "no smoke flow notices the release that was planted" in err
+
+
+def test_a_rollback_that_is_interrupted_leaves_all_as_it_was(service):
+    service.up()
+    before = service.info()
+    process = service.start("rollback", "--level", "code")
+    deadline = time.monotonic() + 30
+    while not any(line["kind"] == "begun" for line in service.journal()) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said(service) in ({"two usual"}, {"one usual"})
+    assert len(service.processes()) == 2
+    assert "no unfinished rollback" in service.refused("--resume")
+    assert (service.info() == before) == (said(service) == {"two usual"})
+
+
+MIGRATED = """
+[preflight]
+migrations = "migrations"
+migration_table = "applied"
+migration_column = "name"
+
+[releases]
+expand_only = [{declared}]
+"""
+FIRST = "CREATE TABLE deals (id int PRIMARY KEY);"
+SECOND = "ALTER TABLE deals ADD COLUMN note text;"
+
+
+def test_code_that_does_not_know_the_schema_is_refused_with_what_a_way_back_would_lose(service):
+    service.release("old", **{"migrations/0001_deals.sql": FIRST})
+    service.git("tag", "old")
+    service.release("new", **{"migrations/0002_note.sql": SECOND})
+    service.profile(needs='"postgres"', more=MIGRATED.format(declared=""))
+    service.up()
+    with psycopg.connect(service.info()["database_url"]) as connection:
+        connection.execute(FIRST + SECOND)
+        connection.execute("CREATE TABLE applied (name text); INSERT INTO applied VALUES ('0001_deals'), ('0002_note')")
+        connection.execute("INSERT INTO deals VALUES (1, 'held'), (2, NULL), (3, 'too')")
+    before = service.info()
+    said_of_it = service.refused("--level", "code")
+    assert "does not know migration 0002_note" in said_of_it
+    assert "column deals.note (2 rows)" in said_of_it
+    assert service.info() == before
+    service.profile(needs='"postgres"', more=MIGRATED.format(declared='"0002_note"'))
+    done = service.rollback("--level", "code")
+    assert (done["outcome"], done["to"], done["failed"]) == ("done", "old", 0)
+    with psycopg.connect(service.info()["database_url"]) as connection:
+        assert connection.execute("SELECT count(note) FROM deals").fetchone() == (2,)
+        connection.execute("DELETE FROM applied WHERE name = '0002_note'")
+    assert "needs migrations that are not applied: 0002_note.sql" in service.refused("--level", "code", "--to", "HEAD")
+
+
+def test_after_a_rollback_the_stack_is_not_taken_for_the_build_of_the_profile(service):
+    service.up()
+    service.rollback("--level", "code")
+    _, err = service.run("up", "--target", str(service.folder / "released.toml"), "--instances", "2", status=2)
+    assert "it runs build" in err
+    service.rollback("--level", "code")
+    service.up()
