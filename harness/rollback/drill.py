@@ -157,9 +157,11 @@ class _Drill:
             time.sleep(_PAUSE_S)
 
     def _be_well(self, when: str) -> None:
-        problems = smoke_problems(self.profile, self.info)
-        if problems:
-            raise StackError(f"the service is not well {when}: {'; '.join(problems)}")
+        deadline = time.monotonic() + _NOTICED_WITHIN_S
+        while problems := smoke_problems(self.profile, self.info):
+            if time.monotonic() > deadline:
+                raise StackError(f"the service is not well {when}: {'; '.join(problems)}")
+            time.sleep(_PAUSE_S)
 
 
 def drill_problems(rollback: RollbackResult, steady: TrafficCounts, first: Tables, second: Tables) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.released_service import Released
+from tests.released_service import DRILL, Released
 
 
 @pytest.fixture
@@ -123,6 +123,7 @@ def test_of_two_rollbacks_at_once_one_is_refused(service):
     assert said(service) == {"one usual"}
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("level", ["config", "code"])
 def test_a_drill_plants_notices_goes_back_and_puts_everything_back(service, level):
     out, _ = service.run(
@@ -136,6 +137,7 @@ def test_a_drill_plants_notices_goes_back_and_puts_everything_back(service, leve
     assert {step["step"] for step in found["put_back"]} >= {"start", "switch", "stop"}
 
 
+@pytest.mark.timeout(400)
 def test_a_drill_that_nobody_would_notice_proves_nothing(service):
     service.profile(more='[releases.drill]\nsettings = { LEVEL = "harmless" }\n')
     _, err = service.run(
@@ -204,3 +206,38 @@ def test_after_a_rollback_the_stack_is_not_taken_for_the_build_of_the_profile(se
     assert "it runs build" in err
     service.rollback("--level", "code")
     service.up()
+
+
+WORKER = """\
+import os, sys, time
+if os.environ.get("LEVEL") == "lame":
+    sys.exit("the worker cannot work so")
+print("at work", flush=True)
+while True:
+    time.sleep(60)
+"""
+
+
+def test_where_a_worker_does_not_start_the_former_copies_are_asked_again(service):
+    service.release("three", **{"worker.py": WORKER})
+    service.profile(more='[workers]\ncommand = ["python", "worker.py"]\nready = "at work"\ncount = 2\n' + DRILL)
+    service.up()
+    before = service.info()
+    _, err = service.roll("--env", "LEVEL=lame", status=4)
+    assert "did not take over, and all is as it was" in err
+    assert "the worker cannot work so" in err
+    assert [line["step"] for line in service.journal() if line["kind"] == "done"] == ["start", "switch"]
+    assert said(service) == {"three usual"}
+    assert service.info() == before
+    assert (len(service.processes()), len(service.processes("worker.py"))) == (2, 2)
+    # and a release whose workers do start takes their place
+    service.roll("--env", "LEVEL=fine")
+    assert said(service) == {"three fine"}
+    assert (len(service.processes()), len(service.processes("worker.py"))) == (2, 2)
+    assert {one["pid"] for one in service.info()["workers"]}.isdisjoint(one["pid"] for one in before["workers"])
+
+
+def test_one_instance_behind_tls_is_moved_too(service):
+    service.run("up", "--target", str(service.folder / "released.toml"), "--tls")
+    done = service.rollback("--level", "code")
+    assert (done["outcome"], done["failed"], len(service.processes())) == ("done", 0, 1)
