@@ -48,6 +48,20 @@ signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown
 server.serve_forever()
 """
 
+WORKER = """\
+import os, sys, time
+if os.environ.get("LEVEL") == "lame":
+    sys.exit("the worker cannot work so")
+print("at work", flush=True)
+while True:
+    time.sleep(60)
+"""
+WORKERS = """\
+[workers]
+command = ["python", "worker.py"]
+ready = "at work"
+count = 2
+"""
 PROFILE = """\
 schema = 1
 name = "released"
@@ -88,7 +102,8 @@ def bad_patch(release: str) -> str:
 class Released:
     """A user's folder under git: tag `one`, then `two`, which is what the folder holds."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, more: str = DRILL, **files: str) -> None:
+        """`more` is of the profile, `files` are of both releases."""
         self.folder = folder
         self.environment = {
             **os.environ,
@@ -99,8 +114,8 @@ class Released:
         (folder / "service").mkdir()
         (folder / ".gitignore").write_text("state/\n__pycache__/\n")
         self.git("init", "-q")
-        self.profile()
-        self.release("one")
+        self.profile(more=more)
+        self.release("one", **files)
         self.git("tag", "one")
         self.release("two")
         self.git("tag", "two")

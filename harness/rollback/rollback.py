@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from harness.errors import StackError, UsageError
-from harness.model import Listener, Release, RollbackLevel, StackInfo, Target
+from harness.model import ROLLBACK_LEVELS, Listener, Noted, Release, RollbackLevel, StackInfo, Target
 from harness.rollback.carry_out import Carried, Mover
 from harness.rollback.journal import Entry, Journal, Outcome, claimed_stack, last_journal, new_journal
 from harness.rollback.plan import RollbackPlan, keep_times, make_plan, plan_to
@@ -39,9 +39,17 @@ class RollbackResult:
 
 
 def roll_back(
-    profile: Target, info: StackInfo, level: RollbackLevel, wanted: str | None, listen: Listener, rate: float = RATE
-) -> RollbackResult:
-    """Plan a rollback of a running stack and carry it out.
+    profile: Target,
+    info: StackInfo,
+    level: RollbackLevel,
+    wanted: str | None,
+    listen: Listener,
+    *,
+    stop_at: RollbackLevel,
+    rate: float = RATE,
+) -> tuple[RollbackResult, ...]:
+    """Plan a rollback of a running stack and carry it out; where it is not verified, that of the next level, and so on
+    to `stop_at`. Returns what each of them came to.
 
     Raises UsageError for what cannot be, before anything is touched; StackError or StartupError where the other release
     does not start: all is as it was then.
@@ -49,7 +57,20 @@ def roll_back(
     with claimed_stack(info):
         refuse_unfinished(info)
         number, path = new_journal(info)
-        return carry_out(make_plan(profile, info, level, wanted, number), path, listen, rate, target=profile)
+        results = [carry_out(make_plan(profile, info, level, wanted, number), path, listen, rate, target=profile)]
+        for next_level in ROLLBACK_LEVELS[ROLLBACK_LEVELS.index(level) + 1 : ROLLBACK_LEVELS.index(stop_at) + 1]:
+            if results[-1].outcome == "done":
+                break
+            number, path = new_journal(info)
+            now = read_info(Path(info.state_dir) / INFO)
+            try:
+                plan = make_plan(profile, now, next_level, None, number)
+            except UsageError as error:
+                listen(Noted(f"level {next_level} cannot follow: {error.message}"))
+                break
+            listen(Noted(f"release {results[-1].plan.after.name} is not well; level {next_level} follows"))
+            results.append(carry_out(plan, path, listen, rate, target=profile))
+    return tuple(results)
 
 
 def roll_on(profile: Target, info: StackInfo, after: Release, listen: Listener, rate: float = RATE) -> RollbackResult:

@@ -12,7 +12,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests.released_service import DRILL, Released
+from tests.released_service import DRILL, SERVICE, WORKER, WORKERS, Released
+
+pytestmark = pytest.mark.timeout(400)
+"""Each of them starts several commands, and a drill waits until it has the machine to itself."""
 
 
 @pytest.fixture
@@ -123,7 +126,6 @@ def test_of_two_rollbacks_at_once_one_is_refused(service):
     assert said(service) == {"one usual"}
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("level", ["config", "code"])
 def test_a_drill_plants_notices_goes_back_and_puts_everything_back(service, level):
     out, _ = service.run(
@@ -137,7 +139,6 @@ def test_a_drill_plants_notices_goes_back_and_puts_everything_back(service, leve
     assert {step["step"] for step in found["put_back"]} >= {"start", "switch", "stop"}
 
 
-@pytest.mark.timeout(400)
 def test_a_drill_that_nobody_would_notice_proves_nothing(service):
     service.profile(more='[releases.drill]\nsettings = { LEVEL = "harmless" }\n')
     _, err = service.run(
@@ -208,19 +209,9 @@ def test_after_a_rollback_the_stack_is_not_taken_for_the_build_of_the_profile(se
     service.up()
 
 
-WORKER = """\
-import os, sys, time
-if os.environ.get("LEVEL") == "lame":
-    sys.exit("the worker cannot work so")
-print("at work", flush=True)
-while True:
-    time.sleep(60)
-"""
-
-
 def test_where_a_worker_does_not_start_the_former_copies_are_asked_again(service):
     service.release("three", **{"worker.py": WORKER})
-    service.profile(more='[workers]\ncommand = ["python", "worker.py"]\nready = "at work"\ncount = 2\n' + DRILL)
+    service.profile(more=WORKERS + DRILL)
     service.up()
     before = service.info()
     _, err = service.roll("--env", "LEVEL=lame", status=4)
@@ -241,3 +232,20 @@ def test_one_instance_behind_tls_is_moved_too(service):
     service.run("up", "--target", str(service.folder / "released.toml"), "--tls")
     done = service.rollback("--level", "code")
     assert (done["outcome"], done["failed"], len(service.processes())) == ("done", 0, 1)
+
+
+def test_where_the_settings_were_not_at_fault_the_code_follows(service):
+    bad = SERVICE.format(release="three").replace(' and LEVEL == "bad"', "")
+    service.program(bad)
+    service.git("tag", "three")
+    service.up()
+    service.roll("--env", "LEVEL=other", status=1)
+    stopped = service.rollback("--level", "config", "--stop-at", "config", status=1)
+    assert (stopped["outcome"], stopped["escalated_from"]) == ("unverified", [])
+    assert "GET /items answered 500" in stopped["problems"]
+    assert said(service) == {"three usual"}
+    done = service.rollback("--level", "config")
+    assert (done["level"], done["to"], done["outcome"]) == ("code", "two", "done")
+    assert [(each["level"], each["outcome"]) for each in done["escalated_from"]] == [("config", "unverified")]
+    assert said(service) == {"two other"}
+    assert "it begins at --level code" in service.refused("--level", "code", "--stop-at", "config")
