@@ -48,6 +48,20 @@ signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown
 server.serve_forever()
 """
 
+WORKER = """\
+import os, sys, time
+if os.environ.get("LEVEL") == "lame":
+    sys.exit("the worker cannot work so")
+print("at work", flush=True)
+while True:
+    time.sleep(60)
+"""
+WORKERS = """\
+[workers]
+command = ["python", "worker.py"]
+ready = "at work"
+count = 2
+"""
 PROFILE = """\
 schema = 1
 name = "released"
@@ -88,7 +102,8 @@ def bad_patch(release: str) -> str:
 class Released:
     """A user's folder under git: tag `one`, then `two`, which is what the folder holds."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, more: str = DRILL, **files: str) -> None:
+        """`more` is of the profile, `files` are of both releases."""
         self.folder = folder
         self.environment = {
             **os.environ,
@@ -99,8 +114,8 @@ class Released:
         (folder / "service").mkdir()
         (folder / ".gitignore").write_text("state/\n__pycache__/\n")
         self.git("init", "-q")
-        self.profile()
-        self.release("one")
+        self.profile(more=more)
+        self.release("one", **files)
         self.git("tag", "one")
         self.release("two")
         self.git("tag", "two")
@@ -114,12 +129,16 @@ class Released:
 
     def release(self, name: str, **files: str) -> None:
         """Commit the service as that release, with more files of it."""
-        (self.folder / "service" / "service.py").write_text(SERVICE.format(release=name))
+        self.program(SERVICE.format(release=name), **files)
+
+    def program(self, text: str, **files: str) -> None:
+        """Commit that program as the service."""
+        (self.folder / "service" / "service.py").write_text(text)
         for path, text in files.items():
             (self.folder / "service" / path).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / "service" / path).write_text(text)
         self.git("add", ".")
-        self.git("commit", "-q", "-m", name)
+        self.git("commit", "-q", "-m", "a release")
 
     def git(self, *words: str) -> None:
         identity = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
@@ -137,7 +156,7 @@ class Released:
 
     def run(self, *words: str, status: int = 0) -> tuple[str, str]:
         process = self.start(*words)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=380)
         assert process.returncode == status, (words, process.returncode, out, err)
         return out, err
 
@@ -164,13 +183,13 @@ class Released:
     def info(self) -> dict[str, Any]:
         return json.loads((self.state / "stack.json").read_text())
 
-    def processes(self) -> list[str]:
-        """Command lines of the service's processes that the stack's supervisor has."""
+    def processes(self, program: str = "service.py") -> list[str]:
+        """Command lines of that program's processes that the stack's supervisor has."""
         supervisor = self.info()["supervisor_pid"]
         found = []
         for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            found += [command] if "service.py" in command else []
+            found += [command] if program in command else []
         return found
 
     def journal(self) -> list[dict[str, Any]]:

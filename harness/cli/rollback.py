@@ -16,6 +16,12 @@ from harness.model import MOST_RATE, ROLLBACK_LEVELS, RollbackLevel
     "--level", type=click.Choice(ROLLBACK_LEVELS), default=None, help="What goes back: settings, or the code."
 )
 @click.option("--to", metavar="RELEASE", default=None, help="A name of [releases.named], or a git ref.")
+@click.option(
+    "--stop-at",
+    type=click.Choice(ROLLBACK_LEVELS),
+    default=None,
+    help="The last level that follows where one is not verified (default: code).",
+)
 @options.name
 @options.target
 @options.url
@@ -30,6 +36,7 @@ def command(
     *,
     level: RollbackLevel | None,
     to: str | None,
+    stop_at: RollbackLevel | None,
     name: str,
     target: str | None,
     url: str | None,
@@ -45,13 +52,13 @@ def command(
     Exit status: 0 it runs and is verified, 1 it runs and something is wrong with it, 2 it cannot be (nothing was
     touched), 4 the other release does not start (all is as it was), 130 interrupted.
     """
-    _check(level, to, target, url, only_plan=only_plan, drill=drill, takes_up=resumes or goes_back)
+    _check(level, to, stop_at, target, url, only_plan=only_plan, drill=drill, takes_up=resumes or goes_back)
     if resumes and goes_back:
         raise UsageError("--resume --back: it goes on, or it goes back; give one of them")
     if not 0 < rate <= MOST_RATE:
         raise UsageError(f"--rate {rate:g}: requests a second were expected, above 0 and at most {MOST_RATE:,}")
     from harness.cli.progress import showing
-    from harness.cli.rollback_text import print_drill, print_plan, print_result
+    from harness.cli.rollback_text import print_drill, print_plan, print_results
     from harness.jobs import rollback as job
 
     if drill and level is not None:
@@ -64,21 +71,25 @@ def command(
             given_up = job.abandon_rollback(name, listen)
         echo(f"all is as it was: release {given_up.before.name} runs", err=as_json)
         return 0
-    if level is not None and only_plan:
-        print_plan(job.plan_rollback(job.RollbackOrder(name=name, level=level, to=to, rate=rate)), as_json=as_json)
-        return 0
-    with showing() as listen:
-        if level is None:
-            result = job.resume_rollback(name, rate, listen)
-        else:
-            result = job.order_rollback(job.RollbackOrder(name=name, level=level, to=to, rate=rate), listen)
-    print_result(result, as_json=as_json)
-    return 0 if result.outcome == "done" else 1
+    if level is None:
+        with showing() as listen:
+            results = job.resume_rollback(name, rate, listen)
+    else:
+        last = stop_at or ROLLBACK_LEVELS[-1]
+        order = job.RollbackOrder(name=name, level=level, to=to, stop_at=last, rate=rate)
+        if only_plan:
+            print_plan(job.plan_rollback(order), as_json=as_json)
+            return 0
+        with showing() as listen:
+            results = job.order_rollback(order, listen)
+    print_results(results, as_json=as_json)
+    return 0 if results[-1].outcome == "done" else 1
 
 
 def _check(
     level: RollbackLevel | None,
     to: str | None,
+    stop_at: RollbackLevel | None,
     target: str | None,
     url: str | None,
     *,
@@ -93,9 +104,11 @@ def _check(
         )
     if level is None and not takes_up:
         raise UsageError(f"--level is missing: {' or '.join(ROLLBACK_LEVELS)}")
-    if takes_up and (level or to or only_plan or drill):
-        raise UsageError("--resume and --back take up what was ordered: leave --level, --to, --plan and --drill out")
-    if drill and (to or only_plan):
-        raise UsageError("--drill plants its own release and goes back to the profile's: leave --to and --plan out")
+    if level is not None and stop_at is not None and ROLLBACK_LEVELS.index(stop_at) < ROLLBACK_LEVELS.index(level):
+        raise UsageError(f"--stop-at {stop_at}: it begins at --level {level}; leave --stop-at out")
+    if takes_up and (level or to or stop_at or only_plan or drill):
+        raise UsageError("--resume and --back take up what was ordered: leave --level, --to and the like out")
+    if drill and (to or stop_at or only_plan):
+        raise UsageError("--drill plants its own release, and goes one way back: leave --to, --stop-at and --plan out")
     if target is not None and not drill:
         raise UsageError("--target is for --drill; a stack that runs has its own, give --name")

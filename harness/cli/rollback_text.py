@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from harness.cli.terminal import echo, echo_json
 from harness.rollback import DrillResult, RollbackPlan, RollbackResult
@@ -21,11 +22,18 @@ def print_plan(plan: RollbackPlan, *, as_json: bool) -> None:
         echo(note)
 
 
-def print_result(result: RollbackResult, *, as_json: bool) -> None:
-    """What was done."""
+def print_results(results: Sequence[RollbackResult], *, as_json: bool) -> None:
+    """What was done, level by level."""
     if as_json:
-        echo_json(json.dumps(result_document(result), indent=1))
+        *earlier, last = results
+        document = result_document(last) | {"escalated_from": [result_document(each) for each in earlier]}
+        echo_json(json.dumps(document, indent=1))
         return
+    for result in results:
+        _print_result(result)
+
+
+def _print_result(result: RollbackResult) -> None:
     for step in result.plan.steps:
         if step.name in result.seconds:
             echo(f"{step.name:<8} {result.seconds[step.name]:6.2f} s")
@@ -44,7 +52,7 @@ def print_drill(result: DrillResult, *, as_json: bool) -> None:
         echo_json(json.dumps(drill_document(result), indent=1))
         return
     echo(f"the planted release was noticed after {result.noticed_s:.2f} s: {result.noticed[0]}")
-    print_result(result.rollback, as_json=False)
+    _print_result(result.rollback)
     echo("the drill found nothing wrong" if not result.problems else "the drill found:")
     for problem in result.problems:
         echo(f"  {problem}")

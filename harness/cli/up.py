@@ -99,12 +99,12 @@ def command(
 
 def _roll(name: str, selection: TargetSelection, release: str | None, *, as_json: bool) -> int:
     from harness.cli.progress import showing
-    from harness.cli.rollback_text import print_result
+    from harness.cli.rollback_text import print_results
     from harness.jobs.rollback import roll_stack
 
     with showing() as listen:
         result = roll_stack(name, selection.target, selection.overrides, release, listen)
-    print_result(result, as_json=as_json)
+    print_results((result,), as_json=as_json)
     return 0 if result.outcome == "done" else 1
 
 

@@ -42,6 +42,8 @@ class RollbackOrder:
     name: str
     level: RollbackLevel
     to: str | None
+    stop_at: RollbackLevel
+    """The last level that may follow where one is not verified."""
     rate: float
 
 
@@ -61,16 +63,16 @@ def plan_rollback(order: RollbackOrder) -> RollbackPlan:
     return make_plan(profile, info, order.level, order.to, 0)
 
 
-def order_rollback(order: RollbackOrder, listen: Listener) -> RollbackResult:
-    """Roll that stack back. Raises UsageError before anything is touched, StackError where all is as it was."""
+def order_rollback(order: RollbackOrder, listen: Listener) -> tuple[RollbackResult, ...]:
+    """Roll that stack back; what each level came to. Raises as `roll_back`."""
     info, profile = _stack_and_profile(order.name)
-    return roll_back(profile, info, order.level, order.to, listen, order.rate)
+    return roll_back(profile, info, order.level, order.to, listen, stop_at=order.stop_at, rate=order.rate)
 
 
-def resume_rollback(name: str, rate: float, listen: Listener) -> RollbackResult:
+def resume_rollback(name: str, rate: float, listen: Listener) -> tuple[RollbackResult, ...]:
     """Finish the rollback that was broken off."""
     info, profile = _stack_and_profile(name)
-    return resume(profile, info, listen, rate)
+    return (resume(profile, info, listen, rate),)
 
 
 def abandon_rollback(name: str, listen: Listener) -> RollbackPlan:

@@ -116,6 +116,9 @@ def target_secrets(target: Target, environ: Mapping[str, str]) -> Iterator[str]:
     """Secrets that a profile holds, and those of the caller's environment that it names as `{env.NAME}`."""
     yield from setting_secrets({name: value for name, value in target.service.env.items() if not _filled_in(value)})
     yield from setting_secrets({name: value for name, value in target.auth.body.items() if not _filled_in(value)})
+    releases = target.releases
+    for settings in (releases.drill.settings, *(each.settings for each in releases.named.values())):
+        yield from setting_secrets(settings)
     for _, password in _roles(target):
         if not _filled_in(password):
             yield password
@@ -144,7 +147,18 @@ def kept_profile(document: Mapping[str, Any]) -> dict[str, Any]:
             auth[key] = {
                 name: {**role, "password": _kept("password", role["password"])} for name, role in auth[key].items()
             }
-    return {**document, **({"service": service} if service else {}), **({"auth": auth} if auth else {})}
+    kept = {"service": service, "auth": auth, "releases": _kept_releases(document.get("releases", {}))}
+    return {**document, **{name: table for name, table in kept.items() if table}}
+
+
+def _kept_releases(releases: Mapping[str, Any]) -> dict[str, Any]:
+    def kept(source: Mapping[str, Any]) -> dict[str, Any]:
+        return {**source, "settings": {name: _kept(name, value) for name, value in source["settings"].items()}}
+
+    if not releases:
+        return {}
+    named = {name: kept(source) for name, source in releases["named"].items()}
+    return {**releases, "named": named, "drill": kept(releases["drill"])}
 
 
 def _kept(name: str, value: str) -> str:

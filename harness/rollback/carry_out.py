@@ -119,11 +119,13 @@ class Mover:
     def _do(self, step: StepName, work: Callable[[], Started | None]) -> None:
         if self.journal.is_done(step):
             return
-        self.listen(StackAdvanced(next(each.what for each in self.plan.steps if each.name == step)))
-        self.journal.append(Entry(kind="begun", step=step))
-        begun = time.monotonic()
         try:
+            self.listen(StackAdvanced(next(each.what for each in self.plan.steps if each.name == step)))
+            self.journal.append(Entry(kind="begun", step=step))
+            begun = time.monotonic()
             started = work()
+            self.moments[step] = time.monotonic()
+            self.journal.append(Entry(kind="done", step=step, seconds=self.moments[step] - begun, started=started))
         except BaseException as error:
             if not self.leads_forward:
                 self.go_back()
@@ -131,8 +133,6 @@ class Mover:
                     name = self.plan.after.name
                     error.message = f"release {name} did not take over, and all is as it was: {error.message}"
             raise
-        self.moments[step] = time.monotonic()
-        self.journal.append(Entry(kind="done", step=step, seconds=self.moments[step] - begun, started=started))
 
     # --- the steps, each of which can be repeated
 

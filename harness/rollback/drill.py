@@ -14,7 +14,7 @@ from harness.rollback.journal import Entry, Journal, claimed_stack, new_journal
 from harness.rollback.plan import RollbackPlan, check_stack, make_plan, plan_of
 from harness.rollback.releases import previous_release, read_history
 from harness.rollback.rollback import RollbackResult, refuse_unfinished, run_under, tables_of
-from harness.rollback.tables import Tables, changed_tables, changed_words
+from harness.rollback.tables import Tables, changed_tables
 from harness.rollback.traffic import RATE, Traffic, TrafficCounts
 from harness.rollback.verify import smoke_paths, smoke_problems
 from harness.stack.source_copy import copy_source, source_of
@@ -99,6 +99,11 @@ class _Drill:
             begun = time.monotonic()
             time.sleep(_STEADY_S)
             steady = traffic.counts(begun, time.monotonic())
+            if steady.failed:
+                raise StackError(
+                    f"{steady.failed} of {steady.requests} requests failed before anything was planted, the first: "
+                    f"{steady.first_failure}; mend that, or say what a limiter allows in [ratelimit]"
+                )
             first = tables_of(self.info)
             self.listen(Noted(f"{PLANTED}: a bad release of level {self.level}"))
             self._move(traffic, self._planned(self._planted()), {})
@@ -152,9 +157,11 @@ class _Drill:
             time.sleep(_PAUSE_S)
 
     def _be_well(self, when: str) -> None:
-        problems = smoke_problems(self.profile, self.info)
-        if problems:
-            raise StackError(f"the service is not well {when}: {'; '.join(problems)}")
+        deadline = time.monotonic() + _NOTICED_WITHIN_S
+        while problems := smoke_problems(self.profile, self.info):
+            if time.monotonic() > deadline:
+                raise StackError(f"the service is not well {when}: {'; '.join(problems)}")
+            time.sleep(_PAUSE_S)
 
 
 def drill_problems(rollback: RollbackResult, steady: TrafficCounts, first: Tables, second: Tables) -> tuple[str, ...]:
@@ -175,6 +182,11 @@ def drill_problems(rollback: RollbackResult, steady: TrafficCounts, first: Table
     after = rollback.verified.after if rollback.verified else None
     if after is not None:
         moving = set(changed_tables(first, second))
-        still = [name for name in changed_tables(second, after) if name not in moving]
-        found += [f"{changed_words(second, after, name)}, which the rollback should not touch" for name in still]
+        # what a worker adds or changes when its time comes is its work; that rows go is not
+        gone = [name for name in changed_tables(second, after) if after[name].rows < second[name].rows]
+        found += [
+            f"table {name} had {second[name].rows} rows and has {after[name].rows}"
+            for name in gone
+            if name not in moving
+        ]
     return tuple(found)

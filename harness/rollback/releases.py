@@ -105,10 +105,13 @@ def previous_release(target: Target, now: Release) -> Release:
     """
     if target.releases.previous:
         return named_release(target, target.releases.previous, now)
-    tags = _git(target, "tag", "--sort=-creatordate", "--merged", "HEAD")
-    for tag in (tags or "").split():
-        if (commit := _commit(target, tag)) is not None and commit != now.commit:
+    at = "HEAD"
+    while (tag := (_git(target, "describe", "--tags", "--abbrev=0", at) or "").strip()) and (
+        commit := _commit(target, tag)
+    ):
+        if commit != now.commit:
             return Release(name=tag, commit=commit, settings=now.settings)
+        at = f"{commit}^"
     raise UsageError(
         "no previous release: [releases] previous names none, and the repository has no tag of an earlier commit; "
         "give --to REF"

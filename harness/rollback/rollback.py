@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from harness.errors import StackError, UsageError
-from harness.model import Listener, Release, RollbackLevel, StackInfo, Target
+from harness.model import ROLLBACK_LEVELS, Listener, Noted, Release, RollbackLevel, StackInfo, Target
 from harness.rollback.carry_out import Carried, Mover
 from harness.rollback.journal import Entry, Journal, Outcome, claimed_stack, last_journal, new_journal
 from harness.rollback.plan import RollbackPlan, keep_times, make_plan, plan_to
@@ -38,9 +39,17 @@ class RollbackResult:
 
 
 def roll_back(
-    profile: Target, info: StackInfo, level: RollbackLevel, wanted: str | None, listen: Listener, rate: float = RATE
-) -> RollbackResult:
-    """Plan a rollback of a running stack and carry it out.
+    profile: Target,
+    info: StackInfo,
+    level: RollbackLevel,
+    wanted: str | None,
+    listen: Listener,
+    *,
+    stop_at: RollbackLevel,
+    rate: float = RATE,
+) -> tuple[RollbackResult, ...]:
+    """Plan a rollback of a running stack and carry it out; where it is not verified, that of the next level, and so on
+    to `stop_at`. Returns what each of them came to.
 
     Raises UsageError for what cannot be, before anything is touched; StackError or StartupError where the other release
     does not start: all is as it was then.
@@ -48,7 +57,20 @@ def roll_back(
     with claimed_stack(info):
         refuse_unfinished(info)
         number, path = new_journal(info)
-        return carry_out(make_plan(profile, info, level, wanted, number), path, listen, rate, target=profile)
+        results = [carry_out(make_plan(profile, info, level, wanted, number), path, listen, rate, target=profile)]
+        for next_level in ROLLBACK_LEVELS[ROLLBACK_LEVELS.index(level) + 1 : ROLLBACK_LEVELS.index(stop_at) + 1]:
+            if results[-1].outcome == "done":
+                break
+            number, path = new_journal(info)
+            now = read_info(Path(info.state_dir) / INFO)
+            try:
+                plan = make_plan(profile, now, next_level, None, number)
+            except UsageError as error:
+                listen(Noted(f"level {next_level} cannot follow: {error.message}"))
+                break
+            listen(Noted(f"release {results[-1].plan.after.name} is not well; level {next_level} follows"))
+            results.append(carry_out(plan, path, listen, rate, target=profile))
+    return tuple(results)
 
 
 def roll_on(profile: Target, info: StackInfo, after: Release, listen: Listener, rate: float = RATE) -> RollbackResult:
@@ -63,9 +85,10 @@ def carry_out(plan: RollbackPlan, path: Path, listen: Listener, rate: float, *, 
     """Carry out a plan whose stack is claimed."""
     state = path.parent.parent
     info = read_info(state / INFO)
-    journal = Journal(path)
-    journal.append(Entry(kind="planned", plan=plan, tables=dict(tables_of(info))))
-    return _carry_out(journal, plan, state, listen, rate, target)
+    journal, tables = Journal(path), tables_of(info)
+    with _readers(target, info, rate) as traffic:
+        journal.append(Entry(kind="planned", plan=plan, tables=dict(tables)))
+        return run_under(traffic, journal, plan, state, listen)
 
 
 def resume(target: Target, info: StackInfo, listen: Listener, rate: float = RATE) -> RollbackResult:
@@ -81,7 +104,8 @@ def resume(target: Target, info: StackInfo, listen: Listener, rate: float = RATE
             raise UsageError(
                 f"the rollback of stack {info.name} was broken off before its plan was made; order it again"
             )
-        return _carry_out(journal, plan, Path(info.state_dir), listen, rate, target)
+        with _readers(target, info, rate) as traffic:
+            return run_under(traffic, journal, plan, Path(info.state_dir), listen)
 
 
 def give_up(info: StackInfo, listen: Listener) -> RollbackPlan:
@@ -116,17 +140,22 @@ def _unfinished(info: StackInfo) -> Journal | None:
     return journal if journal is not None and not journal.ended else None
 
 
-def _carry_out(
-    journal: Journal, plan: RollbackPlan, state: Path, listen: Listener, rate: float, target: Target
-) -> RollbackResult:
-    with Traffic(target, read_info(state / INFO), smoke_paths(target), rate) as traffic:
+@contextmanager
+def _readers(target: Target, info: StackInfo, rate: float) -> Iterator[Traffic]:
+    """Readers who come already when the first step begins: what they are told before is known then."""
+    with Traffic(target, info, smoke_paths(target), rate) as traffic:
         time.sleep(_BEFORE_S)
-        return run_under(traffic, journal, plan, state, listen)
+        yield traffic
 
 
 def run_under(traffic: Traffic, journal: Journal, plan: RollbackPlan, state: Path, listen: Listener) -> RollbackResult:
     """Carry out what its journal does not say is done, while readers come."""
-    mover = Mover(plan, journal, state, listen)
+    try:
+        mover = Mover(plan, journal, state, listen)
+    except BaseException:
+        if not journal.begun:
+            journal.append(Entry(kind="ended", outcome="back"))
+        raise
     try:
         begun = time.monotonic()
         carried = mover.run()

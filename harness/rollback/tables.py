@@ -76,12 +76,6 @@ def changed_tables(before: Tables, after: Tables) -> tuple[str, ...]:
     return tuple(sorted(name for name in both if before[name].checksum != after[name].checksum))
 
 
-def changed_words(before: Tables, after: Tables, name: str) -> str:
-    """A phrase about one that holds something else."""
-    was, now = before[name].rows, after[name].rows
-    return f"table {name} had {was} rows and has {now}" if was != now else f"rows of table {name} were changed"
-
-
 def manifest_problems(manifest: Manifest | None, tables: Tables) -> tuple[str, ...]:
     """What the manifest declares and the database lacks: a phrase each."""
     if manifest is None:

@@ -8,14 +8,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.released_service import Released
+from tests.released_service import DRILL, WORKER, WORKERS, Released
 
-STEPS = ("start", "switch", "record", "stop", "verify")
+STEPS = ("start", "switch", "workers", "record", "stop", "verify")
+
+pytestmark = pytest.mark.timeout(400)
+"""Each of them starts several commands."""
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Released]:
-    made = Released(tmp_path)
+    made = Released(tmp_path, more=WORKERS + DRILL, **{"worker.py": WORKER})
     made.up()
     yield made
     made.run("down")
@@ -42,11 +45,12 @@ def test_what_was_killed_at_a_step_is_finished(service, step):
     done = service.rollback("--resume")
     assert (done["outcome"], done["failed"]) == ("done", 0)
     assert said(service) == {"one usual"}
-    assert len(service.processes()) == len(service.info()["instances"]) == 2
+    assert (len(service.processes()), len(service.processes("worker.py"))) == (2, 2)
+    assert len(service.info()["instances"]) == len(service.info()["workers"]) == 2
     assert "no unfinished rollback" in service.refused("--resume")
 
 
-@pytest.mark.parametrize("step", ["start", "switch"])
+@pytest.mark.parametrize("step", ["start", "switch", "workers"])
 def test_what_was_killed_before_the_point_of_no_return_can_go_back(service, step):
     before = service.info()
 
@@ -60,5 +64,5 @@ def test_what_was_killed_before_the_point_of_no_return_can_go_back(service, step
     service.run("rollback", "--back")
     assert said(service) == {"two usual"}
     assert service.info() == before
-    assert len(service.processes()) == 2
+    assert (len(service.processes()), len(service.processes("worker.py"))) == (2, 2)
     assert service.rollback("--level", "code")["outcome"] == "done"

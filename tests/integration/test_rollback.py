@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
-from tests.released_service import Released
+from tests.released_service import DRILL, SERVICE, WORKER, WORKERS, Released
+
+pytestmark = pytest.mark.timeout(400)
+"""Each of them starts several commands, and a drill waits until it has the machine to itself."""
 
 
 @pytest.fixture
@@ -140,3 +145,107 @@ def test_a_drill_that_nobody_would_notice_proves_nothing(service):
         "rollback", "--drill", "--level", "config", "--target", str(service.folder / "released.toml"), status=4
     )
     assert "no smoke flow notices the release that was planted" in err
+
+
+def test_a_rollback_that_is_interrupted_leaves_all_as_it_was(service):
+    service.up()
+    before = service.info()
+    process = service.start("rollback", "--level", "code")
+    deadline = time.monotonic() + 30
+    while not any(line["kind"] == "begun" for line in service.journal()) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said(service) in ({"two usual"}, {"one usual"})
+    assert len(service.processes()) == 2
+    assert "no unfinished rollback" in service.refused("--resume")
+    assert (service.info() == before) == (said(service) == {"two usual"})
+
+
+MIGRATED = """
+[preflight]
+migrations = "migrations"
+migration_table = "applied"
+migration_column = "name"
+
+[releases]
+expand_only = [{declared}]
+"""
+FIRST = "CREATE TABLE deals (id int PRIMARY KEY);"
+SECOND = "ALTER TABLE deals ADD COLUMN note text;"
+
+
+def test_code_that_does_not_know_the_schema_is_refused_with_what_a_way_back_would_lose(service):
+    service.release("old", **{"migrations/0001_deals.sql": FIRST})
+    service.git("tag", "old")
+    service.release("new", **{"migrations/0002_note.sql": SECOND})
+    service.profile(needs='"postgres"', more=MIGRATED.format(declared=""))
+    service.up()
+    with psycopg.connect(service.info()["database_url"]) as connection:
+        connection.execute(FIRST + SECOND)
+        connection.execute("CREATE TABLE applied (name text); INSERT INTO applied VALUES ('0001_deals'), ('0002_note')")
+        connection.execute("INSERT INTO deals VALUES (1, 'held'), (2, NULL), (3, 'too')")
+    before = service.info()
+    said_of_it = service.refused("--level", "code")
+    assert "does not know migration 0002_note" in said_of_it
+    assert "column deals.note (2 rows)" in said_of_it
+    assert service.info() == before
+    service.profile(needs='"postgres"', more=MIGRATED.format(declared='"0002_note"'))
+    done = service.rollback("--level", "code")
+    assert (done["outcome"], done["to"], done["failed"]) == ("done", "old", 0)
+    with psycopg.connect(service.info()["database_url"]) as connection:
+        assert connection.execute("SELECT count(note) FROM deals").fetchone() == (2,)
+        connection.execute("DELETE FROM applied WHERE name = '0002_note'")
+    assert "needs migrations that are not applied: 0002_note.sql" in service.refused("--level", "code", "--to", "HEAD")
+
+
+def test_after_a_rollback_the_stack_is_not_taken_for_the_build_of_the_profile(service):
+    service.up()
+    service.rollback("--level", "code")
+    _, err = service.run("up", "--target", str(service.folder / "released.toml"), "--instances", "2", status=2)
+    assert "it runs build" in err
+    service.rollback("--level", "code")
+    service.up()
+
+
+def test_where_a_worker_does_not_start_the_former_copies_are_asked_again(service):
+    service.release("three", **{"worker.py": WORKER})
+    service.profile(more=WORKERS + DRILL)
+    service.up()
+    before = service.info()
+    _, err = service.roll("--env", "LEVEL=lame", status=4)
+    assert "did not take over, and all is as it was" in err
+    assert "the worker cannot work so" in err
+    assert [line["step"] for line in service.journal() if line["kind"] == "done"] == ["start", "switch"]
+    assert said(service) == {"three usual"}
+    assert service.info() == before
+    assert (len(service.processes()), len(service.processes("worker.py"))) == (2, 2)
+    # and a release whose workers do start takes their place
+    service.roll("--env", "LEVEL=fine")
+    assert said(service) == {"three fine"}
+    assert (len(service.processes()), len(service.processes("worker.py"))) == (2, 2)
+    assert {one["pid"] for one in service.info()["workers"]}.isdisjoint(one["pid"] for one in before["workers"])
+
+
+def test_one_instance_behind_tls_is_moved_too(service):
+    service.run("up", "--target", str(service.folder / "released.toml"), "--tls")
+    done = service.rollback("--level", "code")
+    assert (done["outcome"], done["failed"], len(service.processes())) == ("done", 0, 1)
+
+
+def test_where_the_settings_were_not_at_fault_the_code_follows(service):
+    bad = SERVICE.format(release="three").replace(' and LEVEL == "bad"', "")
+    service.program(bad)
+    service.git("tag", "three")
+    service.up()
+    service.roll("--env", "LEVEL=other", status=1)
+    stopped = service.rollback("--level", "config", "--stop-at", "config", status=1)
+    assert (stopped["outcome"], stopped["escalated_from"]) == ("unverified", [])
+    assert "GET /items answered 500" in stopped["problems"]
+    assert said(service) == {"three usual"}
+    done = service.rollback("--level", "config")
+    assert (done["level"], done["to"], done["outcome"]) == ("code", "two", "done")
+    assert [(each["level"], each["outcome"]) for each in done["escalated_from"]] == [("config", "unverified")]
+    assert said(service) == {"two other"}
+    assert "it begins at --level code" in service.refused("--level", "code", "--stop-at", "config")

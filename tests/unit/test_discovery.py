@@ -7,9 +7,10 @@ from textwrap import dedent
 
 import pytest
 
+from harness.config import load_policy
 from harness.errors import ConfigError, UsageError
 from harness.machine.bundle import root
-from harness.runner.discovery import Suite, choose, find_suites
+from harness.runner.discovery import Suite, choose, find_suites, suites_for
 from harness.runner.sources import read_tests
 
 
@@ -153,3 +154,13 @@ def test_the_projects_own_suites_are_read():
     assert {"ratelimit.refused", "headers.hsts"} <= suites["security"].checks
     assert "beside" in suites["security"].turns
     assert "alone" in suites["load"].turns
+
+
+@pytest.mark.parametrize(
+    ("policy", "only", "runs"), [("quick", (), False), ("release", (), True), ("quick", ("rollback",), True)]
+)
+def test_drills_take_a_minute_and_run_where_somebody_asks_for_them(policy, only, runs):
+    known = find_suites(root(), "dealradar")
+    found = {suite.name for suite in suites_for(load_policy(policy, root()), known, only)}
+    assert ("rollback" in found) is runs
+    assert {suite.name for suite in known} - found <= {"rollback"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import zipfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ from harness.machine.secret_values import (
     setting_secrets,
     value_secrets,
 )
-from harness.model import Auth, Role, Service, Target
+from harness.model import Auth, PlantedRelease, Releases, ReleaseSource, Role, Service, Target
 from harness.run import create_run
 from harness.run.access import share_runs
 from tests.growth import grows_faster_than_its_text
@@ -162,6 +163,17 @@ def test_a_run_keeps_a_profile_without_its_secrets(tmp_path, monkeypatch):
     assert kept.auth.body["password"] == "{password}"
     assert kept.auth.roles["admin"].password == "{env.ADMIN_PW}"
     assert kept.auth.roles["user"].password == "***"
+
+
+def test_settings_of_releases_are_kept_and_learned_as_those_of_the_service():
+    settings = {"SECRET_KEY": "b4c1-long-enough-to-be-one", "LEVEL": "bad"}
+    made = Releases(named={"blue": ReleaseSource(settings=settings)}, drill=PlantedRelease(settings=settings))
+    found = replace(target(), releases=made)
+    kept = kept_profile(target_document(found))["releases"]
+    assert [kept["drill"]["settings"], kept["named"]["blue"]["settings"]] == [{"SECRET_KEY": "***", "LEVEL": "bad"}] * 2
+    redact = Redactor()
+    learn_target(redact, found)
+    assert settings["SECRET_KEY"] not in redact(f"it was {settings['SECRET_KEY']}")
 
 
 def test_the_reference_profile_loses_nothing():
