@@ -319,6 +319,7 @@ def test_its_own_state_is_told_as_openmetrics(watch_until, policy, tmp_path):
 # --- the baseline
 
 
+@pytest.mark.timeout(300)
 def test_what_is_slower_than_its_own_baseline_is_named(watch_until, policy):
     with Served(healthy) as service:
         words = ("--url", service.url, "--policy", policy(more="baseline_floor_ms = 250"))
