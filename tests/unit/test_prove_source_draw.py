@@ -11,6 +11,7 @@ from harness.errors import ConfigError
 from harness.prove.source.drawing import draw_sources
 from harness.prove.source.line_tests import read_line_tests
 from harness.prove.source.python import PythonFile
+from harness.prove.source.trial import parts_of
 from harness.pytest_plugin.timeline import Journal, TimeSpan
 
 SOURCES = {
@@ -93,6 +94,22 @@ def test_what_prepares_the_data_is_no_part_of_the_service(tmp_path):
     told(tmp_path, (0.1, 0.2, {"a.py": [5]}), command=("python", "seed.py"))
     told(tmp_path, (1.5, 1.6, {"b/c.py": [5]}))
     assert read_line_tests(tmp_path, [JOURNAL], besides=[("python", "seed.py")]).files == {"b/c.py"}
+
+
+def test_the_test_that_is_about_the_file_comes_first(tmp_path):
+    told(tmp_path, (1.5, 1.6, {"a.py": [5]}), (3.1, 3.2, {"a.py": [1, 4, 5], "b/c.py": [5]}))
+    found = read_line_tests(tmp_path, [JOURNAL])
+    assert found.nearest("a.py", ["t1", "t2"]) == ("t2", "t1")
+
+
+@given(st.lists(st.floats(0, 50), max_size=40))
+def test_parts_hold_each_test_once_in_order_and_grow(durations):
+    tests = [f"t{number}" for number in range(len(durations))]
+    seconds = dict(zip(tests, durations, strict=True))
+    parts = parts_of(tests, seconds)
+    assert [test for part in parts for test in part] == tests
+    for number, part in enumerate(parts):
+        assert len(part) == 1 or sum(seconds[test] for test in part) <= 4 * 2**number + 1e-6
 
 
 def test_a_service_that_tells_nothing_is_refused(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from harness.prove.source.line_tests import LineTests
 from harness.prove.source.stack import SourceStack
 from harness.prove.suite_runs import SuiteRuns
 
-_QUICK_S = 6.0
-"""What the tests that are tried first took together on the healthy service: most mutants need no more."""
+_FIRST_S = 4.0
+"""What the tests that are tried first took together on the healthy service; each part after takes twice as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,8 @@ class SourceTrials:
         except StartupError as error:
             return MutantStatus.STILLBORN, error.message, None
         run: JudgedRun | None = None
-        for part in _parts(tests, self.baseline.lines.seconds):
+        ordered = self.baseline.lines.nearest(mutant.edit.file, tests)
+        for part in parts_of(ordered, self.baseline.lines.seconds):
             run = self.runs.run(mutant.defect.id, tests=part, until=("*",))
             killer = next((one for one in run.failures if (one.test, one.check) in self.passed), None)
             if killer is not None:
@@ -93,12 +94,14 @@ class SourceTrials:
         return MutantStatus.SURVIVED, f"{len(tests)} tests ran the line, and none failed", run
 
 
-def _parts(tests: Iterable[str], seconds: Mapping[str, float]) -> tuple[tuple[str, ...], ...]:
-    """First the quickest tests, then the others."""
-    ordered = sorted(tests, key=lambda test: (seconds.get(test, 0.0), test))
-    total, first = 0.0, 0
-    for first, test in enumerate(ordered, start=1):  # noqa: B007 - how many are the first is what is counted
+def parts_of(tests: Sequence[str], seconds: Mapping[str, float]) -> tuple[tuple[str, ...], ...]:
+    """The tests in their order, in parts: the first takes a few seconds, each one after it twice as long."""
+    parts: list[list[str]] = [[]]
+    limit, total = _FIRST_S, 0.0
+    for test in tests:
+        if parts[-1] and total + seconds.get(test, 0.0) > limit:
+            parts.append([])
+            limit, total = 2 * limit, 0.0
+        parts[-1].append(test)
         total += seconds.get(test, 0.0)
-        if total > _QUICK_S:
-            break
-    return tuple(part for part in (tuple(ordered[:first]), tuple(ordered[first:])) if part)
+    return tuple(tuple(part) for part in parts if part)
