@@ -11,14 +11,11 @@ from pathlib import Path
 
 from harness.errors import StartupError, UsageError
 from harness.model import Release, StackInfo, Target
-from harness.probes.address import SHARED_ADDRESSES
-from harness.probes.exchange import UnfitAnswer
-from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.surface import find_surface
 from harness.rollback.plan import check_stack
 from harness.rollback.releases import fetch_code, previous_release, read_history
 from harness.rollback.schema import refuse_gap
-from harness.rollback.verify import smoke_paths, smoke_problems
+from harness.rollback.verify import bad_answers, smoke_paths, smoke_problems
 from harness.stack.launcher import join_stack
 from harness.stack.supervisor.registry import INFO, read_recipe
 
@@ -51,35 +48,13 @@ def try_old_code(profile: Target, info: StackInfo) -> OldCode:
     try:
         (copy,) = stack.start_copies(release.settings, (None,))
         alone = replace(info, url=copy.url, ca_file="", instances=(copy,))
-        shown, problems = _ask_all(target, alone)
-        found = (*problems, *smoke_problems(target, alone))
+        surface = find_surface(target, alone.url)
+        paths = [path for path in surface.paths if path not in surface.streams]
+        found = (*bad_answers(target, alone, paths, bad_from=500), *smoke_problems(target, alone))
         stack.stop_instance(copy)
     except StartupError as error:
         return OldCode(release=release, asked=0, problems=(f"it does not start on the schema of today: {error.how}",))
     finally:
         stack.stop()
-    asked = shown + len(smoke_paths(target)) + len(target.auth.roles)
+    asked = len(paths) + len(smoke_paths(target)) + len(target.auth.roles)
     return OldCode(release=release, asked=asked, problems=tuple(dict.fromkeys(found)))
-
-
-def _ask_all(target: Target, info: StackInfo) -> tuple[int, list[str]]:
-    """Every path that it shows to a plain GET, and what it fails at."""
-    surface = find_surface(target, info.url)
-    paths = [path for path in surface.paths if path not in surface.streams]
-    mode = target.clients.address
-    problems: list[str] = []
-    with RecordingClient(
-        info.url,
-        timeout_s=target.service.timeout_s,
-        address_mode=mode,
-        address=SHARED_ADDRESSES.fresh(mode),
-        keep=1,
-    ) as client:
-        for path in paths:
-            try:
-                status = client.exchange("GET", path).status
-            except (ServiceUnavailable, UnfitAnswer) as error:
-                problems.append(f"GET {path}: {error}")
-            else:
-                problems += [f"GET {path} answered {status}"] if status >= 500 else []
-    return len(paths), problems

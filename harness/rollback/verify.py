@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psycopg
@@ -35,8 +36,8 @@ def smoke_paths(target: Target) -> dict[str, float]:
     return {request.path: request.weight for request in scenario(target)}
 
 
-def smoke_problems(target: Target, info: StackInfo) -> tuple[str, ...]:
-    """Each read of the profile, and a login of each role: what the service does not do of it, a phrase each."""
+def bad_answers(target: Target, info: StackInfo, paths: Iterable[str], *, bad_from: int) -> list[str]:
+    """Ask each path once: a phrase for each without a whole answer, and for each of at least that status."""
     found: list[str] = []
     mode = target.clients.address
     with RecordingClient(
@@ -47,13 +48,19 @@ def smoke_problems(target: Target, info: StackInfo) -> tuple[str, ...]:
         ca_file=info.ca_file,
         keep=1,
     ) as client:
-        for path in smoke_paths(target):
+        for path in paths:
             try:
                 status = client.exchange("GET", path).status
             except (ServiceUnavailable, UnfitAnswer) as error:
                 found.append(f"GET {path}: {error}")
             else:
-                found += [f"GET {path} answered {status}"] if status >= 400 else []
+                found += [f"GET {path} answered {status}"] if status >= bad_from else []
+    return found
+
+
+def smoke_problems(target: Target, info: StackInfo) -> tuple[str, ...]:
+    """Each read of the profile, and a login of each role: what the service does not do of it, a phrase each."""
+    found = bad_answers(target, info, smoke_paths(target), bad_from=400)
     for role in target.auth.roles:
         try:
             login_headers(target, info, role)
