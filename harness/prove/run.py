@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from harness.model import Listener, PhaseAdvanced, StackAdvanced, Status
 from harness.prove.controls import ControlRuns, count_healthy, find_alarms
 from harness.prove.events import HealthyRunEnded
 from harness.prove.gate_lies import run_lie
-from harness.prove.gate_lies.process import interrupted
+from harness.prove.gate_lies.process import stopped_together
 from harness.prove.model import NO_RUNS, HealthyRuns, NoVerdictError, OnResult, ProofPlan, Result
 from harness.prove.patch.runner import TrialConfig, run_trial, try_patch
 from harness.prove.proof import Draw, Proof
@@ -65,7 +64,8 @@ def _without_wire(
     plan: ProofPlan, results: ProofResults, scratch: Path, environment: Mapping[str, str], listen: Listener
 ) -> HealthyRuns:
     """Lies and patches, as many at once as there are jobs."""
-    with ThreadPoolExecutor(plan.jobs) as pool, _stopped_together(pool) as stop:
+    stop = threading.Event()
+    with ThreadPoolExecutor(plan.jobs) as pool, stopped_together(pool, stop):
         trials = {pool.submit(run_lie, one, scratch / "lies" / one.id) for one in results.pending("gate")}
         patches = results.pending("patch")
         if not patches and (plan.wire or not plan.healthy):
@@ -155,16 +155,3 @@ def _collect(
         for future in trials & ended:
             trials.remove(future)
             results.add(future.result())
-
-
-@contextmanager
-def _stopped_together(pool: ThreadPoolExecutor) -> Iterator[threading.Event]:
-    """Whatever ends this block early ends every trial of it, and begins no other."""
-    stop = threading.Event()
-    try:
-        yield stop
-    except BaseException:
-        stop.set()
-        with interrupted():
-            pool.shutdown(wait=True, cancel_futures=True)
-        raise

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,6 +54,18 @@ def interrupted() -> Iterator[None]:
         yield
     finally:
         _interrupted.clear()
+
+
+@contextmanager
+def stopped_together(pool: ThreadPoolExecutor, stop: threading.Event) -> Iterator[None]:
+    """Whatever ends this block early sets `stop`, ends every trial of the pool, and begins no other."""
+    try:
+        yield
+    except BaseException:
+        stop.set()
+        with interrupted():
+            pool.shutdown(wait=True, cancel_futures=True)
+        raise
 
 
 def install(scratch: Path) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from harness.errors import StackError, UsageError
@@ -13,13 +14,14 @@ from harness.jobs.gate_plan import suites_of
 from harness.machine.extras import lacking
 from harness.model import Evidence, Listener, MutantStatus, PhaseBegan
 from harness.prove.events import MutantBegan
+from harness.prove.gate_lies.process import stopped_together
 from harness.prove.model import OnResult, ProofPlan, Result
 from harness.prove.proof import Draw
 from harness.prove.results import ProofFolder
 from harness.prove.source.drawing import SourceMutant, draw_sources, read_sources
 from harness.prove.source.line_tests import read_line_tests
 from harness.prove.source.stack import SourceStack, start_source
-from harness.prove.source.trial import SourceBaseline, SourceTrials
+from harness.prove.source.trial import SourceBaseline, SourceTrials, passed_checks
 from harness.prove.suite_runs import SuiteRuns
 from harness.pytest_plugin.timeline import Journal, read_journal
 from harness.stack.source_copy import source_of
@@ -96,7 +98,7 @@ def _look(campaign: _Campaign) -> SourceBaseline:
             journals.append(read_journal(journal))
     service = plan.target.service
     told = read_line_tests(lines, journals, besides=(*service.prepare_cached, *service.prepare))
-    return SourceBaseline(lines=told, evidence=tuple(evidence))
+    return SourceBaseline(lines=told, passed=passed_checks(evidence))
 
 
 def _try_all(
@@ -125,17 +127,13 @@ def _try_all(
             on_result(result)
 
     jobs = min(campaign.plan.jobs, len(mutants))
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        try:
-            workers: list[Future[None]] = []
-            for number in range(jobs):
-                place = campaign.scratch / str(number)
-                workers.append(pool.submit(_work, campaign, baseline, sources, place, take(), keep))
-            for worker in workers:
-                worker.result()
-        except BaseException:
-            campaign.stop.set()
-            raise
+    with ThreadPoolExecutor(max(1, jobs)) as pool, stopped_together(pool, campaign.stop):
+        workers: list[Future[None]] = []
+        for number in range(jobs):
+            place = campaign.scratch / str(number)
+            workers.append(pool.submit(_work, campaign, baseline, sources, place, take(), keep))
+        for worker in workers:
+            worker.result()
     return tuple(found[one.defect.id] for one in mutants if one.defect.id in found)
 
 
@@ -148,22 +146,18 @@ def _work(
     keep: OnResult,
 ) -> None:
     """Try mutants on one stack; on another one where a mutant took it down."""
-    passed = baseline.passed
-    is_left = True
-    for number in range(1, 1_000_000):
-        if not is_left:
-            return
+    for number in count(1):
         scratch = _new(place / str(number))
         with start_source(campaign.plan.target, campaign.plan.overrides, scratch, campaign.listen) as stack:
             trials = SourceTrials(
                 stack=stack,
                 runs=campaign.suite_runs(stack, scratch, _MUTANT_S),
                 baseline=baseline,
-                passed=passed,
                 sources=sources,
                 patches=campaign.patches,
             )
-            is_left = _try_here(trials, mutants, keep)
+            if not _try_here(trials, mutants, keep):
+                return
 
 
 def _try_here(trials: SourceTrials, mutants: Iterator[SourceMutant], keep: OnResult) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -72,7 +73,7 @@ def _traced(env: Mapping[str, str], folder: Path, lines: Path) -> Mapping[str, s
     place = lines / "tracer"
     place.mkdir(parents=True)
     shutil.copyfile(TRACER, place / "sitecustomize.py")
-    path = ":".join(filter(None, (str(place), env.get("PYTHONPATH", ""))))
+    path = os.pathsep.join(filter(None, (str(place), env.get("PYTHONPATH", ""))))
     return {"PYTHONPATH": path, "HARNESS_LINES_OF": str(folder), "HARNESS_LINES_TO": str(lines)}
 
 

@@ -27,13 +27,14 @@ class SourceBaseline:
     """The healthy service under the suites: which tests ran which lines, and which checks passed."""
 
     lines: LineTests
-    evidence: tuple[Evidence, ...]
+    passed: frozenset[tuple[str | None, str]]
+    """Tests and the checks of theirs that passed; what fails there already can notice nothing."""
 
-    @property
-    def passed(self) -> frozenset[tuple[str | None, str]]:
-        """Tests and the checks of theirs that passed; what fails there already can notice nothing."""
-        failed = {(line.test, line.check) for line in final_lines(self.evidence, Outcome.FAIL)}
-        return frozenset((one.test, one.check) for one in final_lines(self.evidence, Outcome.PASS)) - failed
+
+def passed_checks(evidence: Collection[Evidence]) -> frozenset[tuple[str | None, str]]:
+    """Tests and the checks of theirs that passed, and failed nowhere."""
+    failed = {(line.test, line.check) for line in final_lines(evidence, Outcome.FAIL)}
+    return frozenset((one.test, one.check) for one in final_lines(evidence, Outcome.PASS)) - failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +44,13 @@ class SourceTrials:
     stack: SourceStack
     runs: SuiteRuns
     baseline: SourceBaseline
-    passed: frozenset[tuple[str | None, str]]
     sources: Mapping[str, str]
     patches: Path
     """Where each mutant lies as a patch, and beside it the tests that can see it."""
 
     def tests_of(self, mutant: SourceMutant) -> frozenset[str]:
         """The tests that can see it, and pass on the healthy service."""
-        return self.baseline.lines.of(mutant.edit, self.sources) & {test for test, _ in self.passed if test}
+        return self.baseline.lines.of(mutant.edit, self.sources) & {test for test, _ in self.baseline.passed if test}
 
     def try_mutant(self, mutant: SourceMutant) -> Result:
         """Start the service with the change, and run the tests that can see it, up to the first that fails.
@@ -86,7 +86,7 @@ class SourceTrials:
         ordered = self.baseline.lines.nearest(mutant.edit.file, tests)
         for part in parts_of(ordered, self.baseline.lines.seconds):
             run = self.runs.run(mutant.defect.id, tests=part, until=("*",))
-            killer = next((one for one in run.failures if (one.test, one.check) in self.passed), None)
+            killer = next((one for one in run.failures if (one.test, one.check) in self.baseline.passed), None)
             if killer is not None:
                 return MutantStatus.KILLED, f"{killer.check} on {killer.subject}: {killer.message}", run
             if run.error:
