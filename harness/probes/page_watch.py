@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 MOST_BYTES = 500 * 2**20
-"""Memory that one process of the browser may take during a test; the heaviest of usual pages take half of it."""
+"""Memory that one process of the browser, or its driver, may take during a test; the heaviest usual pages take half."""
 MOST_CPU_S = 20.0
 """Seconds of processors that one such process may use during a test; pages take one or two, axe-core a few more."""
 MOST_WINDOWS = 20
@@ -32,6 +32,13 @@ _LOOKS_A_WALK = 5
 _PROC = Path("/proc")
 _IS_DRIVEN = b"--remote-debugging-pipe"
 """On the command line of a browser's own process, and of none of its helpers."""
+
+
+class _Browser(NamedTuple):
+    """A browser's own process, and the program that drives it."""
+
+    driver: int
+    pid: int
 
 
 class _Use(NamedTuple):
@@ -78,7 +85,8 @@ class PageWatch:
         known: tuple[int, ...] = ()
         while not (self.ended or self._over.wait(_PAUSE_S)):
             if looks % _LOOKS_A_WALK == 0:
-                known = tuple(pid for browser in _browsers(os.getpid()) for pid in (browser, *_below(browser)))
+                # what a page says waits in the driver when this process is slower than the page
+                known = tuple(pid for one in _browsers(os.getpid()) for pid in (one.driver, one.pid, *_below(one.pid)))
                 # what is there already may have served another test
                 begun = {pid: _use(pid) for pid in known} if begun is None else begun
                 if any(_cpu_s(pid) - begun.get(pid, _NOTHING).cpu_s > self._most_cpu_s for pid in known):
@@ -92,8 +100,8 @@ class PageWatch:
             return
         self.ended = True
         self._on_end(why)
-        for browser in _browsers(os.getpid()):
-            for pid in (browser, *_below(browser)):
+        for one in _browsers(os.getpid()):
+            for pid in (one.pid, *_below(one.pid)):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
@@ -110,11 +118,11 @@ class PageWatch:
             self._thread.join()
 
 
-def _browsers(parent: int) -> Iterator[int]:
-    """The browsers' own processes below that one: those that Playwright's driver speaks to."""
+def _browsers(parent: int) -> Iterator[_Browser]:
+    """The browsers below that process: those that Playwright's driver speaks to."""
     for pid in _children(parent):
         if _IS_DRIVEN in _words(pid):
-            yield pid
+            yield _Browser(parent, pid)
         else:
             yield from _browsers(pid)
 
