@@ -10,6 +10,7 @@ import json
 import math
 import re
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -121,6 +122,17 @@ def parse_json(body: bytes, whose: str) -> Any:  # noqa: ANN401 - JSON is anythi
         return json.loads(body.decode("utf-8-sig"), object_hook=_Object, parse_float=_number, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise UnfitAnswer(f"{whose} has a body that is no JSON ({str(error)[:_SHOWN_ERROR]})") from None
+
+
+def find_repeated_names(body: bytes) -> tuple[str, ...]:
+    """Names that an object of a JSON body says more than once (RFC 7493, 2.3: it must not), sorted."""
+    found: set[str] = set()
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        found.update(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+
+    json.loads(body.decode("utf-8-sig"), object_pairs_hook=look)
+    return tuple(sorted(found))
 
 
 def _number(text: str) -> float | Decimal:

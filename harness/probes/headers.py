@@ -122,6 +122,12 @@ class MediaType:
         return self.essence in ("text/html", "application/xhtml+xml")
 
 
+def is_endless(headers: Mapping[str, str]) -> bool:
+    """May an answer of that head (names of any case) go on as long as somebody listens?"""
+    kind = parse_media_type(headers.get("Content-Type"))
+    return kind is not None and kind.is_endless and "Content-Length" not in headers
+
+
 def parse_media_type(value: str | None) -> MediaType | None:
     """The media type; None if the header is absent or malformed."""
     if value is None:

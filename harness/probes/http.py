@@ -10,18 +10,22 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from http import cookiejar
 from typing import Any
 
+import h11
+import httpcore
 import httpx
 
 from harness.errors import SafetyError, UsageError
 from harness.model.network import is_loopback
 from harness.probes.address import AddressMode
 from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer, curl_line
-from harness.probes.headers import parse_media_type
+from harness.probes.framing import Surplus, surplus_behind
+from harness.probes.headers import is_endless
 from harness.probes.reach import Reach
-from harness.probes.transport import BoundedTransport, UnboundedAnswer
+from harness.probes.transport import BoundedTransport, Budget, UnboundedAnswer
 from harness.probes.trust import trusted
 
 MOST_COOKIES = 180
@@ -114,17 +118,18 @@ class RecordingClient(httpx.Client):
         self._ca_file = ca_file
         self.exchanges: deque[Exchange] = deque(maxlen=keep)
         self._reach = Reach.of(base_url, *also)
+        self._bounded = BoundedTransport(
+            self._reach,
+            timeout_s=timeout_s,
+            tls=trusted(ca_file),
+            local_address=address if address_mode == "source" else None,
+            connections=connections,
+            idle_s=_IDLE_S,
+            proxy=proxy,
+        )
         super().__init__(
             base_url=base_url,
-            transport=BoundedTransport(
-                self._reach,
-                timeout_s=timeout_s,
-                tls=trusted(ca_file),
-                local_address=address if address_mode == "source" else None,
-                connections=connections,
-                idle_s=_IDLE_S,
-                proxy=proxy,
-            ),
+            transport=self._bounded,
             max_redirects=_MOST_REDIRECTS,
             cookies=Cookies(),
             timeout=timeout_s,
@@ -145,6 +150,26 @@ class RecordingClient(httpx.Client):
         """Status of the answer to a GET whose body is not read, however long it is; it is no exchange."""
         with self.stream("GET", path, extensions={_HEAD_ONLY: True}) as answer:
             return answer.status_code
+
+    def surplus_behind(self, method: str, url: str) -> Surplus | None:
+        """What comes behind the end of an answer, on a connection of its own; None where the answer has no end.
+
+        It is no exchange. Raises `ServiceUnavailable` where no whole answer comes, and as `send` does.
+        """
+        request = self.build_request(method, url)
+        self._before(request)
+        budget = Budget(self._timeout_s)
+        try:
+            with closing(self._bounded.connect(request.url, budget)) as stream:
+                return surplus_behind(stream, request, budget)
+        except (
+            httpcore.NetworkError,
+            httpcore.TimeoutException,
+            h11.ProtocolError,
+            UnboundedAnswer,
+            ValueError,
+        ) as error:
+            raise ServiceUnavailable(_one_line(error), self._attempt(request)) from error
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:  # noqa: ANN401 - httpx's own arguments
         """See `httpx.Client.build_request`. Raises `UnfitAnswer` for text that no request can hold."""
@@ -184,7 +209,7 @@ class RecordingClient(httpx.Client):
     def _after(self, response: httpx.Response) -> None:
         if _HEAD_ONLY in response.request.extensions:
             return
-        if _is_endless(response.headers):
+        if is_endless(response.headers):
             # judged by its head: what comes then is empty to everybody who reads on
             response.stream.close()  # type: ignore[union-attr]
             response.stream = httpx.ByteStream(b"")
@@ -227,12 +252,6 @@ def exchange_of(response: httpx.Response) -> Exchange:
     """The exchange that a `RecordingClient` kept of this answer."""
     exchange: Exchange = response.extensions[_EXCHANGE]
     return exchange
-
-
-def _is_endless(headers: httpx.Headers) -> bool:
-    """May an answer of that head go on as long as somebody listens?"""
-    kind = parse_media_type(headers.get("Content-Type"))
-    return kind is not None and kind.is_endless and "Content-Length" not in headers
 
 
 def _header_lines(headers: httpx.Headers) -> tuple[tuple[str, str], ...]:

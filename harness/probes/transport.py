@@ -100,7 +100,9 @@ class BoundedTransport(httpx.BaseTransport):
     ) -> None:
         self._timeout_s = timeout_s
         self._reach = reach
-        backend = _Backend(reach.and_of([proxy]) if proxy else reach)
+        self._tls = tls
+        self._local_address = local_address
+        self._backend = backend = _Backend(reach.and_of([proxy]) if proxy else reach)
         shared: dict[str, Any] = {
             "ssl_context": tls,
             "max_connections": connections,
@@ -140,6 +142,15 @@ class BoundedTransport(httpx.BaseTransport):
             stream=_Body(answer, request, place, budget),
             extensions=answer.extensions,
         )
+
+    def connect(self, url: httpx.URL, budget: Budget) -> httpcore.NetworkStream:
+        """A connection of its own to the place of `url`, for what httpx does not say of an answer; to be closed.
+
+        Raises httpcore's errors, and `SafetyError` for a place that is not of its reach.
+        """
+        host, port = plain_host(url.host), url.port or PORTS.get(url.scheme, 0)
+        stream = self._backend.connect_tcp(host, port, budget, self._local_address)
+        return stream.start_tls(self._tls, url.host, budget) if url.scheme == "https" else stream
 
     def close(self) -> None:
         """Close all connections."""

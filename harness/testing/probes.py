@@ -19,7 +19,7 @@ from harness.probes.csp import Csp, parse_csp
 from harness.probes.csp_flaws import find_holes, find_mistakes
 from harness.probes.document import charset_of, in_words, is_page, kind_of, policy_of, why_not_due
 from harness.probes.effects import Effect, find_effects
-from harness.probes.exchange import curl_line, parse_json
+from harness.probes.exchange import curl_line, find_repeated_names, parse_json
 from harness.probes.exposed import Exposed, ExposedThings, find_consoles, find_files, find_listings, find_source_maps
 from harness.probes.generated import Bounds, Fault, GeneratedRun, generate_requests, seed_of
 from harness.probes.headers import (
@@ -112,6 +112,7 @@ __all__ = [
     "find_leaks",
     "find_listings",
     "find_mistakes",
+    "find_repeated_names",
     "find_source_maps",
     "framing",
     "generate_requests",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.testing.probes import land, parse_media_type
+from harness.testing.probes import find_repeated_names, land, parse_media_type
 
 
 @pytest.mark.check(
@@ -85,6 +85,42 @@ def test_head_is_get_without_the_body(client, path):
     if answer.header("Content-Length") == "0":
         size = client.exchange("GET", path).size
         assert size == 0, f"HEAD {path} says Content-Length: 0, and GET answers with {size} bytes"
+    behind = client.surplus_behind("HEAD", path)
+    assert behind is None or not behind.size, f"HEAD {path} is answered with a body: {behind.begins!r}"
+
+
+@pytest.mark.check(
+    "api.framing",
+    severity="high",
+    source="RFC 9112, 9.2 and 11.1",
+    subject="GET {path}",
+    why="What comes behind an answer is taken for the next one, which a proxy may give to somebody else.",
+    remedy="Answer each request once, with as many bytes as Content-Length says, and HEAD with none.",
+)
+def test_nothing_comes_behind_an_answer(client, path):
+    for method in ("GET", "HEAD"):
+        behind = client.surplus_behind(method, path)
+        assert behind is None or not (behind.size and behind.is_kept), (
+            f"{method} {path} answered {behind.status}, and behind the answer's end came {behind.size} bytes or more "
+            f"on a connection that stays open: {behind.begins!r}"
+        )
+
+
+@pytest.mark.check(
+    "api.json",
+    source="RFC 8259, 4 and 6; RFC 7493, 2.3",
+    subject="GET {path}",
+    why="What is no JSON, or says a name twice, is read in one way by one program and in another by the next.",
+    remedy="Write the body by a JSON library, and null or a text where a number is NaN or infinite.",
+)
+def test_what_is_called_json_is_json(client, path):
+    answer = client.exchange("GET", path)
+    kind = parse_media_type(answer.header("Content-Type"))
+    if kind is None or not kind.is_json or not answer.size or len(answer.body) < answer.size:
+        pytest.skip("not applicable: the answer has no JSON, or more than is kept of it")
+    answer.json()
+    twice = find_repeated_names(answer.body)
+    assert not twice, f"GET {path} answers with an object that says {', '.join(map(repr, twice))} twice"
 
 
 @pytest.mark.check(

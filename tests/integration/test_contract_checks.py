@@ -24,8 +24,8 @@ def describing(kind: str, schema: Any) -> dict[str, Any]:
 
 
 def serving(answers: Mapping[str, tuple[str, str]]) -> Callable[[Line], None]:
-    """A script that answers GET with (media type, body) by path, and HEAD with its head, at /api/bad with the length of
-    an empty body; a stream has no end."""
+    """A script that answers GET with (media type, body) by path, and HEAD with its head: at /api/bad with the length of
+    an empty body, at /api/other with the body. A stream has no end; at /api/bare a second answer comes unasked."""
 
     def script(line: Line) -> None:
         while head := line.read():
@@ -38,7 +38,9 @@ def serving(answers: Mapping[str, tuple[str, str]]) -> Callable[[Line], None]:
                 line.read()
                 return
             length = 0 if (method, path) == ("HEAD", "/api/bad") else len(body.encode())
-            line.say(f"{said}Content-Length: {length}\r\n\r\n{body if method == 'GET' else ''}".encode())
+            has_body = method == "GET" or path == "/api/other"
+            times = 2 if (method, path) == ("GET", "/api/bare") else 1
+            line.say(f"{said}Content-Length: {length}\r\n\r\n{body if has_body else ''}".encode() * times)
 
     return script
 
@@ -48,7 +50,7 @@ def ask(answers: Mapping[str, tuple[str, str]], folder: Path) -> Seen:
     with ScriptedServer(serving(answers)) as server:
         command = [sys.executable, "-m", "harness", "run", "e2e", "--url", server.url, "--json", "--out", str(folder)]
         done = subprocess.run(
-            [*command, "--", "-k", "openapi or answers or head_is"],
+            [*command, "--", "-k", "openapi or answers or head_is or behind or called_json"],
             capture_output=True,
             text=True,
             timeout=100,
@@ -95,7 +97,7 @@ def test_each_answer_is_held_to_its_description(tmp_path: Path) -> None:
         "/api/bare": (kind, "[]"),
         "/api/nan": (kind, '{"a": NaN}'),
         "/api/outside": (kind, "{}"),
-        "/api/other": (kind, "{}"),
+        "/api/other": (kind, '{"id": 1, "id": 2}'),
         "/api/events": ("text/event-stream", ""),
         "/api/lines": ("application/x-ndjson", ""),
         "/api/null": (kind, "[]"),
@@ -124,6 +126,24 @@ def test_each_answer_is_held_to_its_description(tmp_path: Path) -> None:
     bad = seen["api.head", "HEAD /api/bad"]
     assert bad[0] == "fail"
     assert bad[1].startswith("HEAD /api/bad says Content-Length: 0, and GET answers with ")
+    assert seen["api.head", "HEAD /api/other"] == (
+        "fail",
+        'HEAD /api/other is answered with a body: b\'{"id": 1, "id": 2}\'',
+    )
+    framed = {subject: said for (check, subject), said in seen.items() if check == "api.framing"}
+    assert {subject for subject, (outcome, _) in framed.items() if outcome == "fail"} == {
+        "GET /api/bare",
+        "GET /api/other",
+    }
+    assert framed["GET /api/bare"][1].startswith("GET /api/bare answered 200, and behind the answer's end came ")
+    assert framed["GET /api/good"][0] == framed["GET /api/events"][0] == "pass"
+    read = {subject: said for (check, subject), said in seen.items() if check == "api.json"}
+    assert {subject for subject, (outcome, _) in read.items() if outcome == "fail"} == {
+        "GET /api/nan",
+        "GET /api/other",
+    }
+    assert "with an object that says 'id' twice" in read["GET /api/other"][1]
+    assert read["GET /api/good"][0] == "pass"
     assert "/paths/~1null/get/parameters" in seen["openapi.nulls", "GET"][1]
     assert seen["openapi.unread", "GET"][1].startswith("GET /unread cannot be read, and is not tried")
     assert ("api.answers", "GET /api/unread") not in seen
