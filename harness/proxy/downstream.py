@@ -96,7 +96,7 @@ async def _answered(connection: HttpConnection, request: ProxiedRequest, answer:
         headers = (*headers, ("Connection", "close"))
     if answer.interim:
         connection.write(head(status_line(answer.interim), ()))
-    connection.write(head(status_line(answer.status, answer.version), headers) + body)
+    connection.write(head(status_line(answer.status, answer.version), headers) + body + answer.behind)
     await connection.drain()
     if not answer.ends:
         await connection.until_end()

@@ -50,6 +50,8 @@ class ProxiedAnswer:
     """The status of an interim answer (1xx) that comes before; 0 for none."""
     version: str = "1.1"
     """Of HTTP, as the first line says it; behind an answer of 1.0 the connection is closed."""
+    behind: bytes = b""
+    """Sent behind the answer's end, though nobody asked for it."""
 
     def header(self, name: str) -> str | None:
         """The first value of that header, whatever its case; None if it is not there."""

@@ -116,6 +116,7 @@ def test_a_sample_shows_no_secret():
         (wire("never-end"), "an end", "no end"),
         (wire("interim"), "no interim answer", "103 before it"),
         (wire("old-protocol"), "HTTP/1.1", "HTTP/1.0"),
+        (wire("surplus", text="abc"), "nothing behind it", "3 bytes behind it"),
         (wire("empty-body"), '9 bytes: {"id":1}', "0 bytes"),
     ],
     ids=lambda value: value.operator if hasattr(value, "operator") else "",

@@ -259,6 +259,9 @@ def test_the_form_of_an_answer_is_another():
     assert changed("never-end", request(method="HEAD"), answer(b"{}")) is None
     assert changed("interim", status=102).interim == 102
     assert changed("old-protocol").version == "1.0"
+    assert changed("surplus").behind.startswith(b"HTTP/1.1 200 OK")
+    assert changed("surplus", request(method="HEAD"), text="ok", method="HEAD").behind == b"ok"
+    assert changed("surplus", text="ok", method="HEAD") is None
 
 
 def test_a_trace_leaks_in_the_form_of_the_body():

@@ -39,6 +39,9 @@ def answers(before: ProxiedAnswer, after: ProxiedAnswer, delay_s: float = 0.0) -
     if before.version != after.version:
         left.append(f"HTTP/{before.version}")
         right.append(f"HTTP/{after.version}")
+    if before.behind != after.behind:
+        left.append("nothing behind it")
+        right.append(f"{len(after.behind)} bytes behind it")
     if delay_s:
         left.append("at once")
         right.append(f"{delay_s * 1000:.0f} ms later")

@@ -36,7 +36,7 @@ def equivalent(defect: Defect, exchange: Exchange, seed: int) -> str:
 
 
 def _form(answer: ProxiedAnswer) -> tuple[object, ...]:
-    return answer.status, answer.cut_after, answer.ends, answer.interim, answer.version
+    return answer.status, answer.cut_after, answer.ends, answer.interim, answer.version, answer.behind
 
 
 def _in_body(before: ProxiedAnswer, after: ProxiedAnswer) -> str:

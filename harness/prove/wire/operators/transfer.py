@@ -68,6 +68,21 @@ def _interim(args: InterimArgs, _chance: Random) -> Mutation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SurplusArgs:
+    """What comes unasked, and behind which answers."""
+
+    text: str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    method: str = "*"
+
+
+def _surplus(args: SurplusArgs, _chance: Random) -> Mutation:
+    def change(request: ProxiedRequest, answer: ProxiedAnswer) -> ProxiedAnswer | None:
+        return replace(answer, behind=args.text.encode()) if args.method in ("*", request.method) else None
+
+    return Mutation(answer=change)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DelayArgs:
     """Milliseconds, and how many answers there are for a late one."""
 
@@ -162,6 +177,14 @@ OPERATORS: tuple[Operator[Any], ...] = (
         facet=_STATUS,
         make=lambda _args, _chance: Mutation(answer=lambda _request, answer: replace(answer, version="1.0")),
         source="RFC 9110, 2.5",
+    ),
+    Operator(
+        name="surplus",
+        does="Bytes that nobody asked for come behind an answer's end, a second answer by default.",
+        args=SurplusArgs,
+        facet=_BODY,
+        make=_surplus,
+        source="RFC 9112, 9.2",
     ),
     Operator(
         name="late", does="Every answer, or one of so many, comes late.", args=DelayArgs, facet=_LATENCY, make=_late
