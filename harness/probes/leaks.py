@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from html import unescape
 from typing import Any, Literal
 
@@ -117,9 +118,12 @@ _PERSON = frozenset({"email", "mail", "username", "user_name", "login", "user", 
 _DIGEST = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{56}|[0-9a-fA-F]{64}|[0-9a-fA-F]{96,128}")
 
 
-def find_leaks(text: str, kinds: Iterable[LeakKind] = ERRORS | SECRETS) -> tuple[Leak, ...]:
-    """What the text tells of these kinds, the first of each form; an error is told by its most telling form alone."""
-    wanted = frozenset(kinds)
+@lru_cache(maxsize=32)
+def find_leaks(text: str, wanted: frozenset[LeakKind] = ERRORS | SECRETS) -> tuple[Leak, ...]:
+    """What the text tells of these kinds, the first of each form; an error is told by its most telling form alone.
+
+    The last texts are remembered: some services answer with one page whatever is asked.
+    """
     # as a reader sees it: a page writes quotes as references
     plain = unescape(text)
     found = [

@@ -29,6 +29,10 @@ MAX_FIELDS = 2000
 MAX_INTERIM = 20
 """Interim answers (1xx) before the answer itself."""
 
+MAX_CRUMBS = 10_000
+"""Chunks of a body that may be smaller than `_CRUMB` bytes on the average: each costs as much time as a large one."""
+
+_CRUMB = 16
 _SENT_AT_ONCE = 64 * 1024
 _INTERIM = re.compile(rb"HTTP/1\.\d 1\d\d\b")
 
@@ -186,7 +190,14 @@ class _Body(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         with _Named(self._request, self._place, self._budget):
-            for chunk in self._answer.iter_stream():
+            total = 0
+            for number, chunk in enumerate(self._answer.iter_stream(), start=1):
+                total += len(chunk)
+                if number > MAX_CRUMBS and total < number * _CRUMB:
+                    what = (
+                        f"the answer comes in chunks of fewer than {_CRUMB} bytes, and was not read on after {number}"
+                    )
+                    raise UnboundedAnswer(what)
                 # what came in one read may be thousands of chunks
                 self._budget.left()
                 yield chunk

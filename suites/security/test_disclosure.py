@@ -24,7 +24,7 @@ from harness.testing.probes import (
 MALFORMED_BODIES = {"application/json": b'{"a": [', "application/x-www-form-urlencoded": b"%ff=%00&=&a[=1"}
 SQL_FIELDS = {"sql", "sql_query", "sqlquery"}
 USUAL_UPLOADS = ("/uploads/", "/files/", "/upload/", "/media/")
-NO_PARTS = ("trace", "warning", "database")
+NO_PARTS = frozenset(("trace", "warning", "database"))
 """A page may name a file of its readers; an answer of success that holds one of these is broken."""
 
 
@@ -118,6 +118,8 @@ def test_no_console_is_open(asker, site, first_of):
 def listings(_shown, asker, site, stack_info):
     """Folders whose files are listed: those that nobody links to, and those that a page leads its readers to."""
     exposed = find_listings(asker, site.folders)
+    if not exposed.found:
+        return exposed, exposed
     lists = {one.path for one in exposed.found}
     linked = {
         local_path(stack_info.url, link, page.path)

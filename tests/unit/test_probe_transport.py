@@ -19,10 +19,11 @@ from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.patience import count_waits, is_silent, patience
 from harness.probes.reach import Reach, place_of
 from harness.probes.timed_get import TimedConnection
-from harness.probes.transport import MAX_FIELDS, MAX_INTERIM
+from harness.probes.transport import MAX_CRUMBS, MAX_FIELDS, MAX_INTERIM
 from tests.scripted_server import Line, ScriptedServer
 
 OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 WHOLE = OK + b"Content-Length: 2\r\n\r\nok"
 
 
@@ -66,6 +67,7 @@ def dripping(begin: bytes, drop: bytes) -> Callable[[Line], None]:
         (lambda line: line.say(OK + b"X: a\r\n" * (MAX_FIELDS + 1) + b"Content-Length: 0\r\n\r\n"), "header fields"),
         (endless(OK + b"\r\n" + b"a" * 2**20), "longer than 33554432 bytes"),
         (endless(OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"5;" + b"a" * 2**20), "cut before"),
+        (lambda line: line.say(CHUNKED + b"1\r\na\r\n" * (MAX_CRUMBS + 1) + b"0\r\n\r\n"), "chunks of fewer than"),
         (lambda line: line.say(b"HTTP/1.1 000 Weird\r\nContent-Length: 0\r\n\r\n"), "cut before"),
         (lambda line: line.say(b"HTTP/1.1 20 Weird\r\nContent-Length: 0\r\n\r\n"), "cut before"),
         (lambda line: line.say(OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nx"), "cut before"),
@@ -101,6 +103,12 @@ def test_one_deadline_is_for_the_whole_answer_however_it_drips(script) -> None:
         with pytest.raises(ServiceUnavailable, match=r"no whole answer within 0\.5 s"):
             client.get("/")
         assert time.monotonic() - begun < 5
+
+
+def test_small_chunks_are_bounded_by_their_number_and_many_by_their_size() -> None:
+    for chunk, count in ((b"1\r\na\r\n", MAX_CRUMBS), (b"40\r\n" + b"a" * 64 + b"\r\n", MAX_CRUMBS + 1)):
+        with asked(lambda line, body=chunk * count: line.say(CHUNKED + body + b"0\r\n\r\n")) as client:
+            assert client.exchange("GET", "/").size in (count, 64 * count)
 
 
 def test_interim_answers_are_counted_not_forbidden() -> None:
