@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from harness.probes.api.inputs import JSON, MARK, objects, plain_name
@@ -123,15 +124,9 @@ def _documents(world: World) -> Iterator[tuple[Described, Callable[[str], Exchan
         body = described.inputs.body
         if body is None or described.operation.method == "GET" or described.is_disruptive:
             continue
-        draft = world.draft(described, world.asker)
-        is_described = body.media_type.endswith("xml")
-        if draft is None or not (is_described or body.media_type == JSON):
+        xml = _as_xml(world, world.draft(described, world.asker))
+        if xml is None:
             continue
-        xml = replace(draft, media_type=body.media_type if is_described else "application/xml")
-        if not is_described:
-            plain = world.client.tried(world.asker, xml)
-            if plain is None or not succeeded(plain):
-                continue
         name = str(body.schema.get("xml", {}).get("name", "root"))
         inner = re.sub(r"^<root>|</root>$", "", xml.arguments()["content"].decode())
         with_entity = re.sub(r">[^<]+<", ">&hx;<", inner) if "<" in inner else "&hx;"
@@ -141,6 +136,14 @@ def _documents(world: World) -> Iterator[tuple[Described, Callable[[str], Exchan
             return world.client.tried(world.asker, replace(xml, body=RawXml(text)))
 
         yield described, send
+
+
+def _as_xml(world: World, draft: RequestDraft) -> RequestDraft | None:
+    """The request with a body of XML: described so, or taken though JSON is described."""
+    if draft.media_type.endswith("xml"):
+        return draft
+    xml = replace(draft, media_type="application/xml")
+    return xml if draft.media_type == JSON and succeeded(world.client.tried(world.asker, xml)) else None
 
 
 def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: Listener) -> Iterator[Hole]:
@@ -245,19 +248,25 @@ def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
 
 def _pages_of(world: World, site: TextPlace, made: Exchange, element: str) -> Iterator[Exchange]:
     """Pages about the thing that a write made or changed, which hold an element."""
-    told = {plain_name(key): value for each in objects(told_by(made)) for key, value in each.items()}
-    key = next((told[name] for name in ("id", "uuid", "slug", "key") if isinstance(told.get(name), str | int)), None)
+    value = _named_in(site, made)
     for described in world.reads():
-        before = described.operation.path.partition("{")[0]
-        names = list(names_in_path(described.operation.path))
-        draft = world.draft(described, site.account) if site.operation.path.startswith(before.rstrip("/")) else None
-        changed = site.operation.path.count("{") == 1
-        value = next(iter(site.draft.path.values())) if changed and site.draft.path else key
-        if draft is None or len(names) > 1 or (names and value is None):
+        path = described.operation.path
+        names = names_in_path(path)
+        is_near = site.operation.path.startswith(path.partition("{")[0].rstrip("/"))
+        if not is_near or len(names) > 1 or (names and value is None):
             continue
+        draft = world.draft(described, site.account)
         seen = world.client.tried(site.account, draft.put(Place("path", (names[0],)), value) if names else draft)
         if seen is not None and element in seen.text and _is_html(seen):
             yield seen
+
+
+def _named_in(site: TextPlace, made: Exchange) -> Any:  # noqa: ANN401 - JSON is anything
+    """By what the thing is known: what the path of a change named, or what the answer tells; None for nothing."""
+    if site.operation.path.count("{") == 1 and site.draft.path:
+        return next(iter(site.draft.path.values()))
+    told = {plain_name(key): value for each in objects(told_by(made)) for key, value in each.items()}
+    return next((told[name] for name in ("id", "uuid", "slug", "key") if isinstance(told.get(name), str | int)), None)
 
 
 def _is_html(answer: Exchange) -> bool:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeGuard
 from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
-from harness.probes.api.inputs import FORM, JSON, MULTIPART, leaves, plain_name, replaced
+from harness.probes.api.inputs import FORM, MULTIPART, leaves, plain_name, replaced
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.openapi_operation import Operation
@@ -124,16 +124,19 @@ class RequestDraft:
         if not self.media_type:
             return {"headers": headers}
         if self.media_type == FORM:
-            # a tick that is not set is not sent
-            pairs = {".".join(map(str, way)): _text(value) for way, value in leaves(self.body) if value is not False}
-            return {"headers": headers, "data": pairs}
+            return {"headers": headers, "data": _fields(self.body)}
         if self.media_type == MULTIPART:
             parts = {str(key): (None, _text(value)) for key, value in (self.body or {}).items()}
             return {"headers": headers, "files": parts}
         if self.media_type.endswith("xml"):
             return {"headers": {**headers, "Content-Type": self.media_type}, "content": _xml(self.body).encode()}
         content = json.dumps(self.body, ensure_ascii=True)
-        return {"headers": {"Content-Type": self.media_type or JSON, **headers}, "content": content.encode()}
+        return {"headers": {"Content-Type": self.media_type, **headers}, "content": content.encode()}
+
+
+def _fields(body: Any) -> dict[str, str]:  # noqa: ANN401 - JSON is anything
+    # a tick that is not set is not sent
+    return {".".join(map(str, way)): _text(value) for way, value in leaves(body) if value is not False}
 
 
 def _text(value: Any) -> str:  # noqa: ANN401
@@ -253,7 +256,7 @@ class ApiClient:
         headers: Mapping[str, str | bytes] | None = None,
         **words: Any,  # noqa: ANN401 - httpx's own arguments
     ) -> list[Exchange]:
-        """Send the same several times at the same moment, each by a client of its own."""
+        """Send the same several times at the same moment, each by a client of its own; [] where one is not answered."""
         self._hold_time()
         clients = [self._new_client() for _ in range(times)]
         self.sent += times
@@ -267,8 +270,11 @@ class ApiClient:
             start.wait(timeout=5)
             return client.exchange(method, target, headers=sent, **words)
 
-        with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(send, clients))
+        try:
+            with ThreadPoolExecutor(times) as pool:
+                return list(pool.map(send, clients))
+        except (ServiceUnavailable, UnfitAnswer):
+            return []
 
     def heard(self, account: ApiAccount, method: str, target: str, **words: Any) -> Exchange | None:  # noqa: ANN401
         """As `ask`; None where no answer came, or none that can be read."""
@@ -355,7 +361,7 @@ def json_of(answer: Exchange | None) -> Any:  # noqa: ANN401 - JSON is anything
         return None
 
 
-def succeeded(answer: Exchange | None) -> bool:
+def succeeded(answer: Exchange | None) -> TypeGuard[Exchange]:
     """Is it an answer of the kind 2xx, or does it lead on whoever sent a form?"""
     return answer is not None and (200 <= answer.status < 300 or leads_on(answer))
 
