@@ -69,6 +69,11 @@ class Inputs:
     words: str
 
     @property
+    def query(self) -> tuple[Parameter, ...]:
+        """Its parameters of the query."""
+        return tuple(each for each in self.parameters if each.where == "query")
+
+    @property
     def body(self) -> Body | None:
         """The kind of body to send: JSON before forms, XML if there is nothing else."""
         for kind in (JSON, "+json", FORM, MULTIPART, "xml"):

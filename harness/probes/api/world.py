@@ -55,9 +55,7 @@ class Described:
 
     def query_places(self, named: re.Pattern[str]) -> Iterator[Place]:
         """Its parameters of the query that have such a name."""
-        for each in self.inputs.parameters:
-            if each.where == "query" and named.fullmatch(each.name):
-                yield Place("query", (each.name,))
+        yield from (Place("query", (each.name,)) for each in self.inputs.query if named.fullmatch(each.name))
 
     @property
     def is_disruptive(self) -> bool:
