@@ -361,6 +361,11 @@ def json_of(answer: Exchange | None) -> Any:  # noqa: ANN401 - JSON is anything
         return None
 
 
+def texts_of(answer: Exchange | None, least: int = 1) -> Iterator[str]:
+    """The texts in a body of JSON that are so long, at least."""
+    yield from (each for _, each in leaves(json_of(answer)) if isinstance(each, str) and len(each) >= least)
+
+
 def succeeded(answer: Exchange | None) -> TypeGuard[Exchange]:
     """Is it an answer of the kind 2xx, or does it lead on whoever sent a form?"""
     return answer is not None and (200 <= answer.status < 300 or leads_on(answer))

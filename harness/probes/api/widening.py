@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from harness.probes.api.exposure import secrets_in
 from harness.probes.api.inputs import Parameter, is_number, leaves, objects, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded, texts_of
 from harness.probes.api.thefts import naming
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
@@ -167,12 +167,7 @@ def _deleted(world: World, described: Described, victim: ApiAccount) -> _Deleted
     before = world.client.tried(victim, own)
     if not succeeded(before) or not succeeded(world.client.tried(victim, removal)):
         return None
-    return _Deleted(reader, own, [each for each in _long_texts(before) if each != fact.value])
-
-
-def _long_texts(answer: Exchange) -> Iterator[str]:
-    """Texts of an answer that are known again."""
-    yield from (each for _, each in leaves(json_of(answer)) if isinstance(each, str) and len(each) >= _LONG)
+    return _Deleted(reader, own, [each for each in texts_of(before, _LONG) if each != fact.value])
 
 
 def secret_orders(world: World) -> Iterator[Hole]:
