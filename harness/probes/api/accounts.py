@@ -86,6 +86,10 @@ class Login:
         shown = [self.client.ask(NOBODY, "GET", self.target.auth.login)] if self.target.auth.form else []
         return answer, _own_cookies((answer, *shown), account)
 
+    def lets_in(self, answer: Exchange) -> bool:
+        """Did a login give what later requests need?"""
+        return any(let_in(answer, self.target.auth.token))
+
     def enter(self, name: str, role: str, username: str, password: str, *, ours: bool = False) -> ApiAccount:
         """Log in. Raises `NoAccountError` where that gives neither token nor cookie."""
         answer = self.attempt(username, password)

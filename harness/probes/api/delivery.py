@@ -176,10 +176,10 @@ def links_elsewhere(world: World) -> Iterator[Hole]:
 def _asking_for_link(world: World, described: Described) -> RequestDraft:
     """The request of whoever has forgotten a password, or has no account yet."""
     draft = world.draft(described, NOBODY)
-    if not isinstance(draft.body, Mapping) or re.search(r"register|sign_?up", described.title, re.IGNORECASE):
+    if re.search(r"register|sign_?up", described.title, re.IGNORECASE):
         return draft
-    named = [key for key in draft.body if re.fullmatch(r"(?i)(e_?mail|user(name)?|login|account)", key)]
-    return replace(draft, body={**draft.body, **dict.fromkeys(named, world.asker.username)})
+    named = [key for key in draft.members if re.fullmatch(r"(?i)(e_?mail|user(name)?|login|account)", key)]
+    return draft.with_members(dict.fromkeys(named, world.asker.username))
 
 
 def files_taken(world: World) -> Iterator[Hole]:

@@ -98,7 +98,7 @@ def _of_form(world: World, described: Described, account: ApiAccount) -> Iterato
         other = True if isinstance(value, bool) else "admin"
         if not _PRIVILEGES.search(name) or value == other:
             continue
-        answer = world.client.tried(account, _more(draft, {name: other}))
+        answer = world.client.tried(account, draft.with_members({name: other}))
         if succeeded(answer) and _filled_in(world, account, own).get(name) == other:
             says = f"took the field {name!r} from an account without it: sent as {other!r}, its page then shows it"
             yield Hole(operation=described.name, parameter=f"member {name}", says=says, proof=(answer,))
@@ -115,7 +115,7 @@ def _filled_in(world: World, account: ApiAccount, reader: RequestDraft) -> dict[
 def _taken(world: World, write: _Write, name: str, value: Any) -> Hole | None:  # noqa: ANN401 - JSON is anything
     described, account, draft = write.described, write.account, write.draft
     control = world.client.tried(account, draft)
-    answer = world.client.tried(account, _more(draft, {name: value}))
+    answer = world.client.tried(account, draft.with_members({name: value}))
     if not succeeded(answer) or not succeeded(control):
         return None
     # it may be another account's from now on
@@ -150,7 +150,7 @@ def prototypes_polluted(world: World) -> Iterator[Hole]:
         if not isinstance(draft.body, dict) or draft.media_type != JSON or described.is_of_accounts:
             continue
         echoed, plain = f"hx{secrets.token_hex(5)}", world.client.tried(account, draft)
-        if not succeeded(plain) or _has(world.client.tried(account, _more(draft, {echoed: "hx"})), echoed):
+        if not succeeded(plain) or _has(world.client.tried(account, draft.with_members({echoed: "hx"})), echoed):
             # whoever gives back any member is no proof
             continue
         for way in (("__proto__",), ("constructor", "prototype"), ("__class__", "__init__", "__globals__")):
@@ -165,13 +165,9 @@ def prototypes_polluted(world: World) -> Iterator[Hole]:
 def _inherited(world: World, draft: RequestDraft, way: tuple[str, ...], word: str) -> Exchange | None:
     """An answer whose object has a member that was sent in its prototype."""
     inner = replaced({}, (*way, word), "hx")
-    seen = world.client.tried(world.writer, _more(draft, inner))
+    seen = world.client.tried(world.writer, draft.with_members(inner))
     later = world.client.tried(world.writer, draft)
     return next((each for each in (seen, later) if _has(each, word)), None)
-
-
-def _more(draft: RequestDraft, members: Mapping[str, Any]) -> RequestDraft:
-    return replace(draft, body={**draft.body, **members})
 
 
 def _has(answer: Exchange | None, name: str) -> bool:

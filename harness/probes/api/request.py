@@ -103,6 +103,15 @@ class RequestDraft:
                 return replace(self, cookies=changed)
 
     @property
+    def members(self) -> tuple[str, ...]:
+        """The names in its body, where that is an object."""
+        return tuple(self.body) if isinstance(self.body, Mapping) else ()
+
+    def with_members(self, members: Mapping[str, Any]) -> RequestDraft:
+        """The same with these members in its body."""
+        return replace(self, body={**self.body, **members}) if members else self
+
+    @property
     def target(self) -> str:
         """Path and query, as they are sent."""
         path = re.sub(
