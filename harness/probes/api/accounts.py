@@ -129,12 +129,12 @@ class Login:
             raise NoAccountError(f"POST {path} made no account: it answered {answer.status}{again}")
         return self.enter(name, "user", account["username"], account["password"], ours=True)
 
-    def given(self) -> Iterator[tuple[str, ApiAccount]]:
+    def given(self) -> Iterator[ApiAccount]:
         """The accounts of the profile that are let in here, by role: the first one, then the second."""
         for role, first in self.target.auth.roles.items():
             for name, each in ((f"the first {role}", first), (f"the second {role}", self.target.auth.second.get(role))):
                 if each is not None and (account := self._given(name, role, each)) is not None:
-                    yield role, account
+                    yield account
 
     def _given(self, name: str, role: str, account: Role) -> ApiAccount | None:
         try:

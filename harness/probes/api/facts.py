@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.probes.api.inputs import MARK, leaves, plain_name
+from harness.probes.api.inputs import leaves, plain_name
 from harness.probes.openapi_operation import names_in_path
 
 _IDS = ("id", "uuid", "guid", "pk", "key", "slug", "number", "code", "ref", "reference", "name", "title", "username")
@@ -88,10 +88,6 @@ class Facts:
         return frozenset(
             each for each in self.texts[account] - seen if len(each) >= _LONG and not any(each in text for text in seen)
         )
-
-    def marks_of(self, account: str) -> frozenset[str]:
-        """Texts of ours among what an account was shown."""
-        return frozenset(each for each in self.texts[account] if each.startswith(MARK))
 
 
 def _ways_to(name: str, path: str = "") -> tuple[tuple[str, str], ...]:

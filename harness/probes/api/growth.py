@@ -17,8 +17,8 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from harness.probes.api.inputs import MARK, leaves, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, lazily, succeeded
-from harness.probes.api.sites import TextPlace, forms, matched_sites
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, cookie_line, json_of, lazily, succeeded
+from harness.probes.api.sites import TextPlace, forms, matched_sites, texts
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 from harness.stats import quantile_interval
@@ -48,9 +48,7 @@ _SLOWED = frozenset({403, 423, 429, 503})
 
 def slow_texts(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places where a text that is a little longer takes many times as long; those too that take but some texts."""
-    for site in (*places, *matched_sites(world)):
-        if not isinstance(site.value, str):
-            continue
+    for site in texts((*places, *matched_sites(world))):
         for unit, end in _SEEDS:
             text = _Repetition(world, site, unit, end)
             noticed = _noticed(text)
@@ -196,7 +194,7 @@ def _wrong_words(world: World, account: ApiAccount, shown: Exchange | None) -> d
         return {"json": body}
     words = world.login.form_words(shown, body, {})
     jar = words.pop("cookies")
-    words["headers"] |= {"Cookie": "; ".join(f"{key}={value}" for key, value in jar.items())} if jar else {}
+    words["headers"] |= {"Cookie": cookie_line(jar)} if jar else {}
     return words
 
 

@@ -26,31 +26,29 @@ def updates_lost(world: World) -> Iterator[Hole]:
     """
     account = world.writer
     for described in filter(is_conditional, world.writes()):
-        own = world.reader(described, account)
-        hole = _lost(world, described, account, own) if own is not None else None
-        if hole is not None:
-            yield hole
+        if (own := world.reader(described, account)) is not None:
+            yield from _lost(world, described, account, own)
 
 
-def _lost(world: World, described: Described, account: ApiAccount, own: RequestDraft) -> Hole | None:
+def _lost(world: World, described: Described, account: ApiAccount, own: RequestDraft) -> Iterator[Hole]:
     change = world.draft(described, account)
     before = world.client.tried(account, own)
     stale = before.header("ETag") if succeeded(before) else None
     if not stale:
-        return None
+        return
     now = world.client.tried(account, _on_condition(change, stale))
     between = world.client.tried(account, own)
     if not succeeded(now) or between is None or between.header("ETag") in (None, stale):
-        return None
+        return
     late = world.client.tried(account, _on_condition(change, stale))
     after = world.client.tried(account, own)
     if not succeeded(late) or after is None or after.header("ETag") == between.header("ETag"):
-        return None
+        return
     says = (
         f"took a change with If-Match: {stale} and answered {late.status}, though the ETag was"
         f" {between.header('ETag')} by then: what somebody else wrote in between is lost"
     )
-    return Hole(operation=described.name, parameter="header If-Match", says=says, proof=(late, after))
+    yield Hole(operation=described.name, parameter="header If-Match", says=says, proof=(late, after))
 
 
 def is_conditional(described: Described) -> bool:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from harness.probes.api.inputs import JSON, MARK, objects, plain_name
 from harness.probes.api.pages import told_by
 from harness.probes.api.request import Hole, Place, RawXml, RequestDraft, succeeded
-from harness.probes.api.sites import TextPlace
+from harness.probes.api.sites import TextPlace, texts
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 from harness.probes.openapi_operation import names_in_path
@@ -95,9 +95,7 @@ def listening(host: str = "127.0.0.1") -> Iterator[Listener]:
 
 def files_read(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text names a file of the service's machine."""
-    for site in places:
-        if not isinstance(site.value, str):
-            continue
+    for site in texts(places):
         plain = world.client.tried(site.account, site.draft)
         for way in _WAYS_UP:
             text = way.replace("@V", site.text)
@@ -150,9 +148,7 @@ def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: List
     """Places whose text is an address that the service asks."""
     sent: list[tuple[str, TextPlace, Exchange | None]] = []
     found: set[tuple[str, str]] = set()
-    for site in places:
-        if not isinstance(site.value, str):
-            continue
+    for site in texts(places):
         address, word = listener.address()
         for text in (address, address.replace("http://", "", 1)):
             seen = world.client.tried(site.account, site.put(text))
@@ -186,9 +182,7 @@ def _by_entities(world: World, listener: Listener) -> Iterator[Hole]:
 def open_redirects(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text is where the answer redirects to, whatever host that is."""
     own = urlsplit(world.login.info.url).netloc
-    for site in places:
-        if not isinstance(site.value, str):
-            continue
+    for site in texts(places):
         for template in _AWAY:
             host = f"{MARK}{secrets.token_hex(4)}.example.net"
             text = template.replace("@H", host).replace("@O", own)
@@ -214,8 +208,8 @@ def _leads_to(location: str, host: str) -> bool:
 
 def header_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text ends a header of the answer and begins another."""
-    for site in places:
-        if site.place.where == "header" or not isinstance(site.value, str):
+    for site in texts(places):
+        if site.place.where == "header":
             continue
         for end in ("\r\n", "\n"):
             word = f"{MARK}{secrets.token_hex(6)}"
@@ -229,9 +223,7 @@ def header_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
 
 def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text becomes a part of a page, markup and all: of the answer, or of a page that shows it later."""
-    for site in places:
-        if not isinstance(site.value, str):
-            continue
+    for site in texts(places):
         word = secrets.token_hex(4)
         # without quotes, which may end a text of a query before it gets to the page
         text = f"{MARK}<i{word} onload=x>"

@@ -90,8 +90,7 @@ class RequestDraft:
         """The same with another value at a place."""
         if place.where == "body":
             return replace(self, body=replaced(self.body, place.way, value))
-        name = str(place.way[0])
-        changed = {**self._part(place.where), name: value}
+        changed = {**self._part(place.where), str(place.way[0]): value}
         match place.where:
             case "path":
                 return replace(self, path=changed)
@@ -224,60 +223,42 @@ class ApiClient:
             account, draft.operation.method, draft.target, headers=headers, cookies=cookies, **words, **more
         )
 
-    def ask(
-        self,
-        account: ApiAccount,
-        method: str,
-        target: str,
-        *,
-        headers: Mapping[str, str | bytes] | None = None,
-        cookies: Mapping[str, str] | None = None,
-        **words: Any,  # noqa: ANN401 - httpx's own arguments
-    ) -> Exchange:
+    def ask(self, account: ApiAccount, method: str, target: str, **words: Any) -> Exchange:  # noqa: ANN401 - httpx's own arguments
         """Send a request as somebody. Raises `ServiceUnavailable`, `UnfitAnswer`, `OutOfTime`."""
         self._hold_time()
-        answer = self._once(account, method, target, headers or {}, cookies or {}, words)
+        answer = self._once(account, method, target, words)
         if answer.status == _TOO_MANY:
             self._client = None
-            answer = self._once(account, method, target, headers or {}, cookies or {}, words)
+            answer = self._once(account, method, target, words)
         return answer
 
     def _hold_time(self) -> None:
         if self._left <= 0 or time.monotonic() > self._end:
             raise OutOfTime(self.sent, time.monotonic() - self._begun)
 
+    def _count(self, requests: int) -> None:
+        self.sent += requests
+        self._left -= requests
+
     def ask_as_one(self, method: str, path: str, **words: Any) -> Exchange:  # noqa: ANN401 - httpx's own arguments
         """Ask without a login, always as the same client: for what counts attempts."""
         self._hold_time()
         self._one = self._one or self._new_client()
         self._one.cookies.clear()
-        self.sent += 1
-        self._left -= 1
+        self._count(1)
         return self._one.exchange(method, path, **words)
 
-    def at_once(
-        self,
-        account: ApiAccount,
-        method: str,
-        target: str,
-        times: int,
-        *,
-        headers: Mapping[str, str | bytes] | None = None,
-        **words: Any,  # noqa: ANN401 - httpx's own arguments
-    ) -> list[Exchange]:
+    def at_once(self, account: ApiAccount, method: str, target: str, times: int, **words: Any) -> list[Exchange]:  # noqa: ANN401
         """Send the same several times at the same moment, each by a client of its own; [] where one is not answered."""
         self._hold_time()
         clients = [self._new_client() for _ in range(times)]
-        self.sent += times
-        self._left -= times
-        sent: dict[str, str | bytes] = {**account.headers, **(headers or {})}
-        if account.cookies:
-            sent["Cookie"] = "; ".join(f"{key}={value}" for key, value in account.cookies.items())
+        self._count(times)
+        words["headers"] = _headers(account, words.get("headers"))
         start = threading.Barrier(times)
 
         def send(client: RecordingClient) -> Exchange:
             start.wait(timeout=5)
-            return client.exchange(method, target, headers=sent, **words)
+            return client.exchange(method, target, **words)
 
         try:
             with ThreadPoolExecutor(times) as pool:
@@ -299,29 +280,30 @@ class ApiClient:
         except (ServiceUnavailable, UnfitAnswer):
             return None
 
-    def _once(
-        self,
-        account: ApiAccount,
-        method: str,
-        target: str,
-        headers: Mapping[str, str | bytes],
-        cookies: Mapping[str, str],
-        words: Mapping[str, Any],
-    ) -> Exchange:
+    def _once(self, account: ApiAccount, method: str, target: str, words: Mapping[str, Any]) -> Exchange:
         if self._client is None or self._sent_by_client >= _REQUESTS_A_CLIENT:
             self._client = self._new_client()
             self._sent_by_client = 0
         self._sent_by_client += 1
-        self._left -= 1
-        self.sent += 1
-        client = self._client
-        client.cookies.clear()
-        jar = {**account.cookies, **cookies}
-        sent: dict[str, str | bytes] = {**account.headers, **headers}
-        if jar:
-            sent["Cookie"] = "; ".join(f"{key}={value}" for key, value in jar.items())
+        self._count(1)
+        self._client.cookies.clear()
+        sent = _headers(account, words.get("headers"), words.get("cookies"))
         clean = {key: value for key, value in sent.items() if _HEADER_NAMES.fullmatch(key)}
-        return client.exchange(method, target, headers=clean, **words)
+        rest = {key: value for key, value in words.items() if key not in ("headers", "cookies")}
+        return self._client.exchange(method, target, headers=clean, **rest)
+
+
+def _headers(
+    account: ApiAccount, headers: Mapping[str, str | bytes] | None, cookies: Mapping[str, str] | None = None
+) -> dict[str, str | bytes]:
+    """What a request is sent with, and what the login of its sender gave."""
+    jar = cookie_line({**account.cookies, **(cookies or {})})
+    return {**account.headers, **(headers or {}), **({"Cookie": jar} if jar else {})}
+
+
+def cookie_line(jar: Mapping[str, str]) -> str:
+    """Cookies as the header of a request has them."""
+    return "; ".join(f"{key}={value}" for key, value in jar.items())
 
 
 class OutOfTime(Exception):  # noqa: N818 - what happened to the probe

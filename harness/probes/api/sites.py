@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -62,6 +62,11 @@ def sites(world: World) -> tuple[TextPlace, ...]:
 def matched_sites(world: World) -> tuple[TextPlace, ...]:
     """The places that take some texts, and none with quotes: something is matched there."""
     return _sorted_out(world)[1]
+
+
+def texts(places: Iterable[TextPlace]) -> Iterator[TextPlace]:
+    """Those of them that hold a text, and no number."""
+    yield from (each for each in places if isinstance(each.value, str))
 
 
 def _sorted_out(world: World) -> tuple[tuple[TextPlace, ...], ...]:

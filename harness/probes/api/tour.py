@@ -136,7 +136,6 @@ def _accounts(world: World, *, may_write: bool) -> Iterator[ApiAccount]:
             yield login.register("account B")
         except NoAccountError as why:
             world.why_no_accounts = str(why)
-    for _, account in login.given():
-        yield account
+    yield from login.given()
     if not world.target.auth.roles and not world.target.auth.register.path:
         world.why_no_accounts = "the profile names no [auth.roles] and no [auth.register]"

@@ -54,14 +54,13 @@ def answers_widened(world: World) -> Iterator[Hole]:
     account, pair = world.asker, world.pair
     for described, draft in world.working(list(world.reads())[:_MOST], account):
         plain = world.client.tried(account, draft)
-        hole = _widened(world, described, draft, plain) if succeeded(plain) else None
-        if hole is not None:
-            yield hole
+        if succeeded(plain):
+            yield from _widened(world, described, draft, plain)
     if pair is not None:
         yield from _removed_and_read(world, *pair)
 
 
-def _widened(world: World, described: Described, draft: RequestDraft, plain: Exchange) -> Hole | None:
+def _widened(world: World, described: Described, draft: RequestDraft, plain: Exchange) -> Iterator[Hole]:
     account = world.asker
     for words in _wider(described, plain):
         seen = world.client.tried(account, replace(draft, query={**draft.query, **words}))
@@ -69,8 +68,8 @@ def _widened(world: World, described: Described, draft: RequestDraft, plain: Exc
         if seen is not None and what:
             name = next(iter(words))
             says = f"gives more with {name}={words[name]}: {what}"
-            return Hole(operation=described.name, parameter=f"query parameter {name}", says=says, proof=(seen,))
-    return None
+            yield Hole(operation=described.name, parameter=f"query parameter {name}", says=says, proof=(seen,))
+            return
 
 
 def _wider(described: Described, plain: Exchange) -> Iterator[dict[str, str]]:
@@ -174,17 +173,15 @@ def secret_orders(world: World) -> Iterator[Hole]:
     """Listings that can be sorted by a secret, which tells it letter by letter."""
     for described, draft in world.working(world.reads(), world.asker):
         for place in described.query_places(_SORTS):
-            hole = _sorted_by_secret(world, described, draft, place)
-            if hole is not None:
-                yield hole
+            yield from _sorted_by_secret(world, described, draft, place)
 
 
-def _sorted_by_secret(world: World, described: Described, draft: RequestDraft, place: Place) -> Hole | None:
+def _sorted_by_secret(world: World, described: Described, draft: RequestDraft, place: Place) -> Iterator[Hole]:
     account = world.asker
     plain = world.client.tried(account, draft)
     nonsense = world.client.tried(account, draft.put(place, f"hx{secrets.token_hex(4)}"))
     if nonsense is None or not succeeded(plain):
-        return None
+        return
     for column in _SECRET_COLUMNS:
         seen = world.client.tried(account, draft.put(place, column))
         if not succeeded(seen) or next(objects(json_of(seen)), None) is None:
@@ -195,8 +192,8 @@ def _sorted_by_secret(world: World, described: Described, draft: RequestDraft, p
             says = f"sorts by {column!r} in {place.told}: in another order than by a name that no member has"
         else:
             continue
-        return Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
-    return None
+        yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
+        return
 
 
 def _same(one: Exchange, other: Exchange) -> bool:
@@ -224,8 +221,7 @@ def _broken(world: World, plain: Exchange, seen: Exchange) -> str:
     """What an odd number did to an answer, in words; "" for nothing."""
     if seen.status >= 500:
         return f"answered {seen.status}"
-    account = world.asker
-    theirs = [text for other in world.peers(account) for text in _gained(world, plain, seen, account, other)]
+    theirs = [text for other in world.peers(world.asker) for text in _gained(world, plain, seen, world.asker, other)]
     return f"gives what is another account's ({min(theirs)!r})" if succeeded(seen) and theirs else ""
 
 
@@ -238,25 +234,20 @@ def amounts_below_zero(world: World) -> Iterator[Hole]:
             continue
         draft = naming(world.draft(described, account), other)
         for place, value in list(draft.places()):
-            is_amount = place.where == "body" and is_number(value) and _AMOUNTS.search(place.name)
-            hole = _below_zero(world, described, draft, place) if is_amount else None
-            if hole is not None:
-                yield hole
+            if place.where == "body" and is_number(value) and _AMOUNTS.search(place.name):
+                yield from _below_zero(world, described, draft, place)
 
 
-def _below_zero(world: World, described: Described, draft: RequestDraft, place: Place) -> Hole | None:
+def _below_zero(world: World, described: Described, draft: RequestDraft, place: Place) -> Iterator[Hole]:
     account, least = world.writer, _least(described, place)
     if not succeeded(world.client.tried(account, draft)) or (least is not None and least < 0):
-        return None
+        return
     before = _worth(world, account)
     seen = world.client.tried(account, draft.put(place, -3))
-    if not succeeded(seen):
-        return None
-    effect = _turned(seen, place, before, _worth(world, account))
-    if not effect and least is None:
-        return None
-    says = f"answered {seen.status} to -3 in {place.told}: {effect or f'it is described as {least} at least'}"
-    return Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
+    effect = _turned(seen, place, before, _worth(world, account)) if succeeded(seen) else ""
+    if succeeded(seen) and (effect or least is not None):
+        says = f"answered {seen.status} to -3 in {place.told}: {effect or f'it is described as {least} at least'}"
+        yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
 
 
 def _least(described: Described, place: Place) -> float | None:
