@@ -83,6 +83,10 @@ class _PrivateRead:
         """Does an answer hold what is the account's alone?"""
         return answer is not None and any(each in answer.text for each in self.texts)
 
+    def calling(self, function: str, *names: str) -> RequestDraft:
+        """The read with a function's name in each of these parameters."""
+        return replace(self.draft, query={**self.draft.query, **dict.fromkeys(names, function)})
+
 
 def _private_reads(world: World) -> Iterator[_PrivateRead]:
     for account in world.accounts[:1]:
@@ -129,17 +133,12 @@ def _handed_to_scripts(world: World) -> Iterator[Hole]:
     for read in _private_reads(world):
         word = f"hx{secrets.token_hex(4)}"
         stranger = replace(read.account, headers={})
-
-        def called(
-            *names: str, word: str = word, read: _PrivateRead = read, who: ApiAccount = stranger
-        ) -> Exchange | None:
-            query = {**read.draft.query, **dict.fromkeys(names, word)}
-            return world.client.tried(who, replace(read.draft, query=query))
-
-        seen = called(*_CALLBACKS)
+        seen = world.client.tried(stranger, read.calling(word, *_CALLBACKS))
         if not succeeded(seen) or not _is_run(seen, word) or not read.is_shown_by(seen):
             continue
-        name = next((each for each in _CALLBACKS if _calls(called(each), word)), _CALLBACKS[0])
+        answers = ((each, world.client.tried(stranger, read.calling(word, each))) for each in _CALLBACKS)
+        called = (name for name, one in answers if one is not None and f"{word}(" in one.text)
+        name = next(called, _CALLBACKS[0])
         says = (
             f"answers a script that hands it to the function which the query parameter {name} names: any page runs it"
         )
@@ -152,10 +151,6 @@ def _is_run(answer: Exchange, word: str) -> bool:
     begins = re.match(rf"\W*(?:typeof {word}\W.{{0,80}})?{word}\(", answer.text) is not None
     is_script = "script" in (answer.header("Content-Type") or "").lower()
     return begins and (is_script or "nosniff" not in (answer.header("X-Content-Type-Options") or "").lower())
-
-
-def _calls(answer: Exchange | None, word: str) -> bool:
-    return answer is not None and f"{word}(" in answer.text
 
 
 def links_elsewhere(world: World) -> Iterator[Hole]:
@@ -184,13 +179,11 @@ def _asking_for_link(world: World, described: Described) -> RequestDraft:
 
 def files_taken(world: World) -> Iterator[Hole]:
     """Files that were handed in under a name that leads elsewhere, or that are given as pages of the service."""
-    account = world.asker
     for described in world.operations:
         member = _file_member(described)
-        if not member or described.is_disruptive:
-            continue
-        yield from _led_elsewhere(world, described, account, member)
-        yield from _given_as_pages(world, described, account, member)
+        if member and not described.is_disruptive:
+            yield from _led_elsewhere(world, described, member)
+            yield from _given_as_pages(world, described, member)
 
 
 def _file_member(described: Described) -> str:
@@ -208,29 +201,28 @@ def _file_member(described: Described) -> str:
     return ""
 
 
-def _hand_in(
-    world: World, described: Described, account: ApiAccount, member: str, file: tuple[str, bytes, str]
-) -> Exchange | None:
-    draft = world.draft(described, account)
+def _hand_in(world: World, described: Described, member: str, file: tuple[str, bytes, str]) -> Exchange | None:
+    draft = world.draft(described, world.asker)
     made = draft.body if isinstance(draft.body, Mapping) and draft.media_type == MULTIPART else {}
     others = {key: str(value) for key, value in made.items() if key != member}
-    return world.client.heard(account, described.operation.method, draft.target, files={member: file}, data=others)
+    method = described.operation.method
+    return world.client.heard(world.asker, method, draft.target, files={member: file}, data=others)
 
 
-def _led_elsewhere(world: World, described: Described, account: ApiAccount, member: str) -> Iterator[Hole]:
+def _led_elsewhere(world: World, described: Described, member: str) -> Iterator[Hole]:
     """A file's name with a way up: it lies a folder higher than one with a plain name."""
     for ending, kind, content in ((".txt", "text/plain", b""), (".png", "image/png", _PNG)):
         word, text = f"{MARK}{secrets.token_hex(6)}", f"{MARK}{secrets.token_hex(8)}"
         data = content + text.encode()
-        plain = _hand_in(world, described, account, member, (f"{word}{ending}", data, kind))
-        if plain is None or not succeeded(plain):
+        plain = _hand_in(world, described, member, (f"{word}{ending}", data, kind))
+        if not succeeded(plain):
             continue
-        home = _place_of(world, account, plain, f"{word}{ending}", text)
+        home = _place_of(world, plain, f"{word}{ending}", text)
         other = f"{MARK}{secrets.token_hex(6)}{ending}"
-        seen = _hand_in(world, described, account, member, (f"../{other}", data, kind))
-        if seen is None or not succeeded(seen):
+        seen = _hand_in(world, described, member, (f"../{other}", data, kind))
+        if not succeeded(seen):
             return
-        away = _place_of(world, account, seen, other, text)
+        away = _place_of(world, seen, other, text)
         if home and away and _lies_above(away, home):
             says = f"keeps a file named '../{other}' at {away}, outside of the folder of its files ({home})"
             yield Hole(operation=described.name, parameter="name of the file", says=says, proof=(seen,))
@@ -242,16 +234,16 @@ def _lies_above(one: str, other: str) -> bool:
     return folder != other.rpartition("/")[0] and other.startswith(folder)
 
 
-def _given_as_pages(world: World, described: Described, account: ApiAccount, member: str) -> Iterator[Hole]:
+def _given_as_pages(world: World, described: Described, member: str) -> Iterator[Hole]:
     for name, kind, content in _ACTIVE:
         word = f"{MARK}{secrets.token_hex(6)}"
         own = name.format(word=word)
         sent = content.format(word=word).encode()
-        seen = _hand_in(world, described, account, member, (own, sent, kind))
-        if seen is None or not succeeded(seen):
+        seen = _hand_in(world, described, member, (own, sent, kind))
+        if not succeeded(seen):
             continue
-        place = _place_of(world, account, seen, own, word)
-        given = world.client.heard(account, "GET", place) if place else None
+        place = _place_of(world, seen, own, word)
+        given = world.client.heard(world.asker, "GET", place) if place else None
         if given is None or not _is_page(given) or word not in given.text:
             continue
         says = (
@@ -269,10 +261,10 @@ def _is_page(answer: Exchange) -> bool:
     return kind in ("text/html", "image/svg+xml", "application/xhtml+xml") and not is_kept and not is_bound
 
 
-def _place_of(world: World, account: ApiAccount, told: Exchange, name: str, text: str) -> str:
+def _place_of(world: World, told: Exchange, name: str, text: str) -> str:
     """Where a file that was handed in can be read: a place that the answer tells, else a usual one; "" for nowhere."""
     for place in dict.fromkeys(_usual_places(told, name)[:40]):
-        seen = world.client.heard(account, "GET", place)
+        seen = world.client.heard(world.asker, "GET", place)
         if succeeded(seen) and text in seen.text:
             return place
     return ""

@@ -209,26 +209,21 @@ class _Refusals:
 @lazily
 def accounts_told(world: World) -> list[Hole]:
     """Does a refused login, or a forgotten password's form, tell whether there is such an account?"""
-    holes = []
     path = world.target.auth.login
     ours = world.one_more()
     account = ours or next(iter(world.accounts), None)
-    if path and account is not None:
-        seen = _refused(world, account, 2)
-        if seen is not None:
-            says = _difference(seen) or (_slower(world) if ours is not None else "")
-            if says:
-                holes.append(
-                    Hole(
-                        operation=f"POST {path}",
-                        parameter="user name",
-                        says=f"tells a wrong password from an unknown account: {says}",
-                        proof=(seen.unknown[-1], seen.known[-1]),
-                    )
-                )
-        if ours is None:
-            world.login.attempt(account.username, account.password)
-    return holes + _told_by_forms(world)
+    if not path or account is None:
+        return _told_by_forms(world)
+    seen = _refused(world, account, 2)
+    says = "" if seen is None else _difference(seen) or (_slower(world) if ours is not None else "")
+    if ours is None:
+        world.login.attempt(account.username, account.password)
+    holes = _told_by_forms(world)
+    if seen is None or not says:
+        return holes
+    says = f"tells a wrong password from an unknown account: {says}"
+    proof = (seen.unknown[-1], seen.known[-1])
+    return [Hole(operation=f"POST {path}", parameter="user name", says=says, proof=proof), *holes]
 
 
 def _refused(world: World, account: ApiAccount, times: int) -> _Refusals | None:
@@ -350,12 +345,8 @@ def _told_by_form(world: World, described: Described, account: ApiAccount) -> Ho
     says = _difference(_Refusals(seen[::2], seen[1::2]))
     if not says:
         return None
-    return Hole(
-        operation=described.name,
-        parameter=named[0],
-        says=f"tells an account from an unknown one: {says}",
-        proof=(seen[1], seen[0]),
-    )
+    says = f"tells an account from an unknown one: {says}"
+    return Hole(operation=described.name, parameter=named[0], says=says, proof=(seen[1], seen[0]))
 
 
 def _names_asked(draft: RequestDraft) -> list[str]:

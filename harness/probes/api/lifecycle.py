@@ -296,7 +296,7 @@ def sessions_fixed(world: World, gate: Gate) -> list[Hole]:
                 continue
             entered = world.login.attempt(account.username, account.password, cookies={name: value})
             seen = world.client.tried(stranger, gate.draft)
-            if seen is not None and succeeded(seen):
+            if succeeded(seen):
                 says = f"keeps the cookie {name} that was sent with the login: who had set it is let in as the account"
                 operation = f"POST {world.target.auth.login}"
                 return [Hole(operation=operation, parameter=f"cookie {name}", says=says, proof=(entered, seen))]

@@ -231,7 +231,7 @@ def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
         if seen is not None and f"<i{word} onload=" in seen.text and _is_html(seen):
             says = f"puts {site.place.told} into a page as markup: {text!r} comes back as an element"
             yield site.hole(says, seen)
-        elif seen is not None and succeeded(seen) and site.operation.method != "GET":
+        elif succeeded(seen) and site.operation.method != "GET":
             shown = next(_pages_of(world, site, seen, f"<i{word} onload="), None)
             if shown is not None:
                 says = f"keeps {site.place.told} as markup: {text!r} is an element of {shown.path}"
