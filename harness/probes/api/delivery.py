@@ -223,15 +223,11 @@ def _led_elsewhere(world: World, described: Described, member: str) -> Iterator[
         if not succeeded(seen):
             return
         away = _place_of(world, seen, other, text)
-        if home and away and _lies_above(away, home):
+        above = away.rpartition("/")[0]
+        if home and away and above != home.rpartition("/")[0] and home.startswith(above):
             says = f"keeps a file named '../{other}' at {away}, outside of the folder of its files ({home})"
             yield Hole(operation=described.name, parameter="name of the file", says=says, proof=(seen,))
         return
-
-
-def _lies_above(one: str, other: str) -> bool:
-    folder = one.rpartition("/")[0]
-    return folder != other.rpartition("/")[0] and other.startswith(folder)
 
 
 def _given_as_pages(world: World, described: Described, member: str) -> Iterator[Hole]:

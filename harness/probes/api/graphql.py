@@ -119,7 +119,7 @@ def _batched(world: World, path: str) -> Exchange | None:
 def _deepened(world: World, path: str, schema: _Schema | None) -> Exchange | None:
     deep = _nested(schema) if schema is not None else ""
     seen = _ask(world, world.asker, path, deep) if deep else None
-    return seen if succeeded(seen) and _data(seen) and not _errors(seen) else None
+    return seen if succeeded(seen) and _data(seen) and not json_of(seen).get("errors") else None
 
 
 def graph_objects(world: World, path: str, victim: ApiAccount, thief: ApiAccount) -> Iterator[Hole]:
@@ -253,11 +253,6 @@ def _data(answer: Exchange | None) -> Mapping[str, Any]:
     body = json_of(answer)
     data = body.get("data") if isinstance(body, Mapping) else None
     return data if isinstance(data, Mapping) else {}
-
-
-def _errors(answer: Exchange) -> bool:
-    body = json_of(answer)
-    return isinstance(body, Mapping) and bool(body.get("errors"))
 
 
 def _schema(answer: Exchange | None) -> _Schema | None:

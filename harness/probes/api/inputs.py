@@ -27,6 +27,7 @@ _FORMATS = {
     "url": "https://www.example.org/",
     "binary": "text",
 }
+_FREE = re.compile(r"name|title|text|note|body|content|message|description|comment|subject|label")
 _TRIED = ("Hx1234567", "12345678", "1234", "hx-name", "HX-1234", "ABC123", "2031-05-06", "+4912345678", "12345", "DE")
 """Texts that may fit somebody's pattern."""
 Known = Callable[[str], object | None]
@@ -198,7 +199,7 @@ def sample_text(schema: Mapping[str, Any], name: str = "", given: object = None)
         return str(given)
     if styled := _styled(schema.get("format"), plain, pattern, unique):
         return styled
-    if isinstance(given, str) and (pattern or not _is_free(plain)):
+    if isinstance(given, str) and (pattern or not _FREE.search(plain)):
         return given
     if pattern:
         return _fitting(pattern, unique)
@@ -227,10 +228,6 @@ def pattern_of(schema: Mapping[str, Any]) -> str:
     """The pattern of a text as the document has it; "" if it has none."""
     pattern = schema.get("pattern", schema.get("x-written-pattern"))
     return pattern if isinstance(pattern, str) else ""
-
-
-def _is_free(name: str) -> bool:
-    return re.search(r"name|title|text|note|body|content|message|description|comment|subject|label", name) is not None
 
 
 def _fitting(pattern: str, unique: str) -> str:

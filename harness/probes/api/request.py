@@ -23,6 +23,9 @@ _REQUESTS_A_CLIENT = 60
 """After so many another client speaks, so that no limiter stands between a probe and what it looks for."""
 _TOO_MANY = 429
 _P = ParamSpec("_P")
+_PARTS = {"path": "path", "query": "query", "header": "headers", "cookie": "cookies"}
+"""Where a parameter stands -> the part of a draft that holds it."""
+_KINDS = {"path": "path parameter", "query": "query parameter", "body": "member"}
 _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -49,12 +52,10 @@ class Place:
     @property
     def told(self) -> str:
         """As a sentence names it."""
-        kind = {"path": "path parameter", "query": "query parameter", "body": "member"}.get(self.where, self.where)
-        return f"the {kind} '{'.'.join(map(str, self.way))}'"
+        return f"the {_KINDS.get(self.where, self.where)} '{'.'.join(map(str, self.way))}'"
 
     def __str__(self) -> str:
-        kind = {"path": "path parameter", "query": "query parameter", "body": "member"}.get(self.where, self.where)
-        return f"{kind} {'.'.join(map(str, self.way))}"
+        return f"{_KINDS.get(self.where, self.where)} {'.'.join(map(str, self.way))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class RequestDraft:
 
     def places(self) -> Iterator[tuple[Place, Any]]:
         """Each place, with its value."""
-        for where in ("path", "query", "header", "cookie"):
+        for where in _PARTS:
             for name, value in self._part(where).items():
                 yield Place(where, (name,)), value
         if self.media_type:
@@ -80,7 +81,8 @@ class RequestDraft:
                     yield Place("body", way), value
 
     def _part(self, where: str) -> Mapping[str, Any]:
-        return {"path": self.path, "query": self.query, "header": self.headers, "cookie": self.cookies}[where]
+        part: Mapping[str, Any] = getattr(self, _PARTS[where])
+        return part
 
     def value(self, place: Place) -> Any:  # noqa: ANN401 - JSON is anything
         """The value at a place; None if nothing is there."""
@@ -90,16 +92,8 @@ class RequestDraft:
         """The same with another value at a place."""
         if place.where == "body":
             return replace(self, body=replaced(self.body, place.way, value))
-        changed = {**self._part(place.where), str(place.way[0]): value}
-        match place.where:
-            case "path":
-                return replace(self, path=changed)
-            case "query":
-                return replace(self, query=changed)
-            case "header":
-                return replace(self, headers=changed)
-            case _:
-                return replace(self, cookies=changed)
+        changed: dict[str, Any] = {_PARTS[place.where]: {**self._part(place.where), str(place.way[0]): value}}
+        return replace(self, **changed)
 
     @property
     def members(self) -> tuple[str, ...]:

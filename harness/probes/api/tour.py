@@ -95,16 +95,14 @@ def _linked(answer: Exchange) -> list[str]:
 
 def _set_own(world: World) -> None:
     """Let accounts of ours set what is set by naming a thing: an alert, a vote, a mark."""
-    for described in filter(_sets_own, world.operations):
+    for described in world.operations:
+        names = described.operation.method == "PUT" and "{" in described.operation.path
+        if not names or described.is_disruptive or described.is_of_accounts or described.is_for_admins:
+            continue
         for account in world.ours:
             draft = world.draft(described, account)
             if not any(_OF_A_PERSON.search(place.name) for place, _ in draft.places()):
                 world.do(described, account)
-
-
-def _sets_own(described: Described) -> bool:
-    names_a_thing = described.operation.method == "PUT" and "{" in described.operation.path
-    return names_a_thing and not (described.is_disruptive or described.is_of_accounts or described.is_for_admins)
 
 
 def _ask_all(world: World, operations: Iterable[Described], accounts: Iterable[ApiAccount]) -> None:
