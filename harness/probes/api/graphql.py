@@ -13,7 +13,7 @@ from itertools import islice, product
 from typing import Any
 
 from harness.probes.api.inputs import MARK, leaves, objects, sample_text
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, lazily, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
 from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 
@@ -68,15 +68,13 @@ def graph_of(world: World) -> str:
     return ""
 
 
-@lazily
-def schemas_told(world: World, path: str) -> list[Hole]:
+def schemas_told(world: World, path: str) -> Iterator[Hole]:
     """Introspection for whoever asks: every type, field and argument there is."""
     seen = _ask(world, NOBODY, path, _INTROSPECTION)
     schema = _schema(seen)
-    if seen is None or schema is None:
-        return []
-    says = f"answers introspection to anybody: {len(schema.types)} types with all their fields"
-    return [Hole(operation=f"POST {path}", parameter="introspection", says=says, proof=(seen,))]
+    if seen is not None and schema is not None:
+        says = f"answers introspection to anybody: {len(schema.types)} types with all their fields"
+        yield Hole(operation=f"POST {path}", parameter="introspection", says=says, proof=(seen,))
 
 
 def answers_queries(world: World, path: str) -> bool:
@@ -86,8 +84,7 @@ def answers_queries(world: World, path: str) -> bool:
     return bool(_data(_ask(world, world.asker, path, f"{{{field}}}")))
 
 
-@lazily
-def endless_queries(world: World, path: str) -> list[Hole]:
+def endless_queries(world: World, path: str) -> Iterator[Hole]:
     """How much one request may ask for: the same field a thousand times, many queries in one body, level on level."""
     schema = _schema(_ask(world, world.asker, path, _INTROSPECTION))
     field = _cheap(schema) if schema is not None else "__typename"
@@ -97,10 +94,9 @@ def endless_queries(world: World, path: str) -> list[Hole]:
         (f"{_LEVELS} levels of objects in each other", _deepened(world, path, schema)),
     )
     found = [(what, answer) for what, answer in tried if answer is not None]
-    if not found:
-        return []
-    says = f"answers whatever one request asks for: {', '.join(what for what, _ in found)}"
-    return [Hole(operation=f"POST {path}", parameter="size of a query", says=says, proof=(found[0][1],))]
+    if found:
+        says = f"answers whatever one request asks for: {', '.join(what for what, _ in found)}"
+        yield Hole(operation=f"POST {path}", parameter="size of a query", says=says, proof=(found[0][1],))
 
 
 def _aliased(world: World, path: str, field: str) -> Exchange | None:

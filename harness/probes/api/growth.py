@@ -168,8 +168,7 @@ def _count(body: Any) -> int:  # noqa: ANN401
     return max(map(len, lists), default=-1)
 
 
-@lazily
-def endless_logins(world: World) -> list[Hole]:
+def endless_logins(world: World) -> Iterator[Hole]:
     """An account of ours is tried with wrong passwords, by one client, until somebody minds."""
     account = world.login.register("a third user")
     path = world.target.auth.login
@@ -180,11 +179,10 @@ def endless_logins(world: World) -> list[Hole]:
         last = world.client.ask_as_one("POST", path, **_wrong_words(world, account, shown))
         statuses.add(last.status)
         if last.status in _SLOWED or last.header("Retry-After") or len(statuses) > 1:
-            return []
-    if last is None or not world.login.lets_in(world.login.attempt(account.username, account.password)):
-        return []
-    says = f"answered {ATTEMPTS} wrong passwords of one account in a row with {last.status}, and then let it in"
-    return [Hole(operation=f"POST {path}", parameter="attempts", says=says, proof=(last,))]
+            return
+    if last is not None and world.login.lets_in(world.login.attempt(account.username, account.password)):
+        says = f"answered {ATTEMPTS} wrong passwords of one account in a row with {last.status}, and then let it in"
+        yield Hole(operation=f"POST {path}", parameter="attempts", says=says, proof=(last,))
 
 
 def _wrong_words(world: World, account: ApiAccount, shown: Exchange | None) -> dict[str, Any]:

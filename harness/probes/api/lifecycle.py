@@ -11,7 +11,7 @@ from typing import Any
 from harness.probes.api.accounts import NoAccountError, let_in
 from harness.probes.api.authentication import LOGOUT, Gate
 from harness.probes.api.inputs import MARK, leaves, pattern_of, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, lazily, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
@@ -44,12 +44,11 @@ _OTHER_TYPES: tuple[object, ...] = (
 """What no password is: operators of a database (NoSQL), and values that lax comparisons take for any."""
 
 
-@lazily
-def logins_by_type(world: World) -> list[Hole]:
+def logins_by_type(world: World) -> Iterator[Hole]:
     """Something else than the account's password, that is let in: an operator, another type, nothing."""
     path = world.target.auth.login
     if not path or world.asker.is_nobody:
-        return []
+        return
     word = f"Hx-wrong-{secrets.token_hex(6)}7a!"
     key = _name_of(word, world.login.words("hx", word))
     account = world.asker
@@ -65,8 +64,9 @@ def logins_by_type(world: World) -> list[Hole]:
         if any(let_in(world.login.attempt(account.username, "", {**body, key: {f"${MARK}": word}}), "")):
             continue
         says = f"lets in with {value!r} where the password of the account belongs"
-        return [Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))]
-    return _by_form(world, key, word)
+        yield Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))
+        return
+    yield from _by_form(world, key, word)
 
 
 def _name_of(text: str, body: Mapping[str, str]) -> str:
@@ -74,17 +74,16 @@ def _name_of(text: str, body: Mapping[str, str]) -> str:
     return next((name for name, value in body.items() if value == text), "")
 
 
-def _by_form(world: World, key: str, word: str) -> list[Hole]:
+def _by_form(world: World, key: str, word: str) -> Iterator[Hole]:
     """The same as a form, which some frameworks read as nested objects."""
     path = world.target.auth.login
     account = world.one_more() or world.asker
     plain = {name: text for name, text in world.login.words(account.username, word).items() if name != key}
     answer = world.client.heard(NOBODY, "POST", path, data={**plain, f"{key}[$ne]": "hx"})
     again = world.client.heard(NOBODY, "POST", path, data={**plain, f"{key}[${MARK}]": "hx"})
-    if answer is None or again is None or not world.login.lets_in(answer) or any(let_in(again, "")):
-        return []
-    says = f"lets in by a form with {key}[$ne] where the password of the account belongs"
-    return [Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))]
+    if answer is not None and again is not None and world.login.lets_in(answer) and not any(let_in(again, "")):
+        says = f"lets in by a form with {key}[$ne] where the password of the account belongs"
+        yield Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))
 
 
 def accounts_doubled(world: World) -> Iterator[Hole]:
@@ -121,20 +120,18 @@ def _made_at_once(world: World) -> list[Exchange]:
     return []
 
 
-@lazily
-def passwords_taken(world: World) -> list[Hole]:
+def passwords_taken(world: World) -> Iterator[Hole]:
     """An account with a password of four letters, which then logs in (ASVS 5, V6.2.1: eight at least)."""
     path = world.target.auth.register.path
     if not path:
-        return []
+        return
     account, body = world.login.new_account()
     short = f"{MARK}{secrets.token_hex(1)}"
     answer = world.login.sign_up({key: text.replace(account["password"], short) for key, text in body.items()})
-    if answer.status >= 400 or not world.login.lets_in(world.login.attempt(account["username"], short)):
-        return []
-    key = _name_of(account["password"], body) or "password"
-    says = f"made an account with the password {short!r}, of {len(short)} letters, and it logs in"
-    return [Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))]
+    if answer.status < 400 and world.login.lets_in(world.login.attempt(account["username"], short)):
+        key = _name_of(account["password"], body) or "password"
+        says = f"made an account with the password {short!r}, of {len(short)} letters, and it logs in"
+        yield Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))
 
 
 def _in_other_letters(
@@ -161,8 +158,7 @@ def _in_other_letters(
             return
 
 
-@lazily
-def accounts_outlived(world: World, gate: Gate) -> list[Hole]:
+def accounts_outlived(world: World, gate: Gate) -> Iterator[Hole]:
     """Tokens and cookies of an account that is deleted."""
     for described in world.operations:
         if described.operation.method != "DELETE" or not _OWN_ACCOUNT.search(described.operation.path):
@@ -170,11 +166,11 @@ def accounts_outlived(world: World, gate: Gate) -> list[Hole]:
         try:
             account = world.login.register("a third user")
         except NoAccountError:
-            return []
+            return
         hole = _outlived(world, gate, described, account)
         if hole is not None:
-            return [hole]
-    return []
+            yield hole
+            return
 
 
 def _outlived(world: World, gate: Gate, described: Described, account: ApiAccount) -> Hole | None:
@@ -261,8 +257,7 @@ def _refresh_of(answer: Exchange) -> str:
     return ""
 
 
-@lazily
-def cookies_readable(world: World) -> list[Hole]:
+def cookies_readable(world: World) -> Iterator[Hole]:
     """Cookies of a login that scripts read, or that go over plain HTTP too (RFC 6265bis, 4.1.2.5 and 4.1.2.6)."""
     account = world.asker
     entered, cookies = world.login.cookies_set(account)
@@ -272,19 +267,13 @@ def cookies_readable(world: World) -> list[Hole]:
             found.setdefault("HttpOnly", []).append(cookie.name)
         if not cookie.secure and (world.target.tls.in_front or world.login.info.url.startswith("https:")):
             found.setdefault("Secure", []).append(cookie.name)
-    return [
-        Hole(
-            operation=f"POST {world.target.auth.login}",
-            parameter=f"cookie {names[0]}",
-            says=f"answered {entered.status} with Set-Cookie {', '.join(names)} of a login without {word}",
-            proof=(entered,),
-        )
-        for word, names in found.items()
-    ]
+    operation = f"POST {world.target.auth.login}"
+    for word, names in found.items():
+        says = f"answered {entered.status} with Set-Cookie {', '.join(names)} of a login without {word}"
+        yield Hole(operation=operation, parameter=f"cookie {names[0]}", says=says, proof=(entered,))
 
 
-@lazily
-def sessions_fixed(world: World, gate: Gate) -> list[Hole]:
+def sessions_fixed(world: World, gate: Gate) -> Iterator[Hole]:
     """A session's cookie that was there before the login, and that the login makes an account's."""
     account = gate.account
     for name in account.cookies:
@@ -299,8 +288,8 @@ def sessions_fixed(world: World, gate: Gate) -> list[Hole]:
             if succeeded(seen):
                 says = f"keeps the cookie {name} that was sent with the login: who had set it is let in as the account"
                 operation = f"POST {world.target.auth.login}"
-                return [Hole(operation=operation, parameter=f"cookie {name}", says=says, proof=(entered, seen))]
-    return []
+                yield Hole(operation=operation, parameter=f"cookie {name}", says=says, proof=(entered, seen))
+                return
 
 
 def codes_guessed(world: World) -> Iterator[Hole]:

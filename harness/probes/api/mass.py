@@ -128,13 +128,11 @@ def _taken(world: World, write: _Write, name: str, value: Any) -> Hole | None:  
     if described.operation.method == "POST" and again.get(name) == value and _id_of(control) != _id_of(answer):
         return None
     kind = " of a form" if is_form else ""
-    return Hole(
-        operation=described.name,
-        parameter=f"member {name}",
-        says=f"took the member {name!r}{kind}, which it does not ask for: sent as {value!r}, a read then shows it"
-        f" (before: {write.before.get(name)!r})",
-        proof=(answer,),
+    says = (
+        f"took the member {name!r}{kind}, which it does not ask for: sent as {value!r}, a read then shows it"
+        f" (before: {write.before.get(name)!r})"
     )
+    return Hole(operation=described.name, parameter=f"member {name}", says=says, proof=(answer,))
 
 
 def _is_same(shown: object, sent: object, *, is_form: bool) -> bool:
