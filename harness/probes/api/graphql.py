@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any
 
-from harness.probes.api.inputs import MARK, leaves, objects, sample_text
+from harness.probes.api.inputs import leaves, objects, sample_text
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
 from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
@@ -29,7 +29,8 @@ _LEVELS = 40
 _MOST = 12
 _LONG = 6
 _MAKES = re.compile(r"create|add|new|make|post|save|submit", re.IGNORECASE)
-_SCALARS = {"String": "", "ID": "", "Int": 1, "Float": 1.5, "Boolean": False}
+_SCALARS = {"String": None, "ID": None, "Int": 1, "Float": 1.5, "Boolean": False}
+"""Plain types, and a value of each; None for a text of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +192,16 @@ def _make(world: World, path: str, schema: _Schema, account: ApiAccount) -> None
 def _value(schema: _Schema, kind: str) -> str:
     """A value of that type as a query writes it; "" where it is of no plain one."""
     if kind in _SCALARS:
-        return json.dumps(sample_text({}, "") if _SCALARS[kind] == "" else _SCALARS[kind])
+        return _scalar(kind)
     members = schema.inputs.get(kind, ())
     if any(must and each not in _SCALARS for _, each, must in members):
         return ""
-    given = [f"{name}:{json.dumps(_SCALARS[each] or MARK)}" for name, each, _ in members if each in _SCALARS]
+    given = [f"{name}:{_scalar(each)}" for name, each, _ in members if each in _SCALARS]
     return f"{{{','.join(given)}}}" if given else ""
+
+
+def _scalar(kind: str) -> str:
+    return json.dumps(sample_text({}) if _SCALARS[kind] is None else _SCALARS[kind])
 
 
 def _required(field: _Field) -> list[str]:
