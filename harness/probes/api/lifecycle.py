@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
 AT_ONCE = 8
-_ROUNDS = 3
+ROUNDS = 3
 _GUESSES = 101
 """ASVS 4, 2.2.1: no more than 100 in an hour."""
 _GUESS_WORDS = re.compile(
@@ -88,32 +88,29 @@ def _by_form(world: World, key: str, word: str) -> Iterator[Hole]:
 
 def accounts_doubled(world: World) -> Iterator[Hole]:
     """Two accounts where there should be one: of an address in other letters, or made at the same moment."""
-    if not world.target.auth.register.path:
+    path = world.target.auth.register.path
+    if not path:
         return
-    operation = f"POST {world.target.auth.register.path}"
     account, body = world.login.new_account()
-    name_keys = [key for key, text in body.items() if text == account["username"]]
-    mail = next((key for key, text in body.items() if "@" in text), "")
     made = world.login.sign_up(body)
     if made.status >= 400:
         return
-    if mail:
-        yield from _in_other_letters(world, operation, body, mail, name_keys)
+    yield from _in_other_letters(world, account, body)
     twice = world.login.sign_up(body)
-    taken = _made_at_once(world) if twice.status >= 400 else []
+    bodies = (world.login.new_account()[1] for _ in range(ROUNDS))
+    rounds = (world.client.at_once(NOBODY, "POST", path, AT_ONCE, json=each) for each in bodies)
+    taken = taken_together(rounds) if twice.status >= 400 else []
     if taken:
         says = (
             f"made {len(taken)} accounts of {AT_ONCE} requests with the same names at the same moment; one after"
             f" the other the second is refused with {twice.status}"
         )
-        yield Hole(operation=operation, parameter="requests at once", says=says, proof=tuple(taken[:2]))
+        yield Hole(operation=f"POST {path}", parameter="requests at once", says=says, proof=tuple(taken[:2]))
 
 
-def _made_at_once(world: World) -> list[Exchange]:
-    """What made an account of the same names, where it was more than one."""
-    for _ in range(_ROUNDS):
-        _, fresh = world.login.new_account()
-        answers = world.client.at_once(NOBODY, "POST", world.target.auth.register.path, AT_ONCE, json=fresh)
+def taken_together(rounds: Iterable[list[Exchange]]) -> list[Exchange]:
+    """What was taken of equal requests, in the first round in which it was more than one; no answers end the rounds."""
+    for answers in rounds:
         taken = [each for each in answers if succeeded(each)]
         if len(taken) > 1 or not answers:
             return taken
@@ -134,28 +131,34 @@ def passwords_taken(world: World) -> Iterator[Hole]:
         yield Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))
 
 
-def _in_other_letters(
-    world: World, operation: str, body: Mapping[str, str], mail: str, name_keys: list[str]
-) -> Iterator[Hole]:
+def _in_other_letters(world: World, account: Mapping[str, str], body: Mapping[str, str]) -> Iterator[Hole]:
+    mail = next((key for key, text in body.items() if "@" in text), "")
+    if not mail:
+        return
+    # where it is the user name too, it stands in several members
+    names = [key for key, text in body.items() if text == account["username"]]
+    keys = names if mail in names else [mail]
+
     def with_mail(text: str) -> dict[str, str]:
-        _, other = world.login.new_account()
-        return (
-            {**other, mail: text} if mail not in name_keys else {**other, **dict.fromkeys(name_keys, text), mail: text}
-        )
+        return {**world.login.new_account()[1], **dict.fromkeys(keys, text)}
 
     same = world.login.sign_up(with_mail(body[mail]))
     if same.status < 400:
         # addresses need not be unique here
         return
-    local, _, domain = body[mail].rpartition("@")
-    for text in (f"{local}@{domain.upper()}", f"{local.upper()}@{domain}", f"{body[mail]} ", f" {body[mail]}"):
-        if text == body[mail]:
-            continue
+    for text in _spellings(body[mail]):
         answer = world.login.sign_up(with_mail(text))
         if succeeded(answer):
             says = f"refuses a second account for an address with {same.status}, and makes one for it as {text!r}"
-            yield Hole(operation=operation, parameter=f"member {mail}", says=says, proof=(same, answer))
+            path = world.target.auth.register.path
+            yield Hole(operation=f"POST {path}", parameter=f"member {mail}", says=says, proof=(same, answer))
             return
+
+
+def _spellings(address: str) -> list[str]:
+    local, _, domain = address.rpartition("@")
+    found = (f"{local}@{domain.upper()}", f"{local.upper()}@{domain}", f"{address} ", f" {address}")
+    return [each for each in found if each != address]
 
 
 def accounts_outlived(world: World, gate: Gate) -> Iterator[Hole]:

@@ -8,12 +8,11 @@ from dataclasses import replace
 
 from harness.probes.api.changes import marked
 from harness.probes.api.inputs import MARK
-from harness.probes.api.lifecycle import AT_ONCE
+from harness.probes.api.lifecycle import AT_ONCE, ROUNDS, taken_together
 from harness.probes.api.request import ApiAccount, Hole, Place, RequestDraft, succeeded
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
-_ROUNDS = 3
 _MOST = 40
 _USED_UP = frozenset({400, 402, 403, 404, 409, 410, 412, 422})
 """How a service says that something was used before."""
@@ -72,8 +71,10 @@ def used_twice(world: World) -> Iterator[Hole]:
         return
     for described in list(world.makers())[:_MOST]:
         refused = _refused_again(world, described, account)
-        taken = _taken_at_once(world, described, account) if refused is not None else []
-        if refused is not None and taken:
+        if refused is None:
+            continue
+        taken = taken_together(_sent_together(world, described, account) for _ in range(ROUNDS))
+        if taken:
             says = (
                 f"took {len(taken)} of {AT_ONCE} equal requests of one account at the same moment; one after the"
                 f" other the second is refused with {refused.status}"
@@ -93,18 +94,13 @@ def _refused_again(world: World, described: Described, account: ApiAccount) -> E
     return second if is_used_up else None
 
 
-def _taken_at_once(world: World, described: Described, account: ApiAccount) -> list[Exchange]:
-    """What took equal requests of one fresh account, where it was more than one."""
-    for _ in range(_ROUNDS):
-        other = _fresh_account(world)
-        again = _anew(world, described, account, other) if other is not None else None
-        if other is None or again is None:
-            return []
-        answers = world.client.at_once(other, again.operation.method, again.target, AT_ONCE, **again.arguments())
-        taken = [each for each in answers if succeeded(each)]
-        if len(taken) > 1 or not answers:
-            return taken
-    return []
+def _sent_together(world: World, described: Described, account: ApiAccount) -> list[Exchange]:
+    """Answers to equal requests of one fresh account; [] where it can make none."""
+    other = _fresh_account(world)
+    again = _anew(world, described, account, other) if other is not None else None
+    if other is None or again is None:
+        return []
+    return world.client.at_once(other, again.operation.method, again.target, AT_ONCE, **again.arguments())
 
 
 def _fresh_account(world: World) -> ApiAccount | None:
