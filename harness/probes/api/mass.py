@@ -231,8 +231,7 @@ def _thing_of(answer: Exchange | None) -> dict[str, Any]:
 def _key_of(thing: Mapping[str, Any]) -> tuple[str, object]:
     """The member by which a thing is known, and its value; "" and None where it has none."""
     keys = (key for key in thing if plain_name(key) in ("id", "uuid", "slug", "key", "number"))
-    key = next(keys, "")
-    return key, thing.get(key)
+    return next(((key, thing[key]) for key in keys), ("", None))
 
 
 def _id_of(answer: Exchange | None) -> object:
