@@ -46,8 +46,9 @@ from harness.probes.api.reach import (
 )
 from harness.probes.api.request import ApiClient, Hole, OutOfTime
 from harness.probes.api.sites import sites
+from harness.probes.api.tour import look_around
 from harness.probes.api.widening import amounts_below_zero, answers_widened, odd_numbers, secret_orders
-from harness.probes.api.world import World, look_around
+from harness.probes.api.world import World
 
 __all__ = [
     "ApiClient",

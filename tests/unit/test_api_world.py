@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from harness.probes.api.accounts import let_in
 from harness.probes.api.exposure import _what
 from harness.probes.api.facts import Facts, singular
+from harness.probes.api.graphql import _Schema, _value
 from harness.probes.api.growth import slower_of
 from harness.probes.api.inputs import Sampler, leaves, replaced
 from harness.probes.api.reach import _leads_to
@@ -182,3 +184,11 @@ def test_a_login_gives_a_token_wherever_it_stands_or_cookies():
     assert cookies == {"sid": "1", "csrftoken": "2"}
     assert headers == {"X-CSRFToken": "2"}
     assert let_in(answer(b'{"token": "abcdefghij"}', status=401), "token") == ({}, {})
+
+
+def test_an_input_of_a_mutation_gets_texts_that_are_known_again_and_values_of_its_types():
+    members = (("text", "String", True), ("shared", "Boolean", False), ("stars", "Int", False))
+    schema = _Schema("Query", "Mutation", {}, {"NewNote": members})
+    first, second = _value(schema, "NewNote"), _value(schema, "NewNote")
+    assert re.fullmatch(r'\{text:"hx\w{8,}",shared:false,stars:1\}', first)
+    assert first != second

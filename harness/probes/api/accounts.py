@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -54,11 +54,14 @@ class Login:
     ) -> Exchange:
         """Try to log in: by JSON, or by a form where JSON is not taken."""
         sent = dict(body) if body is not None else self.words(username, password)
-        path = self.target.auth.login
-        if self.target.auth.form and all(isinstance(each, str) for each in sent.values()):
-            return self._fill_in(path, sent, cookies or {})
+        return self._hand_in(self.target.auth.login, sent, cookies or {})
+
+    def _hand_in(self, path: str, sent: Mapping[str, Any], cookies: Mapping[str, str]) -> Exchange:
+        has_texts = all(isinstance(each, str) for each in sent.values())
+        if self.target.auth.form and has_texts:
+            return self._fill_in(path, sent, cookies)
         answer = self.client.ask(NOBODY, "POST", path, json=sent, cookies=cookies)
-        if answer.status in _NOT_OF_THAT_KIND and all(isinstance(each, str) for each in sent.values()):
+        if answer.status in _NOT_OF_THAT_KIND and has_texts:
             by_form = self.client.ask(NOBODY, "POST", path, data=sent, cookies=cookies)
             if by_form.status not in _NOT_OF_THAT_KIND:
                 return by_form
@@ -81,11 +84,11 @@ class Login:
         """The answer to a login, and the account's cookies as it sets them, or the page of the form before it."""
         answer = self.attempt(account.username, account.password)
         shown = [self.client.ask(NOBODY, "GET", self.target.auth.login)] if self.target.auth.form else []
-        lines = [line for each in (answer, *shown) for line in each.header_lines("Set-Cookie")]
-        found = {each.name: each for each in map(parse_set_cookie, reversed(lines))}
-        own = [each for name, each in found.items() if name in account.cookies and each.purpose != "csrf"]
-        # beside the session a login may set what is no secret: a language, a name to greet
-        return answer, [each for each in own if each.purpose == "session"] or own
+        return answer, _own_cookies((answer, *shown), account)
+
+    def lets_in(self, answer: Exchange) -> bool:
+        """Did a login give what later requests need?"""
+        return any(let_in(answer, self.target.auth.token))
 
     def enter(self, name: str, role: str, username: str, password: str, *, ours: bool = False) -> ApiAccount:
         """Log in. Raises `NoAccountError` where that gives neither token nor cookie."""
@@ -113,15 +116,7 @@ class Login:
 
     def sign_up(self, body: Mapping[str, Any]) -> Exchange:
         """Ask for a new account: by JSON, or by a form where JSON is not taken."""
-        path = self.target.auth.register.path
-        if self.target.auth.form and all(isinstance(each, str) for each in body.values()):
-            return self._fill_in(path, body, {})
-        answer = self.client.ask(NOBODY, "POST", path, json=dict(body))
-        if answer.status in _NOT_OF_THAT_KIND and all(isinstance(each, str) for each in body.values()):
-            by_form = self.client.ask(NOBODY, "POST", path, data=dict(body))
-            if by_form.status not in _NOT_OF_THAT_KIND:
-                return by_form
-        return answer
+        return self._hand_in(self.target.auth.register.path, dict(body), {})
 
     def register(self, name: str, more: Mapping[str, Any] | None = None) -> ApiAccount:
         """Make a new account, with more members in the request than the profile says, and log in as it."""
@@ -134,12 +129,12 @@ class Login:
             raise NoAccountError(f"POST {path} made no account: it answered {answer.status}{again}")
         return self.enter(name, "user", account["username"], account["password"], ours=True)
 
-    def given(self) -> Iterator[tuple[str, ApiAccount]]:
+    def given(self) -> Iterator[ApiAccount]:
         """The accounts of the profile that are let in here, by role: the first one, then the second."""
         for role, first in self.target.auth.roles.items():
             for name, each in ((f"the first {role}", first), (f"the second {role}", self.target.auth.second.get(role))):
                 if each is not None and (account := self._given(name, role, each)) is not None:
-                    yield role, account
+                    yield account
 
     def _given(self, name: str, role: str, account: Role) -> ApiAccount | None:
         try:
@@ -149,23 +144,35 @@ class Login:
             return None
 
 
+def _own_cookies(answers: Iterable[Exchange], account: ApiAccount) -> list[SetCookie]:
+    lines = [line for each in answers for line in each.header_lines("Set-Cookie")]
+    found = {each.name: each for each in map(parse_set_cookie, reversed(lines))}
+    own = [each for name, each in found.items() if name in account.cookies and each.purpose != "csrf"]
+    # beside the session a login may set what is no secret: a language, a name to greet
+    return [each for each in own if each.purpose == "session"] or own
+
+
 def let_in(answer: Exchange, place: str) -> tuple[dict[str, str], dict[str, str]]:
     """What a login's answer gives for later requests: headers with a token, or cookies."""
     if not succeeded(answer) and not 300 <= answer.status < 400:
         return {}, {}
-    token = token_of(answer, place)
-    if token:
+    if token := token_of(answer, place):
         return {"Authorization": f"Bearer {token}"}, {}
-    page = page_of(answer)
-    leads_back = urlsplit(answer.header("Location") or "").path == urlsplit(answer.url).path
-    if leads_back or (page is not None and any(each.asks_for_password for each in page.forms)):
+    if _asks_again(answer):
         return {}, {}
     # a session may have begun with the page that has the form
     cookies = {**(sent_cookies(answer) if leads_on(answer) else {}), **cookies_of(answer)}
     if all(plain_name(key) in CSRF_COOKIES for key in cookies):
         return {}, {}
     twice = {header: cookies[key] for key in cookies if (header := CSRF_COOKIES.get(plain_name(key)))}
-    return (twice, cookies) if cookies else ({}, {})
+    return twice, cookies
+
+
+def _asks_again(answer: Exchange) -> bool:
+    """Is whoever logged in shown the login's form again, or led back to it?"""
+    page = page_of(answer)
+    leads_back = urlsplit(answer.header("Location") or "").path == urlsplit(answer.url).path
+    return leads_back or (page is not None and any(each.asks_for_password for each in page.forms))
 
 
 def cookies_of(answer: Exchange) -> dict[str, str]:

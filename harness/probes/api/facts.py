@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.probes.api.inputs import MARK, leaves, plain_name
+from harness.probes.api.inputs import leaves, plain_name
 from harness.probes.openapi_operation import names_in_path
 
 _IDS = ("id", "uuid", "guid", "pk", "key", "slug", "number", "code", "ref", "reference", "name", "title", "username")
@@ -36,6 +36,10 @@ class Fact:
     is_new: bool
     """It came as the answer to a write."""
 
+    def is_like(self, other: Fact) -> bool:
+        """Is it the same member of such a thing?"""
+        return (self.name, self.resource) == (other.name, other.resource)
+
 
 @dataclass
 class Facts:
@@ -53,40 +57,13 @@ class Facts:
                 continue
             if isinstance(value, str):
                 self.texts[account].add(value)
-            names = [each for each in way if isinstance(each, str)]
-            name = names[-1] if names else resource
-            inner = singular(names[-2]) if len(names) > 1 else ""
-            owner = inner if inner not in _PARTS and plain_name(names[-1]) in _IDS else resource
-            if str(value) and len(str(value)) <= 200:
-                self.kept.append(Fact(plain_name(name), value, operation, owner, account, is_new))
-
-    def ways_to(self, name: str, path: str = "") -> tuple[tuple[str, str], ...]:
-        """Pairs of resource and member that a name may mean, the best first; "" stands for any resource."""
-        plain, resource = plain_name(name), _before(path, name)
-        if plain.endswith("ids") or plain in ("keys", "slugs", "codes"):
-            plain = plain[:-1]
-        stem = _ID_ENDING.sub("", plain)
-        wanted = [(resource, plain)] if resource else []
-        if plain in _IDS or not stem:
-            wanted += [(resource, each) for each in _IDS] if resource else []
-            wanted += [("", plain)] if plain in _TELLING else []
-            if not resource:
-                # the body's bare `id`, or its `ids`: of what any word of the path is about
-                wanted += [(singular(each), plain) for each in reversed(path.split("/")) if each and "{" not in each]
-            return tuple(dict.fromkeys(wanted))
-        wanted.append(("", plain))
-        ending = plain[len(stem) :]
-        if ending:
-            wanted += [(singular(stem), ending), (singular(stem), "id"), (singular(stem), "uuid")]
-        elif resource and singular(plain) == resource:
-            wanted += [(resource, each) for each in _IDS]
-        else:
-            wanted.append((singular(plain), "id"))
-        return tuple(dict.fromkeys(wanted))
+            if 0 < len(str(value)) <= 200:
+                name, owner = _named(way, resource)
+                self.kept.append(Fact(name, value, operation, owner, account, is_new))
 
     def candidates(self, name: str, path: str, account: str) -> Iterator[Fact]:
         """What that account was given that may stand for a name, the best and newest first."""
-        for resource, member in self.ways_to(name, path):
+        for resource, member in _ways_to(name, path):
             for fact in reversed(self.kept):
                 if fact.account == account and fact.name == member and resource in ("", fact.resource):
                     yield fact
@@ -112,9 +89,42 @@ class Facts:
             each for each in self.texts[account] - seen if len(each) >= _LONG and not any(each in text for text in seen)
         )
 
-    def marks_of(self, account: str) -> frozenset[str]:
-        """Texts of ours among what an account was shown."""
-        return frozenset(each for each in self.texts[account] if each.startswith(MARK))
+
+def _ways_to(name: str, path: str = "") -> tuple[tuple[str, str], ...]:
+    """Pairs of resource and member that a name may mean, the best first; "" stands for any resource."""
+    plain, resource = plain_name(name), _before(path, name)
+    if plain.endswith("ids") or plain in ("keys", "slugs", "codes"):
+        plain = plain[:-1]
+    own = [(resource, plain)] if resource else []
+    is_bare = plain in _IDS or not _ID_ENDING.sub("", plain)
+    others = _ways_to_bare(plain, resource, path) if is_bare else _ways_to_named(plain, resource)
+    return tuple(dict.fromkeys([*own, *others]))
+
+
+def _ways_to_bare(plain: str, resource: str, path: str) -> list[tuple[str, str]]:
+    """An `id` or a `slug` is of what stands before it; that of a body, of what any word of the path is about."""
+    telling = [("", plain)] if plain in _TELLING else []
+    if resource:
+        return [*((resource, each) for each in _IDS), *telling]
+    return [*telling, *((singular(each), plain) for each in reversed(path.split("/")) if each and "{" not in each)]
+
+
+def _ways_to_named(plain: str, resource: str) -> list[tuple[str, str]]:
+    """An `order_id` is the `id` of an order; an `order` may be that too."""
+    stem = _ID_ENDING.sub("", plain)
+    if ending := plain[len(stem) :]:
+        return [("", plain), *((singular(stem), each) for each in (ending, "id", "uuid"))]
+    if resource and singular(plain) == resource:
+        return [("", plain), *((resource, each) for each in _IDS)]
+    return [("", plain), (singular(plain), "id")]
+
+
+def _named(way: tuple[str | int, ...], resource: str) -> tuple[str, str]:
+    """By what name a value at that place is known, and of what thing: an id inside of an object is that object's."""
+    names = [each for each in way if isinstance(each, str)]
+    name = plain_name(names[-1] if names else resource)
+    inner = singular(names[-2]) if len(names) > 1 else ""
+    return name, inner if inner not in _PARTS and name in _IDS else resource
 
 
 def singular(word: str) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import Any
 
-from harness.probes.api.inputs import MARK, leaves, objects, sample_text
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, lazily, succeeded
+from harness.probes.api.inputs import leaves, objects, sample_text
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, succeeded
 from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 
@@ -26,8 +27,10 @@ _ALIASES = 1_000
 _BATCH = 100
 _LEVELS = 40
 _MOST = 12
+_LONG = 6
 _MAKES = re.compile(r"create|add|new|make|post|save|submit", re.IGNORECASE)
-_SCALARS = {"String": "", "ID": "", "Int": 1, "Float": 1.5, "Boolean": False}
+_SCALARS = {"String": None, "ID": None, "Int": 1, "Float": 1.5, "Boolean": False}
+"""Plain types, and a value of each; None for a text of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +69,13 @@ def graph_of(world: World) -> str:
     return ""
 
 
-@lazily
-def schemas_told(world: World, path: str) -> list[Hole]:
+def schemas_told(world: World, path: str) -> Iterator[Hole]:
     """Introspection for whoever asks: every type, field and argument there is."""
     seen = _ask(world, NOBODY, path, _INTROSPECTION)
     schema = _schema(seen)
-    if seen is None or schema is None:
-        return []
-    says = f"answers introspection to anybody: {len(schema.types)} types with all their fields"
-    return [Hole(operation=f"POST {path}", parameter="introspection", says=says, proof=(seen,))]
+    if seen is not None and schema is not None:
+        says = f"answers introspection to anybody: {len(schema.types)} types with all their fields"
+        yield Hole(operation=f"POST {path}", parameter="introspection", says=says, proof=(seen,))
 
 
 def answers_queries(world: World, path: str) -> bool:
@@ -84,30 +85,38 @@ def answers_queries(world: World, path: str) -> bool:
     return bool(_data(_ask(world, world.asker, path, f"{{{field}}}")))
 
 
-@lazily
-def endless_queries(world: World, path: str) -> list[Hole]:
+def endless_queries(world: World, path: str) -> Iterator[Hole]:
     """How much one request may ask for: the same field a thousand times, many queries in one body, level on level."""
-    account, found, proofs = world.asker, [], []
-    schema = _schema(_ask(world, account, path, _INTROSPECTION))
+    schema = _schema(_ask(world, world.asker, path, _INTROSPECTION))
     field = _cheap(schema) if schema is not None else "__typename"
-    many = _ask(world, account, path, "{" + " ".join(f"a{number}:{field}" for number in range(_ALIASES)) + "}")
-    if many is not None and len(_data(many)) == _ALIASES:
-        found.append(f"the field {field} {_ALIASES:,} times")
-        proofs.append(many)
-    batch = world.client.heard(account, "POST", path, json=[{"query": "{__typename}"}] * _BATCH)
-    listed = json_of(batch)
-    if batch is not None and isinstance(listed, list) and sum("data" in each for each in objects(listed)) == _BATCH:
-        found.append(f"{_BATCH} queries in one body")
-        proofs.append(batch)
+    tried = (
+        (f"the field {field} {_ALIASES:,} times", _aliased(world, path, field)),
+        (f"{_BATCH} queries in one body", _batched(world, path)),
+        (f"{_LEVELS} levels of objects in each other", _deepened(world, path, schema)),
+    )
+    found = [(what, answer) for what, answer in tried if answer is not None]
+    if found:
+        says = f"answers whatever one request asks for: {', '.join(what for what, _ in found)}"
+        yield Hole(operation=f"POST {path}", parameter="size of a query", says=says, proof=(found[0][1],))
+
+
+def _aliased(world: World, path: str, field: str) -> Exchange | None:
+    query = "{" + " ".join(f"a{number}:{field}" for number in range(_ALIASES)) + "}"
+    seen = _ask(world, world.asker, path, query)
+    return seen if len(_data(seen)) == _ALIASES else None
+
+
+def _batched(world: World, path: str) -> Exchange | None:
+    seen = world.client.heard(world.asker, "POST", path, json=[{"query": "{__typename}"}] * _BATCH)
+    listed = json_of(seen)
+    is_whole = isinstance(listed, list) and sum("data" in each for each in objects(listed)) == _BATCH
+    return seen if is_whole else None
+
+
+def _deepened(world: World, path: str, schema: _Schema | None) -> Exchange | None:
     deep = _nested(schema) if schema is not None else ""
-    seen = _ask(world, account, path, deep) if deep else None
-    if seen is not None and succeeded(seen) and _data(seen) and not _errors(seen):
-        found.append(f"{_LEVELS} levels of objects in each other")
-        proofs.append(seen)
-    if not found:
-        return []
-    says = f"answers whatever one request asks for: {', '.join(found)}"
-    return [Hole(operation=f"POST {path}", parameter="size of a query", says=says, proof=tuple(proofs[:1]))]
+    seen = _ask(world, world.asker, path, deep) if deep else None
+    return seen if succeeded(seen) and _data(seen) and not json_of(seen).get("errors") else None
 
 
 def graph_objects(world: World, path: str, victim: ApiAccount, thief: ApiAccount) -> Iterator[Hole]:
@@ -117,25 +126,38 @@ def graph_objects(world: World, path: str, victim: ApiAccount, thief: ApiAccount
         return
     _make(world, path, schema, victim)
     for listing in [each for each in schema.types.get(schema.query, ()) if not _required(each)][:_MOST]:
-        shown = _listed(world, path, schema, listing, victim)
-        theirs = _listed(world, path, schema, listing, thief)
+        shown, theirs = (_listed(world, path, schema, listing, each) for each in (victim, thief))
         known = {str(value) for each in theirs for value in each.values()}
-        for getter in [each for each in schema.types[schema.query] if each.kind == listing.kind and _required(each)]:
-            named = [each for each in _required(getter) if re.search(r"id$|uuid|slug|key", each, re.IGNORECASE)]
-            hole = None
-            for thing in shown if len(_required(getter)) == 1 and named else ():
-                key = next((thing[each] for each in (named[0], "id", "uuid", "slug", "key") if each in thing), None)
-                texts = [str(each) for each in thing.values() if len(str(each)) >= 6 and str(each) not in known]
-                if key is None or str(key) in known:
-                    continue
-                query = f"{{{getter.name}({named[0]}:{_literal(key, getter.takes[named[0]][0])})"
-                query += f"{{{schema.scalars(getter.kind)}}}}}"
-                hole = _taken(world, path, query, (victim, thief), [each for each in texts if each != str(key)])
-                if hole is not None:
-                    yield hole
-                    break
-            if hole is not None:
-                break
+        asked = _asked_for(schema, listing, shown, known)
+        holes = (_taken(world, path, query, (victim, thief), texts) for query, texts in asked)
+        yield from islice(filter(None, holes), 1)
+
+
+def _asked_for(
+    schema: _Schema, listing: _Field, shown: Iterable[Mapping[str, Any]], known: set[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Queries for one thing by its key, and what of it only its owner has listed."""
+    getters = [each for each in schema.types[schema.query] if each.kind == listing.kind and _key_asked(each)]
+    for getter, thing in product(getters, shown):
+        name = _key_asked(getter)
+        key = _key_of(thing, name)
+        if key is None or key in known:
+            continue
+        query = f"{{{getter.name}({name}:{_literal(key, getter.takes[name][0])})"
+        query += f"{{{schema.scalars(getter.kind)}}}}}"
+        yield query, [each for each in map(str, thing.values()) if len(each) >= _LONG and each not in known | {key}]
+
+
+def _key_of(thing: Mapping[str, Any], name: str) -> str | None:
+    key = next((thing[each] for each in (name, "id", "uuid", "slug", "key") if each in thing), None)
+    return str(key) if key is not None else None
+
+
+def _key_asked(getter: _Field) -> str:
+    """The one argument by which a field finds a thing; "" where it asks for none, or for more."""
+    required = _required(getter)
+    is_key = len(required) == 1 and re.search(r"id$|uuid|slug|key", required[0], re.IGNORECASE)
+    return required[0] if is_key else ""
 
 
 def _taken(world: World, path: str, query: str, pair: tuple[ApiAccount, ApiAccount], texts: list[str]) -> Hole | None:
@@ -170,19 +192,24 @@ def _make(world: World, path: str, schema: _Schema, account: ApiAccount) -> None
 def _value(schema: _Schema, kind: str) -> str:
     """A value of that type as a query writes it; "" where it is of no plain one."""
     if kind in _SCALARS:
-        return json.dumps(_SCALARS[kind] if _SCALARS[kind] != "" else sample_text({}, ""))
+        return _scalar(kind)
     members = schema.inputs.get(kind, ())
-    given = [f"{name}:{json.dumps(_SCALARS[each] or f'{MARK}')}" for name, each, _ in members if each in _SCALARS]
-    needed = [name for name, each, must in members if must and each not in _SCALARS]
-    return f"{{{','.join(given)}}}" if given and not needed else ""
+    if any(must and each not in _SCALARS for _, each, must in members):
+        return ""
+    given = [f"{name}:{_scalar(each)}" for name, each, _ in members if each in _SCALARS]
+    return f"{{{','.join(given)}}}" if given else ""
+
+
+def _scalar(kind: str) -> str:
+    return json.dumps(sample_text({}) if _SCALARS[kind] is None else _SCALARS[kind])
 
 
 def _required(field: _Field) -> list[str]:
     return [name for name, (_, must) in field.takes.items() if must]
 
 
-def _literal(value: object, kind: str) -> str:
-    return str(value) if kind == "Int" else json.dumps(str(value))
+def _literal(value: str, kind: str) -> str:
+    return value if kind == "Int" else json.dumps(value)
 
 
 def _cheap(schema: _Schema) -> str:
@@ -206,13 +233,16 @@ def _nested(schema: _Schema) -> str:
 
 def _circle(schema: _Schema, kind: str) -> tuple[str, ...]:
     """Fields that lead from a type back to it, by one or two; no lists, by which the answer grows with each level."""
-    single = {name: [each for each in fields if not each.is_list] for name, fields in schema.types.items()}
+    single = {
+        name: [each for each in fields if not each.is_list and not _required(each)]
+        for name, fields in schema.types.items()
+    }
     for field in single.get(kind, ()):
-        if field.kind == kind and not _required(field):
+        if field.kind == kind:
             return (field.name,)
-        back = [each for each in single.get(field.kind, ()) if each.kind == kind and not _required(each)]
-        if back and not _required(field):
-            return (field.name, back[0].name)
+        back = next((each.name for each in single.get(field.kind, ()) if each.kind == kind), "")
+        if back:
+            return (field.name, back)
     return ()
 
 
@@ -226,31 +256,33 @@ def _data(answer: Exchange | None) -> Mapping[str, Any]:
     return data if isinstance(data, Mapping) else {}
 
 
-def _errors(answer: Exchange) -> bool:
-    body = json_of(answer)
-    return isinstance(body, Mapping) and bool(body.get("errors"))
-
-
 def _schema(answer: Exchange | None) -> _Schema | None:
     """What introspection told; None where it told nothing."""
     told = _data(answer).get("__schema")
     if not isinstance(told, Mapping) or not isinstance(told.get("types"), list):
         return None
-    listed = [
-        each for each in told["types"] if isinstance(each, Mapping) and not str(each.get("name")).startswith("__")
-    ]
     types = {
         str(each["name"]): tuple(map(_field, each["fields"]))
-        for each in listed
-        if each.get("kind") in ("OBJECT", "INTERFACE") and isinstance(each.get("fields"), list)
+        for each in _with_list(told["types"], "fields")
+        if each.get("kind") in ("OBJECT", "INTERFACE")
     }
     inputs = {
         str(each["name"]): tuple((str(one["name"]), *_kind(one["type"])) for one in each["inputFields"])
-        for each in listed
-        if isinstance(each.get("inputFields"), list)
+        for each in _with_list(told["types"], "inputFields")
     }
-    names = [(told.get(key) or {}).get("name", "") for key in ("queryType", "mutationType")]
-    return _Schema(str(names[0]), str(names[1]), types, inputs) if names[0] in types else None
+    query, mutation = (str((told.get(key) or {}).get("name", "")) for key in ("queryType", "mutationType"))
+    return _Schema(query, mutation, types, inputs) if query in types else None
+
+
+def _with_list(types: Iterable[Any], member: str) -> Iterator[Mapping[str, Any]]:
+    """Types of the service's own that list such members."""
+    for each in types:
+        if (
+            isinstance(each, Mapping)
+            and not str(each.get("name")).startswith("__")
+            and isinstance(each.get(member), list)
+        ):
+            yield each
 
 
 def _field(told: Mapping[str, Any]) -> _Field:

@@ -9,18 +9,17 @@ import re
 import secrets
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from harness.probes.api.accounts import NoAccountError, let_in
 from harness.probes.api.inputs import MARK, leaves, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, json_of, lazily, succeeded
-from harness.probes.api.sites import TextPlace, forms, matched_sites
-from harness.probes.api.world import World
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, cookie_line, json_of, lazily, succeeded
+from harness.probes.api.sites import TextPlace, forms, matched_sites, texts
+from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 from harness.stats import quantile_interval
 
@@ -43,109 +42,122 @@ _SAMPLES = 16
 _OF_AN_ACCOUNT = 4
 _LEAST_MS = 8.0
 _LEAST_RATIO = 1.5
+_FORGOTTEN = re.compile(r"forgot|reset|recover", re.IGNORECASE)
 _SLOWED = frozenset({403, 423, 429, 503})
 
 
 def slow_texts(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places where a text that is a little longer takes many times as long; those too that take but some texts."""
-    for site in (*places, *matched_sites(world)):
-        if not isinstance(site.value, str):
-            continue
+    for site in texts((*places, *matched_sites(world))):
         for unit, end in _SEEDS:
-            noticed = _noticed(world, site, unit, end)
-            if noticed is not None:
-                hole = _exponential(world, site, unit, end, *noticed)
-            else:
-                hole = _polynomial(world, site, unit, end)
+            text = _Repetition(world, site, unit, end)
+            noticed = _noticed(text)
+            hole = _exponential(text, *noticed) if noticed is not None else _polynomial(text)
             if hole is not None:
                 yield hole
                 break
 
 
-def _seconds(world: World, site: TextPlace, text: str) -> tuple[float, Exchange | None]:
-    seen = world.client.tried(site.account, site.put(text))
-    return (_TOO_SLOW_S, None) if seen is None else (seen.elapsed_s, seen)
+@dataclass(frozen=True, slots=True)
+class _Repetition:
+    """What is repeated at a place, and what does not fit after it."""
+
+    world: World
+    site: TextPlace
+    unit: str
+    end: str
+
+    def takes(self, count: int) -> tuple[float, Exchange | None]:
+        """The seconds for so many units, and the answer."""
+        return self.takes_for(self.unit * count + self.end)
+
+    def takes_for(self, text: str) -> tuple[float, Exchange | None]:
+        """The seconds for another text at the place, and the answer."""
+        seen = self.world.client.tried(self.site.account, self.site.put(text))
+        return (_TOO_SLOW_S, None) if seen is None else (seen.elapsed_s, seen)
+
+    def hole(self, taken: Sequence[tuple[int, float]], proof: Exchange) -> Hole:
+        """The place is slow by these counts and seconds."""
+        shown = ", ".join(f"{count} times {self.unit!r}: {seconds:.2f} s" for count, seconds in taken)
+        return self.site.hole(f"takes ever longer for a text in {self.site.place.told}: {shown}", proof)
 
 
-def _noticed(world: World, site: TextPlace, unit: str, end: str) -> tuple[int, float] | None:
+def _noticed(text: _Repetition) -> tuple[int, float] | None:
     """The first short length that takes noticeable time, and how long; None where none does, twice in a row."""
     for count in _SHORT:
-        if _seconds(world, site, unit * count + end)[0] >= _NOTICEABLE_S:
-            again = _seconds(world, site, unit * count + end)[0]
+        if text.takes(count)[0] >= _NOTICEABLE_S:
+            again = text.takes(count)[0]
             if again >= _NOTICEABLE_S:
                 return count, again
     return None
 
 
-def _exponential(world: World, site: TextPlace, unit: str, end: str, short: int, first: float) -> Hole | None:
+def _exponential(text: _Repetition, short: int, first: float) -> Hole | None:
     """Do two more take twice as long, at least, each time?"""
-    begin = short if first < 2 * _NOTICEABLE_S else short - 4 if first < _TOO_SLOW_S / 2 else short - 10
-    taken: list[tuple[int, float]] = []
-    proof: Exchange | None = None
-    for count in range(begin, begin + 12, 2):
-        seconds, seen = _seconds(world, site, unit * count + end)
-        proof = seen or proof
-        taken.append((count, seconds))
-        if seconds > 1.0 or (len(taken) > 3 and seconds > 4 * _NOTICEABLE_S):
-            break
+    taken, proof = _series(text, short if first < 2 * _NOTICEABLE_S else short - (4 if first < _TOO_SLOW_S / 2 else 10))
     noticed = taken[-3:]
     grows = all(later[1] > 2 * earlier[1] for earlier, later in pairwise(noticed))
     if len(noticed) < 3 or not grows or noticed[-1][1] < 4 * _NOTICEABLE_S or proof is None:
         return None
-    again, _ = _seconds(world, site, unit * noticed[0][0] + end)
-    if again > noticed[-1][1] / 4:
-        return None
-    return _slow(site, unit, noticed, proof)
+    again, _ = text.takes(noticed[0][0])
+    return text.hole(noticed, proof) if again <= noticed[-1][1] / 4 else None
 
 
-def _polynomial(world: World, site: TextPlace, unit: str, end: str) -> Hole | None:
+def _series(text: _Repetition, begin: int) -> tuple[list[tuple[int, float]], Exchange | None]:
+    """Counts and seconds, two more each time, until it is slow enough to judge; and the latest answer."""
+    taken: list[tuple[int, float]] = []
+    proof: Exchange | None = None
+    for count in range(begin, begin + 12, 2):
+        seconds, seen = text.takes(count)
+        proof = seen or proof
+        taken.append((count, seconds))
+        if seconds > 1.0 or (len(taken) > 3 and seconds > 4 * _NOTICEABLE_S):
+            break
+    return taken, proof
+
+
+def _polynomial(text: _Repetition) -> Hole | None:
     """Does twice the length take four times as long?"""
-    longest = _LONG if site.place.where == "body" else _LONG // 2
-    count = longest // len(unit)
-    first, _ = _seconds(world, site, unit * count + end)
+    longest = _LONG if text.site.place.where == "body" else _LONG // 2
+    count = longest // len(text.unit)
+    first, _ = text.takes(count)
     if first < 2 * _NOTICEABLE_S:
         return None
-    quarter, half = (_seconds(world, site, unit * (count // part) + end)[0] for part in (4, 2))
-    again, proof = _seconds(world, site, unit * count + end)
-    other, _ = _seconds(world, site, "".join(secrets.choice("abcdefgh") for _ in range(longest)))
+    quarter, half = (text.takes(count // part)[0] for part in (4, 2))
+    again, proof = text.takes(count)
+    other, _ = text.takes_for("".join(secrets.choice("abcdefgh") for _ in range(longest)))
     least = min(first, again)
     if proof is None or least < 3 * half or half < 2.5 * quarter or other > least / 3:
         return None
-    return _slow(site, unit, [(count // 4, quarter), (count // 2, half), (count, again)], proof)
-
-
-def _slow(site: TextPlace, unit: str, taken: Sequence[tuple[int, float]], proof: Exchange) -> Hole:
-    shown = ", ".join(f"{count} times {unit!r}: {seconds:.2f} s" for count, seconds in taken)
-    return site.hole(f"takes ever longer for a text in {site.place.told}: {shown}", proof)
+    return text.hole([(count // 4, quarter), (count // 2, half), (count, again)], proof)
 
 
 @lazily
 def endless_pages(world: World) -> list[Hole]:
     """Listings that give as many items as they are asked for."""
-    holes = []
-    account = world.asker
-    for described in world.reads():
-        draft = world.drafts.get((described.name, account.name)) or world.drafts.get((described.name, NOBODY.name))
-        if draft is None:
-            continue
-        for each in described.inputs.parameters:
-            if each.where != "query" or not _LIMITS.match(each.name):
-                continue
-            place = Place("query", (each.name,))
-            one, some = (world.client.tried(account, draft.put(place, count)) for count in (1, 2))
-            all_of = world.client.tried(account, draft.put(place, _HUGE))
-            if one is None or some is None or all_of is None or not all(map(succeeded, (one, some, all_of))):
-                continue
-            counts = [_count(json_of(answer)) for answer in (one, some, all_of)]
-            echoed = _HUGE in [value for _, value in leaves(json_of(all_of)) if not isinstance(value, bool)]
-            if counts[0] != 1 or counts[1] > 2 or counts[2] <= counts[1]:
-                continue
-            if counts[2] >= _MANY_ITEMS or echoed:
-                what = f"{counts[2]} items came" if not echoed else f"the answer says that its limit is {_HUGE}"
-                says = f"has no limit for {place.told}: asked for {_HUGE} items, {what}"
-                holes.append(Hole(operation=described.name, parameter=str(place), says=says, proof=(all_of,)))
-                break
-    return holes
+    readers = world.working(world.reads(), world.asker, NOBODY)
+    holes = (next(_endless(world, described, draft), None) for described, draft in readers)
+    return [each for each in holes if each is not None]
+
+
+def _endless(world: World, described: Described, draft: RequestDraft) -> Iterator[Hole]:
+    for place in described.query_places(_LIMITS):
+        answers = [world.client.tried(world.asker, draft.put(place, count)) for count in (1, 2, _HUGE)]
+        taken = [each for each in answers if succeeded(each)]
+        what = _beyond_limits(taken) if len(taken) == len(answers) else ""
+        if what:
+            says = f"has no limit for {place.told}: asked for {_HUGE} items, {what}"
+            yield Hole(operation=described.name, parameter=str(place), says=says, proof=(taken[-1],))
+
+
+def _beyond_limits(answers: Sequence[Exchange]) -> str:
+    """What came where one, two and very many items were asked for, in words; "" where it is limited."""
+    one, some, most = (_count(json_of(each)) for each in answers)
+    if one != 1 or some > 2 or most <= some:
+        return ""
+    if _HUGE in [value for _, value in leaves(json_of(answers[-1]))]:
+        return f"the answer says that its limit is {_HUGE}"
+    return f"{most} items came" if most >= _MANY_ITEMS else ""
 
 
 def _count(body: Any) -> int:  # noqa: ANN401
@@ -156,8 +168,7 @@ def _count(body: Any) -> int:  # noqa: ANN401
     return max(map(len, lists), default=-1)
 
 
-@lazily
-def endless_logins(world: World) -> list[Hole]:
+def endless_logins(world: World) -> Iterator[Hole]:
     """An account of ours is tried with wrong passwords, by one client, until somebody minds."""
     account = world.login.register("a third user")
     path = world.target.auth.login
@@ -165,22 +176,24 @@ def endless_logins(world: World) -> list[Hole]:
     last: Exchange | None = None
     shown = world.client.ask_as_one("GET", path) if world.target.auth.form else None
     for _ in range(ATTEMPTS):
-        body = world.login.words(account.username, f"Hx-wrong-{secrets.token_hex(4)}a!")
-        words: dict[str, Any] = {"json": body}
-        if shown is not None:
-            words = world.login.form_words(shown, body, {})
-            jar = words.pop("cookies")
-            words["headers"] |= {"Cookie": "; ".join(f"{key}={value}" for key, value in jar.items())} if jar else {}
-        last = world.client.ask_as_one("POST", path, **words)
+        last = world.client.ask_as_one("POST", path, **_wrong_words(world, account, shown))
         statuses.add(last.status)
         if last.status in _SLOWED or last.header("Retry-After") or len(statuses) > 1:
-            return []
-    if last is None or not any(
-        let_in(world.login.attempt(account.username, account.password), world.target.auth.token)
-    ):
-        return []
-    says = f"answered {ATTEMPTS} wrong passwords of one account in a row with {last.status}, and then let it in"
-    return [Hole(operation=f"POST {path}", parameter="attempts", says=says, proof=(last,))]
+            return
+    if last is not None and world.login.lets_in(world.login.attempt(account.username, account.password)):
+        says = f"answered {ATTEMPTS} wrong passwords of one account in a row with {last.status}, and then let it in"
+        yield Hole(operation=f"POST {path}", parameter="attempts", says=says, proof=(last,))
+
+
+def _wrong_words(world: World, account: ApiAccount, shown: Exchange | None) -> dict[str, Any]:
+    """What is sent with a wrong password: as JSON, or with the form that was shown."""
+    body = world.login.words(account.username, f"Hx-wrong-{secrets.token_hex(4)}a!")
+    if shown is None:
+        return {"json": body}
+    words = world.login.form_words(shown, body, {})
+    jar = words.pop("cookies")
+    words["headers"] |= {"Cookie": cookie_line(jar)} if jar else {}
+    return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,34 +207,21 @@ class _Refusals:
 @lazily
 def accounts_told(world: World) -> list[Hole]:
     """Does a refused login, or a forgotten password's form, tell whether there is such an account?"""
-    holes = []
     path = world.target.auth.login
-    account, is_ours = _to_be_refused(world)
-    if path and account is not None:
-        seen = _refused(world, account, 2)
-        if seen is not None:
-            says = _difference(seen) or (_slower(world) if is_ours else "")
-            if says:
-                holes.append(
-                    Hole(
-                        operation=f"POST {path}",
-                        parameter="user name",
-                        says=f"tells a wrong password from an unknown account: {says}",
-                        proof=(seen.unknown[-1], seen.known[-1]),
-                    )
-                )
-        if not is_ours:
-            world.login.attempt(account.username, account.password)
-    return holes + _told_by_forms(world)
-
-
-def _to_be_refused(world: World) -> tuple[ApiAccount | None, bool]:
-    try:
-        if world.target.auth.register.path and any(each.ours for each in world.accounts):
-            return world.login.register("a third user"), True
-    except NoAccountError:
-        pass
-    return next(iter(world.accounts), None), False
+    ours = world.one_more()
+    account = ours or next(iter(world.accounts), None)
+    if not path or account is None:
+        return _told_by_forms(world)
+    seen = _refused(world, account, 2)
+    says = "" if seen is None else _difference(seen) or (_slower(world) if ours is not None else "")
+    if ours is None:
+        world.login.attempt(account.username, account.password)
+    holes = _told_by_forms(world)
+    if seen is None or not says:
+        return holes
+    says = f"tells a wrong password from an unknown account: {says}"
+    proof = (seen.unknown[-1], seen.known[-1])
+    return [Hole(operation=f"POST {path}", parameter="user name", says=says, proof=proof), *holes]
 
 
 def _refused(world: World, account: ApiAccount, times: int) -> _Refusals | None:
@@ -279,15 +279,10 @@ def _slower(world: World) -> str:
     """Is one kind slower than the other, in two series, by more than chance and noise?"""
     found = []
     for _ in range(2):
-        series: list[_Refusals] = []
-        for _ in range(_SAMPLES // _OF_AN_ACCOUNT):
-            # each account is refused a few times only, before a limit makes both alike
-            seen = _refused(world, world.login.register("a third user"), _OF_AN_ACCOUNT)
-            if seen is None:
-                return ""
-            series.append(seen)
-        known = [each.elapsed_s * 1000 for seen in series for each in seen.known]
-        unknown = [each.elapsed_s * 1000 for seen in series for each in seen.unknown]
+        seen = _refused_in_turn(world)
+        if seen is None:
+            return ""
+        known, unknown = ([each.elapsed_s * 1000 for each in group] for group in (seen.known, seen.unknown))
         verdict = slower_of(known, unknown)
         if verdict == 0:
             return ""
@@ -296,6 +291,17 @@ def _slower(world: World) -> str:
         return ""
     *_, (_, known_ms, unknown_ms) = found
     return f"it takes {known_ms:.0f} ms and {unknown_ms:.0f} ms (medians of {_SAMPLES}), in two series"
+
+
+def _refused_in_turn(world: World) -> _Refusals | None:
+    """Refused logins of several accounts, each a few times only, before a limit makes both kinds alike."""
+    series = _Refusals([], [])
+    for _ in range(_SAMPLES // _OF_AN_ACCOUNT):
+        seen = _refused(world, world.login.register("a third user"), _OF_AN_ACCOUNT)
+        if seen is None:
+            return None
+        series = _Refusals(series.known + seen.known, series.unknown + seen.unknown)
+    return series
 
 
 def slower_of(one: Sequence[float], other: Sequence[float]) -> int:
@@ -314,34 +320,35 @@ def slower_of(one: Sequence[float], other: Sequence[float]) -> int:
 
 def _told_by_forms(world: World) -> list[Hole]:
     """Forms for a forgotten password, asked for an account and for a name that nobody has."""
-    holes = []
     account = next(iter(world.accounts), None)
-    for described in world.operations if account is not None else ():
-        if described.operation.method != "POST" or not re.search(
-            r"forgot|reset|recover", described.operation.path, re.IGNORECASE
-        ):
-            continue
-        draft = world.draft(described, NOBODY)
-        if account is None or draft is None or not isinstance(draft.body, dict):
-            continue
-        named = [key for key in draft.body if re.search(r"mail|user|login|account", key, re.IGNORECASE)]
-        if not named or any(re.search(r"token|code|otp|passw", plain_name(key)) for key in draft.body):
-            continue
-        answers = [
-            world.client.tried(NOBODY, replace(draft, body={**draft.body, **dict.fromkeys(named, name)}))
-            for name in (account.username, _stranger(account), account.username, _stranger(account))
-        ]
-        seen = [each for each in answers if each is not None]
-        if len(seen) < len(answers) or any(each.status in _SLOWED for each in seen):
-            continue
-        says = _difference(_Refusals([seen[0], seen[2]], [seen[1], seen[3]]))
-        if says:
-            holes.append(
-                Hole(
-                    operation=described.name,
-                    parameter=named[0],
-                    says=f"tells an account from an unknown one: {says}",
-                    proof=(seen[1], seen[0]),
-                )
-            )
-    return holes
+    if account is None:
+        return []
+    posts = (each for each in world.operations if each.operation.method == "POST")
+    holes = [_told_by_form(world, each, account) for each in posts if _FORGOTTEN.search(each.operation.path)]
+    return [each for each in holes if each is not None]
+
+
+def _told_by_form(world: World, described: Described, account: ApiAccount) -> Hole | None:
+    draft = world.draft(described, NOBODY)
+    named = _names_asked(draft)
+    if not named:
+        return None
+    answers = [
+        world.client.tried(NOBODY, draft.with_members(dict.fromkeys(named, name)))
+        for name in (account.username, _stranger(account), account.username, _stranger(account))
+    ]
+    seen = [each for each in answers if each is not None and each.status not in _SLOWED]
+    if len(seen) < len(answers):
+        return None
+    says = _difference(_Refusals(seen[::2], seen[1::2]))
+    if not says:
+        return None
+    says = f"tells an account from an unknown one: {says}"
+    return Hole(operation=described.name, parameter=named[0], says=says, proof=(seen[1], seen[0]))
+
+
+def _names_asked(draft: RequestDraft) -> list[str]:
+    """Members that name an account, of a form that asks for nothing secret."""
+    if any(re.search(r"token|code|otp|passw", plain_name(key)) for key in draft.members):
+        return []
+    return [key for key in draft.members if re.search(r"mail|user|login|account", key, re.IGNORECASE)]

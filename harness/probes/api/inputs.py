@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 MARK = "hx"
 """What every text that we made up begins with."""
@@ -27,6 +27,7 @@ _FORMATS = {
     "url": "https://www.example.org/",
     "binary": "text",
 }
+_FREE = re.compile(r"name|title|text|note|body|content|message|description|comment|subject|label")
 _TRIED = ("Hx1234567", "12345678", "1234", "hx-name", "HX-1234", "ABC123", "2031-05-06", "+4912345678", "12345", "DE")
 """Texts that may fit somebody's pattern."""
 Known = Callable[[str], object | None]
@@ -69,6 +70,11 @@ class Inputs:
     words: str
 
     @property
+    def query(self) -> tuple[Parameter, ...]:
+        """Its parameters of the query."""
+        return tuple(each for each in self.parameters if each.where == "query")
+
+    @property
     def body(self) -> Body | None:
         """The kind of body to send: JSON before forms, XML if there is nothing else."""
         for kind in (JSON, "+json", FORM, MULTIPART, "xml"):
@@ -94,52 +100,72 @@ class Sampler:
         if (known := self.known(name)) is not None and fits_type(known, schema):
             return known
         given = _given(schema)
-        kind = kind_of(schema)
-        if kind == "object":
-            members = schema.get("properties") if isinstance(schema.get("properties"), Mapping) else {}
-            if not members and isinstance(given, Mapping):
+        match kind_of(schema):
+            case "object":
+                return self._members(schema, bundle, name, depth)
+            case "array" if not given:
+                return [] if depth >= _DEEPEST else [self._of(schema.get("items", {}), bundle, name, depth + 1)]
+            case "string":
+                return sample_text(schema, name, given)
+            case _ if given is not None:
                 return given
-            required = schema.get("required", ())
-            return {
-                key: self._of(each, bundle, f"{name}_{key}" if name and key.lower() == "id" else key, depth + 1)
-                for key, each in (members or {}).items()
-                if key in required
-                or (self.all_members and depth < _DEEPEST and not merged(each, bundle).get("readOnly"))
-            }
-        if kind == "array":
-            if given:
-                return given
-            return [] if depth >= _DEEPEST else [self._of(schema.get("items", {}), bundle, name, depth + 1)]
-        if kind == "string":
-            return sample_text(schema, name, given)
-        if given is not None:
-            return given
-        if kind == "boolean":
-            return False
-        return _number(schema, kind)
+            case "boolean":
+                return False
+            case kind:
+                return _number(schema, kind)
+
+    def _members(
+        self, schema: Mapping[str, Any], bundle: Mapping[str, Any], name: str, depth: int
+    ) -> Mapping[str, Any]:
+        members, given = schema.get("properties"), _given(schema)
+        if not isinstance(members, Mapping) or not members:
+            return given if isinstance(given, Mapping) else {}
+        required = schema.get("required", ())
+        is_whole = self.all_members and depth < _DEEPEST
+        return {
+            key: self._of(each, bundle, _reference(name, key), depth + 1)
+            for key, each in members.items()
+            if key in required or (is_whole and not merged(each, bundle).get("readOnly"))
+        }
+
+
+def _reference(name: str, key: str) -> str:
+    """By what name a member is known: the `id` of `project` is `project_id`."""
+    return f"{name}_{key}" if name and key.lower() == "id" else key
 
 
 def merged(schema: Any, bundle: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - a part of somebody's document
     """A schema with its reference followed, its `allOf` in one, and the first real one of its alternatives."""
-    seen = 0
-    while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str) and seen < _DEEPEST:
-        schema = bundle.get(schema["$ref"].rpartition("/")[2], {})
-        seen += 1
+    schema, steps = _followed(schema, bundle)
     if not isinstance(schema, Mapping):
         return {}
     whole = dict(schema)
-    for part in schema.get("allOf", ()) if seen < _DEEPEST else ():
-        more = merged(part, bundle)
-        properties = {**whole.get("properties", {}), **more.get("properties", {})}
-        whole = {**more, **whole}
-        if properties:
-            whole["properties"] = properties
+    for part in schema.get("allOf", ()) if steps < _DEEPEST else ():
+        whole = _both(whole, merged(part, bundle))
     for word in ("oneOf", "anyOf"):
-        real = [merged(each, bundle) for each in schema.get(word, ())]
-        real = [each for each in real if each.get("type") != "null"]
-        if real and "type" not in whole:
-            whole = {**real[0], **{key: value for key, value in whole.items() if key != word}}
+        real = _alternative([merged(each, bundle) for each in schema.get(word, ())])
+        if real is not None and "type" not in whole:
+            whole = {**real, **{key: value for key, value in whole.items() if key != word}}
     return whole
+
+
+def _followed(schema: Any, bundle: Mapping[str, Any]) -> tuple[Any, int]:  # noqa: ANN401
+    """What a schema's reference leads to, and after how many steps."""
+    steps = 0
+    while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str) and steps < _DEEPEST:
+        schema = bundle.get(schema["$ref"].rpartition("/")[2], {})
+        steps += 1
+    return schema, steps
+
+
+def _both(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    properties = {**whole.get("properties", {}), **part.get("properties", {})}
+    return {**part, **whole, **({"properties": properties} if properties else {})}
+
+
+def _alternative(schemas: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """The first of them that does not stand for nothing."""
+    return next((each for each in schemas if each.get("type") != "null"), None)
 
 
 def kind_of(schema: Mapping[str, Any]) -> str:
@@ -167,40 +193,41 @@ def fits_type(value: object, schema: Mapping[str, Any]) -> bool:
 
 def sample_text(schema: Mapping[str, Any], name: str = "", given: object = None) -> str:
     """A text for a schema: unique where it may be anything."""
-    plain = name.lower()
-    style = schema.get("format")
+    plain, pattern = name.lower(), pattern_of(schema)
     unique = uuid.uuid4().hex[:12]
     if schema.get("enum") or "const" in schema:
         return str(given)
-    if style == "email" or ("email" in plain and not pattern_of(schema)):
-        return f"{MARK}{unique}@example.org"
-    if style == "uuid":
-        return str(uuid.uuid4())
-    if "password" in plain:
-        return f"Hx-{unique}7a!"
-    if isinstance(style, str) and style in _FORMATS:
-        return _FORMATS[style]
-    pattern = pattern_of(schema)
-    if isinstance(given, str) and (pattern or not _is_free(plain)):
+    if styled := _styled(schema.get("format"), plain, pattern, unique):
+        return styled
+    if isinstance(given, str) and (pattern or not _FREE.search(plain)):
         return given
     if pattern:
         return _fitting(pattern, unique)
     if plain.endswith(("url", "uri", "link", "href")):
         return _FORMATS["uri"]
-    longest = schema.get("maxLength")
-    text = f"{MARK}{unique}"
+    return _of_length(f"{MARK}{unique}", schema.get("minLength"), schema.get("maxLength"))
+
+
+def _of_length(text: str, shortest: object, longest: object) -> str:
     text = text[:longest] if isinstance(longest, int) else text
-    return text.ljust(schema.get("minLength", 0) if isinstance(schema.get("minLength"), int) else 0, "x")
+    return text.ljust(shortest if isinstance(shortest, int) else 0, "x")
+
+
+def _styled(style: object, name: str, pattern: str, unique: str) -> str:
+    """A text of a form that has a name; "" where neither the format nor the member's name says which."""
+    if style == "email" or ("email" in name and not pattern):
+        return f"{MARK}{unique}@example.org"
+    if style == "uuid":
+        return str(uuid.uuid4())
+    if "password" in name:
+        return f"Hx-{unique}7a!"
+    return _FORMATS.get(style, "") if isinstance(style, str) else ""
 
 
 def pattern_of(schema: Mapping[str, Any]) -> str:
     """The pattern of a text as the document has it; "" if it has none."""
     pattern = schema.get("pattern", schema.get("x-written-pattern"))
     return pattern if isinstance(pattern, str) else ""
-
-
-def _is_free(name: str) -> bool:
-    return re.search(r"name|title|text|note|body|content|message|description|comment|subject|label", name) is not None
 
 
 def _fitting(pattern: str, unique: str) -> str:
@@ -232,6 +259,11 @@ def _number(schema: Mapping[str, Any], kind: str) -> int | float:
     if isinstance(most, int | float) and most < value:
         value = most
     return int(value) if kind == "integer" else value
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Is it a number of JSON? Python's truths are numbers too."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def leaves(value: Any, way: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:  # noqa: ANN401

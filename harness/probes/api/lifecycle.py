@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from harness.probes.api.accounts import NoAccountError, let_in
 from harness.probes.api.authentication import LOGOUT, Gate
 from harness.probes.api.inputs import MARK, leaves, pattern_of, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, json_of, lazily, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
 from harness.probes.api.world import Described, World
-from harness.probes.exchange import Exchange, UnfitAnswer
-from harness.probes.http import ServiceUnavailable
+from harness.probes.exchange import Exchange
 
 AT_ONCE = 8
-_ROUNDS = 3
+ROUNDS = 3
 _GUESSES = 101
 """ASVS 4, 2.2.1: no more than 100 in an hour."""
 _GUESS_WORDS = re.compile(
@@ -26,6 +25,9 @@ _GUESS_WORDS = re.compile(
 _CODES = ("otp", "pin", "code")
 """How the names end of what is sent to somebody, and sent back."""
 _REFRESH = re.compile(r"refresh")
+_TOKEN = re.compile(r"refresh|^token$")
+_NAMES = re.compile(r"^(?:username|user|login|email)$")
+_OWN_ACCOUNT = re.compile(r"/(?:me|self|account|profile|users?/\{[^/]+\})/?$")
 _OTHER_TYPES: tuple[object, ...] = (
     {"$ne": "hx"},
     {"$gt": ""},
@@ -42,157 +44,160 @@ _OTHER_TYPES: tuple[object, ...] = (
 """What no password is: operators of a database (NoSQL), and values that lax comparisons take for any."""
 
 
-@lazily
-def logins_by_type(world: World) -> list[Hole]:
+def logins_by_type(world: World) -> Iterator[Hole]:
     """Something else than the account's password, that is let in: an operator, another type, nothing."""
     path = world.target.auth.login
     if not path or world.asker.is_nobody:
-        return []
+        return
     word = f"Hx-wrong-{secrets.token_hex(6)}7a!"
-    key = next((each for each, text in world.login.words("hx", word).items() if text == word), "")
+    key = _name_of(word, world.login.words("hx", word))
     account = world.asker
     for number, value in enumerate((*_OTHER_TYPES, *_OTHER_TYPES[:2])):
         # an account is refused a few times only, before a limit hides the rest
-        account = _to_spoil(world) if number % 4 == 0 else account
+        account = (world.one_more() or world.asker) if number % 4 == 0 else account
         body: dict[str, Any] = {**world.login.words(account.username, word), key: value}
         if number >= len(_OTHER_TYPES):
             body = dict.fromkeys(body, value)
         answer = world.login.attempt(account.username, "", body)
-        if not any(let_in(answer, world.target.auth.token)) or not key:
+        if not key or not world.login.lets_in(answer):
             continue
         if any(let_in(world.login.attempt(account.username, "", {**body, key: {f"${MARK}": word}}), "")):
             continue
         says = f"lets in with {value!r} where the password of the account belongs"
-        return [Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))]
-    return _by_form(world, key, word)
+        yield Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))
+        return
+    yield from _by_form(world, key, word)
 
 
-def _by_form(world: World, key: str, word: str) -> list[Hole]:
+def _name_of(text: str, body: Mapping[str, str]) -> str:
+    """The member of a body that has that text; "" if none has."""
+    return next((name for name, value in body.items() if value == text), "")
+
+
+def _by_form(world: World, key: str, word: str) -> Iterator[Hole]:
     """The same as a form, which some frameworks read as nested objects."""
     path = world.target.auth.login
-    account = _to_spoil(world)
+    account = world.one_more() or world.asker
     plain = {name: text for name, text in world.login.words(account.username, word).items() if name != key}
     answer = world.client.heard(NOBODY, "POST", path, data={**plain, f"{key}[$ne]": "hx"})
     again = world.client.heard(NOBODY, "POST", path, data={**plain, f"{key}[${MARK}]": "hx"})
-    if answer is None or again is None or not any(let_in(answer, world.target.auth.token)) or any(let_in(again, "")):
-        return []
-    says = f"lets in by a form with {key}[$ne] where the password of the account belongs"
-    return [Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))]
-
-
-def _to_spoil(world: World) -> ApiAccount:
-    """An account of ours that may be tried with anything; else the one with the fewest rights."""
-    try:
-        if world.target.auth.register.path and any(each.ours for each in world.accounts):
-            return world.login.register("a third user")
-    except NoAccountError:
-        pass
-    return world.asker
+    if answer is not None and again is not None and world.login.lets_in(answer) and not any(let_in(again, "")):
+        says = f"lets in by a form with {key}[$ne] where the password of the account belongs"
+        yield Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))
 
 
 def accounts_doubled(world: World) -> Iterator[Hole]:
     """Two accounts where there should be one: of an address in other letters, or made at the same moment."""
-    if not world.target.auth.register.path:
+    path = world.target.auth.register.path
+    if not path:
         return
-    operation = f"POST {world.target.auth.register.path}"
     account, body = world.login.new_account()
-    name_keys = [key for key, text in body.items() if text == account["username"]]
-    mail = next((key for key, text in body.items() if "@" in text), "")
     made = world.login.sign_up(body)
     if made.status >= 400:
         return
-    if mail:
-        yield from _in_other_letters(world, operation, body, mail, name_keys)
+    yield from _in_other_letters(world, account, body)
     twice = world.login.sign_up(body)
-    if twice.status < 400:
-        return
-    for _ in range(_ROUNDS):
-        _, fresh = world.login.new_account()
-        try:
-            answers = world.client.at_once(NOBODY, "POST", world.target.auth.register.path, AT_ONCE, json=fresh)
-        except (ServiceUnavailable, UnfitAnswer):
-            return
+    bodies = (world.login.new_account()[1] for _ in range(ROUNDS))
+    rounds = (world.client.at_once(NOBODY, "POST", path, AT_ONCE, json=each) for each in bodies)
+    taken = taken_together(rounds) if twice.status >= 400 else []
+    if taken:
+        says = (
+            f"made {len(taken)} accounts of {AT_ONCE} requests with the same names at the same moment; one after"
+            f" the other the second is refused with {twice.status}"
+        )
+        yield Hole(operation=f"POST {path}", parameter="requests at once", says=says, proof=tuple(taken[:2]))
+
+
+def taken_together(rounds: Iterable[list[Exchange]]) -> list[Exchange]:
+    """What was taken of equal requests, in the first round in which it was more than one; no answers end the rounds."""
+    for answers in rounds:
         taken = [each for each in answers if succeeded(each)]
-        if len(taken) > 1:
-            says = (
-                f"made {len(taken)} accounts of {AT_ONCE} requests with the same names at the same moment; one after"
-                f" the other the second is refused with {twice.status}"
-            )
-            yield Hole(operation=operation, parameter="requests at once", says=says, proof=tuple(taken[:2]))
-            return
+        if len(taken) > 1 or not answers:
+            return taken
+    return []
 
 
-@lazily
-def passwords_taken(world: World) -> list[Hole]:
+def passwords_taken(world: World) -> Iterator[Hole]:
     """An account with a password of four letters, which then logs in (ASVS 5, V6.2.1: eight at least)."""
     path = world.target.auth.register.path
     if not path:
-        return []
+        return
     account, body = world.login.new_account()
     short = f"{MARK}{secrets.token_hex(1)}"
     answer = world.login.sign_up({key: text.replace(account["password"], short) for key, text in body.items()})
-    if answer.status >= 400 or not any(
-        let_in(world.login.attempt(account["username"], short), world.target.auth.token)
-    ):
-        return []
-    key = next((name for name, text in body.items() if text == account["password"]), "password")
-    says = f"made an account with the password {short!r}, of {len(short)} letters, and it logs in"
-    return [Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))]
+    if answer.status < 400 and world.login.lets_in(world.login.attempt(account["username"], short)):
+        key = _name_of(account["password"], body) or "password"
+        says = f"made an account with the password {short!r}, of {len(short)} letters, and it logs in"
+        yield Hole(operation=f"POST {path}", parameter=f"member {key}", says=says, proof=(answer,))
 
 
-def _in_other_letters(
-    world: World, operation: str, body: Mapping[str, str], mail: str, name_keys: list[str]
-) -> Iterator[Hole]:
+def _in_other_letters(world: World, account: Mapping[str, str], body: Mapping[str, str]) -> Iterator[Hole]:
+    mail = next((key for key, text in body.items() if "@" in text), "")
+    if not mail:
+        return
+    # where it is the user name too, it stands in several members
+    names = [key for key, text in body.items() if text == account["username"]]
+    keys = names if mail in names else [mail]
+
     def with_mail(text: str) -> dict[str, str]:
-        _, other = world.login.new_account()
-        return (
-            {**other, mail: text} if mail not in name_keys else {**other, **dict.fromkeys(name_keys, text), mail: text}
-        )
+        return {**world.login.new_account()[1], **dict.fromkeys(keys, text)}
 
     same = world.login.sign_up(with_mail(body[mail]))
     if same.status < 400:
         # addresses need not be unique here
         return
-    local, _, domain = body[mail].rpartition("@")
-    for text in (f"{local}@{domain.upper()}", f"{local.upper()}@{domain}", f"{body[mail]} ", f" {body[mail]}"):
-        if text == body[mail]:
-            continue
+    for text in _spellings(body[mail]):
         answer = world.login.sign_up(with_mail(text))
         if succeeded(answer):
             says = f"refuses a second account for an address with {same.status}, and makes one for it as {text!r}"
-            yield Hole(operation=operation, parameter=f"member {mail}", says=says, proof=(same, answer))
+            path = world.target.auth.register.path
+            yield Hole(operation=f"POST {path}", parameter=f"member {mail}", says=says, proof=(same, answer))
             return
 
 
-@lazily
-def accounts_outlived(world: World, gate: Gate) -> list[Hole]:
+def _spellings(address: str) -> list[str]:
+    local, _, domain = address.rpartition("@")
+    found = (f"{local}@{domain.upper()}", f"{local.upper()}@{domain}", f"{address} ", f" {address}")
+    return [each for each in found if each != address]
+
+
+def accounts_outlived(world: World, gate: Gate) -> Iterator[Hole]:
     """Tokens and cookies of an account that is deleted."""
     for described in world.operations:
-        path = described.operation.path
-        if described.operation.method != "DELETE" or not re.search(
-            r"/(?:me|self|account|profile|users?/\{[^/]+\})/?$", path
-        ):
+        if described.operation.method != "DELETE" or not _OWN_ACCOUNT.search(described.operation.path):
             continue
         try:
             account = world.login.register("a third user")
         except NoAccountError:
-            return []
-        world.facts.learn(account.name, "login", "/users", {"username": account.username})
-        draft, opened = world.draft(described, account), world.draft(gate.described, account)
-        if draft is None or opened is None or not succeeded(world.client.tried(account, opened)):
-            continue
-        if draft.path and account.username not in draft.path.values():
-            continue
-        body = {key: account.password for key in (draft.body or {}) if "passw" in key.lower()} if draft.body else None
-        gone = world.client.tried(account, replace(draft, body={**draft.body, **body}) if body else draft)
-        if gone is None or not succeeded(gone):
-            continue
-        again = world.login.attempt(account.username, account.password)
-        seen = world.client.tried(account, opened)
-        if not any(let_in(again, world.target.auth.token)) and seen is not None and succeeded(seen):
-            says = f"deleted the account, which no longer logs in, and its token still opens {gate.described.name}"
-            return [Hole(operation=described.name, parameter="token", says=says, proof=(gone, seen))]
-    return []
+            return
+        hole = _outlived(world, gate, described, account)
+        if hole is not None:
+            yield hole
+            return
+
+
+def _outlived(world: World, gate: Gate, described: Described, account: ApiAccount) -> Hole | None:
+    world.learn_name(account)
+    draft, opened = world.draft(described, account), world.draft(gate.described, account)
+    if not succeeded(world.client.tried(account, opened)):
+        return None
+    if draft.path and account.username not in draft.path.values():
+        return None
+    passwords = [key for key in draft.members if "passw" in key.lower()]
+    gone = world.client.tried(account, draft.with_members(dict.fromkeys(passwords, account.password)))
+    if not succeeded(gone):
+        return None
+    again = world.login.attempt(account.username, account.password)
+    seen = world.client.tried(account, opened)
+    if world.login.lets_in(again) or not succeeded(seen):
+        return None
+    says = f"deleted the account, which no longer logs in, and its token still opens {gate.described.name}"
+    return Hole(operation=described.name, parameter="token", says=says, proof=(gone, seen))
+
+
+def _filled_in(draft: RequestDraft, named: re.Pattern[str], text: str) -> RequestDraft:
+    """The request with that text in each member of its body that has such a name."""
+    return draft.with_members({key: text for key in draft.members if named.search(plain_name(key))})
 
 
 def refreshes_kept(world: World, gate: Gate) -> Iterator[Hole]:
@@ -224,15 +229,9 @@ def _after_logout(world: World, account: ApiAccount, described: Described, membe
     headers, cookies = let_in(entered, world.target.auth.token)
     own = replace(account, headers=headers, cookies=cookies)
     for logout in world.operations:
-        if not LOGOUT.search(f"{logout.operation.path} {logout.operation.operation_id}"):
+        if not LOGOUT.search(logout.title):
             continue
-        draft = world.draft(logout, own)
-        if draft is None:
-            continue
-        if isinstance(draft.body, Mapping):
-            named = {key: token for key in draft.body if _REFRESH.search(plain_name(key)) or plain_name(key) == "token"}
-            draft = replace(draft, body={**draft.body, **named})
-        left = world.client.tried(own, draft)
+        left = world.client.tried(own, _filled_in(world.draft(logout, own), _TOKEN, token))
         if left is None or left.status >= 400:
             continue
         seen = world.client.heard(NOBODY, "POST", described.operation.path, json={member: token})
@@ -245,14 +244,13 @@ def _after_logout(world: World, account: ApiAccount, described: Described, membe
 def _refresh_member(described: Described) -> str:
     """The member of a body that takes a token for new tokens; "" if the operation takes none."""
     body = described.inputs.body
-    if described.operation.method != "POST" or body is None:
+    words = described.title.lower()
+    if described.operation.method != "POST" or body is None or LOGOUT.search(words):
         return ""
-    words = f"{described.operation.path} {described.operation.operation_id}".lower()
-    names = list(body.members)
-    named = [each for each in names if _REFRESH.search(plain_name(each))]
+    named = [each for each in body.members if _REFRESH.search(plain_name(each))]
     if not named and _REFRESH.search(words):
-        named = [each for each in names if plain_name(each) == "token"]
-    return named[0] if named and not LOGOUT.search(words) else ""
+        named = [each for each in body.members if plain_name(each) == "token"]
+    return next(iter(named), "")
 
 
 def _refresh_of(answer: Exchange) -> str:
@@ -262,8 +260,7 @@ def _refresh_of(answer: Exchange) -> str:
     return ""
 
 
-@lazily
-def cookies_readable(world: World) -> list[Hole]:
+def cookies_readable(world: World) -> Iterator[Hole]:
     """Cookies of a login that scripts read, or that go over plain HTTP too (RFC 6265bis, 4.1.2.5 and 4.1.2.6)."""
     account = world.asker
     entered, cookies = world.login.cookies_set(account)
@@ -273,19 +270,13 @@ def cookies_readable(world: World) -> list[Hole]:
             found.setdefault("HttpOnly", []).append(cookie.name)
         if not cookie.secure and (world.target.tls.in_front or world.login.info.url.startswith("https:")):
             found.setdefault("Secure", []).append(cookie.name)
-    return [
-        Hole(
-            operation=f"POST {world.target.auth.login}",
-            parameter=f"cookie {names[0]}",
-            says=f"answered {entered.status} with Set-Cookie {', '.join(names)} of a login without {word}",
-            proof=(entered,),
-        )
-        for word, names in found.items()
-    ]
+    operation = f"POST {world.target.auth.login}"
+    for word, names in found.items():
+        says = f"answered {entered.status} with Set-Cookie {', '.join(names)} of a login without {word}"
+        yield Hole(operation=operation, parameter=f"cookie {names[0]}", says=says, proof=(entered,))
 
 
-@lazily
-def sessions_fixed(world: World, gate: Gate) -> list[Hole]:
+def sessions_fixed(world: World, gate: Gate) -> Iterator[Hole]:
     """A session's cookie that was there before the login, and that the login makes an account's."""
     account = gate.account
     for name in account.cookies:
@@ -297,11 +288,11 @@ def sessions_fixed(world: World, gate: Gate) -> list[Hole]:
                 continue
             entered = world.login.attempt(account.username, account.password, cookies={name: value})
             seen = world.client.tried(stranger, gate.draft)
-            if seen is not None and succeeded(seen):
+            if succeeded(seen):
                 says = f"keeps the cookie {name} that was sent with the login: who had set it is let in as the account"
                 operation = f"POST {world.target.auth.login}"
-                return [Hole(operation=operation, parameter=f"cookie {name}", says=says, proof=(entered, seen))]
-    return []
+                yield Hole(operation=operation, parameter=f"cookie {name}", says=says, proof=(entered, seen))
+                return
 
 
 def codes_guessed(world: World) -> Iterator[Hole]:
@@ -309,34 +300,28 @@ def codes_guessed(world: World) -> Iterator[Hole]:
     for described in world.operations:
         member = _code_member(described)
         asking = _asks_for_code(world, described) if member else None
-        if asking is None:
-            continue
-        account = _to_spoil(world)
-        world.facts.learn(account.name, "login", "/users", {"username": account.username})
-        draft, ask = world.draft(described, account), world.draft(asking, account)
-        if draft is None or ask is None or not isinstance(draft.body, Mapping):
-            continue
-        named = {
-            key: account.username
-            for key in {*draft.body, *(ask.body or {})}
-            if plain_name(key) in ("username", "user", "login", "email")
-        }
-        if isinstance(ask.body, Mapping):
-            ask = replace(ask, body={**ask.body, **{key: text for key, text in named.items() if key in ask.body}})
-        if not succeeded(world.client.tried(account, ask)):
-            continue
-        digits = _digits(described, member)
-        answers: list[Exchange] = []
-        for number in range(_GUESSES):
-            body = {**draft.body, **{key: text for key, text in named.items() if key in draft.body}}
-            body[member] = f"{number * 7919 % 10**digits:0{digits}}"
-            seen = world.client.tried(account, replace(draft, body=body))
-            if seen is None or seen.status not in (400, 401, 403, 404) or seen.header("Retry-After"):
-                break
-            answers.append(seen)
+        answers = _guessed(world, described, member, asking) if asking is not None else []
         if len(answers) == _GUESSES and len({(each.status, each.text) for each in answers}) == 1:
             says = f"answered {_GUESSES} wrong codes of one account in a row with {answers[0].status}"
             yield Hole(operation=described.name, parameter=f"member {member}", says=says, proof=(answers[-1],))
+
+
+def _guessed(world: World, described: Described, member: str, asking: Described) -> list[Exchange]:
+    """Refusals of codes of one account for which a code was asked, until there is something else."""
+    account = world.one_more() or world.asker
+    world.learn_name(account)
+    draft, ask = (_filled_in(world.draft(each, account), _NAMES, account.username) for each in (described, asking))
+    if not isinstance(draft.body, Mapping) or not succeeded(world.client.tried(account, ask)):
+        return []
+    digits = _digits(described, member)
+    answers: list[Exchange] = []
+    for number in range(_GUESSES):
+        code = f"{number * 7919 % 10**digits:0{digits}}"
+        seen = world.client.tried(account, draft.with_members({member: code}))
+        if seen is None or seen.status not in (400, 401, 403, 404) or seen.header("Retry-After"):
+            break
+        answers.append(seen)
+    return answers
 
 
 def _digits(described: Described, member: str) -> int:
@@ -354,8 +339,7 @@ def _digits(described: Described, member: str) -> int:
 
 def _code_member(described: Described) -> str:
     body = described.inputs.body
-    words = f"{described.operation.path} {described.operation.operation_id}"
-    if described.operation.method != "POST" or body is None or not _GUESS_WORDS.search(words):
+    if described.operation.method != "POST" or body is None or not _GUESS_WORDS.search(described.title):
         return ""
     return next((each for each in body.members if plain_name(each).endswith(_CODES)), "")
 

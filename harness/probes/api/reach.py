@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from harness.probes.api.inputs import JSON, MARK, objects, plain_name
 from harness.probes.api.pages import told_by
 from harness.probes.api.request import Hole, Place, RawXml, RequestDraft, succeeded
-from harness.probes.api.sites import TextPlace
+from harness.probes.api.sites import TextPlace, texts
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 from harness.probes.openapi_operation import names_in_path
@@ -94,9 +95,7 @@ def listening(host: str = "127.0.0.1") -> Iterator[Listener]:
 
 def files_read(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text names a file of the service's machine."""
-    for site in places:
-        if not isinstance(site.value, str):
-            continue
+    for site in texts(places):
         plain = world.client.tried(site.account, site.draft)
         for way in _WAYS_UP:
             text = way.replace("@V", site.text)
@@ -123,15 +122,9 @@ def _documents(world: World) -> Iterator[tuple[Described, Callable[[str], Exchan
         body = described.inputs.body
         if body is None or described.operation.method == "GET" or described.is_disruptive:
             continue
-        draft = world.draft(described, world.asker)
-        is_described = body.media_type.endswith("xml")
-        if draft is None or not (is_described or body.media_type == JSON):
+        xml = _as_xml(world, world.draft(described, world.asker))
+        if xml is None:
             continue
-        xml = replace(draft, media_type=body.media_type if is_described else "application/xml")
-        if not is_described:
-            plain = world.client.tried(world.asker, xml)
-            if plain is None or not succeeded(plain):
-                continue
         name = str(body.schema.get("xml", {}).get("name", "root"))
         inner = re.sub(r"^<root>|</root>$", "", xml.arguments()["content"].decode())
         with_entity = re.sub(r">[^<]+<", ">&hx;<", inner) if "<" in inner else "&hx;"
@@ -143,13 +136,19 @@ def _documents(world: World) -> Iterator[tuple[Described, Callable[[str], Exchan
         yield described, send
 
 
+def _as_xml(world: World, draft: RequestDraft) -> RequestDraft | None:
+    """The request with a body of XML: described so, or taken though JSON is described."""
+    if draft.media_type.endswith("xml"):
+        return draft
+    xml = replace(draft, media_type="application/xml")
+    return xml if draft.media_type == JSON and succeeded(world.client.tried(world.asker, xml)) else None
+
+
 def requests_elsewhere(world: World, places: Iterable[TextPlace], listener: Listener) -> Iterator[Hole]:
     """Places whose text is an address that the service asks."""
     sent: list[tuple[str, TextPlace, Exchange | None]] = []
     found: set[tuple[str, str]] = set()
-    for site in places:
-        if not isinstance(site.value, str):
-            continue
+    for site in texts(places):
         address, word = listener.address()
         for text in (address, address.replace("http://", "", 1)):
             seen = world.client.tried(site.account, site.put(text))
@@ -183,9 +182,7 @@ def _by_entities(world: World, listener: Listener) -> Iterator[Hole]:
 def open_redirects(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text is where the answer redirects to, whatever host that is."""
     own = urlsplit(world.login.info.url).netloc
-    for site in places:
-        if not isinstance(site.value, str):
-            continue
+    for site in texts(places):
         for template in _AWAY:
             host = f"{MARK}{secrets.token_hex(4)}.example.net"
             text = template.replace("@H", host).replace("@O", own)
@@ -211,8 +208,8 @@ def _leads_to(location: str, host: str) -> bool:
 
 def header_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text ends a header of the answer and begins another."""
-    for site in places:
-        if site.place.where == "header" or not isinstance(site.value, str):
+    for site in texts(places):
+        if site.place.where == "header":
             continue
         for end in ("\r\n", "\n"):
             word = f"{MARK}{secrets.token_hex(6)}"
@@ -226,9 +223,7 @@ def header_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
 
 def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text becomes a part of a page, markup and all: of the answer, or of a page that shows it later."""
-    for site in places:
-        if not isinstance(site.value, str):
-            continue
+    for site in texts(places):
         word = secrets.token_hex(4)
         # without quotes, which may end a text of a query before it gets to the page
         text = f"{MARK}<i{word} onload=x>"
@@ -236,7 +231,7 @@ def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
         if seen is not None and f"<i{word} onload=" in seen.text and _is_html(seen):
             says = f"puts {site.place.told} into a page as markup: {text!r} comes back as an element"
             yield site.hole(says, seen)
-        elif seen is not None and succeeded(seen) and site.operation.method != "GET":
+        elif succeeded(seen) and site.operation.method != "GET":
             shown = next(_pages_of(world, site, seen, f"<i{word} onload="), None)
             if shown is not None:
                 says = f"keeps {site.place.told} as markup: {text!r} is an element of {shown.path}"
@@ -245,19 +240,25 @@ def markup_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hol
 
 def _pages_of(world: World, site: TextPlace, made: Exchange, element: str) -> Iterator[Exchange]:
     """Pages about the thing that a write made or changed, which hold an element."""
-    told = {plain_name(key): value for each in objects(told_by(made)) for key, value in each.items()}
-    key = next((told[name] for name in ("id", "uuid", "slug", "key") if isinstance(told.get(name), str | int)), None)
+    value = _named_in(site, made)
     for described in world.reads():
-        before = described.operation.path.partition("{")[0]
-        names = list(names_in_path(described.operation.path))
-        draft = world.draft(described, site.account) if site.operation.path.startswith(before.rstrip("/")) else None
-        changed = site.operation.path.count("{") == 1
-        value = next(iter(site.draft.path.values())) if changed and site.draft.path else key
-        if draft is None or len(names) > 1 or (names and value is None):
+        path = described.operation.path
+        names = names_in_path(path)
+        is_near = site.operation.path.startswith(path.partition("{")[0].rstrip("/"))
+        if not is_near or len(names) > 1 or (names and value is None):
             continue
+        draft = world.draft(described, site.account)
         seen = world.client.tried(site.account, draft.put(Place("path", (names[0],)), value) if names else draft)
         if seen is not None and element in seen.text and _is_html(seen):
             yield seen
+
+
+def _named_in(site: TextPlace, made: Exchange) -> Any:  # noqa: ANN401 - JSON is anything
+    """By what the thing is known: what the path of a change named, or what the answer tells; None for nothing."""
+    if site.operation.path.count("{") == 1 and site.draft.path:
+        return next(iter(site.draft.path.values()))
+    told = {plain_name(key): value for each in objects(told_by(made)) for key, value in each.items()}
+    return next((told[name] for name in ("id", "uuid", "slug", "key") if isinstance(told.get(name), str | int)), None)
 
 
 def _is_html(answer: Exchange) -> bool:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeGuard
 from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
-from harness.probes.api.inputs import FORM, JSON, MULTIPART, leaves, plain_name, replaced
+from harness.probes.api.inputs import FORM, MULTIPART, leaves, plain_name, replaced
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.openapi_operation import Operation
@@ -23,6 +23,9 @@ _REQUESTS_A_CLIENT = 60
 """After so many another client speaks, so that no limiter stands between a probe and what it looks for."""
 _TOO_MANY = 429
 _P = ParamSpec("_P")
+_PARTS = {"path": "path", "query": "query", "header": "headers", "cookie": "cookies"}
+"""Where a parameter stands -> the part of a draft that holds it."""
+_KINDS = {"path": "path parameter", "query": "query parameter", "body": "member"}
 _HEADER_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -49,12 +52,10 @@ class Place:
     @property
     def told(self) -> str:
         """As a sentence names it."""
-        kind = {"path": "path parameter", "query": "query parameter", "body": "member"}.get(self.where, self.where)
-        return f"the {kind} '{'.'.join(map(str, self.way))}'"
+        return f"the {_KINDS.get(self.where, self.where)} '{'.'.join(map(str, self.way))}'"
 
     def __str__(self) -> str:
-        kind = {"path": "path parameter", "query": "query parameter", "body": "member"}.get(self.where, self.where)
-        return f"{kind} {'.'.join(map(str, self.way))}"
+        return f"{_KINDS.get(self.where, self.where)} {'.'.join(map(str, self.way))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class RequestDraft:
 
     def places(self) -> Iterator[tuple[Place, Any]]:
         """Each place, with its value."""
-        for where in ("path", "query", "header", "cookie"):
+        for where in _PARTS:
             for name, value in self._part(where).items():
                 yield Place(where, (name,)), value
         if self.media_type:
@@ -80,7 +81,8 @@ class RequestDraft:
                     yield Place("body", way), value
 
     def _part(self, where: str) -> Mapping[str, Any]:
-        return {"path": self.path, "query": self.query, "header": self.headers, "cookie": self.cookies}[where]
+        part: Mapping[str, Any] = getattr(self, _PARTS[where])
+        return part
 
     def value(self, place: Place) -> Any:  # noqa: ANN401 - JSON is anything
         """The value at a place; None if nothing is there."""
@@ -90,17 +92,17 @@ class RequestDraft:
         """The same with another value at a place."""
         if place.where == "body":
             return replace(self, body=replaced(self.body, place.way, value))
-        name = str(place.way[0])
-        changed = {**self._part(place.where), name: value}
-        match place.where:
-            case "path":
-                return replace(self, path=changed)
-            case "query":
-                return replace(self, query=changed)
-            case "header":
-                return replace(self, headers=changed)
-            case _:
-                return replace(self, cookies=changed)
+        changed: dict[str, Any] = {_PARTS[place.where]: {**self._part(place.where), str(place.way[0]): value}}
+        return replace(self, **changed)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names in its body, where that is an object."""
+        return tuple(self.body) if isinstance(self.body, Mapping) else ()
+
+    def with_members(self, members: Mapping[str, Any]) -> RequestDraft:
+        """The same with these members in its body."""
+        return replace(self, body={**self.body, **members}) if members else self
 
     @property
     def target(self) -> str:
@@ -124,16 +126,19 @@ class RequestDraft:
         if not self.media_type:
             return {"headers": headers}
         if self.media_type == FORM:
-            # a tick that is not set is not sent
-            pairs = {".".join(map(str, way)): _text(value) for way, value in leaves(self.body) if value is not False}
-            return {"headers": headers, "data": pairs}
+            return {"headers": headers, "data": _fields(self.body)}
         if self.media_type == MULTIPART:
             parts = {str(key): (None, _text(value)) for key, value in (self.body or {}).items()}
             return {"headers": headers, "files": parts}
         if self.media_type.endswith("xml"):
             return {"headers": {**headers, "Content-Type": self.media_type}, "content": _xml(self.body).encode()}
         content = json.dumps(self.body, ensure_ascii=True)
-        return {"headers": {"Content-Type": self.media_type or JSON, **headers}, "content": content.encode()}
+        return {"headers": {"Content-Type": self.media_type, **headers}, "content": content.encode()}
+
+
+def _fields(body: Any) -> dict[str, str]:  # noqa: ANN401 - JSON is anything
+    # a tick that is not set is not sent
+    return {".".join(map(str, way)): _text(value) for way, value in leaves(body) if value is not False}
 
 
 def _text(value: Any) -> str:  # noqa: ANN401
@@ -212,63 +217,48 @@ class ApiClient:
             account, draft.operation.method, draft.target, headers=headers, cookies=cookies, **words, **more
         )
 
-    def ask(
-        self,
-        account: ApiAccount,
-        method: str,
-        target: str,
-        *,
-        headers: Mapping[str, str | bytes] | None = None,
-        cookies: Mapping[str, str] | None = None,
-        **words: Any,  # noqa: ANN401 - httpx's own arguments
-    ) -> Exchange:
+    def ask(self, account: ApiAccount, method: str, target: str, **words: Any) -> Exchange:  # noqa: ANN401 - httpx's own arguments
         """Send a request as somebody. Raises `ServiceUnavailable`, `UnfitAnswer`, `OutOfTime`."""
         self._hold_time()
-        answer = self._once(account, method, target, headers or {}, cookies or {}, words)
+        answer = self._once(account, method, target, words)
         if answer.status == _TOO_MANY:
             self._client = None
-            answer = self._once(account, method, target, headers or {}, cookies or {}, words)
+            answer = self._once(account, method, target, words)
         return answer
 
     def _hold_time(self) -> None:
         if self._left <= 0 or time.monotonic() > self._end:
             raise OutOfTime(self.sent, time.monotonic() - self._begun)
 
+    def _count(self, requests: int) -> None:
+        self.sent += requests
+        self._left -= requests
+
     def ask_as_one(self, method: str, path: str, **words: Any) -> Exchange:  # noqa: ANN401 - httpx's own arguments
         """Ask without a login, always as the same client: for what counts attempts."""
         self._hold_time()
         self._one = self._one or self._new_client()
         self._one.cookies.clear()
-        self.sent += 1
-        self._left -= 1
+        self._count(1)
         return self._one.exchange(method, path, **words)
 
-    def at_once(
-        self,
-        account: ApiAccount,
-        method: str,
-        target: str,
-        times: int,
-        *,
-        headers: Mapping[str, str | bytes] | None = None,
-        **words: Any,  # noqa: ANN401 - httpx's own arguments
-    ) -> list[Exchange]:
-        """Send the same several times at the same moment, each by a client of its own."""
+    def at_once(self, account: ApiAccount, method: str, target: str, times: int, **words: Any) -> list[Exchange]:  # noqa: ANN401
+        """Send the same several times at the same moment, each by a client of its own; [] where one is not answered."""
         self._hold_time()
         clients = [self._new_client() for _ in range(times)]
-        self.sent += times
-        self._left -= times
-        sent: dict[str, str | bytes] = {**account.headers, **(headers or {})}
-        if account.cookies:
-            sent["Cookie"] = "; ".join(f"{key}={value}" for key, value in account.cookies.items())
+        self._count(times)
+        words["headers"] = _headers(account, words.get("headers"))
         start = threading.Barrier(times)
 
         def send(client: RecordingClient) -> Exchange:
             start.wait(timeout=5)
-            return client.exchange(method, target, headers=sent, **words)
+            return client.exchange(method, target, **words)
 
-        with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(send, clients))
+        try:
+            with ThreadPoolExecutor(times) as pool:
+                return list(pool.map(send, clients))
+        except (ServiceUnavailable, UnfitAnswer):
+            return []
 
     def heard(self, account: ApiAccount, method: str, target: str, **words: Any) -> Exchange | None:  # noqa: ANN401
         """As `ask`; None where no answer came, or none that can be read."""
@@ -284,29 +274,30 @@ class ApiClient:
         except (ServiceUnavailable, UnfitAnswer):
             return None
 
-    def _once(
-        self,
-        account: ApiAccount,
-        method: str,
-        target: str,
-        headers: Mapping[str, str | bytes],
-        cookies: Mapping[str, str],
-        words: Mapping[str, Any],
-    ) -> Exchange:
+    def _once(self, account: ApiAccount, method: str, target: str, words: Mapping[str, Any]) -> Exchange:
         if self._client is None or self._sent_by_client >= _REQUESTS_A_CLIENT:
             self._client = self._new_client()
             self._sent_by_client = 0
         self._sent_by_client += 1
-        self._left -= 1
-        self.sent += 1
-        client = self._client
-        client.cookies.clear()
-        jar = {**account.cookies, **cookies}
-        sent: dict[str, str | bytes] = {**account.headers, **headers}
-        if jar:
-            sent["Cookie"] = "; ".join(f"{key}={value}" for key, value in jar.items())
+        self._count(1)
+        self._client.cookies.clear()
+        sent = _headers(account, words.get("headers"), words.get("cookies"))
         clean = {key: value for key, value in sent.items() if _HEADER_NAMES.fullmatch(key)}
-        return client.exchange(method, target, headers=clean, **words)
+        rest = {key: value for key, value in words.items() if key not in ("headers", "cookies")}
+        return self._client.exchange(method, target, headers=clean, **rest)
+
+
+def _headers(
+    account: ApiAccount, headers: Mapping[str, str | bytes] | None, cookies: Mapping[str, str] | None = None
+) -> dict[str, str | bytes]:
+    """What a request is sent with, and what the login of its sender gave."""
+    jar = cookie_line({**account.cookies, **(cookies or {})})
+    return {**account.headers, **(headers or {}), **({"Cookie": jar} if jar else {})}
+
+
+def cookie_line(jar: Mapping[str, str]) -> str:
+    """Cookies as the header of a request has them."""
+    return "; ".join(f"{key}={value}" for key, value in jar.items())
 
 
 class OutOfTime(Exception):  # noqa: N818 - what happened to the probe
@@ -355,7 +346,12 @@ def json_of(answer: Exchange | None) -> Any:  # noqa: ANN401 - JSON is anything
         return None
 
 
-def succeeded(answer: Exchange | None) -> bool:
+def texts_of(answer: Exchange | None, least: int = 1) -> Iterator[str]:
+    """The texts in a body of JSON that are so long, at least."""
+    yield from (each for _, each in leaves(json_of(answer)) if isinstance(each, str) and len(each) >= least)
+
+
+def succeeded(answer: Exchange | None) -> TypeGuard[Exchange]:
     """Is it an answer of the kind 2xx, or does it lead on whoever sent a form?"""
     return answer is not None and (200 <= answer.status < 300 or leads_on(answer))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from harness.probes.api.inputs import MARK, Sampler
+from harness.probes.api.inputs import MARK, Sampler, is_number
 from harness.probes.api.pages import tokens_in
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, succeeded
 from harness.probes.api.world import Described, World
@@ -64,6 +64,11 @@ def matched_sites(world: World) -> tuple[TextPlace, ...]:
     return _sorted_out(world)[1]
 
 
+def texts(places: Iterable[TextPlace]) -> Iterator[TextPlace]:
+    """Those of them that hold a text, and no number."""
+    yield from (each for each in places if isinstance(each.value, str))
+
+
 def _sorted_out(world: World) -> tuple[tuple[TextPlace, ...], ...]:
     if _KEY not in world.places:
         free: list[TextPlace] = []
@@ -77,31 +82,30 @@ def _sorted_out(world: World) -> tuple[tuple[TextPlace, ...], ...]:
 def _all_sites(world: World) -> Iterator[TextPlace]:
     yield from _login_sites(world)
     account = world.asker
-    for described in world.operations:
-        operation = described.operation
-        if operation.method not in ("GET", "POST", "PUT", "PATCH", "QUERY") or described.is_disruptive:
-            continue
-        if operation.method != "GET" and described.is_of_accounts and not _is_safe_to_repeat(operation):
-            continue
+    for described in filter(_may_be_repeated, world.operations):
         sender, draft = _sender(world, described, account)
         if draft is None:
             continue
         own = tokens_in(world.hidden.get((described.name, sender.name), {}))
         for place, value in _places(described, draft):
-            if (
-                place.name not in own
-                and isinstance(value, str | int | float)
-                and not isinstance(value, bool)
-                and place.name.lower() != "password"
-            ):
+            is_ours = place.name not in own and place.name.lower() != "password"
+            if is_ours and (isinstance(value, str) or is_number(value)):
                 yield TextPlace(
-                    operation=operation, place=place, draft=draft.put(place, value), account=sender, value=value
+                    operation=described.operation,
+                    place=place,
+                    draft=draft.put(place, value),
+                    account=sender,
+                    value=value,
                 )
 
 
-def _is_safe_to_repeat(operation: Operation) -> bool:
-    """Operations of accounts that change no account: a forgotten password's form."""
-    return re.search(r"forgot|recover|check|valid", operation.path, re.IGNORECASE) is not None
+def _may_be_repeated(described: Described) -> bool:
+    """Of what deals with accounts that is only what changes none: a forgotten password's form."""
+    operation = described.operation
+    if operation.method not in ("GET", "POST", "PUT", "PATCH", "QUERY") or described.is_disruptive:
+        return False
+    is_safe = re.search(r"forgot|recover|check|valid", operation.path, re.IGNORECASE) is not None
+    return operation.method == "GET" or not described.is_of_accounts or is_safe
 
 
 def _sender(world: World, described: Described, account: ApiAccount) -> tuple[ApiAccount, RequestDraft | None]:

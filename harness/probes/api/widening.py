@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from harness.probes.api.exposure import secrets_in
-from harness.probes.api.inputs import leaves, objects, plain_name
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
+from harness.probes.api.inputs import Parameter, is_number, leaves, objects, plain_name
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded, texts_of
 from harness.probes.api.thefts import naming
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
+from harness.probes.openapi_operation import names_in_path
 
 _WIDENING = re.compile(
     r"expand|embed|include|includes|with|populate|fields?|select|only|view|projection|relations?|join|deep|format|scope",
@@ -45,137 +46,154 @@ _AMOUNTS = re.compile(
 )
 _WORTH = re.compile(r"total|amount|price|balance|credits?|sum|cost|due|points|stock|wallet", re.IGNORECASE)
 _MOST = 25
+_LONG = 8
 
 
 def answers_widened(world: World) -> Iterator[Hole]:
     """Parameters that add to an answer a secret, or what is another's, or what was removed."""
     account, pair = world.asker, world.pair
-    for described in list(world.reads())[:_MOST]:
-        draft = world.drafts.get((described.name, account.name))
-        plain = world.client.tried(account, draft) if draft is not None else None
-        if draft is None or plain is None or not succeeded(plain):
-            continue
-        for words in _wider(described, plain):
-            seen = world.client.tried(account, replace(draft, query={**draft.query, **words}))
-            if seen is None or not succeeded(seen) or seen.text == plain.text:
-                continue
-            what = _added(world, plain, seen, account)
-            if what:
-                name = next(iter(words))
-                says = f"gives more with {name}={words[name]}: {what}"
-                yield Hole(operation=described.name, parameter=f"query parameter {name}", says=says, proof=(seen,))
-                break
+    for described, draft in world.working(list(world.reads())[:_MOST], account):
+        plain = world.client.tried(account, draft)
+        if succeeded(plain):
+            yield from _widened(world, described, draft, plain)
     if pair is not None:
         yield from _removed_and_read(world, *pair)
 
 
+def _widened(world: World, described: Described, draft: RequestDraft, plain: Exchange) -> Iterator[Hole]:
+    account = world.asker
+    for words in _wider(described, plain):
+        seen = world.client.tried(account, replace(draft, query={**draft.query, **words}))
+        what = _added(world, plain, seen, account) if succeeded(seen) and seen.text != plain.text else ""
+        if seen is not None and what:
+            name = next(iter(words))
+            says = f"gives more with {name}={words[name]}: {what}"
+            yield Hole(operation=described.name, parameter=f"query parameter {name}", says=says, proof=(seen,))
+            return
+
+
 def _wider(described: Described, plain: Exchange) -> Iterator[dict[str, str]]:
     """Queries that ask for more: what the document knows, and what frameworks know; one at a time."""
-    related = [
-        re.sub(r"_?id$", "", key, flags=re.IGNORECASE)
-        for key in dict.fromkeys(key for each in objects(json_of(plain)) for key in each)
-        if re.search(r"[a-z]_?id$", key, re.IGNORECASE)
-    ]
-    values = dict.fromkeys((*related, *_RELATIONS))
-    told = [each for each in described.inputs.parameters if each.where == "query"]
+    related = _related(plain)
+    told = described.inputs.query
     for each in told:
-        if _WIDENING.fullmatch(each.name):
-            listed = each.schema.get("enum") or (each.schema.get("items") or {}).get("enum")
-            secret = ("password", "password_hash", "*") if re.search(r"field|select|only", each.name) else ()
-            for value in dict.fromkeys([*secret, *(map(str, listed) if isinstance(listed, list) else values)]):
-                yield {each.name: value}
-        elif each.name in _FLAGS:
-            yield {each.name: "true"}
+        yield from ({each.name: value} for value in _widening_values(each, related))
     known = {each.name for each in told}
     yield {key: text for key, text in _FLAGS.items() if key not in known}
-    for name in ("expand", "include", "embed", "populate"):
-        if name not in known:
-            yield {name: ",".join(related[:3] or ("user", "owner"))}
-    for name in ("fields", "select"):
-        if name not in known:
-            yield {name: "id,username,email,password,password_hash,token"}
+    usual = dict.fromkeys(("expand", "include", "embed", "populate"), ",".join(related[:3] or ("user", "owner")))
+    usual |= dict.fromkeys(("fields", "select"), "id,username,email,password,password_hash,token")
+    yield from ({name: value} for name, value in usual.items() if name not in known)
+
+
+def _related(answer: Exchange) -> list[str]:
+    """What the things of an answer name by an id."""
+    keys = dict.fromkeys(key for each in objects(json_of(answer)) for key in each)
+    return [
+        re.sub(r"_?id$", "", key, flags=re.IGNORECASE) for key in keys if re.search(r"[a-z]_?id$", key, re.IGNORECASE)
+    ]
+
+
+def _widening_values(asked: Parameter, related: Iterable[str]) -> Iterable[str]:
+    """With what a parameter may ask for more; nothing where it is not one of that kind."""
+    if not _WIDENING.fullmatch(asked.name):
+        return ("true",) if asked.name in _FLAGS else ()
+    listed = asked.schema.get("enum") or (asked.schema.get("items") or {}).get("enum")
+    secret = ("password", "password_hash", "*") if re.search(r"field|select|only", asked.name) else ()
+    return dict.fromkeys([*secret, *(map(str, listed) if isinstance(listed, list) else (*related, *_RELATIONS))])
 
 
 def _added(world: World, plain: Exchange, seen: Exchange, account: ApiAccount) -> str:
     """What an answer holds more that it should not, in words; "" for nothing."""
-    before = {(name, what) for name, what in secrets_in(world, plain, account)}
+    before = set(secrets_in(world, plain, account))
     for name, what in secrets_in(world, seen, account):
         if (name, what) not in before:
             return f"{what} in the member {name!r}"
-    others = [each for each in world.accounts if each is not account and each.role == account.role]
-    for other in others:
-        only = world.facts.only_of(other.name, {account.name, NOBODY.name})
-        found = [each for each in only if each in seen.text and each not in plain.text]
-        if found:
+    for other in world.peers(account):
+        if found := _gained(world, plain, seen, account, other):
             return f"{min(found)!r}, which is {other.name}'s"
     return ""
 
 
+def _gained(world: World, plain: Exchange, seen: Exchange, account: ApiAccount, other: ApiAccount) -> list[str]:
+    """What is another account's alone, and in the second answer only."""
+    only = world.facts.only_of(other.name, {account.name, NOBODY.name})
+    return [each for each in only if each in seen.text and each not in plain.text]
+
+
+@dataclass(frozen=True, slots=True)
+class _Deleted:
+    """A thing that its owner made and deleted: how it was read, and the texts that it had."""
+
+    reader: Described
+    own: RequestDraft
+    texts: list[str]
+
+    def asked_for(self) -> Iterator[tuple[str, RequestDraft]]:
+        """As it was, then with words that ask for what is deleted."""
+        told = {each.name: "true" for each in self.reader.inputs.parameters if each.name in _FLAGS}
+        for words in ({}, told, _FLAGS):
+            more = f" with {next(iter(words))}=true" if words else ""
+            yield more, replace(self.own, query={**self.own.query, **words})
+
+
 def _removed_and_read(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator[Hole]:
-    """What its owner has deleted, read by another one: as it was, or with a word that asks for what is deleted."""
+    """What its owner has deleted, read by another one."""
     for described in world.operations:
-        path = described.operation.path
-        names = re.findall(r"\{([^/{}]+)\}", path)
-        reader = world.operation(f"GET {path}")
-        if described.operation.method != "DELETE" or len(names) != 1 or reader is None:
+        gone = _deleted(world, described, victim) if described.operation.method == "DELETE" else None
+        if gone is None:
             continue
-        mine = next(world.facts.candidates(names[0], path, victim.name), None)
-        fact = world.fresh(mine, victim) if mine is not None else None
-        draft, own = world.draft(described, victim), world.draft(reader, victim)
-        if fact is None or draft is None or own is None:
-            continue
-        place = Place("path", (names[0],))
-        own = own.put(place, fact.value)
-        before = world.client.tried(victim, own)
-        if (
-            before is None
-            or not succeeded(before)
-            or not succeeded(world.client.tried(victim, draft.put(place, fact.value)))
-        ):
-            continue
-        texts = [value for _, value in leaves(json_of(before)) if isinstance(value, str) and len(value) >= 8]
-        told = {each.name: "true" for each in reader.inputs.parameters if each.name in _FLAGS}
-        for words in ({}, told or {}, _FLAGS):
-            seen = world.client.tried(thief, replace(own, query={**own.query, **words}))
-            if seen is not None and succeeded(seen) and any(each in seen.text for each in texts if each != fact.value):
-                more = f" with {next(iter(words))}=true" if words else ""
+        for more, draft in gone.asked_for():
+            seen = world.client.tried(thief, draft)
+            if succeeded(seen) and any(each in seen.text for each in gone.texts):
                 says = f"gives {thief.name} what {victim.name} has deleted{more}"
-                yield Hole(operation=reader.name, parameter="what is deleted", says=says, proof=(seen,))
+                yield Hole(operation=gone.reader.name, parameter="what is deleted", says=says, proof=(seen,))
                 break
+
+
+def _deleted(world: World, described: Described, victim: ApiAccount) -> _Deleted | None:
+    """What is left to ask for of a thing that the victim makes and deletes; None where it can do neither."""
+    path = described.operation.path
+    reader, names = world.operation(f"GET {path}"), names_in_path(path)
+    if reader is None or len(names) != 1:
+        return None
+    mine = next(world.facts.candidates(names[0], path, victim.name), None)
+    fact = world.fresh(mine, victim) if mine is not None else None
+    if fact is None:
+        return None
+    removal, own = (
+        world.draft(each, victim).put(Place("path", (names[0],)), fact.value) for each in (described, reader)
+    )
+    before = world.client.tried(victim, own)
+    if not succeeded(before) or not succeeded(world.client.tried(victim, removal)):
+        return None
+    return _Deleted(reader, own, [each for each in texts_of(before, _LONG) if each != fact.value])
 
 
 def secret_orders(world: World) -> Iterator[Hole]:
     """Listings that can be sorted by a secret, which tells it letter by letter."""
+    for described, draft in world.working(world.reads(), world.asker):
+        for place in described.query_places(_SORTS):
+            yield from _sorted_by_secret(world, described, draft, place)
+
+
+def _sorted_by_secret(world: World, described: Described, draft: RequestDraft, place: Place) -> Iterator[Hole]:
     account = world.asker
-    for described in world.reads():
-        draft = world.drafts.get((described.name, account.name))
-        for each in described.inputs.parameters if draft is not None else ():
-            if draft is None or each.where != "query" or not _SORTS.fullmatch(each.name):
-                continue
-            place = Place("query", (each.name,))
-
-            def by(column: str, draft: RequestDraft = draft, place: Place = place) -> Exchange | None:
-                return world.client.tried(account, draft.put(place, column))
-
-            plain, nonsense = world.client.tried(account, draft), by(f"hx{secrets.token_hex(4)}")
-            if plain is None or nonsense is None or not succeeded(plain):
-                continue
-            for column in _SECRET_COLUMNS:
-                seen = by(column)
-                if seen is None or not succeeded(seen) or not _count(seen):
-                    continue
-                if not succeeded(nonsense) or (seen.text not in (plain.text, nonsense.text) and _same(seen, plain)):
-                    says = f"sorts by {column!r} in {place.told}, and refuses names that no member has"
-                    if succeeded(nonsense):
-                        says = (
-                            f"sorts by {column!r} in {place.told}: in another order than by a name that no member has"
-                        )
-                    yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
-                    break
-
-
-def _count(answer: Exchange) -> int:
-    return sum(1 for _ in objects(json_of(answer)))
+    plain = world.client.tried(account, draft)
+    nonsense = world.client.tried(account, draft.put(place, f"hx{secrets.token_hex(4)}"))
+    if nonsense is None or not succeeded(plain):
+        return
+    for column in _SECRET_COLUMNS:
+        seen = world.client.tried(account, draft.put(place, column))
+        if not succeeded(seen) or next(objects(json_of(seen)), None) is None:
+            continue
+        if not succeeded(nonsense):
+            says = f"sorts by {column!r} in {place.told}, and refuses names that no member has"
+        elif seen.text not in (plain.text, nonsense.text) and _same(seen, plain):
+            says = f"sorts by {column!r} in {place.told}: in another order than by a name that no member has"
+        else:
+            continue
+        yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
+        return
 
 
 def _same(one: Exchange, other: Exchange) -> bool:
@@ -186,63 +204,50 @@ def _same(one: Exchange, other: Exchange) -> bool:
 
 def odd_numbers(world: World) -> Iterator[Hole]:
     """Sizes and numbers of pages that break a listing, or that give more than one's own."""
-    account = world.asker
-    others = [each.name for each in world.accounts if each is not account and each.role == account.role]
-    for described in world.reads():
-        draft = world.drafts.get((described.name, account.name)) or world.drafts.get((described.name, NOBODY.name))
-        for each in described.inputs.parameters if draft is not None else ():
-            if draft is None or each.where != "query" or not _PAGES.fullmatch(each.name):
-                continue
-            place = Place("query", (each.name,))
-            plain = world.client.tried(account, draft)
+    for described, draft in world.working(world.reads(), world.asker, NOBODY):
+        for place in described.query_places(_PAGES):
+            plain = world.client.tried(world.asker, draft)
             if plain is None or plain.status >= 500:
                 continue
             for value in _ODD:
-                seen = world.client.tried(account, draft.put(place, value))
-                if seen is None:
-                    continue
-                if seen.status >= 500:
-                    says = f"answered {seen.status} to {value!r} in {place.told}"
+                seen = world.client.tried(world.asker, draft.put(place, value))
+                if seen is not None and (effect := _broken(world, plain, seen)):
+                    says = f"{effect} to {value!r} in {place.told}"
                     yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
                     break
-                theirs = [
-                    text
-                    for other in others
-                    for text in world.facts.only_of(other, {account.name, NOBODY.name})
-                    if text in seen.text and text not in plain.text
-                ]
-                if succeeded(seen) and theirs:
-                    says = f"gives what is another account's ({min(theirs)!r}) to {value!r} in {place.told}"
-                    yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
-                    break
+
+
+def _broken(world: World, plain: Exchange, seen: Exchange) -> str:
+    """What an odd number did to an answer, in words; "" for nothing."""
+    if seen.status >= 500:
+        return f"answered {seen.status}"
+    theirs = [text for other in world.peers(world.asker) for text in _gained(world, plain, seen, world.asker, other)]
+    return f"gives what is another account's ({min(theirs)!r})" if succeeded(seen) and theirs else ""
 
 
 def amounts_below_zero(world: World) -> Iterator[Hole]:
     """Amounts and quantities of a write that are taken though they are below zero, and turn the account round."""
     account = world.writer
+    other = next(iter(world.peers(account)), account)
     for described in world.writes():
-        draft = world.draft(described, account)
-        if draft is None or described.is_of_accounts:
+        if described.is_of_accounts:
             continue
-        other = next((each for each in world.accounts if each is not account and each.role == account.role), account)
-        draft = naming(draft, other)
+        draft = naming(world.draft(described, account), other)
         for place, value in list(draft.places()):
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if place.where != "body" or not is_number or not _AMOUNTS.search(place.name):
-                continue
-            least = _least(described, place)
-            plain = world.client.tried(account, draft)
-            if plain is None or not succeeded(plain) or (least is not None and least < 0):
-                continue
-            before = _worth(world, account)
-            seen = world.client.tried(account, draft.put(place, -3))
-            if seen is None or not succeeded(seen):
-                continue
-            effect = _turned(seen, place, before, _worth(world, account))
-            if effect or least is not None:
-                effect = effect or f"it is described as {least} at least"
-                says = f"answered {seen.status} to -3 in {place.told}: {effect}"
-                yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
+            if place.where == "body" and is_number(value) and _AMOUNTS.search(place.name):
+                yield from _below_zero(world, described, draft, place)
+
+
+def _below_zero(world: World, described: Described, draft: RequestDraft, place: Place) -> Iterator[Hole]:
+    account, least = world.writer, _least(described, place)
+    if not succeeded(world.client.tried(account, draft)) or (least is not None and least < 0):
+        return
+    before = _worth(world, account)
+    seen = world.client.tried(account, draft.put(place, -3))
+    effect = _turned(seen, place, before, _worth(world, account)) if succeeded(seen) else ""
+    if succeeded(seen) and (effect or least is not None):
+        says = f"answered {seen.status} to -3 in {place.told}: {effect or f'it is described as {least} at least'}"
+        yield Hole(operation=described.name, parameter=str(place), says=says, proof=(seen,))
 
 
 def _least(described: Described, place: Place) -> float | None:
@@ -253,19 +258,16 @@ def _least(described: Described, place: Place) -> float | None:
         inner = schema.get("properties", {}).get(name) if isinstance(name, str) else schema.get("items")
         schema = inner if isinstance(inner, dict) else {}
     least = schema.get("minimum", schema.get("exclusiveMinimum"))
-    return float(least) if isinstance(least, int | float) and not isinstance(least, bool) else None
+    return float(least) if is_number(least) else None
 
 
 def _worth(world: World, account: ApiAccount) -> Mapping[str, float]:
     """Numbers that tell what an account has, as reads about itself show them."""
     found: dict[str, float] = {}
-    for described in world.reads():
-        draft = world.drafts.get((described.name, account.name))
-        if draft is None or "{" in described.operation.path:
-            continue
-        body = json_of(world.client.tried(account, draft))
+    for described, draft in world.working(world.reads(), account):
+        body = json_of(world.client.tried(account, draft)) if "{" not in described.operation.path else None
         for name, value in body.items() if isinstance(body, dict) else ():
-            if isinstance(value, int | float) and not isinstance(value, bool) and _WORTH.search(name):
+            if is_number(value) and _WORTH.search(name):
                 found[f"{described.name} {name}"] = float(value)
     return found
 
@@ -273,10 +275,9 @@ def _worth(world: World, account: ApiAccount) -> Mapping[str, float]:
 def _turned(seen: Exchange, place: Place, before: Mapping[str, float], after: Mapping[str, float]) -> str:
     for way, value in leaves(json_of(seen)):
         name = plain_name(str(way[-1])) if way else ""
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and value < 0 and name != plain_name(place.name) and _WORTH.search(name):
+        if is_number(value) and value < 0 and name != plain_name(place.name) and _WORTH.search(name):
             return f"the answer has {name!r} {value}"
-    grown = [key for key, value in after.items() if key in before and value > before[key]]
-    return (
-        f"{grown[0].rpartition(' ')[2]!r} then grows from {before[grown[0]]:g} to {after[grown[0]]:g}" if grown else ""
-    )
+    for key, value in after.items():
+        if value > before.get(key, value):
+            return f"{key.rpartition(' ')[2]!r} then grows from {before[key]:g} to {value:g}"
+    return ""
