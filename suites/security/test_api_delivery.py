@@ -20,9 +20,9 @@ pytestmark = [pytest.mark.alone, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
-def graph(api):
-    """Where the service answers GraphQL."""
-    found = graph_of(api)
+def graph(met):
+    """Where the service answers GraphQL, which no document need say."""
+    found = graph_of(met)
     if not found:
         pytest.skip("not applicable: the service answers no GraphQL at the usual paths")
     return found
@@ -140,8 +140,8 @@ def test_no_amount_below_zero_is_taken(accounts, first_hole):
     why="Whoever asks gets the list of all there is to try, what only those who run the service use too.",
     remedy="Turn introspection off for who is not logged in, if the API is not meant for everybody.",
 )
-def test_introspection_is_not_for_everybody(api, graph, first_hole):
-    hole = first_hole(schemas_told(api, graph))
+def test_introspection_is_not_for_everybody(met, graph, first_hole):
+    hole = first_hole(schemas_told(met, graph))
     assert hole is None, str(hole)
 
 
@@ -154,8 +154,8 @@ def test_introspection_is_not_for_everybody(api, graph, first_hole):
     why="One request asks for as much as it likes: it keeps the service busy, or tries a thousand passwords at once.",
     remedy="Limit the fields, the depth and the queries of one request, by their cost.",
 )
-def test_one_query_asks_for_a_bounded_amount(api, graph, first_hole):
-    if not answers_queries(api, graph):
+def test_one_query_asks_for_a_bounded_amount(met, graph, first_hole):
+    if not answers_queries(met, graph):
         pytest.skip("no account is let in: without one no query is answered, however small it is")
-    hole = first_hole(endless_queries(api, graph))
+    hole = first_hole(endless_queries(met, graph))
     assert hole is None, str(hole)

@@ -97,7 +97,9 @@ def endless_queries(world: World, path: str) -> Iterator[Hole]:
     found = [(what, answer) for what, answer in tried if answer is not None]
     if found:
         says = f"answers whatever one request asks for: {', '.join(what for what, _ in found)}"
-        yield Hole(operation=f"POST {path}", parameter="size of a query", says=says, proof=(found[0][1],))
+        # a long request is cut where it is shown, and cannot be repeated from there
+        shortest = min((answer for _, answer in found), key=lambda answer: answer.request_size)
+        yield Hole(operation=f"POST {path}", parameter="size of a query", says=says, proof=(shortest,))
 
 
 def _aliased(world: World, path: str, field: str) -> Exchange | None:

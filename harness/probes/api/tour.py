@@ -24,12 +24,12 @@ _MOST_PAGES = 60
 
 
 def look_around(target: Target, info: StackInfo, api: OpenApi | None, client: ApiClient, *, may_write: bool) -> World:
-    """Ask every operation as every account; without a document those are what its pages link and ask for."""
+    """Ask every operation as every account; without a document those are what pages behind a form link and ask for."""
     login = Login(target, info, client)
     world = World(target, login, tuple(_described(api)) if api is not None else ())
     try:
         world.accounts = tuple(_accounts(world, may_write=may_write))
-        if api is None:
+        if api is None and target.auth.form:
             world = _along_pages(world, may_write=may_write)
         everybody = (*world.accounts, NOBODY)
         for account in world.accounts:
