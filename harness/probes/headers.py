@@ -150,12 +150,17 @@ def browser_type(lines: Iterable[str]) -> MediaType | None:
         kind = parse_media_type(essence)
         if kind is None or kind.essence == "*/*":
             continue
-        pairs = [pair for one in rest if (pair := _PAIR.fullmatch(one)) is not None and pair[2] is not None]
-        said = {pair[1].lower(): _unquoted(pair[2]) or "" for pair in reversed(pairs)}
+        said = _readable(rest)
         if found is not None and found.essence == kind.essence and "charset" in found.parameters:
             said.setdefault("charset", found.parameters["charset"])
         found = MediaType(type=kind.type, subtype=kind.subtype, parameters=MappingProxyType(said))
     return found
+
+
+def _readable(parameters: Iterable[str]) -> dict[str, str]:
+    """Those that have a value; of repeated ones the first counts."""
+    pairs = [pair for one in parameters if (pair := _PAIR.fullmatch(one)) is not None and pair[2] is not None]
+    return {pair[1].lower(): _unquoted(pair[2]) or "" for pair in reversed(pairs)}
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
@@ -166,23 +171,22 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     seconds = whole_seconds(text)
     if seconds is not None:
         return float(seconds)
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    date = _date(text)
+    return None if date is None else max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
 
 
 def parse_date(value: str | None) -> datetime | None:
     """An HTTP date in UTC (RFC 9110 5.6.7); None if absent or malformed."""
-    if value is None:
-        return None
+    date = _date(value) if value is not None else None
+    return None if date is None else date.astimezone(UTC)
+
+
+def _date(text: str) -> datetime | None:
     try:
-        date = parsedate_to_datetime(value)
+        date = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def names_in(lines: Iterable[str]) -> frozenset[str]:
