@@ -183,7 +183,15 @@ def try_words(ask: Ask, base_url: str, places: Iterable[InputPlace], folders: It
             _try(tries, place, name, injection)
             if _names_a_place(name, value):
                 _try(tries, place, name, script_address)
-    for folder in list(dict.fromkeys(("/", *_above(known), *folders)))[:_MOST_FOLDERS]:
+    _try_paths(tries, base_url, ("/", *_above(known), *folders))
+    for place in known[:_MOST_GUESSED]:
+        for group in WORD_NAMES:
+            _try_group(tries, place.path, [name for name in group if name not in place.values], injection)
+    return tries.result()
+
+
+def _try_paths(tries: _Tries, base_url: str, folders: Iterable[str]) -> None:
+    for folder in list(dict.fromkeys(folders))[:_MOST_FOLDERS]:
         mark = _mark()
         path = folder + quote(injection(mark), safe="")
         if (answer := tries.send(path)) is not None:
@@ -192,10 +200,6 @@ def try_words(ask: Ask, base_url: str, places: Iterable[InputPlace], folders: It
     path = f"/{injection(mark).replace(' ', '/')}"
     if (answer := tries.send("/", raw=urlsplit(base_url).path.rstrip("/") + path)) is not None:
         tries.keep(path, "the path", mark, answer)
-    for place in known[:_MOST_GUESSED]:
-        for group in WORD_NAMES:
-            _try_group(tries, place.path, [name for name in group if name not in place.values], injection)
-    return tries.result()
 
 
 def try_places(ask: Ask, places: Iterable[InputPlace]) -> TriedInputs:
@@ -224,15 +228,19 @@ def _try_group(tries: _Tries, path: str, names: Iterable[str], form: Form) -> No
     if answer is None or answer.status in _NOT_THERE:
         return
     if answer.status >= 400 or find_leaks(answer.text):
-        plain = tries.send(path)
-        if plain is not None and plain.status == answer.status >= _BROKEN:
-            # broken whatever is asked, which is no matter of our words
-            return
-        for name in marks:
-            _try(tries, InputPlace(path=path, values={}), name, form)
+        _try_each(tries, path, marks, form, answer.status)
         return
     for name, mark in marks.items():
         tries.keep(asked, f"the parameter {name}", mark, answer)
+
+
+def _try_each(tries: _Tries, path: str, names: Iterable[str], form: Form, status: int) -> None:
+    """Each name by itself, unless the path is broken whatever is asked, which is no matter of our words."""
+    plain = tries.send(path)
+    if plain is not None and plain.status == status >= _BROKEN:
+        return
+    for name in names:
+        _try(tries, InputPlace(path=path, values={}), name, form)
 
 
 def _try(tries: _Tries, place: InputPlace, name: str, form: Form) -> None:
