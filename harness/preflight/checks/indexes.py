@@ -79,8 +79,8 @@ def check_indexes(scene: Scene) -> ReadinessFinding:
 def _found(indexes: list[_Index], damage: list[str], looked: int, took: float) -> ReadinessFinding:
     if not indexes:
         return nothing_to_ask("the database has no indexes")
-    unfinished = [index.name for index in indexes if not index.finished]
-    problems = [*(f"{name} is invalid: building it was never finished" for name in unfinished), *damage]
+    problems = [f"{one.name} is invalid: building it was never finished" for one in indexes if not one.finished]
+    problems += damage
     others = Counter(index.method for index in indexes if index.method != "btree")
     told = {"indexes": len(indexes), "looked_into": looked, "others": dict(others), "problems": problems}
     if problems:

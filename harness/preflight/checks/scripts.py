@@ -57,7 +57,7 @@ def check_scripts(scene: Scene) -> ReadinessFinding:
     ]
     return tally(
         problems,
-        wrong_ones=sum(1 for found in answers if found),
+        wrong_ones=sum(map(bool, answers)),
         count=len(scripts),
         what="scripts parse" + _unread(len(found_scripts) - len(scripts)),
         unit="scripts",

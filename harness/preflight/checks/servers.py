@@ -89,14 +89,7 @@ def check_cache_server(scene: Scene) -> ReadinessFinding:
     url = scene.info.redis_url
     if url is None:
         return _no_server(scene, "cache", "valkey", "cache server")
-    try:
-        with connect_cache(url) as client:
-            begun = time.perf_counter()
-            client.ping()
-            took = time.perf_counter() - begun
-            facts = dict(client.info("server", "memory", "persistence", "keyspace"))
-    except redis.RedisError as error:
-        raise _cache_silent(url, error) from error
+    took, facts = _ask_cache(url)
     used, most, policy = int(facts["used_memory"]), int(facts["maxmemory"]), str(facts["maxmemory_policy"])
     version = str(facts.get("valkey_version") or facts.get("redis_version"))
     unsaved = [name for name in _SAVES if facts.get(name, "ok") != "ok"]
@@ -114,6 +107,20 @@ def check_cache_server(scene: Scene) -> ReadinessFinding:
     return fine(f"Valkey or Redis {version} answers; {room}{said}", value=took, unit="s", detail=told)
 
 
+def _ask_cache(url: str) -> tuple[float, dict[str, Any]]:
+    """How long a PING took, and what the server says of itself. Raises `CannotAskError`."""
+    try:
+        with connect_cache(url) as client:
+            begun = time.perf_counter()
+            client.ping()
+            return time.perf_counter() - begun, dict(client.info("server", "memory", "persistence", "keyspace"))
+    except redis.RedisError as error:
+        raise CannotAskError(
+            f"the cache server at {_place(urlsplit(url), 6379)} does not answer: {' '.join(str(error).split())}",
+            "start it, or mend its address and password (`harness status`, `harness logs valkey`)",
+        ) from error
+
+
 def _advice(facts: Mapping[str, Any], policy: str, most: int) -> list[str]:
     """What is no mistake for every use of such a server, and one for a cache."""
     spaces = [space for name, space in facts.items() if re.fullmatch(r"db\d+", name)]
@@ -125,13 +132,6 @@ def _advice(facts: Mapping[str, Any], policy: str, most: int) -> list[str]:
             f"{lasting} of {sum(int(space['keys']) for space in spaces)} keys never expire, and are never forgotten"
         ]
     return []
-
-
-def _cache_silent(url: str, error: Exception) -> CannotAskError:
-    return CannotAskError(
-        f"the cache server at {_place(urlsplit(url), 6379)} does not answer: {' '.join(str(error).split())}",
-        "start it, or mend its address and password (`harness status`, `harness logs valkey`)",
-    )
 
 
 def check_smtp(scene: Scene) -> ReadinessFinding:

@@ -28,26 +28,30 @@ _TRIES = 3
 def check_service(scene: Scene) -> ReadinessFinding:
     """The profile's live and ready paths (else the front page) answer without an error."""
     health = scene.target.health
-    named = [path for path in (health.live, health.ready) if path]
-    answers: dict[str, dict[str, float | int]] = {}
-    problems: list[str] = []
-    with _client(scene) as client:
-        for path in named or ["/"]:
-            try:
-                answer = client.exchange("GET", path)
-            except ServiceUnavailable as error:
-                problems.append(f"GET {path}: {error.what}")
-                break
-            answers[path] = {"status": answer.status, "seconds": round(answer.elapsed_s, 6)}
-            # without a health path any answer will do that is not the server's own failure
-            if answer.status >= (400 if named else 500):
-                problems.append(f"GET {path}: status {answer.status}")
+    named = list(filter(None, (health.live, health.ready)))
+    found, silent = _ask_each(scene, named or ["/"])
+    # without a health path any answer will do that is not the server's own failure
+    bad = [f"GET {path}: status {one.status}" for path, one in found.items() if one.status >= (400 if named else 500)]
+    problems = [*bad, *silent]
+    answers = {path: {"status": one.status, "seconds": round(one.elapsed_s, 6)} for path, one in found.items()}
     took = sum(float(answer["seconds"]) for answer in answers.values())
     told = {"answers": answers, "problems": problems}
     if problems:
         return wrong("; ".join(problems), "look at the service's log: harness logs", value=took, unit="s", detail=told)
-    shown = ", ".join(f"GET {path}: {answer['status']}" for path, answer in answers.items())
+    shown = ", ".join(f"GET {path}: {answer.status}" for path, answer in found.items())
     return fine(shown, value=took, unit="s", n=len(answers), detail=told)
+
+
+def _ask_each(scene: Scene, paths: list[str]) -> tuple[dict[str, Exchange], list[str]]:
+    """The answers until one does not come, and the words for that one."""
+    found: dict[str, Exchange] = {}
+    with _client(scene) as client:
+        for path in paths:
+            try:
+                found[path] = client.exchange("GET", path)
+            except ServiceUnavailable as error:
+                return found, [f"GET {path}: {error.what}"]
+    return found, []
 
 
 def check_cache_on(scene: Scene) -> ReadinessFinding:
