@@ -129,18 +129,8 @@ CONSOLES: tuple[tuple[str, str, Told], ...] = (
 )
 """The same of what shows a service from inside."""
 USUAL_FOLDERS = (
-    "/",
-    "/static/",
-    "/assets/",
-    "/uploads/",
-    "/files/",
-    "/images/",
-    "/media/",
-    "/backup/",
-    "/backups/",
-    "/logs/",
-    "/data/",
-    "/public/",
+    *("/", "/static/", "/assets/", "/uploads/", "/files/", "/images/", "/media/", "/backup/", "/backups/"),
+    *("/logs/", "/data/", "/public/"),
     "/tmp/",  # noqa: S108 - a path of the service
     "/downloads/",
 )

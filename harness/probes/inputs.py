@@ -32,37 +32,16 @@ MOST_SECONDS = 30.0
 WORD_NAMES = (
     ("q", "s", "search", "query", "keyword", "term", "text", "title", "name", "username", "user", "lang", "msg"),
     (
-        "message",
-        "error",
-        "comment",
-        "email",
-        "id",
-        "category",
-        "tag",
-        "sort",
-        "order",
-        "filter",
-        "page",
-        "view",
-        "type",
+        *("message", "error", "comment", "email", "id", "category", "tag", "sort", "order", "filter", "page"),
+        *("view", "type"),
     ),
 )
 """Parameters that many services have, in groups that are tried at once."""
 PLACE_NAMES = (
     ("next", "url", "uri", "redirect", "redirect_to", "redirect_uri", "redirect_url", "return", "return_to", "to"),
     (
-        "return_url",
-        "returnUrl",
-        "returnTo",
-        "continue",
-        "dest",
-        "destination",
-        "goto",
-        "target",
-        "u",
-        "r",
-        "link",
-        "back",
+        *("return_url", "returnUrl", "returnTo", "continue", "dest", "destination", "goto", "target", "u", "r"),
+        *("link", "back"),
     ),
 )
 """Parameters that name a place to go to."""

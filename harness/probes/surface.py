@@ -24,24 +24,9 @@ _MOST_LEFT_OUT = 5
 _BROKEN = 500
 _SHOWN_PATH = 200
 LIVE_PLACES = (
-    "/health/live",
-    "/livez",
-    "/healthz",
-    "/health",
-    "/-/healthy",
-    "/__lbheartbeat__",
-    "/__heartbeat__",
-    "/actuator/health/liveness",
-    "/actuator/health",
-    "/api/health",
-    "/healthcheck",
-    "/_health",
-    "/_status/healthz",
-    "/status",
-    "/ping",
-    "/-/ping",
-    "/api/status",
-    "/+status",
+    *("/health/live", "/livez", "/healthz", "/health", "/-/healthy", "/__lbheartbeat__", "/__heartbeat__"),
+    *("/actuator/health/liveness", "/actuator/health", "/api/health", "/healthcheck", "/_health"),
+    *("/_status/healthz", "/status", "/ping", "/-/ping", "/api/status", "/+status"),
 )
 """Of Kubernetes, Prometheus, Mozilla's Dockerflow, Spring, npm's registries and those who write like them."""
 READY_PLACES = (

@@ -140,12 +140,5 @@ def _as_superuser(url: str, password: str) -> str:
 
 
 CHECKS = (
-    Check(
-        id="preflight.indexes",
-        order=130,
-        subject="postgres",
-        title="indexes sound",
-        ask=check_indexes,
-        live=True,
-    ),
+    Check(id="preflight.indexes", order=130, subject="postgres", title="indexes sound", ask=check_indexes, live=True),
 )

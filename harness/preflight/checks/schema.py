@@ -105,11 +105,6 @@ def _phrase(on: str, unique: bool) -> str:  # noqa: FBT001 - data, not a switch
 
 CHECKS = (
     Check(
-        id="preflight.schema",
-        order=120,
-        subject="postgres",
-        title="schema as declared",
-        ask=check_schema,
-        live=True,
+        id="preflight.schema", order=120, subject="postgres", title="schema as declared", ask=check_schema, live=True
     ),
 )

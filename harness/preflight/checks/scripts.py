@@ -121,12 +121,5 @@ def _kind(path: Path, top: Path) -> str:
 
 
 CHECKS = (
-    Check(
-        id="preflight.scripts",
-        order=50,
-        subject="service",
-        title="scripts parse",
-        ask=check_scripts,
-        starts=True,
-    ),
+    Check(id="preflight.scripts", order=50, subject="service", title="scripts parse", ask=check_scripts, starts=True),
 )

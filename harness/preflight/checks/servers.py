@@ -225,12 +225,5 @@ CHECKS = (
         ask=check_cache_server,
         live=True,
     ),
-    Check(
-        id="preflight.smtp",
-        order=170,
-        subject="smtp",
-        title="mail server",
-        ask=check_smtp,
-        live=True,
-    ),
+    Check(id="preflight.smtp", order=170, subject="smtp", title="mail server", ask=check_smtp, live=True),
 )

@@ -226,12 +226,6 @@ CHECKS = (
         requests=4,
     ),
     Check(
-        id="preflight.clock",
-        order=230,
-        subject="clocks",
-        title="clocks agree",
-        ask=check_clock,
-        live=True,
-        requests=1,
+        id="preflight.clock", order=230, subject="clocks", title="clocks agree", ask=check_clock, live=True, requests=1
     ),
 )
