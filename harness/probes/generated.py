@@ -321,18 +321,10 @@ def _news(chained: Iterable[ChainFault], known: Iterable[Fault]) -> list[Fault]:
     seen = {(fault.kind, place) for fault in known for place in fault.places}
     made: dict[tuple[str, str], Fault] = {}
     for each in chained:
-        if (each.kind, each.operation) not in seen:
-            made.setdefault(
-                (each.kind, each.operation),
-                Fault(
-                    kind=each.kind,
-                    operation=each.operation,
-                    says=each.says,
-                    places=(each.operation,),
-                    seen=1,
-                    sent=each.sent,
-                ),
-            )
+        kind, place = each.kind, each.operation
+        if (kind, place) not in seen:
+            fault = Fault(kind=kind, operation=place, says=each.says, places=(place,), seen=1, sent=each.sent)
+            made.setdefault((kind, place), fault)
     return list(made.values())
 
 

@@ -47,6 +47,8 @@ PLACE_NAMES = (
 """Parameters that name a place to go to."""
 PLACE_PATHS = ("/login", "/redirect", "/go", "/goto", "/out", "/link", "/r", "/external", "/auth/login", "/signin")
 """Where services redirect to a place of the reader's."""
+_OUTSIDE: tuple[Form, ...] = ("https://{}.example/".format, "//{}.example/".format, "/\\{}.example/".format)
+"""Addresses outside, as browsers read them, the whole one first."""
 _ALL_PLACES = frozenset(name.lower() for group in PLACE_NAMES for name in group) | {"callback", "forward", "ref"}
 _PLACE = re.compile(r"(?:https?:)?/", re.IGNORECASE)
 _NOT_THERE = (401, 403, 404, 405, 410)
@@ -192,7 +194,7 @@ def try_places(ask: Ask, places: Iterable[InputPlace]) -> TriedInputs:
                     _try(tries, place, name, form)
     for path in dict.fromkeys([*PLACE_PATHS, *(place.path for place in known[:_MOST_GUESSED])]):
         for group in PLACE_NAMES:
-            _try_group(tries, path, group, _whole)
+            _try_group(tries, path, group, _OUTSIDE[0])
     return tries.result()
 
 
@@ -267,19 +269,3 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _whole(mark: str) -> str:
-    return f"https://{mark}.example/"
-
-
-def _without_scheme(mark: str) -> str:
-    return f"//{mark}.example/"
-
-
-def _with_backslash(mark: str) -> str:
-    return f"/\\{mark}.example/"
-
-
-_OUTSIDE: tuple[Form, ...] = (_whole, _without_scheme, _with_backslash)
-"""Addresses outside, as browsers read them."""

@@ -285,10 +285,7 @@ def _excluded(operations: Iterable[Operation], leaves_out: Callable[[str, str], 
 
 
 def load_document(
-    data: bytes,
-    url: str = "",
-    place: str = "/",
-    leaves_out: Callable[[str, str], bool] = lambda _method, _path: False,
+    data: bytes, url: str = "", place: str = "/", leaves_out: Callable[[str, str], bool] = lambda _method, _path: False
 ) -> OpenApi:
     """Read a document that was asked from the service at `url`, at the path `place`.
 

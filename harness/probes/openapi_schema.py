@@ -18,10 +18,7 @@ _SAYS_NOTHING = frozenset(
     {"title", "description", "example", "examples", "deprecated", "default", "externalDocs", "readOnly", "xml"}
 )
 """Words of a schema for its reader alone."""
-_INTEGERS = {
-    "int32": {"minimum": -(2**31), "maximum": 2**31 - 1},
-    "int64": {"minimum": -(2**63), "maximum": 2**63 - 1},
-}
+_INTEGERS = {"int32": {"minimum": -(2**31), "maximum": 2**31 - 1}, "int64": {"minimum": -(2**63), "maximum": 2**63 - 1}}
 _LITERAL = frozenset({"const", "default", "enum", "example", "examples"})
 _HYPHEN = re.compile(r"(\\[dDsSwW])-(?!\])|\\.", re.DOTALL)
 """A class of characters before a hyphen, which then begins no range; any other escape is passed over."""

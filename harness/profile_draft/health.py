@@ -33,15 +33,11 @@ def find_health(reader: DraftReader, anything: str, described: Sequence[str] = (
         if well is not None:
             keys.append(DraftKey(name=name, value=well, why=f"GET {well} answered 200"))
     missing = {"live", "ready"} - {key.name for key in keys}
-    if not missing:
-        return DraftTable(table="health", keys=tuple(keys), notes=tuple(notes))
     example = [f'{name} = "/{name}"' for name in sorted(missing)]
-    notes.append(f"No path for {' and '.join(sorted(missing))} was found. If there is one:")
+    if missing:
+        notes.append(f"No path for {' and '.join(sorted(missing))} was found. If there is one:")
     return DraftTable(
-        table="health",
-        keys=tuple(keys),
-        notes=tuple(notes),
-        example=tuple(example if keys else ["[health]", *example]),
+        table="health", keys=tuple(keys), notes=tuple(notes), example=tuple(example if keys else ["[health]", *example])
     )
 
 
