@@ -171,22 +171,20 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     seconds = whole_seconds(text)
     if seconds is not None:
         return float(seconds)
-    date = _date(text)
+    date = parse_date(text)
     return None if date is None else max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
 
 
 def parse_date(value: str | None) -> datetime | None:
     """An HTTP date in UTC (RFC 9110 5.6.7); None if absent or malformed."""
-    date = _date(value) if value is not None else None
-    return None if date is None else date.astimezone(UTC)
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
+    if value is None:
         return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+    try:
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        # a zone may lead out of the calendar, or hold more digits than a number
+        return None
 
 
 def names_in(lines: Iterable[str]) -> frozenset[str]:
