@@ -20,7 +20,6 @@ _FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name (RFC 9110 5.6.2), and the name of a scheme."""
 _WITHOUT_LOGIN = frozenset({"basic", "key"})
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-
 _LEFT_OUT = re.compile(r"(?:(?:[A-Za-z]+|\*) +)?/\S*")
 _NAMED = re.compile(r"(secret|env)\.[A-Za-z_]\w*")
 

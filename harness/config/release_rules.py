@@ -18,9 +18,9 @@ def check_releases(file: TomlFile, target: Target) -> None:
     """Hold the releases of a target that was just read against every rule. Raises `ConfigError`."""
     if not file.has(("releases",)):
         return
-    told, service = target.releases, target.service
-    url_words = "what runs at [service] url is not ours to roll back; take the table out"
-    file.refuse_if(service.url, url_words, ("releases",))
+    told = target.releases
+    what = "what runs at [service] url is not ours to roll back; take the table out"
+    file.refuse_if(target.service.url, what, ("releases",))
     for name, source in told.named.items():
         at: Where = ("releases", "named", name)
         file.refuse_if(source.ref and source.folder, "one of ref and folder was expected, found both", at)
@@ -32,11 +32,8 @@ def check_releases(file: TomlFile, target: Target) -> None:
         _check_ref(file, told.previous, ("releases", "previous"))
     check_settings(file, told.drill.settings, ("releases", "drill", "settings"))
     patch = told.drill.patch
-    file.refuse_if(
-        patch and not Path(patch).is_file(),
-        f"no such file: {patch} (it is relative to the profile)",
-        ("releases", "drill", "patch"),
-    )
+    what = f"no such file: {patch} (it is relative to the profile)"
+    file.refuse_if(patch and not Path(patch).is_file(), what, ("releases", "drill", "patch"))
     check_migrations(file, target, told.expand_only, ("releases", "expand_only"))
 
 
