@@ -21,6 +21,10 @@ class Death:
     def __post_init__(self) -> None:
         check_span(self, self.at, self.back)
 
+    def is_over_by(self, time: float) -> bool:
+        """Had it gone on?"""
+        return self.back is not None and self.back <= time
+
 
 @dataclass(frozen=True, slots=True)
 class RowSpan(Generic[Row]):

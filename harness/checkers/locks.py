@@ -217,8 +217,7 @@ def _late_takeover(history: LockHistory, rules: LockRules) -> RuleResult:
         due = death.at + rules.ttl + rules.takeover + rules.tolerance
         taken = _next_hold(hold, history)
         in_time = taken is not None and taken.begun <= due
-        went_on = death.back is not None and death.back <= due
-        if not in_time and (went_on or (taken is None and history.until <= due)):
+        if not in_time and (death.is_over_by(due) or (taken is None and history.until <= due)):
             continue  # nobody had to take over, or not yet
         cases += 1
         if not in_time:

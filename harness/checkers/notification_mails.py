@@ -87,27 +87,26 @@ def _lost(timelines: NoticeTimelines, history: NotificationHistory, rules: Notif
         event for event in history.expected if _is_due(event, history, rules) and _told_before(event, notices) is None
     ]
     cases = len(unheard)
-    found = [
-        Anomaly(
-            NotificationKind.LOST,
-            event.at,
-            f"{event.recipient} was never told of {event.kind} of {event.subject_id}",
-            (event,),
-        )
-        for event in unheard
-        if not _noticed(event, notices, rules)
-    ]
+    found = []
+    for event in unheard:
+        if not _noticed(event, notices, rules):
+            what = f"{event.recipient} was never told of {event.kind} of {event.subject_id}"
+            found.append(Anomaly(NotificationKind.LOST, event.at, what, (event,)))
     for timeline in timelines:
-        sent = _said_sent(timeline)
-        due = _overdue(timeline, history, rules) if sent is None else sent
+        due, why = _due(timeline, history, rules)
         if due is None or due > history.until:
             continue
         cases += 1
         if not timeline.mails:
-            said = "is overdue" if sent is None else "was sent, it is said"
-            what = f"notice {timeline.notice.id} to {timeline.notice.recipient} {said}, and no mail arrived"
+            what = f"notice {timeline.notice.id} to {timeline.notice.recipient} {why}, and no mail arrived"
             found.append(Anomaly(NotificationKind.LOST, due, what, (timeline.notice, *timeline.attempts)))
     return RuleResult(NotificationKind.LOST, cases, tuple(found))
+
+
+def _due(timeline: NoticeTimeline, history: NotificationHistory, rules: NotificationRules) -> tuple[float | None, str]:
+    """From when on the notice's mail must be there, and why; None if it need not be."""
+    sent = _said_sent(timeline)
+    return (_overdue(timeline, history, rules), "is overdue") if sent is None else (sent, "was sent, it is said")
 
 
 def _said_sent(timeline: NoticeTimeline) -> float | None:

@@ -313,12 +313,4 @@ def _never_ended(timelines: JobTimelines, history: ScheduleHistory, rules: Sched
     return RuleResult(ScheduleKind.NEVER_ENDED, cases, tuple(found))
 
 
-RULES = (
-    _double_run,
-    _missed_tick,
-    _off_schedule,
-    _overlapping_runs,
-    _early_run,
-    _late_run,
-    _never_ended,
-)
+RULES = (_double_run, _missed_tick, _off_schedule, _overlapping_runs, _early_run, _late_run, _never_ended)

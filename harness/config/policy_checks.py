@@ -39,29 +39,41 @@ def _check_patterns(criterion: Criterion, known: Mapping[str, frozenset[str]]) -
     suites = frozenset().union(*known.values())
     if suite is not None and suite not in suites:
         raise _error(criterion, f"no suite {suite!r}; {nearest(suite, suites)}")
-    checks = [check for check, homes in known.items() if suite is None or suite in homes]
+    checks = _checks_of(suite, known)
     for pattern in criterion.select.checks:
-        if not any(overlap(pattern, check) for check in checks):
+        if not _overlaps_one(pattern, checks):
             where = f"suite {suite}" if suite is not None else "any suite"
             raise _error(criterion, f"{pattern!r} matches no check of {where}; {nearest(pattern, checks)}")
-    return tuple(check for check in checks if any(overlap(pattern, check) for pattern in criterion.select.checks))
+    return tuple(check for check in checks if _overlaps_one(check, criterion.select.checks))
+
+
+def _checks_of(suite: str | None, known: Mapping[str, frozenset[str]]) -> list[str]:
+    return [check for check, homes in known.items() if suite is None or suite in homes]
 
 
 def _check_number(
     criterion: Criterion, demand: Threshold, checks: Sequence[str], measured: Collection[Measurement]
 ) -> None:
     """What a source does not say is not refused, unless it is nearly a word that there is."""
-    own = [one for one in measured if any(overlap(one.check, check) for check in checks)]
-    fitting = [one for one in own if overlap(one.statistic, demand.stat)]
-    if not fitting:
-        words = {one.statistic for one in own or measured if "*" not in one.statistic}
-        if demand.stat not in words and (own or _nearly(demand.stat, words)):
-            raise _error(criterion, f"no such statistic {demand.stat!r}; {_nearest(demand.stat, words)}", "demand.stat")
-        return
-    units = {one.unit for one in fitting}
-    if not any(overlap(unit, demand.unit) for unit in units):
+    own = [one for one in measured if _overlaps_one(one.check, checks)]
+    units = {one.unit for one in own if overlap(one.statistic, demand.stat)}
+    if not units:
+        _check_statistic(criterion, demand.stat, own, measured)
+    elif not _overlaps_one(demand.unit, units):
         what = f"{demand.stat} is measured in {' or '.join(map(repr, sorted(units)))}, not in {demand.unit!r}"
         raise _error(criterion, what, "demand.unit")
+
+
+def _check_statistic(
+    criterion: Criterion, stat: str, own: Collection[Measurement], measured: Collection[Measurement]
+) -> None:
+    words = {one.statistic for one in own or measured if "*" not in one.statistic}
+    if stat not in words and (own or _nearly(stat, words)):
+        raise _error(criterion, f"no such statistic {stat!r}; {_nearest(stat, words)}", "demand.stat")
+
+
+def _overlaps_one(pattern: str, others: Iterable[str]) -> bool:
+    return any(overlap(pattern, other) for other in others)
 
 
 def _nearly(word: str, known: Iterable[str]) -> bool:
@@ -94,6 +106,8 @@ def overlap(one: str, other: str) -> bool:
         return overlap(one[1:], other) or (bool(other) and overlap(one, other[1:]))
     if other.startswith("*"):
         return overlap(other, one)
-    if not one or not other:
-        return False
-    return (one[0] == other[0] or "?" in (one[0], other[0])) and overlap(one[1:], other[1:])
+    return _begin_alike(one, other) and overlap(one[1:], other[1:])
+
+
+def _begin_alike(one: str, other: str) -> bool:
+    return bool(one and other) and (one[0] == other[0] or "?" in (one[0], other[0]))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -30,6 +30,8 @@ STARTUP = Criterion(
     waivable=False,
 )
 """Part of every policy: required, not waivable."""
+
+T = TypeVar("T")
 
 _MOST = 10**9
 _MOST_RETRIES = 10
@@ -141,12 +143,16 @@ def _load(path: Path, root: Path, above: tuple[Path, ...]) -> Policy:
     return Policy(
         name="",
         criteria=tuple(criteria.values()),
-        max_flaky=base.max_flaky if written.max_flaky is None else written.max_flaky,
-        retries=base.retries if written.retries is None else written.retries,
-        clean_build=base.clean_build if written.clean_build is None else written.clean_build,
-        backup_max_age_h=base.backup_max_age_h if written.backup_max_age_h is None else written.backup_max_age_h,
+        max_flaky=_over(base.max_flaky, written.max_flaky),
+        retries=_over(base.retries, written.retries),
+        clean_build=_over(base.clean_build, written.clean_build),
+        backup_max_age_h=_over(base.backup_max_age_h, written.backup_max_age_h),
         watch=base.watch if written.watch is None else checked_watch(file, written.watch),
     )
+
+
+def _over(base: T, written: T | None) -> T:
+    return base if written is None else written
 
 
 def _read(file: TomlFile) -> _Policy:
@@ -172,11 +178,9 @@ def _criterion(file: TomlFile, entry: _Criterion, at: Where) -> Criterion:
     _check_entry(file, entry, at)
     checks = (entry.select.check,) if isinstance(entry.select.check, str) else entry.select.check
     for check in checks:
-        if not _GLOB.fullmatch(check):
-            what = f"a check id was expected, with '*' and '?' as wildcards, not {check!r}"
-            raise file.error(what, (*at, "select", "check"))
-    if not checks:
-        raise file.error("an empty list selects nothing", (*at, "select", "check"))
+        what = f"a check id was expected, with '*' and '?' as wildcards, not {check!r}"
+        file.refuse_if(not _GLOB.fullmatch(check), what, (*at, "select", "check"))
+    file.refuse_if(not checks, "an empty list selects nothing", (*at, "select", "check"))
     severity = entry.select.severity
     return Criterion(
         id=entry.id,
@@ -204,24 +208,25 @@ def _criterion(file: TomlFile, entry: _Criterion, at: Where) -> Criterion:
 
 
 def _check_entry(file: TomlFile, entry: _Criterion, at: Where) -> None:
-    if not _ID.fullmatch(entry.id):
-        what = f"{entry.id!r} is no id; small letters, digits, '.', '-' and '_' make one"
-        raise file.error(what, (*at, "id"))
-    if not entry.area.strip():
-        raise file.error("an area was expected, such as 'security'", (*at, "area"))
-    if isinstance(entry.demand, str) and entry.demand != ALL_PASS:
+    what = f"{entry.id!r} is no id; small letters, digits, '.', '-' and '_' make one"
+    file.refuse_if(not _ID.fullmatch(entry.id), what, (*at, "id"))
+    file.refuse_if(not entry.area.strip(), "an area was expected, such as 'security'", (*at, "area"))
+    if isinstance(entry.demand, str):
         what = f'"{ALL_PASS}" or {{stat, op, value, unit}} was expected, not {entry.demand!r}'
-        raise file.error(what, (*at, "demand"))
-    if isinstance(entry.demand, Threshold) and not entry.demand.stat:
-        raise file.error("the name of a statistic was expected, such as 'p99'", (*at, "demand", "stat"))
-    if entry.needs is not None and entry.needs not in ABSENT_WORDS:
-        raise file.error(f"unknown word {entry.needs!r}; {nearest(entry.needs, ABSENT_WORDS)}", (*at, "needs"))
-    if isinstance(entry.demand, Threshold) and entry.budget is not None:
-        raise file.error("counts checks that fail; a demand over numbers has none", (*at, "budget"))
-    if isinstance(entry.demand, Threshold) and file.has((*at, "select", "severity")):
-        raise file.error("numbers have no severity; leave it out", (*at, "select", "severity"))
-    if entry.target is not None and not _ID.fullmatch(entry.target):
-        raise file.error(f"{entry.target!r} is the name of no target, which has small letters only", (*at, "target"))
+        file.refuse_if(entry.demand != ALL_PASS, what, (*at, "demand"))
+    else:
+        what = "the name of a statistic was expected, such as 'p99'"
+        file.refuse_if(not entry.demand.stat, what, (*at, "demand", "stat"))
+    if entry.needs is not None:
+        file.check_word(entry.needs, ABSENT_WORDS, (*at, "needs"))
+    if isinstance(entry.demand, Threshold):
+        what = "counts checks that fail; a demand over numbers has none"
+        file.refuse_if(entry.budget is not None, what, (*at, "budget"))
+        severity: Where = (*at, "select", "severity")
+        file.refuse_if(file.has(severity), "numbers have no severity; leave it out", severity)
+    if entry.target is not None:
+        what = f"{entry.target!r} is the name of no target, which has small letters only"
+        file.refuse_if(not _ID.fullmatch(entry.target), what, (*at, "target"))
     if entry.id == STARTUP.id:
         _check_startup(file, entry, at)
 

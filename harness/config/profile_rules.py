@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.config.release_rules import check_releases
+from harness.config.release_rules import check_migrations, check_releases, check_settings
 from harness.config.service_url import refuse_credentials
 from harness.config.toml_reader import TomlFile, Where, nearest
 from harness.config.watch_rules import check_watched
@@ -21,7 +20,6 @@ _FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name (RFC 9110 5.6.2), and the name of a scheme."""
 _WITHOUT_LOGIN = frozenset({"basic", "key"})
 _ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-_SETTING = re.compile(r"[A-Za-z_]\w*")
 _LEFT_OUT = re.compile(r"(?:(?:[A-Za-z]+|\*) +)?/\S*")
 _NAMED = re.compile(r"(secret|env)\.[A-Za-z_]\w*")
 
@@ -56,17 +54,14 @@ def _check_service(file: TomlFile, target: Target) -> None:
         raise file.error("is empty", ("service", kinds[0]))
     if service.url:
         _check_url(file, ("service", "url"), service.url)
-    for name in service.env:
-        if not _SETTING.fullmatch(name):
-            raise file.error(f"{name!r} cannot be the name of an environment variable", ("service", "env", name))
+    check_settings(file, service.env, ("service", "env"))
 
 
 def _check_prepared(file: TomlFile, target: Target) -> None:
     service = target.service
     for key in ("prepare_cached", "prepare"):
         for index, command in enumerate(getattr(service, key)):
-            if not command:
-                raise file.error("an empty command; a list of words was expected", ("service", key, index))
+            file.refuse_if(not command, "an empty command; a list of words was expected", ("service", key, index))
     if service.prepare_cached and not any(names_server("postgres", text) for text in _prepare_texts(target)):
         raise file.error(
             "its result is kept with the stack's database, and none of its words and settings is {database_url}, or a "
@@ -84,60 +79,50 @@ def _prepare_texts(target: Target) -> Iterator[str]:
 def _check_workers(file: TomlFile, target: Target) -> None:
     if not file.has(("workers",)):
         return
-    if not target.workers.command:
-        raise file.error("the worker's program was expected, a list of words", ("workers", "command"))
-    if target.service.url:
-        raise file.error("what runs at [service] url has workers of its own; none can be started", ("workers",))
+    words = target.workers.command
+    file.refuse_if(not words, "the worker's program was expected, a list of words", ("workers", "command"))
+    what = "what runs at [service] url has workers of its own; none can be started"
+    file.refuse_if(target.service.url, what, ("workers",))
 
 
 def _check_folders(file: TomlFile, target: Target) -> None:
-    service = target.service
-    if not Path(service.cwd).is_dir():
-        raise file.error(f"no such folder: {service.cwd} (it is relative to the profile)", ("service", "cwd"))
+    file.check_folder(target.service.cwd, ("service", "cwd"))
     for index, folder in enumerate(target.suites.paths):
-        if not Path(folder).is_dir():
-            raise file.error(f"no such folder: {folder} (it is relative to the profile)", ("suites", "paths", index))
-    if target.preflight.migration_table and not target.preflight.migrations:
-        raise file.error("needs [preflight] migrations, the folder of the files", ("preflight", "migration_table"))
+        file.check_folder(folder, ("suites", "paths", index))
+    check_migrations(file, target, target.preflight.migration_table, ("preflight", "migration_table"))
 
 
 def _check_templates(file: TomlFile, target: Target) -> None:
     told = target.templates
     if not file.has(("templates",)):
         return
-    if told.engine is None:
-        raise file.error("the engine of the templates was expected", ("templates", "engine"))
-    if not told.path:
-        raise file.error("the folder of the templates was expected", ("templates", "path"))
+    file.refuse_if(told.engine is None, "the engine of the templates was expected", ("templates", "engine"))
+    file.refuse_if(not told.path, "the folder of the templates was expected", ("templates", "path"))
     for key, engine in (("environments", "jinja2"), ("helpers", "handlebars")):
-        if getattr(told, key) and told.engine != engine:
-            raise file.error(f"only {engine} has them", ("templates", key))
+        file.refuse_if(getattr(told, key) and told.engine != engine, f"only {engine} has them", ("templates", key))
     for beginning, place in told.environments.items():
-        if not _ATTRIBUTE.fullmatch(place):
-            raise file.error(f"module:attribute was expected, not {place!r}", ("templates", "environments", beginning))
+        at = ("templates", "environments", beginning)
+        file.refuse_if(not _ATTRIBUTE.fullmatch(place), f"module:attribute was expected, not {place!r}", at)
 
 
 def _check_words(file: TomlFile, target: Target) -> None:
     _check_texts(file, target)
     for index, word in enumerate(target.service.needs):
-        if word not in NEEDS_WORDS:
-            raise file.error(f"unknown word {word!r}; {nearest(word, NEEDS_WORDS)}", ("service", "needs", index))
+        file.check_word(word, NEEDS_WORDS, ("service", "needs", index))
     for word, reason in target.absent.items():
         if word not in ABSENT_WORDS:
             raise file.error(f"unknown key; {nearest(word, ABSENT_WORDS)}", ("absent", word))
-        if not reason.strip():
-            raise file.error('a reason was expected, such as "sends no mail"', ("absent", word))
+        file.refuse_if(not reason.strip(), 'a reason was expected, such as "sends no mail"', ("absent", word))
 
 
 def _check_texts(file: TomlFile, target: Target) -> None:
     for key in ("expected_log", "known_warnings"):
         for index, text in enumerate(getattr(target.preflight, key)):
-            if not text.strip():
-                raise file.error("a text was expected: an empty one is in every line", ("preflight", key, index))
+            what = "a text was expected: an empty one is in every line"
+            file.refuse_if(not text.strip(), what, ("preflight", key, index))
     for index, line in enumerate(target.openapi.leave_out):
-        if not _LEFT_OUT.fullmatch(line):
-            what = f'an operation such as "GET /createdb", or a path such as "/admin/*" was expected, not {line!r}'
-            raise file.error(what, ("openapi", "leave_out", index))
+        what = f'an operation such as "GET /createdb", or a path such as "/admin/*" was expected, not {line!r}'
+        file.refuse_if(not _LEFT_OUT.fullmatch(line), what, ("openapi", "leave_out", index))
 
 
 def _check_contradictions(file: TomlFile, target: Target) -> None:
@@ -154,41 +139,39 @@ def _check_contradictions(file: TomlFile, target: Target) -> None:
     }
     for word in target.absent:
         words, present = said[word]
-        if present:
-            raise file.error(f"the profile says that it has none, and describes it in {words}", ("absent", word))
+        file.refuse_if(present, f"the profile says that it has none, and describes it in {words}", ("absent", word))
 
 
 def _check_roles(file: TomlFile, target: Target) -> None:
-    auth = target.auth
-    if auth.roles and not auth.login and auth.kind not in _WITHOUT_LOGIN and target.pages.login is None:
-        raise file.error("roles need a path to log in at: [auth] login, or [pages.login]", ("auth", "roles"))
-    if auth.login and auth.kind in _WITHOUT_LOGIN:
-        raise file.error(f"an account of kind {auth.kind!r} logs in with each request; leave it out", ("auth", "login"))
+    auth, form = target.auth, target.pages.login
+    logs_in = auth.login or auth.kind in _WITHOUT_LOGIN or form is not None
+    what = "roles need a path to log in at: [auth] login, or [pages.login]"
+    file.refuse_if(auth.roles and not logs_in, what, ("auth", "roles"))
+    what = f"an account of kind {auth.kind!r} logs in with each request; leave it out"
+    file.refuse_if(auth.login and auth.kind in _WITHOUT_LOGIN, what, ("auth", "login"))
     for key in ("header", "prefix"):
-        if not _FIELD.fullmatch(getattr(auth, key) or "x"):
-            raise file.error(f"{getattr(auth, key)!r} cannot stand in a header", ("auth", key))
-    if target.pages.roles and target.pages.login is None:
-        raise file.error("pages behind a login need its form: [pages.login]", ("pages", "roles"))
-    if auth.login and not auth.token:
-        raise file.error("the dotted path of the token in the login's answer was expected", ("auth", "token"))
+        text = getattr(auth, key)
+        file.refuse_if(text and not _FIELD.fullmatch(text), f"{text!r} cannot stand in a header", ("auth", key))
+    what = "pages behind a login need its form: [pages.login]"
+    file.refuse_if(target.pages.roles and form is None, what, ("pages", "roles"))
+    what = "the dotted path of the token in the login's answer was expected"
+    file.refuse_if(auth.login and not auth.token, what, ("auth", "token"))
     for role in auth.second:
-        if role not in auth.roles:
-            raise file.error(f"unknown role {role!r}; {nearest(role, auth.roles)}", ("auth", "second", role))
-    if file.has(("auth", "register")):
-        _check_register(file, target)
+        file.check_word(role, auth.roles, ("auth", "second", role), "role")
+    _check_register(file, target)
     _check_roles_of(file, target, "cache", target.cache.paths, target.cache.roles)
     _check_roles_of(file, target, "pages", target.pages.paths, target.pages.roles)
 
 
 def _check_register(file: TomlFile, target: Target) -> None:
-    register = target.auth.register
-    if not register.path:
-        raise file.error("the path to POST a new account to was expected", ("auth", "register", "path"))
-    if not target.auth.login:
-        raise file.error("new accounts need a path to log in at: [auth] login", ("auth", "register"))
+    register, at = target.auth.register, ("auth", "register")
+    if not file.has(at):
+        return
+    file.refuse_if(not register.path, "the path to POST a new account to was expected", (*at, "path"))
+    file.refuse_if(not target.auth.login, "new accounts need a path to log in at: [auth] login", at)
     for key in ("username", "password"):
-        if "random" not in placeholders(getattr(register, key)):
-            raise file.error("{random} was expected in it: each account is new", ("auth", "register", key))
+        is_new = "random" in placeholders(getattr(register, key))
+        file.refuse_if(not is_new, "{random} was expected in it: each account is new", (*at, key))
 
 
 def _check_roles_of(
@@ -197,34 +180,37 @@ def _check_roles_of(
     for path, role in roles.items():
         if path not in paths:
             raise file.error(f"is no path of [{table}] paths; {nearest(path, paths)}", (table, "roles", path))
-        if role not in target.auth.roles:
-            raise file.error(f"unknown role {role!r}; {nearest(role, target.auth.roles)}", (table, "roles", path))
+        file.check_word(role, target.auth.roles, (table, "roles", path), "role")
 
 
 def _check_hosts(file: TomlFile, target: Target) -> None:
     for key, hosts in (("hosts", target.allow.hosts), ("read_hosts", target.allow.read_hosts)):
         for index, host in enumerate(hosts):
-            if not host or "/" in host or host != host.strip() or "*" in host or host.startswith("-"):
-                what = f'a host such as "staging.example.org" was expected, without scheme, path or *, not {host!r}'
-                raise file.error(what, ("allow", key, index))
+            what = f'a host such as "staging.example.org" was expected, without scheme, path or *, not {host!r}'
+            file.refuse_if(not _is_host(host), what, ("allow", key, index))
     for index, origin in enumerate(target.cors.origins):
-        _check_url(file, ("cors", "origins", index), origin)
-        parts = urlsplit(origin)
-        if parts.path or parts.query:
-            raise file.error(f"an origin has no path: {origin!r}", ("cors", "origins", index))
-        usual = ":443" if parts.scheme == "https" else ":80"
-        sent = f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
-        if sent != origin:
-            raise file.error(f"browsers send {sent!r}, and not {origin!r}", ("cors", "origins", index))
+        _check_origin(file, ("cors", "origins", index), origin)
+
+
+def _is_host(text: str) -> bool:
+    return bool(text) and text == text.strip() and not text.startswith("-") and not {"/", "*"} & set(text)
+
+
+def _check_origin(file: TomlFile, at: Where, origin: str) -> None:
+    _check_url(file, at, origin)
+    parts = urlsplit(origin)
+    file.refuse_if(parts.path or parts.query, f"an origin has no path: {origin!r}", at)
+    usual = ":443" if parts.scheme == "https" else ":80"
+    sent = f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
+    file.refuse_if(sent != origin, f"browsers send {sent!r}, and not {origin!r}", at)
 
 
 def _check_cookies(file: TomlFile, target: Target) -> None:
     for index, name in enumerate(target.cookies.readable):
-        if not name.strip():
-            raise file.error("a cookie's name was expected", ("cookies", "readable", index))
-        if looks_like_a_session(name):
-            what = f"{name!r} is the name of a login's cookie, which no script may read"
-            raise file.error(what, ("cookies", "readable", index))
+        at = ("cookies", "readable", index)
+        file.refuse_if(not name.strip(), "a cookie's name was expected", at)
+        what = f"{name!r} is the name of a login's cookie, which no script may read"
+        file.refuse_if(looks_like_a_session(name), what, at)
 
 
 def _check_url(file: TomlFile, at: Where, url: str) -> None:
@@ -249,8 +235,8 @@ def _check_placeholders(file: TomlFile, target: Target) -> None:
         for name in placeholders(text):
             _check_name(file, at, name, STACK_WORDS, ("secret",))
             server = SERVER_OF.get(name)
-            if server and server not in service.needs:
-                raise file.error(f'{{{name}}} is filled in only where [service] needs has "{server}"', at)
+            what = f'{{{name}}} is filled in only where [service] needs has "{server}"'
+            file.refuse_if(server and server not in service.needs, what, at)
     for at, text in _auth_texts(target):
         fields = _AUTH_FIELDS.get(at[1:-1] if at[1] == "register" else at[1:2], ())
         for name in placeholders(text):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.config.toml_reader import TomlFile, Where
@@ -18,34 +18,37 @@ def check_releases(file: TomlFile, target: Target) -> None:
     """Hold the releases of a target that was just read against every rule. Raises `ConfigError`."""
     if not file.has(("releases",)):
         return
-    told, service = target.releases, target.service
-    if service.url:
-        raise file.error("what runs at [service] url is not ours to roll back; take the table out", ("releases",))
+    told = target.releases
+    what = "what runs at [service] url is not ours to roll back; take the table out"
+    file.refuse_if(target.service.url, what, ("releases",))
     for name, source in told.named.items():
         at: Where = ("releases", "named", name)
-        if source.ref and source.folder:
-            raise file.error("one of ref and folder was expected, found both", at)
-        if source.folder and not Path(source.folder).is_dir():
-            raise file.error(f"no such folder: {source.folder} (it is relative to the profile)", (*at, "folder"))
+        file.refuse_if(source.ref and source.folder, "one of ref and folder was expected, found both", at)
+        if source.folder:
+            file.check_folder(source.folder, (*at, "folder"))
         _check_ref(file, source.ref, (*at, "ref"))
-        _check_settings(file, source.settings, (*at, "settings"))
+        check_settings(file, source.settings, (*at, "settings"))
     if told.previous not in told.named:
         _check_ref(file, told.previous, ("releases", "previous"))
-    _check_settings(file, told.drill.settings, ("releases", "drill", "settings"))
-    if told.drill.patch and not Path(told.drill.patch).is_file():
-        raise file.error(
-            f"no such file: {told.drill.patch} (it is relative to the profile)", ("releases", "drill", "patch")
-        )
-    if told.expand_only and not target.preflight.migrations:
-        raise file.error("needs [preflight] migrations, the folder of the files", ("releases", "expand_only"))
+    check_settings(file, told.drill.settings, ("releases", "drill", "settings"))
+    patch = told.drill.patch
+    what = f"no such file: {patch} (it is relative to the profile)"
+    file.refuse_if(patch and not Path(patch).is_file(), what, ("releases", "drill", "patch"))
+    check_migrations(file, target, told.expand_only, ("releases", "expand_only"))
+
+
+def check_migrations(file: TomlFile, target: Target, needs_them: object, at: Where) -> None:
+    """Raises `ConfigError` where a key needs files of migrations, and the profile names none."""
+    what = "needs [preflight] migrations, the folder of the files"
+    file.refuse_if(needs_them and not target.preflight.migrations, what, at)
 
 
 def _check_ref(file: TomlFile, ref: str, at: Where) -> None:
-    if ref and not _REF.fullmatch(ref):
-        raise file.error(f"{ref!r} is no name of a tag, branch or commit", at)
+    file.refuse_if(ref and not _REF.fullmatch(ref), f"{ref!r} is no name of a tag, branch or commit", at)
 
 
-def _check_settings(file: TomlFile, settings: Mapping[str, str], at: Where) -> None:
+def check_settings(file: TomlFile, settings: Iterable[str], at: Where) -> None:
+    """Raises `ConfigError` for a name that no process is given as a setting."""
     for name in settings:
-        if not _SETTING.fullmatch(name):
-            raise file.error(f"{name!r} cannot be the name of an environment variable", (*at, name))
+        what = f"{name!r} cannot be the name of an environment variable"
+        file.refuse_if(not _SETTING.fullmatch(name), what, (*at, name))

@@ -12,7 +12,7 @@ import operator
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -97,6 +97,20 @@ class TomlFile:
     def error(self, what: str, at: Where = ()) -> ConfigError:
         """An error about the key at `at`."""
         return ConfigError(what, path=self.path, line=self.line(at), key=dotted(at))
+
+    def refuse_if(self, is_broken: object, what: str, at: Where = ()) -> None:
+        """Raises `error` where a rule is broken."""
+        if is_broken:
+            raise self.error(what, at)
+
+    def check_word(self, word: str, known: Collection[str], at: Where, kind: str = "word") -> None:
+        """Raises `error`, with the nearest one, for a word that is none of these."""
+        if word not in known:
+            raise self.error(f"unknown {kind} {word!r}; {nearest(word, known)}", at)
+
+    def check_folder(self, folder: str, at: Where) -> None:
+        """Raises `error` where there is none."""
+        self.refuse_if(not Path(folder).is_dir(), f"no such folder: {folder} (it is relative to the profile)", at)
 
 
 def dotted(at: Where) -> str:

@@ -91,6 +91,11 @@ def wrong(message: str, remedy: str, **more: Any) -> ReadinessFinding:  # noqa: 
     return ReadinessFinding(outcome=Outcome.FAIL, message=message, remedy=remedy, **more)
 
 
+def timed(seconds: float, detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a finding that took so long."""
+    return {"value": seconds, "unit": "s", "detail": detail}
+
+
 def nothing_to_ask(reason: str) -> ReadinessFinding:
     """The target has no such thing: neither good nor bad, and no part of the score."""
     return ReadinessFinding(outcome=Outcome.SKIP, message=reason, detail={"reason": reason, "counts": False})

@@ -25,20 +25,8 @@ _TAG = re.compile(
 
 _SILENT = frozenset(
     {
-        "if",
-        "elif",
-        "elsif",
-        "else",
-        "for",
-        "empty",
-        "unless",
-        "ifequal",
-        "set",
-        "do",
-        "block",
-        "macro",
-        "call",
-        "filter",
+        *("if", "elif", "elsif", "else", "for", "empty", "unless", "ifequal", "set", "do", "block", "macro"),
+        *("call", "filter"),
     }
     | {"with", "autoescape", "import", "from", "extends", "trans", "blocktrans", "comment", "spaceless", "load"}
 )

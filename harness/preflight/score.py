@@ -6,7 +6,7 @@ here, earn nothing. Only what the target does not have leaves the score.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.model import Observation, Outcome
@@ -44,9 +44,12 @@ def readiness_score(observations: Iterable[Observation], weights: Mapping[str, f
     asked = [each for each in observations if each.suite == SUITE and each.check != SCORE_CHECK]
     left_out = tuple(each.check for each in asked if not each.counts)
     parts = tuple(_part(each, weights) for each in asked if each.check not in left_out)
+    return ReadinessScore(value=_share_earned(parts), parts=parts, left_out=left_out)
+
+
+def _share_earned(parts: Sequence[ReadinessPart]) -> float:
     total = sum(part.weight for part in parts)
-    value = 100 * sum(part.earned for part in parts) / total if total else 0.0
-    return ReadinessScore(value=round(value, 1), parts=parts, left_out=left_out)
+    return round(100 * sum(part.earned for part in parts) / total, 1) if total else 0.0
 
 
 def score_observation(score: ReadinessScore) -> Observation:

@@ -16,14 +16,8 @@ Framing = Literal["anybody", "some", "nobody"]
 
 REFERRER_POLICIES = frozenset(
     {
-        "no-referrer",
-        "no-referrer-when-downgrade",
-        "origin",
-        "origin-when-cross-origin",
-        "same-origin",
-        "strict-origin",
-        "strict-origin-when-cross-origin",
-        "unsafe-url",
+        *("no-referrer", "no-referrer-when-downgrade", "origin", "origin-when-cross-origin", "same-origin"),
+        *("strict-origin", "strict-origin-when-cross-origin", "unsafe-url"),
     }
 )
 _OLD_REFERRER_WORDS = {

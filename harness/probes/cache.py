@@ -103,11 +103,11 @@ def compare_cached(
             send_cached(path)
             send_uncached(path)
     senders = {"cached": send_cached, "uncached": send_uncached, "uncached_again": send_uncached}
-    tallies = {(path, kind): _Tally() for path in paths for kind in KINDS}
+    tallies = {path: {kind: _Tally() for kind in KINDS} for path in paths}
     for path, kind in _drawn_order(paths, blocks, seed):
-        tallies[path, kind].take(senders[kind], path, per_block, header.lower())
+        tallies[path][kind].take(senders[kind], path, per_block, header.lower())
     return CacheSamples(
-        paths=tuple(_samples(path, {kind: tallies[path, kind] for kind in KINDS}) for path in paths),
+        paths=tuple(_samples(path, tallies[path]) for path in paths),
         blocks=blocks,
         per_block=per_block,
         warm_up=warm_up,

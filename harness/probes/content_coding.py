@@ -63,8 +63,7 @@ def _inflate(chunks: Iterable[bytes], window_bits: int) -> Iterator[bytes]:
             left, beyond = beyond + chunk, b""
             while left:
                 if inflater.eof:
-                    # a gzip file may have several members, one after the other (RFC 1952, 2.2)
-                    if window_bits <= zlib.MAX_WBITS or not left.startswith(_GZIP):
+                    if not _is_member(left, window_bits):
                         beyond = left[:1]
                         break
                     inflater = zlib.decompressobj(window_bits)
@@ -77,6 +76,11 @@ def _inflate(chunks: Iterable[bytes], window_bits: int) -> Iterator[bytes]:
                 yield piece
     except zlib.error as error:
         raise CodingError(str(error)) from error
+
+
+def _is_member(left: bytes, window_bits: int) -> bool:
+    """A gzip file may have several members, one after the other (RFC 1952, 2.2)."""
+    return window_bits > zlib.MAX_WBITS and left.startswith(_GZIP)
 
 
 def _unbrotli(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -22,15 +22,8 @@ FALLBACKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "fenced-frame-src": ("frame-src", "child-src", "default-src"),
         **dict.fromkeys(
             (
-                "child-src",
-                "connect-src",
-                "font-src",
-                "img-src",
-                "manifest-src",
-                "media-src",
-                "object-src",
-                "script-src",
-                "style-src",
+                *("child-src", "connect-src", "font-src", "img-src", "manifest-src", "media-src", "object-src"),
+                *("script-src", "style-src"),
             ),
             ("default-src",),
         ),

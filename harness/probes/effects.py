@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.probes.exchange import Exchange, UnfitAnswer
-from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.http import RecordingClient
+from harness.probes.landing import ask_once
 from harness.probes.openapi_operation import Operation
 
 _MOST_LISTS = 8
@@ -58,24 +59,28 @@ def find_effects(client: RecordingClient, reads: Iterable[Operation], lists: Ite
 def _effect_of(client: RecordingClient, operation: Operation, lists: list[str]) -> Effect | None:
     changes: list[Effect] = []
     for _ in range(_TRIALS):
-        still = {path: names for path, names in _look(client, lists).items() if names == _listed(client, path)}
-        if not still:
+        change = _change_by(client, operation, lists)
+        if change is None:
             return None
-        exchange = _ask(client, operation.path)
-        if exchange is None:
-            return None
-        now = _look(client, still)
-        changed = next((path for path, names in still.items() if path in now and now[path] != names), None)
-        if changed is None:
-            return None
-        if _listed(client, changed) != now[changed]:
+        if _listed(client, change.list_path) != change.after:
             continue
-        changes.append(
-            Effect(operation=operation, list_path=changed, before=still[changed], after=now[changed], exchange=exchange)
-        )
         if operation.acts:
-            return changes[0]
+            return change
+        changes.append(change)
     return changes[0] if len(changes) == _TRIALS else None
+
+
+def _change_by(client: RecordingClient, operation: Operation, lists: list[str]) -> Effect | None:
+    """The first list that stood still before the read, and named other things after it."""
+    still = {path: names for path, names in _look(client, lists).items() if names == _listed(client, path)}
+    exchange = ask_once(client.exchange, operation.path) if still else None
+    if exchange is None:
+        return None
+    now = _look(client, still)
+    changed = next((path for path, names in still.items() if now.get(path, names) != names), None)
+    if changed is None:
+        return None
+    return Effect(operation=operation, list_path=changed, before=still[changed], after=now[changed], exchange=exchange)
 
 
 def _look(client: RecordingClient, paths: Iterable[str]) -> Mapping[str, Named]:
@@ -85,7 +90,7 @@ def _look(client: RecordingClient, paths: Iterable[str]) -> Mapping[str, Named]:
 
 def _listed(client: RecordingClient, path: str) -> Named | None:
     """Names of what a JSON answer lists; None if it lists nothing."""
-    exchange = _ask(client, path)
+    exchange = ask_once(client.exchange, path)
     if exchange is None or exchange.status >= 300 or exchange.size > len(exchange.body):
         return None
     try:
@@ -106,10 +111,3 @@ def _name(item: object) -> str:
     if isinstance(item, dict):
         return next((f"{key}={item[key]}" for key in _NAMES if key in item), "")
     return "" if isinstance(item, list) else str(item)
-
-
-def _ask(client: RecordingClient, path: str) -> Exchange | None:
-    try:
-        return client.exchange("GET", path)
-    except (ServiceUnavailable, UnfitAnswer):
-        return None

@@ -11,6 +11,7 @@ import math
 import re
 import shlex
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -150,18 +151,8 @@ def curl_line(sent: SentRequest) -> str:
 
     Where the body is no text it is piped in by printf; where it is long only its first 4 KiB are given, and said.
     """
-    words = ["curl", "-sS", "-i"]
-    if sent.method == "HEAD":
-        words = ["curl", "-sS", "-I"]
-    elif sent.method != ("POST" if sent.request_bytes else "GET"):
-        words += ["-X", shlex.quote(sent.method)]
     parts = urlsplit(sent.url)
-    words += _way_words(sent, parts.scheme)
-    for name, value in sent.request_headers:
-        if _is_worth_repeating(name, value, parts):
-            words += ["-H", _header_word(name, value)]
-    if sent.request_bytes and not any(name.lower() == "content-type" for name, _ in sent.request_headers):
-        words += ["-H", "'Content-Type:'"]
+    words = ["curl", "-sS", *_method_words(sent), *_way_words(sent, parts.scheme), *_header_words(sent, parts)]
     before, after = "", ""
     if sent.request_bytes:
         option, before = _body_words(sent)
@@ -170,6 +161,21 @@ def curl_line(sent: SentRequest) -> str:
             after = f"  # body cut: {_SHOWN_BODY} of {sent.request_size} bytes"
     words.append(_quoted(_hide_in_url(parts)))
     return before + " ".join(words) + after
+
+
+def _method_words(sent: SentRequest) -> list[str]:
+    if sent.method == "HEAD":
+        return ["-I"]
+    is_usual = sent.method == ("POST" if sent.request_bytes else "GET")
+    return ["-i"] if is_usual else ["-i", "-X", shlex.quote(sent.method)]
+
+
+def _header_words(sent: SentRequest, url: SplitResult) -> Iterator[str]:
+    for name, value in sent.request_headers:
+        if _is_worth_repeating(name, value, url):
+            yield from ("-H", _header_word(name, value))
+    if sent.request_bytes and not any(name.lower() == "content-type" for name, _ in sent.request_headers):
+        yield from ("-H", "'Content-Type:'")
 
 
 def _way_words(sent: SentRequest, scheme: str) -> list[str]:

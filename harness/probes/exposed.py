@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from harness.probes.exchange import Exchange, UnfitAnswer
-from harness.probes.http import ServiceUnavailable
-from harness.probes.landing import Ask
+from harness.probes.exchange import Exchange
+from harness.probes.landing import Ask, ask_once
 
 MOST_SECONDS = 20.0
 _FIRST = 4096
@@ -130,18 +129,8 @@ CONSOLES: tuple[tuple[str, str, Told], ...] = (
 )
 """The same of what shows a service from inside."""
 USUAL_FOLDERS = (
-    "/",
-    "/static/",
-    "/assets/",
-    "/uploads/",
-    "/files/",
-    "/images/",
-    "/media/",
-    "/backup/",
-    "/backups/",
-    "/logs/",
-    "/data/",
-    "/public/",
+    *("/", "/static/", "/assets/", "/uploads/", "/files/", "/images/", "/media/", "/backup/", "/backups/"),
+    *("/logs/", "/data/", "/public/"),
     "/tmp/",  # noqa: S108 - a path of the service
     "/downloads/",
 )
@@ -205,15 +194,20 @@ def find_listings(ask: Ask, folders: Iterable[str]) -> ExposedThings:
 def _is_listing(answer: Exchange) -> bool:
     """In the words of a server that lists, or a page whose links are named as what they lead to."""
     text = answer.body[: 4 * _FIRST].decode("utf-8", "replace")
-    if _LISTING.search(text) is not None:
-        return True
-    if answer.path == "/":
-        # a front page may name what it links to so
-        return False
+    # a front page may name what it links to so
+    return _LISTING.search(text) is not None or (answer.path != "/" and _lists_entries(text))
+
+
+def _lists_entries(text: str) -> bool:
     names = [(unquote(link).removeprefix("./"), shown.strip()) for link, shown in _ANCHOR.findall(text)]
     own = [link for link, shown in names if link == shown and not link.startswith(("/", ".."))]
     others = [link for link, shown in names if link != shown and shown.strip("/") not in ("..", "Parent Directory")]
-    return len(own) >= _FEWEST_NAMES and not others and any("." in name or name.endswith("/") for name in own)
+    return len(own) >= _FEWEST_NAMES and not others and any(map(_is_entry, own))
+
+
+def _is_entry(name: str) -> bool:
+    """Is it called as a file or a folder is?"""
+    return "." in name or name.endswith("/")
 
 
 def _look(ask: Ask, places: tuple[tuple[str, str, Told], ...]) -> ExposedThings:
@@ -225,9 +219,8 @@ def _look(ask: Ask, places: tuple[tuple[str, str, Told], ...]) -> ExposedThings:
             stopped = f"{MOST_SECONDS:g} s were over after {asked} of {len(places)} requests"
             break
         asked += 1
-        try:
-            answer = ask("GET", path)
-        except (ServiceUnavailable, UnfitAnswer):
+        answer = ask_once(ask, path)
+        if answer is None:
             continue
         if answer.status == 429:
             stopped = f"GET {path} was answered 429 after {asked} of {len(places)} requests"

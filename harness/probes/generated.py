@@ -126,11 +126,11 @@ def generate_requests(
     """
     operations = list(chosen)
     prefix = _common_prefix(operations)
-    wanted = {f"{each.method} {each.written}": each for each in operations if each.path == prefix + each.written}
+    wanted = _by_label(operations, prefix)
     headers = _as_described(api.document.content, credentials or {})
     sender = _Sender(new_client, bounds)
     task = Task(
-        document=_below(api.document.content, {each.written for each in wanted.values()}),
+        document=_below(api.document.content, wanted.values()),
         url=url.rstrip("/") + prefix,
         operations=tuple((each.method, each.written) for each in wanted.values()),
         credentials=headers,
@@ -140,12 +140,9 @@ def generate_requests(
     faults = [_fault(cause, wanted, sender.sent) for cause in report.causes]
     chains = Chains(api, new_client(), headers)
     own = list(wanted.values())
-    created = {
-        wanted[label].name: (sender.sent[case], sender.created[case])
-        for case, label in sorted(report.labels.items(), key=lambda each: -sender.sent[each[0]].request_size)
-        if label in wanted and case in sender.created
-    }
-    more = [*chains.read(own), *(chains.live(own, created) if bounds.writes else ())]
+    more = list(chains.read(own))
+    if bounds.writes:
+        more += chains.live(own, _created(report, wanted, sender))
     faults += _news(more, faults)
     tried = Counter(report.tried) + Counter(fault.kind for fault in more) + Counter(lost=len(chains.reached))
     called = set(report.called)
@@ -158,6 +155,22 @@ def generate_requests(
         limits=(*limits, *report.limits),
         stopped=_stopped(sender, report, bounds),
     )
+
+
+def _by_label(operations: Iterable[Operation], prefix: str) -> dict[str, Operation]:
+    """Those below the prefix, as the process that makes requests calls them."""
+    return {f"{each.method} {each.written}": each for each in operations if each.path == prefix + each.written}
+
+
+def _created(
+    report: Report, wanted: Mapping[str, Operation], sender: _Sender
+) -> dict[str, tuple[SentRequest, Exchange]]:
+    """Of each operation that created something the smallest request that did, and its answer."""
+    return {
+        wanted[label].name: (sender.sent[case], sender.created[case])
+        for case, label in sorted(report.labels.items(), key=lambda each: -sender.sent[each[0]].request_size)
+        if label in wanted and case in sender.created
+    }
 
 
 class _Sender:
@@ -183,20 +196,9 @@ class _Sender:
         if ask.method not in SAFE_METHODS and not self._bounds.writes:
             raise SafetyError(f"{ask.method} {ask.url} would write, and nobody allowed it")
         self.count += 1
-        if not self._left:
-            self._client, self._left = self._new_client(), self._bounds.per_client
-        self._left -= 1
+        self._take_client()
         try:
-            request = self._client.build_request(
-                ask.method,
-                ask.url,
-                content=ask.body or None,
-                headers=[
-                    (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
-                    for name, value in ask.headers
-                ],
-            )
-            answer = self._twice(request)
+            answer = self._twice(self._request(ask))
         except ServiceUnavailable as error:
             self.sent.setdefault(ask.case, error.attempt)
             self._unanswered += 1
@@ -215,6 +217,18 @@ class _Sender:
         return Answer(
             status=answer.status_code, says=answer.reason_phrase, headers=exchange.headers, body=answer.content
         )
+
+    def _take_client(self) -> None:
+        """Each sends only so many requests."""
+        if not self._left:
+            self._client, self._left = self._new_client(), self._bounds.per_client
+        self._left -= 1
+
+    def _request(self, ask: WantedRequest) -> httpx.Request:
+        headers = [
+            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in ask.headers
+        ]
+        return self._client.build_request(ask.method, ask.url, content=ask.body or None, headers=headers)
 
     def _twice(self, request: httpx.Request) -> httpx.Response:
         """Send; once more where a kept connection was closed under the request, as browsers and curl do."""
@@ -307,18 +321,10 @@ def _news(chained: Iterable[ChainFault], known: Iterable[Fault]) -> list[Fault]:
     seen = {(fault.kind, place) for fault in known for place in fault.places}
     made: dict[tuple[str, str], Fault] = {}
     for each in chained:
-        if (each.kind, each.operation) not in seen:
-            made.setdefault(
-                (each.kind, each.operation),
-                Fault(
-                    kind=each.kind,
-                    operation=each.operation,
-                    says=each.says,
-                    places=(each.operation,),
-                    seen=1,
-                    sent=each.sent,
-                ),
-            )
+        kind, place = each.kind, each.operation
+        if (kind, place) not in seen:
+            fault = Fault(kind=kind, operation=place, says=each.says, places=(place,), seen=1, sent=each.sent)
+            made.setdefault((kind, place), fault)
     return list(made.values())
 
 
@@ -342,8 +348,9 @@ def _common_prefix(operations: Iterable[Operation]) -> str:
     return prefixes.most_common(1)[0][0] if prefixes else ""
 
 
-def _below(content: Mapping[str, Any], paths: set[str]) -> dict[str, Any]:
+def _below(content: Mapping[str, Any], operations: Iterable[Operation]) -> dict[str, Any]:
     """The document with these paths alone, and without what leads elsewhere: servers, examples at other addresses."""
+    paths = {each.written for each in operations}
     kept = {path: item for path, item in content.get("paths", {}).items() if path in paths}
     return {
         key: _without_addresses(value)

@@ -227,41 +227,44 @@ class _Adapter(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
         """See `requests.adapters.BaseAdapter.send`."""
-        traffic = self._traffic
-        case = _text(request.headers.pop(SCHEMATHESIS_TEST_CASE_HEADER, ""))
-        _normalize_multipart_boundary(request)
-        # a stream is not made by the engine
-        body = request.body.encode() if isinstance(request.body, str) else request.body
-        content = body if isinstance(body, bytes) else b""
-        ask = WantedRequest(
-            case=case,
-            method=request.method or "GET",
-            url=str(request.url),
-            # blanks at an end are no part of a value (RFC 9110 5.5), and h11 sends none
-            headers=tuple(
-                (_text(name), _text(value).strip())
-                for name, value in request.headers.items()
-                if _text(name).lower() not in _SENT_BY_ITSELF
-            ),
-            body=content,
-        )
+        traffic, ask = self._traffic, _wanted(request)
         traffic.count += 1
         answer = traffic.send(ask)
         if answer.failed != "unfit":
-            traffic.sizes.setdefault(case, len(ask.url) + len(content))
+            traffic.sizes.setdefault(ask.case, len(ask.url) + len(ask.body))
         if answer.failed in ("late", "cut"):
-            traffic.unanswered[case] = answer.says
+            traffic.unanswered[ask.case] = answer.says
         traffic.stopped |= answer.failed == "stopped"
         if answer.failed:
             # schemathesis reads the cause that requests' own adapter puts in front, and how long it waited
             cause = OSError(f"{answer.says} (read timeout=0)" if answer.failed == "late" else answer.says)
             raise _ERRORS.get(answer.failed, requests.ConnectionError)(cause, request=request)
         if ask.method == "POST" and answer.status < _REDIRECTS:
-            traffic.created.append(case)
+            traffic.created.append(ask.case)
         return _response(request, answer)
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _wanted(request: requests.PreparedRequest) -> WantedRequest:
+    """What is to be sent, which says no more of which case it is."""
+    case = _text(request.headers.pop(SCHEMATHESIS_TEST_CASE_HEADER, ""))
+    _normalize_multipart_boundary(request)
+    # a stream is not made by the engine
+    body = request.body.encode() if isinstance(request.body, str) else request.body
+    return WantedRequest(
+        case=case,
+        method=request.method or "GET",
+        url=str(request.url),
+        # blanks at an end are no part of a value (RFC 9110 5.5), and h11 sends none
+        headers=tuple(
+            (_text(name), _text(value).strip())
+            for name, value in request.headers.items()
+            if _text(name).lower() not in _SENT_BY_ITSELF
+        ),
+        body=body if isinstance(body, bytes) else b"",
+    )
 
 
 def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Response:

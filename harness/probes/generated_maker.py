@@ -8,16 +8,17 @@ from __future__ import annotations
 import resource
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from multiprocessing.connection import Connection
 from typing import Any
 
 import requests
+from schemathesis.core.failures import Failure
 from schemathesis.engine import events
 from schemathesis.engine.errors import UnrecoverableNetworkError
-from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.engine.recorder import CheckNode, ScenarioRecorder
 
 from harness.machine.encodable import encodable
 from harness.probes.generated_engine import GeneratedTraffic, engine_events
@@ -90,10 +91,8 @@ def make(task: Task, traffic: GeneratedTraffic, turn_to: Callable[[str], None]) 
                 turn_to(event.label or "")
             elif isinstance(event, events.ScenarioFinished):
                 found.read(event.recorder)
-            elif isinstance(event, events.FatalError):
-                limits[short(event.exception)] = None
-            elif isinstance(event, events.NonFatalError) and not _is_of_the_way(event.value):
-                limits[f"{event.label}: {short(event.info.message or event.value)}"] = None
+            elif (limit := _limit(event)) is not None:
+                limits[limit] = None
     except Exception as error:  # noqa: BLE001 - whatever a library says of somebody's document
         limits[f"{type(error).__name__}: {short(error)}"] = None
     return Report(
@@ -109,6 +108,15 @@ def make(task: Task, traffic: GeneratedTraffic, turn_to: Callable[[str], None]) 
 def _refuse_connections(event: str, _: object) -> None:
     if event in ("socket.connect", "socket.getaddrinfo"):
         raise PermissionError("no request leaves this process but by its pipe")
+
+
+def _limit(event: object) -> str | None:
+    """What of the document no request could be made of."""
+    if isinstance(event, events.FatalError):
+        return short(event.exception)
+    if isinstance(event, events.NonFatalError) and not _is_of_the_way(event.value):
+        return f"{event.label}: {short(event.info.message or event.value)}"
+    return None
 
 
 def _is_of_the_way(error: Exception) -> bool:
@@ -129,46 +137,47 @@ class _Found:
 
     def read(self, recorder: ScenarioRecorder) -> None:
         """What one scenario showed."""
-        sent, unanswered = self._traffic.sizes, self._traffic.unanswered
         for case_id, node in recorder.cases.items():
-            if case_id in sent:
-                self.called.add(node.value.operation.label)
-                self.labels[case_id] = node.value.operation.label
-                self.tried["unanswered"] += 1
-            if case_id in unanswered:
-                label = node.value.operation.label
-                words = f"was not answered: {unanswered[case_id]}"
-                self._note(("unanswered", label), _Seen(label, words, (case_id,), sent[case_id]))
+            self._read_case(case_id, node.value.operation.label)
         for case_id, checks in recorder.checks.items():
-            if _is_unknown_method(recorder, case_id):
+            if not _is_unknown_method(recorder, case_id):
+                self._read_checks(recorder, case_id, checks)
+
+    def _read_case(self, case_id: str, label: str) -> None:
+        sent, unanswered = self._traffic.sizes, self._traffic.unanswered
+        if case_id in sent:
+            self.called.add(label)
+            self.labels[case_id] = label
+            self.tried["unanswered"] += 1
+        if case_id in unanswered:
+            words = f"was not answered: {unanswered[case_id]}"
+            self._note(("unanswered", label), _Seen(label, words, (case_id,), sent[case_id]))
+
+    def _read_checks(self, recorder: ScenarioRecorder, case_id: str, checks: Sequence[CheckNode]) -> None:
+        kinds = {_KINDS[each.name] for each in checks if each.failure_info is not None and each.name in _KINDS}
+        known = frozenset().union(*(_FOLLOWS.get(kind, frozenset()) for kind in kinds))
+        for check in checks:
+            kind = _KINDS.get(check.name)
+            if kind is None or kind in known:
                 continue
-            kinds = {_KINDS[each.name] for each in checks if each.failure_info is not None and each.name in _KINDS}
-            known = frozenset().union(*(_FOLLOWS.get(kind, frozenset()) for kind in kinds))
-            for check in checks:
-                kind = _KINDS.get(check.name)
-                if kind is None or kind in known:
-                    continue
-                if check.failure_info is None:
-                    self.tried[kind] += _was_tried(kind, recorder, case_id)
-                    continue
+            if check.failure_info is None:
+                self.tried[kind] += _was_tried(kind, recorder, case_id)
+            else:
                 self.tried[kind] += 1
                 failure = check.failure_info.failure
-                case = recorder.cases[failure.case_id or case_id].value
-                way = [
-                    each.id
-                    for each in recorder.iter_chain_cases(
-                        case_id=failure.case_id or case_id, related_case_ids=failure.related_case_ids()
-                    )
-                    if each.id in sent
-                ]
-                if not way:
-                    continue
-                answer = recorder.find_response(case_id=failure.case_id or case_id)
-                status = answer.status_code if answer is not None else 0
-                label = case.operation.label
-                words = f"answered {status}{_says(kind, failure, case)}"
-                cause = (kind, *_cause(kind, failure, case, status))
-                self._note(cause, _Seen(label, words, tuple(way), sum(sent[each] for each in way)))
+                self._read_failure(kind, failure, recorder, failure.case_id or case_id)
+
+    def _read_failure(self, kind: str, failure: Failure, recorder: ScenarioRecorder, case_id: str) -> None:
+        case, sent = recorder.cases[case_id].value, self._traffic.sizes
+        chain = recorder.iter_chain_cases(case_id=case_id, related_case_ids=failure.related_case_ids())
+        way = tuple(each.id for each in chain if each.id in sent)
+        if not way:
+            return
+        answer = recorder.find_response(case_id=case_id)
+        status = answer.status_code if answer is not None else 0
+        words = f"answered {status}{_says(kind, failure, case)}"
+        cause = (kind, *_cause(kind, failure, case, status))
+        self._note(cause, _Seen(case.operation.label, words, way, sum(sent[each] for each in way)))
 
     def _note(self, cause: tuple[str, ...], seen: _Seen) -> None:
         self._causes.setdefault(cause, []).append(seen)

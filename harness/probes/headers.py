@@ -156,12 +156,17 @@ def browser_type(lines: Iterable[str]) -> MediaType | None:
         kind = parse_media_type(essence)
         if kind is None or kind.essence == "*/*":
             continue
-        pairs = [pair for one in rest if (pair := _PAIR.fullmatch(one)) is not None and pair[2] is not None]
-        said = {pair[1].lower(): _unquoted(pair[2]) or "" for pair in reversed(pairs)}
+        said = _readable(rest)
         if found is not None and found.essence == kind.essence and "charset" in found.parameters:
             said.setdefault("charset", found.parameters["charset"])
         found = MediaType(type=kind.type, subtype=kind.subtype, parameters=MappingProxyType(said))
     return found
+
+
+def _readable(parameters: Iterable[str]) -> dict[str, str]:
+    """Those that have a value; of repeated ones the first counts."""
+    pairs = [pair for one in parameters if (pair := _PAIR.fullmatch(one)) is not None and pair[2] is not None]
+    return {pair[1].lower(): _unquoted(pair[2]) or "" for pair in reversed(pairs)}
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
@@ -172,12 +177,8 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     seconds = whole_seconds(text)
     if seconds is not None:
         return float(seconds)
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    date = parse_date(text)
+    return None if date is None else max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
 
 
 def parse_date(value: str | None) -> datetime | None:
@@ -186,9 +187,10 @@ def parse_date(value: str | None) -> datetime | None:
         return None
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        # a zone may lead out of the calendar, or hold more digits than a number
         return None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def names_in(lines: Iterable[str]) -> frozenset[str]:

@@ -32,42 +32,23 @@ MOST_SECONDS = 30.0
 WORD_NAMES = (
     ("q", "s", "search", "query", "keyword", "term", "text", "title", "name", "username", "user", "lang", "msg"),
     (
-        "message",
-        "error",
-        "comment",
-        "email",
-        "id",
-        "category",
-        "tag",
-        "sort",
-        "order",
-        "filter",
-        "page",
-        "view",
-        "type",
+        *("message", "error", "comment", "email", "id", "category", "tag", "sort", "order", "filter", "page"),
+        *("view", "type"),
     ),
 )
 """Parameters that many services have, in groups that are tried at once."""
 PLACE_NAMES = (
     ("next", "url", "uri", "redirect", "redirect_to", "redirect_uri", "redirect_url", "return", "return_to", "to"),
     (
-        "return_url",
-        "returnUrl",
-        "returnTo",
-        "continue",
-        "dest",
-        "destination",
-        "goto",
-        "target",
-        "u",
-        "r",
-        "link",
-        "back",
+        *("return_url", "returnUrl", "returnTo", "continue", "dest", "destination", "goto", "target", "u", "r"),
+        *("link", "back"),
     ),
 )
 """Parameters that name a place to go to."""
 PLACE_PATHS = ("/login", "/redirect", "/go", "/goto", "/out", "/link", "/r", "/external", "/auth/login", "/signin")
 """Where services redirect to a place of the reader's."""
+_OUTSIDE: tuple[Form, ...] = ("https://{}.example/".format, "//{}.example/".format, "/\\{}.example/".format)
+"""Addresses outside, as browsers read them, the whole one first."""
 _ALL_PLACES = frozenset(name.lower() for group in PLACE_NAMES for name in group) | {"callback", "forward", "ref"}
 _PLACE = re.compile(r"(?:https?:)?/", re.IGNORECASE)
 _NOT_THERE = (401, 403, 404, 405, 410)
@@ -183,7 +164,15 @@ def try_words(ask: Ask, base_url: str, places: Iterable[InputPlace], folders: It
             _try(tries, place, name, injection)
             if _names_a_place(name, value):
                 _try(tries, place, name, script_address)
-    for folder in list(dict.fromkeys(("/", *_above(known), *folders)))[:_MOST_FOLDERS]:
+    _try_paths(tries, base_url, ("/", *_above(known), *folders))
+    for place in known[:_MOST_GUESSED]:
+        for group in WORD_NAMES:
+            _try_group(tries, place.path, [name for name in group if name not in place.values], injection)
+    return tries.result()
+
+
+def _try_paths(tries: _Tries, base_url: str, folders: Iterable[str]) -> None:
+    for folder in list(dict.fromkeys(folders))[:_MOST_FOLDERS]:
         mark = _mark()
         path = folder + quote(injection(mark), safe="")
         if (answer := tries.send(path)) is not None:
@@ -192,10 +181,6 @@ def try_words(ask: Ask, base_url: str, places: Iterable[InputPlace], folders: It
     path = f"/{injection(mark).replace(' ', '/')}"
     if (answer := tries.send("/", raw=urlsplit(base_url).path.rstrip("/") + path)) is not None:
         tries.keep(path, "the path", mark, answer)
-    for place in known[:_MOST_GUESSED]:
-        for group in WORD_NAMES:
-            _try_group(tries, place.path, [name for name in group if name not in place.values], injection)
-    return tries.result()
 
 
 def try_places(ask: Ask, places: Iterable[InputPlace]) -> TriedInputs:
@@ -209,7 +194,7 @@ def try_places(ask: Ask, places: Iterable[InputPlace]) -> TriedInputs:
                     _try(tries, place, name, form)
     for path in dict.fromkeys([*PLACE_PATHS, *(place.path for place in known[:_MOST_GUESSED])]):
         for group in PLACE_NAMES:
-            _try_group(tries, path, group, _whole)
+            _try_group(tries, path, group, _OUTSIDE[0])
     return tries.result()
 
 
@@ -224,15 +209,19 @@ def _try_group(tries: _Tries, path: str, names: Iterable[str], form: Form) -> No
     if answer is None or answer.status in _NOT_THERE:
         return
     if answer.status >= 400 or find_leaks(answer.text):
-        plain = tries.send(path)
-        if plain is not None and plain.status == answer.status >= _BROKEN:
-            # broken whatever is asked, which is no matter of our words
-            return
-        for name in marks:
-            _try(tries, InputPlace(path=path, values={}), name, form)
+        _try_each(tries, path, marks, form, answer.status)
         return
     for name, mark in marks.items():
         tries.keep(asked, f"the parameter {name}", mark, answer)
+
+
+def _try_each(tries: _Tries, path: str, names: Iterable[str], form: Form, status: int) -> None:
+    """Each name by itself, unless the path is broken whatever is asked, which is no matter of our words."""
+    plain = tries.send(path)
+    if plain is not None and plain.status == status >= _BROKEN:
+        return
+    for name in names:
+        _try(tries, InputPlace(path=path, values={}), name, form)
 
 
 def _try(tries: _Tries, place: InputPlace, name: str, form: Form) -> None:
@@ -280,19 +269,3 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _whole(mark: str) -> str:
-    return f"https://{mark}.example/"
-
-
-def _without_scheme(mark: str) -> str:
-    return f"//{mark}.example/"
-
-
-def _with_backslash(mark: str) -> str:
-    return f"/\\{mark}.example/"
-
-
-_OUTSIDE: tuple[Form, ...] = (_whole, _without_scheme, _with_backslash)
-"""Addresses outside, as browsers read them."""

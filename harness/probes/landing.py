@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.probes.exchange import Exchange
+from harness.probes.exchange import Exchange, UnfitAnswer
+from harness.probes.http import ServiceUnavailable
 from harness.probes.openapi_places import local_path
 
 MOST_HOPS = 10
@@ -40,6 +41,14 @@ class Landing:
         """How it got there, as the beginning of a sentence."""
         way = " and ".join(self.paths[1:])
         return f"GET {self.paths[0]}" + (f", redirected to {way}," if way else "")
+
+
+def ask_once(ask: Ask, path: str) -> Exchange | None:
+    """The answer to a plain GET; None where no whole one came."""
+    try:
+        return ask("GET", path)
+    except (ServiceUnavailable, UnfitAnswer):
+        return None
 
 
 def land(ask: Ask, base_url: str, path: str) -> Landing:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
+from itertools import islice
 from typing import Any, Literal
 
 LeakKind = Literal["trace", "warning", "database", "path", "hash", "key"]
@@ -144,20 +145,27 @@ def _around(text: str, seen: re.Match[str]) -> str:
 
 
 def _in_members(text: str) -> Iterator[Leak]:
-    """Digests that stand in JSON as somebody's password: a plain MD5 has no form of its own."""
+    """The first digest that stands in JSON as somebody's password: a plain MD5 has no form of its own."""
+    yield from islice((leak for value in _objects(_parsed(text)) for leak in _digests(value)), 1)
+
+
+def _parsed(text: str) -> object:
+    """The text as JSON; None where it is none, or too long."""
     if len(text) > _MOST_JSON or not text.lstrip().startswith(("{", "[")):
-        return
+        return None
     try:
-        content = json.loads(text)
+        content: object = json.loads(text)
     except (ValueError, RecursionError):
-        return
-    for value in _objects(content):
-        person = not _PERSON.isdisjoint(name.lower() for name in value)
-        for name, member in value.items():
-            telling = _SECRET_MEMBER.search(name) or (person and _HASH_MEMBER.search(name))
-            if telling and isinstance(member, str) and _DIGEST.fullmatch(member):
-                yield Leak("hash", "a password's hash", f"{name}: {member[:12]}…")
-                return
+        return None
+    return content
+
+
+def _digests(value: dict[str, Any]) -> Iterator[Leak]:
+    person = not _PERSON.isdisjoint(name.lower() for name in value)
+    for name, member in value.items():
+        telling = _SECRET_MEMBER.search(name) or (person and _HASH_MEMBER.search(name))
+        if telling and isinstance(member, str) and _DIGEST.fullmatch(member):
+            yield Leak("hash", "a password's hash", f"{name}: {member[:12]}…")
 
 
 def _objects(content: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON is anything

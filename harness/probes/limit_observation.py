@@ -122,11 +122,6 @@ class LimitObservation:
     """Bursts of a client that nobody trusts and that names another forwarded address in every request."""
 
     @property
-    def never_refused(self) -> bool:
-        """No request was ever refused."""
-        return self.blocked is None
-
-    @property
     def recovered(self) -> bool:
         """Was the blocked client served again, after Retry-After or at least after the window?"""
         return any(answer is not None and answer.served for answer in (self.after_wait, self.after_window))

@@ -23,17 +23,22 @@ _TOKEN_NAMES = ("accesstoken", "token", "authtoken", "jwt", "idtoken", "sessiont
 _SHORTEST_TOKEN = 8
 
 
-def log_in(target: Target, info: StackInfo, role: str) -> str:
-    """The bearer token of a role. Raises `AssertionError` where the service refuses the profile's account."""
-    body = fill_body(target, info, role)
+def client_of(target: Target, info: StackInfo) -> RecordingClient:
+    """A client of the stack, of an address that nobody had."""
     mode = target.clients.address
-    with RecordingClient(
+    return RecordingClient(
         info.url,
         timeout_s=target.service.timeout_s,
         address_mode=mode,
         address=SHARED_ADDRESSES.fresh(mode),
         ca_file=info.ca_file,
-    ) as client:
+    )
+
+
+def log_in(target: Target, info: StackInfo, role: str) -> str:
+    """The bearer token of a role. Raises `AssertionError` where the service refuses the profile's account."""
+    body = fill_body(target, info, role)
+    with client_of(target, info) as client:
         sent = {"data" if target.auth.form else "json": body}
         answer = client.exchange("POST", target.auth.login, **sent)
     found = token_of(answer, target.auth.token)

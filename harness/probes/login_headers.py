@@ -8,10 +8,9 @@ from __future__ import annotations
 import base64
 
 from harness.model import StackInfo, Target
-from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.exchange import Exchange
 from harness.probes.http import RecordingClient
-from harness.probes.login import account_of, fill_body, log_in
+from harness.probes.login import account_of, client_of, fill_body, log_in
 from harness.probes.page_parts import read_parts
 
 
@@ -32,15 +31,9 @@ def login_headers(target: Target, info: StackInfo, role: str) -> dict[str, str]:
 
 def _session(target: Target, info: StackInfo, role: str) -> str:
     """The cookies of a login. Where a form is sent its page is asked for first: it may hold a token against CSRF."""
-    auth, mode = target.auth, target.clients.address
+    auth = target.auth
     body = fill_body(target, info, role)
-    with RecordingClient(
-        info.url,
-        timeout_s=target.service.timeout_s,
-        address_mode=mode,
-        address=SHARED_ADDRESSES.fresh(mode),
-        ca_file=info.ca_file,
-    ) as client:
+    with client_of(target, info) as client:
         if auth.form:
             shown = read_parts(client.exchange("GET", auth.login).text).login
             hidden = shown.hidden if shown is not None else {}

@@ -71,12 +71,7 @@ USUAL = Manner()
 def find_manner(ask: Ask, url: str, front: Landing | None) -> Manner:
     """Ask for a path that nobody has, and hold it against the front page."""
     path = f"/no-such-path-{uuid.uuid4().hex}"
-    shown = front.answer if front is not None else None
-    known = Manner(
-        front=shown.status if shown is not None else 0,
-        front_path=front.path if front is not None else "/",
-        challenge=((shown.header("WWW-Authenticate") or "") if shown is not None else "")[:_SHOWN],
-    )
+    known = _of_front(front)
     try:
         missing = land(ask, url, path)
     except (ServiceUnavailable, UnfitAnswer):
@@ -84,8 +79,16 @@ def find_manner(ask: Ask, url: str, front: Landing | None) -> Manner:
     # a slash is often added first: what counts is that the path is not there in the end
     if (len(missing.paths) > 1 or missing.leaves_for) and missing.answer.status not in _NOT_THERE:
         return replace(known, unknown=302, unknown_leads_to=(missing.leaves_for or missing.path)[:_SHOWN])
-    one_page = shown is not None and shown.status == missing.answer.status == 200 and _is_same(shown, missing.answer)
+    is_both = known.front == missing.answer.status == 200
+    one_page = is_both and front is not None and _is_same(front.answer, missing.answer)
     return replace(known, unknown=missing.answer.status, is_one_page=one_page)
+
+
+def _of_front(front: Landing | None) -> Manner:
+    if front is None:
+        return Manner()
+    challenge = front.answer.header("WWW-Authenticate") or ""
+    return Manner(front=front.answer.status, front_path=front.path, challenge=challenge[:_SHOWN])
 
 
 def _is_same(one: Exchange, other: Exchange) -> bool:

@@ -14,11 +14,11 @@ Swagger 2.0 are schemathesis' business, JSON Schema that of `jsonschema_rs`. Our
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from harness.model.network import SAFE_METHODS
 from harness.probes.acts import seems_to_act
@@ -32,7 +32,7 @@ from harness.probes.openapi_document import (
     read_document,
     short,
 )
-from harness.probes.openapi_operation import Operation, fits, how_open, names_in_path
+from harness.probes.openapi_operation import Operation, Routes, names_in_path
 from harness.probes.openapi_schema import FORMATS, as_answer, is_circle, renamed, takes_anything
 from harness.probes.openapi_servers import is_own_path, server_path, servers_of_swagger
 
@@ -89,34 +89,20 @@ class OpenApi:
         self.version = document.version
         self._url = url
         self._place = place
-        paths = document.content.get("paths", {})
-        if not isinstance(paths, Mapping):
-            raise OpenApiError("/paths: an object was expected")
-        paths = {path: item for path, item in paths.items() if not path.startswith("x-")}
-        self.left_out: tuple[str, ...] = tuple(path for path in paths if not is_own_path(path))
-        """Paths of the document that lead elsewhere than to the service, or that no request can hold."""
+        paths = _paths(document)
         self.unread: dict[str, str] = {}
         """Operations that the document describes in a way that cannot be read, and why."""
-        own = {path: item for path, item in paths.items() if is_own_path(path)}
         self._validators: dict[tuple[str, int, str], jsonschema_rs.Validator | None] = {}
         with _reading("the document"):
-            self._schema = _schema_of({**document.content, "paths": own}, document.version)
+            own_paths = {path: item for path, item in paths.items() if is_own_path(path)}
+            self._schema = _schema_of({**document.content, "paths": own_paths}, document.version)
             operations = tuple(self._operations())
-        own_operations = tuple(each for each in operations if is_own_path(each.path))
-        self.excluded = tuple(
-            each.name
-            for each in own_operations
-            if leaves_out(each.method, each.path) or leaves_out(each.method, each.written)
-        )
-        self.operations = tuple(each for each in own_operations if each.name not in self.excluded)
-        self.left_out += tuple(each.path for each in operations if not is_own_path(each.path))
-        self._templated = tuple(each for each in self.operations if "{" in each.path)
-        # the first one counts, where paths differ in their last slash alone
-        self._plain = {
-            (each.method, unquote(each.path.rstrip("/"))): each
-            for each in reversed(self.operations)
-            if "{" not in each.path
-        }
+        own = [each for each in operations if is_own_path(each.path)]
+        self.left_out = tuple(path for path in (*paths, *(each.path for each in operations)) if not is_own_path(path))
+        """Paths of the document that lead elsewhere than to the service, or that no request can hold."""
+        self.excluded = tuple(_excluded(own, leaves_out))
+        self.operations = tuple(each for each in own if each.name not in self.excluded)
+        self._routes = Routes(self.operations)
 
     def plain_gets(self) -> tuple[Operation, ...]:
         """GETs that anybody can send as they stand, and that seem to read: no required parameter, no login."""
@@ -127,15 +113,8 @@ class OpenApi:
         )
 
     def find(self, method: str, path: str) -> Operation | None:
-        """The operation that answers a concrete path; of several the most concrete one (3.1 4.8.8.2)."""
-        asked = urlsplit(path).path.rstrip("/")
-        plain = self._plain.get((method.upper(), unquote(asked)))
-        if plain is not None:
-            return plain
-        # a slash that is encoded is no border of segments
-        wanted = [unquote(segment) for segment in asked.split("/")]
-        found = (each for each in self._templated if each.method == method.upper() and fits(each.path, wanted))
-        return min(found, key=lambda each: how_open(each.path), default=None)
+        """See `Routes.find`."""
+        return self._routes.find(method, path)
 
     def media_types(self, operation: Operation, status: int) -> tuple[str, ...] | None:
         """Media types described for a status; None if the status is not described at all."""
@@ -292,11 +271,21 @@ class OpenApi:
         return draft(schema, validate_formats=True, pattern_options=FANCY_REGEX_OPTIONS, formats=formats)
 
 
+def _paths(document: PlainDocument) -> dict[str, Any]:
+    paths = document.content.get("paths", {})
+    if not isinstance(paths, Mapping):
+        raise OpenApiError("/paths: an object was expected")
+    return {path: item for path, item in paths.items() if not path.startswith("x-")}
+
+
+def _excluded(operations: Iterable[Operation], leaves_out: Callable[[str, str], bool]) -> Iterator[str]:
+    for each in operations:
+        if leaves_out(each.method, each.path) or leaves_out(each.method, each.written):
+            yield each.name
+
+
 def load_document(
-    data: bytes,
-    url: str = "",
-    place: str = "/",
-    leaves_out: Callable[[str, str], bool] = lambda _method, _path: False,
+    data: bytes, url: str = "", place: str = "/", leaves_out: Callable[[str, str], bool] = lambda _method, _path: False
 ) -> OpenApi:
     """Read a document that was asked from the service at `url`, at the path `place`.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -96,11 +96,15 @@ def read_document(data: bytes) -> PlainDocument:
 
 def _drop_ignored(content: dict[str, Any]) -> None:
     """Take parameters out that are to be ignored."""
-    paths = content.get("paths")
-    items = [item for item in paths.values() if isinstance(item, dict)] if isinstance(paths, dict) else []
-    for holder in (each for item in items for each in (item, *item.values()) if isinstance(each, dict)):
+    for holder in _path_items_and_operations(content.get("paths")):
         if isinstance(parameters := holder.get("parameters"), list):
             holder["parameters"] = [each for each in parameters if not _is_ignored(content, each)]
+
+
+def _path_items_and_operations(paths: object) -> Iterator[dict[str, Any]]:
+    for item in paths.values() if isinstance(paths, dict) else ():
+        if isinstance(item, dict):
+            yield from (each for each in (item, *item.values()) if isinstance(each, dict))
 
 
 def _is_ignored(content: dict[str, Any], parameter: object) -> bool:
@@ -223,19 +227,29 @@ def _plain(node: Any, at: str, nulls: list[str], *, literal: bool, named: bool) 
     """A copy without null members outside of values, and without references that lead elsewhere."""
     if isinstance(node, list):
         return [_plain(each, f"{at}/{index}", nulls, literal=literal, named=False) for index, each in enumerate(node)]
-    if not isinstance(node, dict):
-        return node
+    return _plain_object(node, at, nulls, literal=literal, named=named) if isinstance(node, dict) else node
+
+
+def _plain_object(node: dict[str, Any], at: str, nulls: list[str], *, literal: bool, named: bool) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, value in node.items():
         place = f"{at}/{_escape(key)}"
-        holds_value = literal or (not named and (key in _LITERAL or key.startswith("x-")))
+        holds_value = literal or (not named and _holds_value(key))
         if value is None and not holds_value:
             nulls.append(place)
-        elif key in _REFERENCES and isinstance(value, str):
-            made[key] = value if value.startswith("#") else OUTSIDE + _escape(value)
-        elif not (key == "$schema" and isinstance(value, str)):
+        elif not isinstance(value, str):
             made[key] = _plain(value, place, nulls, literal=holds_value, named=not named and key in _NAMED)
+        elif key != "$schema":
+            made[key] = _inside(value) if key in _REFERENCES else value
     return made
+
+
+def _inside(reference: str) -> str:
+    return reference if reference.startswith("#") else OUTSIDE + _escape(reference)
+
+
+def _holds_value(key: str) -> bool:
+    return key in _LITERAL or key.startswith("x-")
 
 
 @lru_cache(maxsize=4096)

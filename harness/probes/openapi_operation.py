@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from harness.model.network import SAFE_METHODS
 
@@ -62,13 +63,35 @@ class Operation:
         return _NAME.sub(lambda _: quote(str(identifier), safe=""), self.path)
 
 
+class Routes:
+    """Operations by the paths that they answer."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._templated = tuple(each for each in operations if "{" in each.path)
+        # the first one counts, where paths differ in their last slash alone
+        self._plain = {
+            (each.method, unquote(each.path.rstrip("/"))): each for each in reversed(operations) if "{" not in each.path
+        }
+
+    def find(self, method: str, path: str) -> Operation | None:
+        """The operation that answers a concrete path; of several the most concrete one (3.1 4.8.8.2)."""
+        asked = urlsplit(path).path.rstrip("/")
+        plain = self._plain.get((method.upper(), unquote(asked)))
+        if plain is not None:
+            return plain
+        # a slash that is encoded is no border of segments
+        wanted = [unquote(segment) for segment in asked.split("/")]
+        found = (each for each in self._templated if each.method == method.upper() and fits(each.path, wanted))
+        return min(found, key=lambda each: _how_open(each.path), default=None)
+
+
 def fits(template: str, wanted: list[str]) -> bool:
     """Does a concrete path, by its segments, fit a path with `{names}`?"""
     parts = unquote(template.rstrip("/")).split("/")
     return len(parts) == len(wanted) and all(map(_fits_part, parts, wanted))
 
 
-def how_open(template: str) -> tuple[int, list[bool], int]:
+def _how_open(template: str) -> tuple[int, list[bool], int]:
     """How much a path leaves open: its `{names}`, how early they come, and how little text is beside them."""
     segments = template.split("/")
     return template.count("{"), ["{" in segment for segment in segments], -len(_NAME.sub("", template))

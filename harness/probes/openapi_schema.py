@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 _MOST_REFERENCES = 50
 _BUNDLE = "x-bundled"
@@ -18,10 +18,7 @@ _SAYS_NOTHING = frozenset(
     {"title", "description", "example", "examples", "deprecated", "default", "externalDocs", "readOnly", "xml"}
 )
 """Words of a schema for its reader alone."""
-_INTEGERS = {
-    "int32": {"minimum": -(2**31), "maximum": 2**31 - 1},
-    "int64": {"minimum": -(2**63), "maximum": 2**63 - 1},
-}
+_INTEGERS = {"int32": {"minimum": -(2**31), "maximum": 2**31 - 1}, "int64": {"minimum": -(2**63), "maximum": 2**63 - 1}}
 _LITERAL = frozenset({"const", "default", "enum", "example", "examples"})
 _HYPHEN = re.compile(r"(\\[dDsSwW])-(?!\])|\\.", re.DOTALL)
 """A class of characters before a hyphen, which then begins no range; any other escape is passed over."""
@@ -73,16 +70,20 @@ def _as_answer(node: Any, bundle: Mapping[str, Any]) -> Any:  # noqa: ANN401
         return node
     made = {key: value if key in _LITERAL else _as_answer(value, bundle) for key, value in node.items()}
     if isinstance(pattern := made.get("pattern"), str):
-        made["pattern"] = _HYPHEN.sub(lambda found: rf"{found[1]}\-" if found[1] else found[0], pattern)
+        made["pattern"] = _HYPHEN.sub(_escaped, pattern)
     size = made.get("format")
     if isinstance(size, str) and size in _INTEGERS and "$ref" not in made:
         made["allOf"] = [*made.get("allOf", ()), _INTEGERS[size]]
-    branches = made.get("allOf")
-    if isinstance(branches, list):
-        hidden = frozenset(_hidden(made, bundle, set()))
-        made["allOf"] = [_without(each, hidden) for each in branches]
-        made = _without(made, hidden)
-    return made
+    return _without_hidden(made, bundle) if isinstance(made.get("allOf"), list) else made
+
+
+def _without_hidden(made: dict[str, Any], bundle: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    hidden = frozenset(_hidden(made, bundle, set()))
+    return _without({**made, "allOf": [_without(each, hidden) for each in made["allOf"]]}, hidden)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return rf"{found[1]}\-" if found[1] else found[0]
 
 
 def _hidden(node: Any, bundle: Mapping[str, Any], seen: set[str]) -> Iterator[str]:  # noqa: ANN401
@@ -93,12 +94,16 @@ def _hidden(node: Any, bundle: Mapping[str, Any], seen: set[str]) -> Iterator[st
     if isinstance(properties, dict):
         yield from (name for name, value in properties.items() if value is False or value == {"not": {}})
     reference = node.get("$ref")
-    if isinstance(reference, str) and reference.startswith(f"#/{_BUNDLE}/") and reference not in seen:
+    if _is_bundled(reference) and reference not in seen:
         seen.add(reference)
         yield from _hidden(bundle.get(reference.rpartition("/")[2]), bundle, seen)
     branches = node.get("allOf")
     for branch in branches if isinstance(branches, list) else ():
         yield from _hidden(branch, bundle, seen)
+
+
+def _is_bundled(reference: object) -> TypeGuard[str]:
+    return isinstance(reference, str) and reference.startswith(f"#/{_BUNDLE}/")
 
 
 def _without(node: Any, hidden: frozenset[str]) -> Any:  # noqa: ANN401

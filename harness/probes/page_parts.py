@@ -165,10 +165,8 @@ class _Parts(HTMLParser):
                 self.found.files.append(said["src"])
             case "meta":
                 self._meta(said)
-            case _ if tag in _FIELDS and self._form is not None:
-                kind = said.get("type", "").strip().lower()
-                value, name = said.get("value", ""), said.get("name", "")
-                self._fields.append(PageField(tag=tag, kind=kind, name=name, id=said.get("id", ""), value=value))
+            case _ if tag in _FIELDS:
+                self._field(tag, said)
 
     def handle_endtag(self, tag: str) -> None:
         self._hidden = max(0, self._hidden - (tag in _HIDING))
@@ -196,6 +194,12 @@ class _Parts(HTMLParser):
         self.found.forms.append(form)
         self._form, self._fields = None, []
 
+    def _field(self, tag: str, said: dict[str, str]) -> None:
+        if self._form is not None:
+            kind = said.get("type", "").strip().lower()
+            value, name = said.get("value", ""), said.get("name", "")
+            self._fields.append(PageField(tag=tag, kind=kind, name=name, id=said.get("id", ""), value=value))
+
     def _resource(self, tag: str, url: str, said: dict[str, str]) -> None:
         if url:
             self.found.files.append(url)
@@ -216,8 +220,11 @@ class _Parts(HTMLParser):
             self.found.refresh = place[1].strip()
         if name == "generator":
             self.found.generator = " ".join(content.split())
-        if self._head_is_over or self._hidden:
-            return
+        if not (self._head_is_over or self._hidden):
+            self._meta_of_head(equivalent, name, content)
+            self.found.charset = self.found.charset or said.get("charset", "").strip()
+
+    def _meta_of_head(self, equivalent: str, name: str, content: str) -> None:
         if equivalent == "content-security-policy":
             self.found.policies.append(content)
         elif equivalent == "content-type" and not self.found.charset:
@@ -225,4 +232,3 @@ class _Parts(HTMLParser):
             self.found.charset = media.parameters.get("charset", "") if media else ""
         elif name == "referrer":
             self.found.referrers.append(content)
-        self.found.charset = self.found.charset or said.get("charset", "").strip()

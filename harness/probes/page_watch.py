@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -80,19 +81,17 @@ class PageWatch:
             self._end("the page asked and said without end, and was ended")
 
     def _look(self) -> None:
-        looks = 0
-        begun: dict[int, _Use] | None = None
-        known: tuple[int, ...] = ()
-        while not (self.ended or self._over.wait(_PAUSE_S)):
-            if looks % _LOOKS_A_WALK == 0:
-                # what a page says waits in the driver when this process is slower than the page
-                known = tuple(pid for one in _browsers(os.getpid()) for pid in (one.driver, one.pid, *_below(one.pid)))
-                # what is there already may have served another test
-                begun = {pid: _use(pid) for pid in known} if begun is None else begun
+        known = _known()
+        # what is there already may have served another test
+        begun = {pid: _Use(_cpu_s(pid), _memory(pid)) for pid in known}
+        for look in count():
+            if self.ended or self._over.wait(_PAUSE_S):
+                return
+            if look % _LOOKS_A_WALK == 0:
+                known = _known()
                 if any(_cpu_s(pid) - begun.get(pid, _NOTHING).cpu_s > self._most_cpu_s for pid in known):
                     self._end(f"the page kept a processor busy for {self._most_cpu_s:g} s, and was ended")
-            looks += 1
-            if begun and any(_memory(pid) - begun.get(pid, _NOTHING).memory > self._most_bytes for pid in known):
+            if any(_memory(pid) - begun.get(pid, _NOTHING).memory > self._most_bytes for pid in known):
                 self._end(f"the page took more than {self._most_bytes // 2**20} MB of memory, and was ended")
 
     def _end(self, why: str) -> None:
@@ -116,6 +115,11 @@ class PageWatch:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
+
+
+def _known() -> tuple[int, ...]:
+    """All processes of the browsers, and their drivers: what a page says waits there when this process is slower."""
+    return tuple(pid for one in _browsers(os.getpid()) for pid in (one.driver, one.pid, *_below(one.pid)))
 
 
 def _browsers(parent: int) -> Iterator[_Browser]:
@@ -147,10 +151,6 @@ def _words(pid: int) -> tuple[bytes, ...]:
         # Chromium's helpers write their command line anew, with blanks between the words
         return tuple((_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").split())
     return ()
-
-
-def _use(pid: int) -> _Use:
-    return _Use(_cpu_s(pid), _memory(pid))
 
 
 def _memory(pid: int) -> int:

@@ -17,7 +17,7 @@ from harness.probes.acts import ACTS
 from harness.probes.document import is_page
 from harness.probes.exchange import Exchange, UnfitAnswer
 from harness.probes.http import ServiceUnavailable
-from harness.probes.landing import Ask, land
+from harness.probes.landing import Ask, ask_once, land
 from harness.probes.openapi_places import local_path
 from harness.probes.page_parts import PageParts, read_parts
 
@@ -26,45 +26,10 @@ MOST_SECONDS = 20.0
 _MOST_OF_A_PAGE = 40
 _MOST_FOLDERS = 12
 USUAL_PATHS = (
-    *(
-        "/search",
-        "/login",
-        "/signin",
-        "/about",
-        "/contact",
-        "/products",
-        "/product",
-        "/items",
-        "/item",
-        "/users",
-        "/user",
-        "/profile",
-        "/account",
-        "/hello",
-        "/greet",
-        "/welcome",
-        "/echo",
-        "/page",
-        "/view",
-        "/article",
-        "/posts",
-        "/orders",
-        "/admin",
-        "/redirect",
-        "/go",
-        "/out",
-    ),
-    *(
-        "/api/users",
-        "/api/items",
-        "/api/products",
-        "/api/orders",
-        "/api/search",
-        "/api/me",
-        "/api/v1/users",
-        "/api",
-        "/users.json",
-    ),
+    *("/search", "/login", "/signin", "/about", "/contact", "/products", "/product", "/items", "/item", "/users"),
+    *("/user", "/profile", "/account", "/hello", "/greet", "/welcome", "/echo", "/page", "/view", "/article"),
+    *("/posts", "/orders", "/admin", "/redirect", "/go", "/out", "/api/users", "/api/items", "/api/products"),
+    *("/api/orders", "/api/search", "/api/me", "/api/v1/users", "/api", "/users.json"),
 )
 """Where services of many kinds take input, tried where nobody links to them."""
 _FILE = re.compile(r"\.(?!html?$|php$|aspx?$|jsp$|do$|cgi$|json$)\w{1,5}$", re.ASCII)
@@ -178,17 +143,20 @@ def walk_site(
             walk.offer(beside.popleft())
             continue
         stopped = _look(walk, ask) or _enough(walk, ends)
-    seen = {one.path.partition("?")[0] for one in walk.answers if one.exchange.status not in _BROKEN}
     return Site(
         answers=tuple(walk.answers),
-        inputs=tuple(
-            InputPlace(path=path, values=values)
-            for path, values in walk.inputs.items()
-            if (values or path in seen) and not ACTS.search(path)
-        ),
+        inputs=tuple(_input_places(walk)),
         folders=tuple(walk.folders)[:_MOST_FOLDERS],
         stopped=stopped,
     )
+
+
+def _input_places(walk: _Walk) -> Iterator[InputPlace]:
+    """Paths that take parameters, or are there and may take some."""
+    seen = {one.path.partition("?")[0] for one in walk.answers if one.exchange.status not in _BROKEN}
+    for path, values in walk.inputs.items():
+        if (values or path in seen) and not ACTS.search(path):
+            yield InputPlace(path=path, values=values)
 
 
 def _enough(walk: _Walk, ends: float) -> str:
@@ -240,11 +208,8 @@ def _local(base_url: str, links: list[str], at: str) -> Iterator[str]:
 
 def _robots(ask: Ask) -> list[str]:
     """Paths that `robots.txt` names: what robots are kept from, everybody else may read of."""
-    try:
-        answer = ask("GET", "/robots.txt")
-    except (ServiceUnavailable, UnfitAnswer):
-        return []
-    if answer.status != 200 or "<html" in answer.text[:500].lower():
+    answer = ask_once(ask, "/robots.txt")
+    if answer is None or answer.status != 200 or "<html" in answer.text[:500].lower():
         return []
     return [path for path in _ROBOTS.findall(answer.text)[:_MOST_FOLDERS] if path != "/"]
 

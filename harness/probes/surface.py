@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 import httpx
@@ -24,24 +24,9 @@ _MOST_LEFT_OUT = 5
 _BROKEN = 500
 _SHOWN_PATH = 200
 LIVE_PLACES = (
-    "/health/live",
-    "/livez",
-    "/healthz",
-    "/health",
-    "/-/healthy",
-    "/__lbheartbeat__",
-    "/__heartbeat__",
-    "/actuator/health/liveness",
-    "/actuator/health",
-    "/api/health",
-    "/healthcheck",
-    "/_health",
-    "/_status/healthz",
-    "/status",
-    "/ping",
-    "/-/ping",
-    "/api/status",
-    "/+status",
+    *("/health/live", "/livez", "/healthz", "/health", "/-/healthy", "/__lbheartbeat__", "/__heartbeat__"),
+    *("/actuator/health/liveness", "/actuator/health", "/api/health", "/healthcheck", "/_health"),
+    *("/_status/healthz", "/status", "/ping", "/-/ping", "/api/status", "/+status"),
 )
 """Of Kubernetes, Prometheus, Mozilla's Dockerflow, Spring, npm's registries and those who write like them."""
 READY_PLACES = (
@@ -86,45 +71,64 @@ def find_surface(target: Target, url: str, ca_file: str = "") -> Surface:
         front = cache(partial(_land, client, url))
         place, api = _find_document(client, target, url, front)
         manner = find_manner(client.exchange, url, front())
-        pages = target.pages.open
-        if not target.pages.paths and "pages" not in target.absent:
-            pages = _front_page(front())
-        named = [
-            *pages,
-            *target.cache.paths,
-            *target.api.paths,
-            *(path for path in (target.health.live, target.health.ready, target.build.path) if path),
-        ]
-        closed = {*target.cache.roles, *target.pages.roles}
-        left_out = target.openapi.leaves_out
-        first = [path for path in dict.fromkeys(named) if path not in closed and not left_out("GET", path)]
-        plain = {operation.path: operation for operation in api.plain_gets()} if api is not None else {}
+        pages = _known_pages(target, front())
+        first = _named(target, pages)
+        plain = _plain_gets(api)
         if not first and not plain:
             shown = _unnamed(client, manner)
-            first = list(shown)
-            if "pages" not in target.absent:
-                pages = pages or tuple(path for path, is_page in shown.items() if is_page)
-        elif manner.front >= _BROKEN and not left_out("GET", "/"):
+            first, pages = list(shown), pages or _pages_among(shown, target)
+        elif manner.front >= _BROKEN and not target.openapi.leaves_out("GET", "/"):
             # nobody named it, and everybody sees it
             first = list(dict.fromkeys(["/", *first]))
-    more = sorted(plain.keys() - {*first, *closed})
+    more = sorted(plain.keys() - {*first, *_closed(target)})
     paths = tuple([*first, *_drawn(more, max(0, _MOST_PATHS - len(first)))][:_MOST_PATHS])
-    return Surface(
+    surface = Surface(
         paths=paths,
         pages=tuple(page for page in pages if not target.openapi.leaves_out("GET", page)),
         openapi=place,
         found=len(first) + len(more),
-        left_out=tuple(_shown(path) for path in api.left_out[:_MOST_LEFT_OUT]) if api is not None else (),
-        streams=tuple(path for path in paths if path in plain and api is not None and _streams(api, plain[path])),
-        foreseen={path: found for path in paths if path in plain and (found := plain[path].refusals)},
         manner=manner,
         why="" if paths else _why_none(manner),
     )
+    return surface if api is None else _described(surface, api, plain)
 
 
-def _front_page(front: Landing | None) -> tuple[str, ...]:
-    """Where `GET /` leads, if that is a page."""
+def _described(surface: Surface, api: OpenApi, plain: Mapping[str, Operation]) -> Surface:
+    """The surface with what the document says of its paths."""
+    known = {path: plain[path] for path in surface.paths if path in plain}
+    return replace(
+        surface,
+        left_out=tuple(map(_shown, api.left_out[:_MOST_LEFT_OUT])),
+        streams=tuple(path for path, operation in known.items() if _streams(api, operation)),
+        foreseen={path: operation.refusals for path, operation in known.items() if operation.refusals},
+    )
+
+
+def _plain_gets(api: OpenApi | None) -> dict[str, Operation]:
+    return {operation.path: operation for operation in api.plain_gets()} if api is not None else {}
+
+
+def _known_pages(target: Target, front: Landing | None) -> tuple[str, ...]:
+    """Those of the profile; of one that names none where `GET /` leads, if that is a page."""
+    if target.pages.paths or "pages" in target.absent:
+        return target.pages.open
     return (front.path,) if front is not None and front.answer.status < 400 and _is_page(front.answer) else ()
+
+
+def _named(target: Target, pages: Iterable[str]) -> list[str]:
+    """The pages, and all else that the profile says to be open."""
+    health = (target.health.live, target.health.ready, target.build.path)
+    named = dict.fromkeys([*pages, *target.cache.paths, *target.api.paths, *filter(None, health)])
+    closed, left_out = _closed(target), target.openapi.leaves_out
+    return [path for path in named if path not in closed and not left_out("GET", path)]
+
+
+def _closed(target: Target) -> set[str]:
+    return {*target.cache.roles, *target.pages.roles}
+
+
+def _pages_among(shown: Mapping[str, bool], target: Target) -> tuple[str, ...]:
+    return () if "pages" in target.absent else tuple(path for path, is_page in shown.items() if is_page)
 
 
 def _unnamed(client: RecordingClient, manner: Manner) -> dict[str, bool]:

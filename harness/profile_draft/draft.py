@@ -131,13 +131,12 @@ def _steps(parts: Iterable[DraftTable], url: str) -> Iterator[str]:
     if "auth.register" in found:
         yield "`harness gate --active`, on a service that may be written to: what accounts of its own must not see"
     elif found["auth"].keys:
-        account = " ".join(line for line in found["auth"].example if "=" in line)
-        yield f"[auth.roles.user] {account}: what is behind the login"
+        yield f"{' '.join(found['auth'].example)}: what is behind the login"
     yield '[service] command = ["…"] in place of url: start, settings, restarts, data, writes and attacks'
     if not found["openapi"].keys and "api" not in found:
         yield '[api] paths = ["/…"]: answers of an API that no document describes'
     if not is_loopback(url):
-        yield f"[allow] hosts = [{quoted(urlsplit(url).hostname or '')}]: load, and with it writes and attacks"
+        yield f"[allow] {_hosts_line(url)}: load, and with it writes and attacks"
     if not found["auth"].keys:
         yield f"[auth] kind or login, then {' '.join(account_lines(None))}: what is behind a login"
     if not found["ratelimit"].keys:
@@ -150,12 +149,11 @@ def _look(reader: DraftReader, front: Exchange, seen: _Seen) -> Iterator[DraftTa
     health, build = find_health(reader, seen.anything, description.reads), find_build(reader, seen.anything)
     yield health
     yield build
-    own = {key.value for key in (*health.keys, *build.keys)} | {description.path}
-    reads = answering(reader, [path for path in description.reads if path not in own], _MOST_READS)
-    own |= set(pages.shown)
-    api = answering(reader, [path for path in pages.reads if path not in {*own, *reads}], _MOST_READS)
-    reads = (*reads, *api)
-    every = (*reads, *(page for page in pages.shown if page not in reads))
+    known = {description.path, *(str(key.value) for key in (*health.keys, *build.keys))}
+    described = answering(reader, description.reads, known, _MOST_READS)
+    api = answering(reader, pages.reads, {*known, *pages.shown, *described}, _MOST_READS)
+    reads = (*described, *api)
+    every = tuple(dict.fromkeys((*reads, *pages.shown)))
     ratelimit, limit, limited = find_limit(reader, every or ("/",))
     yield ratelimit
     cached = find_cache(reader, every)
@@ -181,6 +179,10 @@ def _look(reader: DraftReader, front: Exchange, seen: _Seen) -> Iterator[DraftTa
     )
 
 
+def _hosts_line(url: str) -> str:
+    return f"hosts = [{quoted(urlsplit(url).hostname or '')}]"
+
+
 def _allow(url: str) -> DraftTable:
     host = urlsplit(url).hostname or ""
     note = (
@@ -188,7 +190,7 @@ def _allow(url: str) -> DraftTable:
         if is_loopback(url)
         else f"Nothing but reads is sent to {host}, until this allows load, writes and attacks:"
     )
-    return DraftTable(table="allow", notes=(note,), example=("[allow]", f"hosts = [{quoted(host)}]"))
+    return DraftTable(table="allow", notes=(note,), example=("[allow]", _hosts_line(url)))
 
 
 def _cors(reader: DraftReader, paths: tuple[str, ...]) -> DraftTable:

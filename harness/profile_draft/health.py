@@ -26,24 +26,31 @@ def find_health(reader: DraftReader, anything: str, described: Sequence[str] = (
     notes: list[str] = []
     named_so = [path for path in described if _CALLED_SO.search(path)][:_MOST_CALLED_SO]
     for name, places in (("live", (*LIVE_PLACES, *named_so)), ("ready", READY_PLACES)):
-        for place in places:
-            answer = reader.ask(place)
-            if _is_well(answer, anything):
-                keys.append(DraftKey(name=name, value=place, why=f"GET {place} answered 200"))
-                break
-            if answer is not None and answer.status == 503:
-                notes.append(f"GET {place} answered 503: it may be the check for {name!r}, of a service that is not.")
+        sick, well = _first_well(reader, places, anything)
+        notes += (
+            f"GET {place} answered 503: it may be the check for {name!r}, of a service that is not." for place in sick
+        )
+        if well is not None:
+            keys.append(DraftKey(name=name, value=well, why=f"GET {well} answered 200"))
     missing = {"live", "ready"} - {key.name for key in keys}
-    if not missing:
-        return DraftTable(table="health", keys=tuple(keys), notes=tuple(notes))
     example = [f'{name} = "/{name}"' for name in sorted(missing)]
-    notes.append(f"No path for {' and '.join(sorted(missing))} was found. If there is one:")
+    if missing:
+        notes.append(f"No path for {' and '.join(sorted(missing))} was found. If there is one:")
     return DraftTable(
-        table="health",
-        keys=tuple(keys),
-        notes=tuple(notes),
-        example=tuple(example if keys else ["[health]", *example]),
+        table="health", keys=tuple(keys), notes=tuple(notes), example=tuple(example if keys else ["[health]", *example])
     )
+
+
+def _first_well(reader: DraftReader, places: Sequence[str], anything: str) -> tuple[list[str], str | None]:
+    """The first place that says that all is well, and those before it that are answered 503."""
+    sick: list[str] = []
+    for place in places:
+        answer = reader.ask(place)
+        if _is_well(answer, anything):
+            return sick, place
+        if answer is not None and answer.status == 503:
+            sick.append(place)
+    return sick, None
 
 
 def find_build(reader: DraftReader, anything: str) -> DraftTable:
@@ -84,8 +91,12 @@ def _named_build(answer: Exchange) -> str | None:
             return next((str(one)[:_LONGEST_BUILD] for one in named if isinstance(one, str | int) and one), None)
         case None | str():
             text = document or answer.text.strip()
-            return text if text and len(text) <= _LONGEST_BUILD and "\n" not in text else None
+            return text if _is_short_line(text) else None
     return None
+
+
+def _is_short_line(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_BUILD and "\n" not in text
 
 
 def _document(answer: Exchange) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -46,11 +46,15 @@ class LoginShape:
 def login_shape(api: OpenApi) -> LoginShape | None:
     """The likeliest login of a description: an operation that takes a password, else a scheme that needs no login."""
     found = [shape for operation in api.operations if (shape := _shape(api, operation)) is not None]
-    likely = [shape for shape in found if not _OTHER.search(shape.path.rsplit("/", 1)[-1])]
+    return _likeliest(found) or _scheme(api)
+
+
+def _likeliest(shapes: Iterable[LoginShape]) -> LoginShape | None:
+    likely = [shape for shape in shapes if not _OTHER.search(shape.path.rsplit("/", 1)[-1])]
     named = [shape for shape in likely if _LOGIN.search(shape.path)]
     # a password alone is asked for by much else
     sure = named or [shape for shape in likely if shape.username]
-    return min(sure, key=lambda shape: (len(shape.also), len(shape.path)), default=None) or _scheme(api)
+    return min(sure, key=lambda shape: (len(shape.also), len(shape.path)), default=None)
 
 
 def refusing_login(answer: Exchange | None) -> LoginShape | None:
@@ -64,6 +68,11 @@ def refusing_login(answer: Exchange | None) -> LoginShape | None:
 def is_sendable(path: str) -> bool:
     """Can a path of a description be a request's, and a profile's?"""
     return path.startswith("/") and path.isprintable() and " " not in path
+
+
+def goes_to_itself(action: str, path: str) -> bool:
+    """Does a form on the page at `path` go to that page? Only such a one is sure to be sent aright."""
+    return action.partition("?")[0] in ("", path, path.rsplit("/", 1)[-1])
 
 
 def auth_table(login: LoginShape | None) -> DraftTable:
@@ -106,16 +115,9 @@ def _keys(login: LoginShape) -> Iterator[DraftKey]:
 
 
 def _shape(api: OpenApi, operation: Operation) -> LoginShape | None:
-    if operation.method != "POST" or operation.required or not operation.has_body or not is_sendable(operation.path):
-        return None
-    for media in (_JSON, _FORM):
-        try:
-            root = api.request_schema(operation, media)
-        except OpenApiError:
-            return None
-        members, required = members_of(root, root)
-        password = next(filter(_PASSWORD.search, members), "")
-        username = next(filter(_USER.fullmatch, members), "")
+    for body in posted_bodies(api, operation) if operation.has_body else ():
+        password = next(filter(_PASSWORD.search, body.members), "")
+        username = next(filter(_USER.fullmatch, body.members), "")
         if not password:
             continue
         token = _token(api, operation)
@@ -126,11 +128,32 @@ def _shape(api: OpenApi, operation: Operation) -> LoginShape | None:
             path=operation.path,
             username=username,
             password=password,
-            form=media == _FORM,
+            form=body.media == _FORM,
             token=token,
-            also=tuple(name for name in required if name not in (username, password, "grant_type")),
+            also=tuple(name for name in body.required if name not in (username, password, "grant_type")),
         )
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class PostedBody:
+    """The members of a body that an operation takes, in one media type, and which of them it must have."""
+
+    media: str
+    members: Mapping[str, Any]
+    required: tuple[str, ...]
+
+
+def posted_bodies(api: OpenApi, operation: Operation) -> Iterator[PostedBody]:
+    """What a POST without parameters takes as JSON, and as a form."""
+    if operation.method != "POST" or operation.required or not is_sendable(operation.path):
+        return
+    for media in (_JSON, _FORM):
+        try:
+            root = api.request_schema(operation, media)
+        except OpenApiError:
+            return
+        yield PostedBody(media, *members_of(root, root))
 
 
 def _schemes(api: OpenApi) -> tuple[Mapping[str, Any], ...]:
@@ -174,8 +197,9 @@ def _tokens(root: Mapping[str, Any] | None, schema: object, depth: int) -> Itera
     """Dotted paths that a token may have among an answer's members, the likeliest first."""
     members, _ = members_of(root, schema)
     yield from (name for name in _TOKENS if name in members)
-    plain = [name for name, part in members.items() if not members_of(root, part)[0]]
-    yield from (name for name in plain if name not in _TOKENS and _LIKE_A_TOKEN.match(name))
+    for name in filter(_LIKE_A_TOKEN.match, members):
+        if name not in _TOKENS and not members_of(root, members[name])[0]:
+            yield name
     if depth:
         for name, part in members.items():
             yield from (f"{name}.{inner}" for inner in _tokens(root, part, depth - 1))

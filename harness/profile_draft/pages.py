@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from harness.probes.acts import ACTS
 from harness.probes.exchange import Exchange
-from harness.probes.page_parts import PageForm, read_parts
-from harness.profile_draft.logins import LoginShape
+from harness.probes.page_parts import PageField, PageForm, read_parts
+from harness.profile_draft.logins import LoginShape, goes_to_itself
 from harness.profile_draft.parts import DraftKey, DraftTable
 from harness.profile_draft.reader import DraftReader, media_type_of
 from harness.profile_draft.registrations import registration_form
@@ -49,29 +49,56 @@ def find_pages(reader: DraftReader, most: int = MOST_LINKS) -> FoundPages:
     rendered = render(reader.url, start) if parts.scripts else None
     if rendered is not None:
         links = tuple(dict.fromkeys((*links, *_links(reader, rendered.links, start))))
-    shown, closed, data = _follow(reader, front, start, links[:most])
-    form = _form_page(reader, shown)
-    behind = [path for path, landed in closed.items() if form and landed.partition("?")[0] in (form, path)]
+    followed = _follow(reader, front, start, links[:most])
+    shown = followed.shown
+    form = _login_page(reader, shown)
     by_script = " once its scripts ran" if rendered is not None else ""
-    why = f"GET {start} answered with HTML" + (
-        f", and pages that it links to{by_script} did too" if len(shown) > 1 else ""
-    )
-    first = f"Behind a login: {', '.join(behind)}. Such a page" if behind else "A page behind a login"
-    note = f"{first} is tested once it stands in paths, and in [pages.roles] with a role of [auth.roles]."
-    kept = tuple(path for at, path in enumerate(shown) if at < _MOST_KEPT or path == form)
-    others = [path for path in shown if path not in kept]
-    more = f"Pages as well, each of which takes a browser some seconds: {', '.join(others)}"
-    paths = DraftKey(name="paths", value=kept, why=why)
-    notes = (*((note,) if form else ()), *((more,) if others else ()))
-    pages = DraftTable(table="pages", keys=(paths,), notes=notes)
+    linked = f", and pages that it links to{by_script} did too" if len(shown) > 1 else ""
+    pages = _pages_table(followed, form, f"GET {start} answered with HTML{linked}")
+    login = _form_login(form) if form is not None else None
     return FoundPages(
-        parts=(pages, *_login_tables(form, shown)),
+        parts=(pages, _login_table(form)) if form is not None else (pages,),
         shown=tuple(shown),
-        reads=tuple(dict.fromkeys((*_reads(reader, rendered), *data))),
+        reads=tuple(dict.fromkeys((*_reads(reader, rendered), *followed.data))),
         title=rendered.title if rendered is not None else parts.title,
-        login=(login := _form_login(form, shown)),
+        login=login,
         registration=registration_form(shown, login),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """Pages that answer everybody, where those that do not led to, and paths of data."""
+
+    shown: dict[str, Exchange]
+    closed: dict[str, str]
+    data: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _LoginPage:
+    """The page with the form to log in by."""
+
+    path: str
+    form: PageForm
+    password: PageField
+
+
+def _pages_table(followed: _Followed, login: _LoginPage | None, why: str) -> DraftTable:
+    form = login.path if login is not None else None
+    kept = tuple(path for at, path in enumerate(followed.shown) if at < _MOST_KEPT or path == form)
+    others = [path for path in followed.shown if path not in kept]
+    more = f"Pages as well, each of which takes a browser some seconds: {', '.join(others)}"
+    notes = (*_note_on_closed(followed, form), *((more,) if others else ()))
+    return DraftTable(table="pages", keys=(DraftKey(name="paths", value=kept, why=why),), notes=notes)
+
+
+def _note_on_closed(followed: _Followed, form: str | None) -> tuple[str, ...]:
+    if form is None:
+        return ()
+    behind = [path for path, landed in followed.closed.items() if landed.partition("?")[0] in (form, path)]
+    first = f"Behind a login: {', '.join(behind)}. Such a page" if behind else "A page behind a login"
+    return (f"{first} is tested once it stands in paths, and in [pages.roles] with a role of [auth.roles].",)
 
 
 def _reads(reader: DraftReader, rendered: Rendered | None) -> tuple[str, ...]:
@@ -79,65 +106,60 @@ def _reads(reader: DraftReader, rendered: Rendered | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in paths if path and "?" not in path and not ACTS.search(path)))
 
 
-def _form_login(path: str | None, shown: dict[str, Exchange]) -> LoginShape | None:
-    """A form that goes to its own page, by the names of its fields: only such a one is sure to be sent aright."""
-    form = _login_on(shown[path]) if path is not None else None
-    password = form.password.name if form is not None and form.password is not None else ""
-    if path is None or form is None or form.method != "post" or not password:
-        return None
-    if (form.action or "").partition("?")[0] not in ("", path, path.rsplit("/", 1)[-1]):
+def _form_login(page: _LoginPage) -> LoginShape | None:
+    """A form that goes to its own page, by the names of its fields."""
+    path, form, password = page.path, page.form, page.password.name
+    if form.method != "post" or not password or not goes_to_itself(form.action or "", path):
         return None
     username = form.username.name if form.username is not None else ""
     why = f"the form at {path} is sent there with {username or 'nothing'} and {password}; it was not tried"
     return LoginShape(why=why, kind="cookie", path=path, username=username, password=password, form=True)
 
 
-def _login_on(page: Exchange) -> PageForm | None:
-    return read_parts(page.text).login
-
-
-def _follow(
-    reader: DraftReader, front: Exchange, start: str, links: Sequence[str]
-) -> tuple[dict[str, Exchange], dict[str, str], list[str]]:
-    """Pages that answer everybody, where those that do not led to, and paths of data."""
-    shown, closed, data = {start: front}, dict[str, str](), list[str]()
+def _follow(reader: DraftReader, front: Exchange, start: str, links: Sequence[str]) -> _Followed:
+    found = _Followed({start: front}, {}, [])
     for path in links:
         landed, answer = reader.land(path)
         if answer is None:
             continue
         if landed != path or answer.status in (401, 403):
-            closed[path] = landed
+            found.closed[path] = landed
         if media_type_of(answer) == "text/html" and "?" not in landed:
-            shown.setdefault(landed, answer)
+            found.shown.setdefault(landed, answer)
         if media_type_of(answer) == "application/json" and landed == path:
-            data.append(path)
-    return shown, closed, data
+            found.data.append(path)
+    return found
 
 
-def _form_page(reader: DraftReader, shown: dict[str, Exchange]) -> str | None:
+def _login_page(reader: DraftReader, shown: dict[str, Exchange]) -> _LoginPage | None:
     """The page with the login form, put among those shown if only a usual name led to it."""
     for path, answer in shown.items():
-        if _login_on(answer) is not None:
-            return path
+        if (page := _login_on(path, answer)) is not None:
+            return page
     for place in _LOGINS:
         landed, found = reader.land(place)
-        if found is not None and media_type_of(found) == "text/html" and _login_on(found) is not None:
-            path = landed.partition("?")[0]
-            shown[path] = found
-            return path
+        if found is None or media_type_of(found) != "text/html":
+            continue
+        page = _login_on(landed.partition("?")[0], found)
+        if page is not None:
+            shown[page.path] = found
+            return page
     return None
 
 
-def _login_tables(path: str | None, shown: dict[str, Exchange]) -> tuple[DraftTable, ...]:
-    form = _login_on(shown[path]) if path is not None else None
-    if path is None or form is None or form.password is None:
-        return ()
-    why = f"the form at {path} asks for one password; it is sent with Enter, unless `submit` names a button"
-    username = form.username.selector if form.username is not None else ""
+def _login_on(path: str, answer: Exchange) -> _LoginPage | None:
+    form = read_parts(answer.text).login
+    return _LoginPage(path, form, form.password) if form is not None and form.password is not None else None
+
+
+def _login_table(page: _LoginPage) -> DraftTable:
+    why = f"the form at {page.path} asks for one password; it is sent with Enter, unless `submit` names a button"
+    username = page.form.username.selector if page.form.username is not None else ""
     user = (("username", username),) if username else ()
-    found = (("path", path), *user, ("password", form.password.selector or 'input[type="password"]'))
-    keys = tuple(DraftKey(name=name, value=value, why=why) for name, value in found)
-    return (DraftTable(table="pages.login", keys=keys),)
+    found = (("path", page.path), *user, ("password", page.password.selector or 'input[type="password"]'))
+    return DraftTable(
+        table="pages.login", keys=tuple(DraftKey(name=name, value=value, why=why) for name, value in found)
+    )
 
 
 def _links(reader: DraftReader, links: Iterable[str], at: str) -> tuple[str, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from harness.probes.api.pages import PageForm, page_of
 from harness.probes.exchange import Exchange
-from harness.probes.openapi import OpenApi, OpenApiError, Operation
-from harness.profile_draft.logins import LoginShape, is_sendable, members_of
+from harness.probes.openapi import OpenApi, Operation
+from harness.profile_draft.logins import LoginShape, goes_to_itself, posted_bodies
 from harness.profile_draft.parts import DraftKey, DraftTable
 
 _REGISTERS = re.compile(r"regist|sign-?up|(?:^|/)(?:users|accounts|join)(?:/(?:create|new|add))?/?$", re.IGNORECASE)
@@ -17,7 +17,7 @@ _MAIL = re.compile(r"e-?mail(?:_?address)?", re.IGNORECASE)
 _NAME = re.compile(
     r"(?:user|login|account|display|full|first|last|given|family|nick|sur)?_?name|user|login", re.IGNORECASE
 )
-_BODIES = ("application/json", "application/x-www-form-urlencoded")
+_OF_A_LOGIN = frozenset({"{username}", "{password}"})
 
 
 def registration_table(api: OpenApi, login: LoginShape | None) -> DraftTable | None:
@@ -36,14 +36,19 @@ def registration_form(shown: Mapping[str, Exchange], login: LoginShape | None) -
     """The form of a page to make an account, where all that it demands is known, and which goes to its own page."""
     if login is None or not login.form or not login.username:
         return None
-    for path, answer in shown.items():
-        page = page_of(answer) if path != login.path and _REGISTERS.search(path) else None
-        for form in page.forms if page is not None else ():
-            body = _typed(form, login.username)
-            if body is not None and form.action.partition("?")[0] in ("", path, path.rsplit("/", 1)[-1]):
-                why = f"the form at {path} is sent there with {' and '.join(body)}; it was not tried"
-                return _table(path, body, login.username, why)
+    for path, form in _forms(shown, login.path):
+        body = _typed(form, login.username)
+        if body is not None and goes_to_itself(form.action, path):
+            why = f"the form at {path} is sent there with {' and '.join(body)}; it was not tried"
+            return _table(path, body, login.username, why)
     return None
+
+
+def _forms(shown: Mapping[str, Exchange], but: str) -> Iterator[tuple[str, PageForm]]:
+    """The forms of pages that are called so, each with its path."""
+    for path, answer in shown.items():
+        page = page_of(answer) if path != but and _REGISTERS.search(path) else None
+        yield from ((path, form) for form in (page.forms if page is not None else ()))
 
 
 def _typed(form: PageForm, called: str) -> dict[str, str] | None:
@@ -51,8 +56,11 @@ def _typed(form: PageForm, called: str) -> dict[str, str] | None:
     fields = [each for each in form.fields.values() if each.kind not in ("hidden", "checkbox")]
     known = {each.name: "{password}" if each.kind == "password" else _filled(each.name, called) for each in fields}
     said = {each.name: known[each.name] for each in fields if known[each.name] or each.required}
-    is_whole = {"{username}", "{password}"} <= set(said.values()) and "" not in said.values()
-    return said if form.method == "post" and is_whole else None
+    return said if form.method == "post" and _is_whole(said) else None
+
+
+def _is_whole(said: Mapping[str, str]) -> bool:
+    return set(said.values()) >= _OF_A_LOGIN and "" not in said.values()
 
 
 def _table(path: str, body: Mapping[str, str], called: str, why: str) -> DraftTable:
@@ -66,21 +74,20 @@ def _table(path: str, body: Mapping[str, str], called: str, why: str) -> DraftTa
 
 def _body(api: OpenApi, operation: Operation, login: LoginShape) -> dict[str, str] | None:
     """What is sent to make an account; None where the operation does something else, or wants more than that."""
-    if operation.method != "POST" or not _REGISTERS.search(operation.path) or not is_sendable(operation.path):
+    if not _is_open(operation) or operation.path == login.path:
         return None
-    if operation.path == login.path or operation.required or operation.needs_login or "{" in operation.path:
-        return None
-    for media in _BODIES:
-        try:
-            root = api.request_schema(operation, media)
-        except OpenApiError:
-            return None
-        members, required = members_of(root, root)
-        wanted = [name for name in members if name in required or name == login.username or _PASSWORD.fullmatch(name)]
-        said = {name: _filled(name, login.username) for name in wanted}
-        if login.username in said and "{password}" in said.values() and "" not in said.values():
+    for body in posted_bodies(api, operation):
+        filled = {name: _filled(name, login.username) for name in body.members}
+        said = {name: text for name, text in filled.items() if name in body.required or text in _OF_A_LOGIN}
+        if _is_whole(said):
             return said
     return None
+
+
+def _is_open(operation: Operation) -> bool:
+    """Is it called as what makes an account, for everybody?"""
+    is_called_so = _REGISTERS.search(operation.path) is not None
+    return is_called_so and not operation.needs_login and "{" not in operation.path
 
 
 def _filled(name: str, called: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from harness.model.network import is_loopback
@@ -23,18 +23,21 @@ ClientAddress = Literal["none", "source", "x-forwarded-for"]
 def find_cache(reader: DraftReader, paths: Sequence[str]) -> DraftTable:
     """Ask paths that answered once more, and believe what says HIT the second time."""
     answers = {path: answer for path in paths if (answer := reader.ask(path)) is not None}
-    signs = {name for name in _CACHE_SIGNS for answer in answers.values() if answer.header(name) is not None}
     said = {path: _hit_header(reader, path, answer) for path, answer in answers.items()}
     header = next(filter(None, said.values()), None)
     hits = [path for path, name in said.items() if name is not None and name == header]
     if header is None:
-        sign = f" though {' and '.join(sorted(signs))} shows one in front" if signs else ""
-        note = f"No answer said HIT{sign}. If answers are cached:"
+        note = f"No answer said HIT{_sign_of_a_cache(answers.values())}. If answers are cached:"
         return DraftTable(table="cache", notes=(note,), example=("[cache]", 'paths = ["/"]', 'header = "X-Cache"'))
     why = f"the second answer said HIT in {header}, to a reader without account"
     keys = (DraftKey(name="paths", value=tuple(hits), why=why), DraftKey(name="header", value=header, why=why))
     note = "Settings that turn the cache off in a second instance go into `off`, once the harness starts the service."
     return DraftTable(table="cache", keys=keys, notes=(note,))
+
+
+def _sign_of_a_cache(answers: Iterable[Exchange]) -> str:
+    signs = {name for answer in answers for name in _CACHE_SIGNS if answer.header(name) is not None}
+    return f" though {' and '.join(sorted(signs))} shows one in front" if signs else ""
 
 
 def find_limit(reader: DraftReader, paths: Sequence[str]) -> tuple[DraftTable, Announced | None, str]:
@@ -93,9 +96,10 @@ def load_parts(paths: Sequence[str], limit: Announced | None, clients: ClientAdd
     return (DraftTable(table="load", keys=(slower,)), weights)
 
 
-def answering(reader: DraftReader, paths: Sequence[str], most: int) -> tuple[str, ...]:
-    """Those of the first paths that answer 200."""
-    return tuple(path for path in tuple(dict.fromkeys(paths))[:most] if media_type_of(reader.ask(path)))
+def answering(reader: DraftReader, paths: Iterable[str], known: Collection[str], most: int) -> tuple[str, ...]:
+    """Those of the first paths, known ones aside, that answer 200."""
+    first = [path for path in dict.fromkeys(paths) if path not in known][:most]
+    return tuple(path for path in first if media_type_of(reader.ask(path)))
 
 
 def _hit_header(reader: DraftReader, path: str, first: Exchange) -> str | None:

@@ -137,6 +137,9 @@ def test_retry_after() -> None:
 def test_dates() -> None:
     assert parse_date("Sat, 31 Jan 2026 09:30:42 GMT") == datetime(2026, 1, 31, 9, 30, 42, tzinfo=UTC)
     assert parse_date("yesterday") is None
+    for zone in ("-1200", f"+{'9' * 14}"):
+        assert parse_date(f"Fri, 31 Dec 9999 23:59:59 {zone}") is None
+        assert parse_retry_after(f"Fri, 31 Dec 9999 23:59:59 {zone}") is None
     assert parse_date(None) is None
 
 

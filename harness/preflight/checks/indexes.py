@@ -14,7 +14,17 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg import sql
 
-from harness.preflight.check import Check, ReadinessFinding, Scene, fine, first_few, nothing_to_ask, unknown, wrong
+from harness.preflight.check import (
+    Check,
+    ReadinessFinding,
+    Scene,
+    fine,
+    first_few,
+    nothing_to_ask,
+    timed,
+    unknown,
+    wrong,
+)
 from harness.preflight.checks.servers import connect_database, database_address
 from harness.stack.servers.postgres import SUPERUSER
 
@@ -79,23 +89,21 @@ def check_indexes(scene: Scene) -> ReadinessFinding:
 def _found(indexes: list[_Index], damage: list[str], looked: int, took: float) -> ReadinessFinding:
     if not indexes:
         return nothing_to_ask("the database has no indexes")
-    unfinished = [index.name for index in indexes if not index.finished]
-    problems = [*(f"{name} is invalid: building it was never finished" for name in unfinished), *damage]
+    problems = [f"{one.name} is invalid: building it was never finished" for one in indexes if not one.finished]
+    problems += damage
     others = Counter(index.method for index in indexes if index.method != "btree")
-    told = {"indexes": len(indexes), "looked_into": looked, "others": dict(others), "problems": problems}
+    told = timed(took, {"indexes": len(indexes), "looked_into": looked, "others": dict(others), "problems": problems})
     if problems:
         return wrong(
             f"{len(problems)} of {len(indexes)} indexes cannot be trusted: {first_few(problems, _SHOWN)}",
             "REINDEX INDEX CONCURRENTLY those that are named",
-            value=took,
-            unit="s",
-            detail=told,
+            **told,
         )
     trees = sum(index.is_tree for index in indexes)
     if looked < trees:
         return unknown(f"{looked} of {trees} B-tree indexes are sound; for the others {BUDGET_S:g} s were too short")
     beside = "".join(f", {count} {method} not looked into" for method, count in sorted(others.items()))
-    return fine(f"{looked} B-tree indexes are sound{beside}", value=took, unit="s", detail=told)
+    return fine(f"{looked} B-tree indexes are sound{beside}", **told)
 
 
 def _look_into(connection: psycopg.Connection, trees: list[_Index]) -> tuple[list[str], int]:
@@ -140,12 +148,5 @@ def _as_superuser(url: str, password: str) -> str:
 
 
 CHECKS = (
-    Check(
-        id="preflight.indexes",
-        order=130,
-        subject="postgres",
-        title="indexes sound",
-        ask=check_indexes,
-        live=True,
-    ),
+    Check(id="preflight.indexes", order=130, subject="postgres", title="indexes sound", ask=check_indexes, live=True),
 )

@@ -89,18 +89,6 @@ def _write_problem(folder: Path) -> str | None:
 
 
 CHECKS = (
-    Check(
-        id="preflight.folders",
-        order=80,
-        subject="machine",
-        title="folders can be written",
-        ask=check_folders,
-    ),
-    Check(
-        id="preflight.files",
-        order=90,
-        subject="machine",
-        title="open files allowed",
-        ask=check_files,
-    ),
+    Check(id="preflight.folders", order=80, subject="machine", title="folders can be written", ask=check_folders),
+    Check(id="preflight.files", order=90, subject="machine", title="open files allowed", ask=check_files),
 )

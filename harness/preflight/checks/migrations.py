@@ -22,6 +22,7 @@ from harness.preflight.check import (
     fine,
     first_few,
     nothing_to_ask,
+    timed,
     unknown,
     wrong,
 )
@@ -73,7 +74,7 @@ def _compared(files: list[str], rows: list[str], took: float) -> ReadinessFindin
     pending = [name for name in files if not names_of(name) & set(rows)]
     known = {word for name in files for word in names_of(name)}
     strange = [row for row in rows if row not in known]
-    told = {"files": len(files), "applied": len(rows), "pending": pending, "without_file": strange}
+    told = timed(took, {"files": len(files), "applied": len(rows), "pending": pending, "without_file": strange})
     problems = [
         f"{what}: {first_few(names, _SHOWN, between=', ', then=' and')}"
         for what, names in (("pending", pending), ("no file", strange))
@@ -83,11 +84,9 @@ def _compared(files: list[str], rows: list[str], took: float) -> ReadinessFindin
         return wrong(
             f"{len(rows)} of {len(files)} migrations applied; {'; '.join(problems)}",
             "run the migrations ([service] prepare in the profile), or bring back the files of those that ran",
-            value=took,
-            unit="s",
-            detail=told,
+            **told,
         )
-    return fine(f"all {len(files)} migrations are applied", value=took, unit="s", detail=told)
+    return fine(f"all {len(files)} migrations are applied", **told)
 
 
 def _files(scene: Scene) -> list[str] | ReadinessFinding:

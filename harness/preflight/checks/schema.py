@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 
 from harness.model import Index, Manifest
-from harness.preflight.check import Check, ReadinessFinding, Scene, fine, first_few, nothing_to_ask, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, first_few, nothing_to_ask, timed, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 
 _SHOWN = 6
@@ -49,15 +49,13 @@ def check_schema(scene: Scene) -> ReadinessFinding:
     took = time.perf_counter() - begun
     found = list(differences(manifest, tables, indexes))
     counted = f"{len(tables)} tables and {len(indexes)} indexes"
-    told = {"tables": len(tables), "indexes": len(indexes), "differences": found}
+    told = timed(took, {"tables": len(tables), "indexes": len(indexes), "differences": found})
     if not found:
-        return fine(f"{counted}, all as declared", value=took, unit="s", detail=told)
+        return fine(f"{counted}, all as declared", **told)
     return wrong(
         f"{counted}; {first_few(found, _SHOWN, then=', and')}",
         "run the migrations ([service] prepare in the profile), or mend the manifest ([preflight] manifest)",
-        value=took,
-        unit="s",
-        detail=told,
+        **told,
     )
 
 
@@ -105,11 +103,6 @@ def _phrase(on: str, unique: bool) -> str:  # noqa: FBT001 - data, not a switch
 
 CHECKS = (
     Check(
-        id="preflight.schema",
-        order=120,
-        subject="postgres",
-        title="schema as declared",
-        ask=check_schema,
-        live=True,
+        id="preflight.schema", order=120, subject="postgres", title="schema as declared", ask=check_schema, live=True
     ),
 )

@@ -57,7 +57,7 @@ def check_scripts(scene: Scene) -> ReadinessFinding:
     ]
     return tally(
         problems,
-        wrong_ones=sum(1 for found in answers if found),
+        wrong_ones=sum(map(bool, answers)),
         count=len(scripts),
         what="scripts parse" + _unread(len(found_scripts) - len(scripts)),
         unit="scripts",
@@ -121,12 +121,5 @@ def _kind(path: Path, top: Path) -> str:
 
 
 CHECKS = (
-    Check(
-        id="preflight.scripts",
-        order=50,
-        subject="service",
-        title="scripts parse",
-        ask=check_scripts,
-        starts=True,
-    ),
+    Check(id="preflight.scripts", order=50, subject="service", title="scripts parse", ask=check_scripts, starts=True),
 )

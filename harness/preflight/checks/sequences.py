@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from harness.preflight.check import Check, ReadinessFinding, Scene, fine, nothing_to_ask, unknown, wrong
+from harness.preflight.check import Check, ReadinessFinding, Scene, fine, nothing_to_ask, timed, unknown, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 
 MOST_USED = 0.8
@@ -74,18 +74,16 @@ def check_sequences(scene: Scene) -> ReadinessFinding:
 def _judged(found: list[Sequence], took: float) -> ReadinessFinding:
     hidden = [each.name for each in found if not each.readable]
     near = [each for each in found if each.is_near_end]
-    told = {"sequences": len(found), "near_end": [_told(each) for each in near], "not_readable": hidden}
+    told = timed(took, {"sequences": len(found), "near_end": [_told(each) for each in near], "not_readable": hidden})
     if near:
         return wrong(
             f"{len(near)} of {len(found)} sequences near their end: {'; '.join(map(_told, near))}",
             "widen the column to bigint, or let the sequence begin where values are free",
-            value=took,
-            unit="s",
-            detail=told,
+            **told,
         )
     if hidden:
         return unknown(f"{len(hidden)} of {len(found)} sequences cannot be read by this account: {hidden[0]}")
-    return fine(f"{len(found)} sequences, none over {MOST_USED:.0%} of its range", value=took, unit="s", detail=told)
+    return fine(f"{len(found)} sequences, none over {MOST_USED:.0%} of its range", **told)
 
 
 def read_sequences(connection: psycopg.Connection) -> Iterator[Sequence]:

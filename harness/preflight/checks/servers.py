@@ -26,6 +26,7 @@ from harness.preflight.check import (
     absent,
     fine,
     nothing_to_ask,
+    timed,
     unknown,
     wrong,
 )
@@ -48,18 +49,16 @@ def check_database(scene: Scene) -> ReadinessFinding:
         found = {row[0] for row in connection.execute(_TABLES, (list(expected),))} if expected else set()
         version = ".".join(str(connection.info.server_version // 10000**step % 10000) for step in (1, 0))
     missing = [name for name in expected if name not in found]
-    told = {"version": version, "tables": len(found), "expected": len(expected), "missing": missing}
+    told = timed(took, {"version": version, "tables": len(found), "expected": len(expected), "missing": missing})
     elsewhere = "the profile names no tables" if scene.target.manifest is None else "its tables are asked for apart"
     counted = f"{len(found)} of {len(expected)} tables" if expected else elsewhere
     if missing:
         return wrong(
             f"PostgreSQL {version} answers; {counted}, missing: {', '.join(missing)}",
             "run the migrations ([service] prepare in the profile), or mend [preflight] tables",
-            value=took,
-            unit="s",
-            detail=told,
+            **told,
         )
-    return fine(f"PostgreSQL {version} answers; {counted}", value=took, unit="s", detail=told)
+    return fine(f"PostgreSQL {version} answers; {counted}", **told)
 
 
 def database_address(scene: Scene) -> str | ReadinessFinding:
@@ -89,29 +88,36 @@ def check_cache_server(scene: Scene) -> ReadinessFinding:
     url = scene.info.redis_url
     if url is None:
         return _no_server(scene, "cache", "valkey", "cache server")
-    try:
-        with connect_cache(url) as client:
-            begun = time.perf_counter()
-            client.ping()
-            took = time.perf_counter() - begun
-            facts = dict(client.info("server", "memory", "persistence", "keyspace"))
-    except redis.RedisError as error:
-        raise _cache_silent(url, error) from error
+    took, facts = _ask_cache(url)
     used, most, policy = int(facts["used_memory"]), int(facts["maxmemory"]), str(facts["maxmemory_policy"])
     version = str(facts.get("valkey_version") or facts.get("redis_version"))
     unsaved = [name for name in _SAVES if facts.get(name, "ok") != "ok"]
     advice = _advice(facts, policy, most)
-    told = {"version": version, "used_memory": used, "maxmemory": most, "policy": policy, "advice": advice}
-    told |= {"append_only": bool(facts.get("aof_enabled")), "not_saved": unsaved}
+    detail = {"version": version, "used_memory": used, "maxmemory": most, "policy": policy, "advice": advice}
+    told = timed(took, detail | {"append_only": bool(facts.get("aof_enabled")), "not_saved": unsaved})
     room = f"{used / 2**20:.1f} MiB used of {f'{most / 2**20:.0f} MiB' if most else 'no limit'}, {policy}"
     if unsaved:
         what = f"the cache server cannot save its data: {', '.join(unsaved)}"
-        return wrong(what, "look at its log and its disk", value=took, unit="s", detail=told)
+        return wrong(what, "look at its log and its disk", **told)
     if most and used > _FULL * most:
         what = f"the cache server is nearly full: {room}"
-        return wrong(what, "raise its maxmemory, or empty it", value=took, unit="s", detail=told)
+        return wrong(what, "raise its maxmemory, or empty it", **told)
     said = "".join(f"; {each}" for each in advice)
-    return fine(f"Valkey or Redis {version} answers; {room}{said}", value=took, unit="s", detail=told)
+    return fine(f"Valkey or Redis {version} answers; {room}{said}", **told)
+
+
+def _ask_cache(url: str) -> tuple[float, dict[str, Any]]:
+    """How long a PING took, and what the server says of itself. Raises `CannotAskError`."""
+    try:
+        with connect_cache(url) as client:
+            begun = time.perf_counter()
+            client.ping()
+            return time.perf_counter() - begun, dict(client.info("server", "memory", "persistence", "keyspace"))
+    except redis.RedisError as error:
+        raise CannotAskError(
+            f"the cache server at {_place(urlsplit(url), 6379)} does not answer: {' '.join(str(error).split())}",
+            "start it, or mend its address and password (`harness status`, `harness logs valkey`)",
+        ) from error
 
 
 def _advice(facts: Mapping[str, Any], policy: str, most: int) -> list[str]:
@@ -127,13 +133,6 @@ def _advice(facts: Mapping[str, Any], policy: str, most: int) -> list[str]:
     return []
 
 
-def _cache_silent(url: str, error: Exception) -> CannotAskError:
-    return CannotAskError(
-        f"the cache server at {_place(urlsplit(url), 6379)} does not answer: {' '.join(str(error).split())}",
-        "start it, or mend its address and password (`harness status`, `harness logs valkey`)",
-    )
-
-
 def check_smtp(scene: Scene) -> ReadinessFinding:
     """The mail server's greeting, EHLO and NOOP, and whether it offers STARTTLS; no mail is sent."""
     url = scene.info.smtp_url
@@ -143,15 +142,9 @@ def check_smtp(scene: Scene) -> ReadinessFinding:
     begun = time.perf_counter()
     mail = _greet(parts)
     took = time.perf_counter() - begun
-    told = {"greeting": mail.greeting, "extensions": mail.extensions}
+    told = timed(took, {"greeting": mail.greeting, "extensions": mail.extensions})
     if mail.ehlo != 250 or mail.noop != 250:
-        return wrong(
-            f"the mail server refuses to work: EHLO {mail.ehlo}, NOOP {mail.noop}",
-            "look at its log",
-            value=took,
-            unit="s",
-            detail=told,
-        )
+        return wrong(f"the mail server refuses to work: EHLO {mail.ehlo}, NOOP {mail.noop}", "look at its log", **told)
     if parts.scheme == "smtps":
         how = "over TLS"
     elif "starttls" in mail.extensions:
@@ -160,13 +153,11 @@ def check_smtp(scene: Scene) -> ReadinessFinding:
         return wrong(
             "the mail server offers no STARTTLS: mails and passwords would travel in the open",
             "give it a certificate, or use smtps",
-            value=took,
-            unit="s",
-            detail=told,
+            **told,
         )
     else:
         how = "no STARTTLS"
-    return fine(f"the mail server greets and answers; {how}", value=took, unit="s", detail=told)
+    return fine(f"the mail server greets and answers; {how}", **told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,12 +216,5 @@ CHECKS = (
         ask=check_cache_server,
         live=True,
     ),
-    Check(
-        id="preflight.smtp",
-        order=170,
-        subject="smtp",
-        title="mail server",
-        ask=check_smtp,
-        live=True,
-    ),
+    Check(id="preflight.smtp", order=170, subject="smtp", title="mail server", ask=check_smtp, live=True),
 )

@@ -9,12 +9,22 @@ import redis
 
 from harness.errors import UsageError
 from harness.model import Target
-from harness.preflight.check import CannotAskError, Check, ReadinessFinding, Scene, absent, fine, nothing_to_ask, wrong
+from harness.preflight.check import (
+    CannotAskError,
+    Check,
+    ReadinessFinding,
+    Scene,
+    absent,
+    fine,
+    nothing_to_ask,
+    timed,
+    wrong,
+)
 from harness.preflight.checks.servers import connect_database
-from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.exchange import Exchange
 from harness.probes.headers import parse_date
-from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.http import ServiceUnavailable
+from harness.probes.login import client_of
 from harness.probes.login_headers import login_headers
 from harness.stack.servers.clients import connect_cache
 
@@ -28,26 +38,30 @@ _TRIES = 3
 def check_service(scene: Scene) -> ReadinessFinding:
     """The profile's live and ready paths (else the front page) answer without an error."""
     health = scene.target.health
-    named = [path for path in (health.live, health.ready) if path]
-    answers: dict[str, dict[str, float | int]] = {}
-    problems: list[str] = []
-    with _client(scene) as client:
-        for path in named or ["/"]:
-            try:
-                answer = client.exchange("GET", path)
-            except ServiceUnavailable as error:
-                problems.append(f"GET {path}: {error.what}")
-                break
-            answers[path] = {"status": answer.status, "seconds": round(answer.elapsed_s, 6)}
-            # without a health path any answer will do that is not the server's own failure
-            if answer.status >= (400 if named else 500):
-                problems.append(f"GET {path}: status {answer.status}")
+    named = list(filter(None, (health.live, health.ready)))
+    found, silent = _ask_each(scene, named or ["/"])
+    # without a health path any answer will do that is not the server's own failure
+    bad = [f"GET {path}: status {one.status}" for path, one in found.items() if one.status >= (400 if named else 500)]
+    problems = [*bad, *silent]
+    answers = {path: {"status": one.status, "seconds": round(one.elapsed_s, 6)} for path, one in found.items()}
     took = sum(float(answer["seconds"]) for answer in answers.values())
-    told = {"answers": answers, "problems": problems}
+    told = timed(took, {"answers": answers, "problems": problems})
     if problems:
-        return wrong("; ".join(problems), "look at the service's log: harness logs", value=took, unit="s", detail=told)
-    shown = ", ".join(f"GET {path}: {answer['status']}" for path, answer in answers.items())
-    return fine(shown, value=took, unit="s", n=len(answers), detail=told)
+        return wrong("; ".join(problems), "look at the service's log: harness logs", **told)
+    shown = ", ".join(f"GET {path}: {answer.status}" for path, answer in found.items())
+    return fine(shown, n=len(answers), **told)
+
+
+def _ask_each(scene: Scene, paths: list[str]) -> tuple[dict[str, Exchange], list[str]]:
+    """The answers until one does not come, and the words for that one."""
+    found: dict[str, Exchange] = {}
+    with client_of(scene.target, scene.info) as client:
+        for path in paths:
+            try:
+                found[path] = client.exchange("GET", path)
+            except ServiceUnavailable as error:
+                return found, [f"GET {path}: {error.what}"]
+    return found, []
 
 
 def check_cache_on(scene: Scene) -> ReadinessFinding:
@@ -58,7 +72,7 @@ def check_cache_on(scene: Scene) -> ReadinessFinding:
     path = next((path for path in cache.paths if path not in cache.roles), cache.paths[0])
     seen: list[str] = []
     seconds: list[float] = []
-    with _client(scene) as client:
+    with client_of(scene.target, scene.info) as client:
         headers = _login_header(scene, cache.roles.get(path))
         for _ in range(_TRIES):
             try:
@@ -166,7 +180,7 @@ def _skew(ask: Clock) -> float | None:
 
 
 def _service_clock(scene: Scene) -> tuple[datetime, float] | None:
-    with _client(scene) as client:
+    with client_of(scene.target, scene.info) as client:
         try:
             answer = client.exchange("GET", scene.target.health.live or "/")
         except ServiceUnavailable as error:
@@ -191,17 +205,6 @@ def _cache_clock(url: str) -> tuple[datetime, float] | None:
     return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC), 0.0
 
 
-def _client(scene: Scene) -> RecordingClient:
-    mode = scene.target.clients.address
-    return RecordingClient(
-        scene.info.url,
-        timeout_s=scene.target.service.timeout_s,
-        address_mode=mode,
-        address=SHARED_ADDRESSES.fresh(mode),
-        ca_file=scene.info.ca_file,
-    )
-
-
 CHECKS = (
     Check(
         id="preflight.service",
@@ -222,12 +225,6 @@ CHECKS = (
         requests=4,
     ),
     Check(
-        id="preflight.clock",
-        order=230,
-        subject="clocks",
-        title="clocks agree",
-        ask=check_clock,
-        live=True,
-        requests=1,
+        id="preflight.clock", order=230, subject="clocks", title="clocks agree", ask=check_clock, live=True, requests=1
     ),
 )

@@ -128,13 +128,7 @@ def _url_problem(value: str, *, web: bool) -> str | None:
 
 
 CHECKS = (
-    Check(
-        id="preflight.environment",
-        order=10,
-        subject="settings",
-        title="required variables",
-        ask=check_environment,
-    ),
+    Check(id="preflight.environment", order=10, subject="settings", title="required variables", ask=check_environment),
     Check(
         id="preflight.ratelimit_setting",
         order=20,

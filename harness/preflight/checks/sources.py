@@ -34,12 +34,4 @@ def _python_problem(path: Path, top: Path) -> str | None:
     return None
 
 
-CHECKS = (
-    Check(
-        id="preflight.sources",
-        order=30,
-        subject="service",
-        title="sources compile",
-        ask=check_sources,
-    ),
-)
+CHECKS = (Check(id="preflight.sources", order=30, subject="service", title="sources compile", ask=check_sources),)

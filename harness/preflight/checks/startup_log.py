@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +38,11 @@ def check_clean_start(scene: Scene) -> ReadinessFinding:
     if not logs:
         return unknown("the service was started by somebody else: its log is not known here")
     rules = scene.target.preflight
-    expected = (*rules.expected_log, *rules.known_warnings)
-    count, known, complaints = 0, 0, []
-    for name, text in logs.items():
-        for number, line in enumerate(text.splitlines(), 1):
-            count += 1
-            said = complaint(line)
-            if said and any(text in line for text in expected):
-                known += 1
-            elif said:
-                complaints.append(f"{name}:{number}: {said}")
+    lines = [
+        (f"{name}:{number}", line) for name, text in logs.items() for number, line in enumerate(text.splitlines(), 1)
+    ]
+    known, complaints = _sorted_complaints(lines, (*rules.expected_log, *rules.known_warnings))
+    count = len(lines)
     if not count:
         return nothing_to_ask("not applicable: the service logs nothing until it is ready, so there is nothing to read")
     told = {"logs": list(logs), "lines": count, "complaints": complaints[:50], "known": known}
@@ -62,6 +57,18 @@ def check_clean_start(scene: Scene) -> ReadinessFinding:
         )
     beside = f" but {known} known ones" if known else ""
     return fine(f"{count} lines until ready, no warning{beside}", value=0.0, unit="lines", n=count, detail=told)
+
+
+def _sorted_complaints(lines: Iterable[tuple[str, str]], expected: Sequence[str]) -> tuple[int, list[str]]:
+    """How many lines complain of what is known, and what the others complain of."""
+    known, complaints = 0, []
+    for place, line in lines:
+        said = complaint(line)
+        if said and any(text in line for text in expected):
+            known += 1
+        elif said:
+            complaints.append(f"{place}: {said}")
+    return known, complaints
 
 
 def complaint(line: str) -> str | None:

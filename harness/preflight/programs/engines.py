@@ -105,9 +105,7 @@ def _read_handlebars(scene: Scene, root: Path, names: list[str], samples: Mappin
 
 ENGINES: Mapping[str, TemplateEngine] = {
     "jinja2": TemplateEngine(
-        "Jinja",
-        frozenset({".html", ".htm", ".j2", ".jinja", ".jinja2", ".xml", ".txt", ".js", ".mjs"}),
-        _read_jinja,
+        "Jinja", frozenset({".html", ".htm", ".j2", ".jinja", ".jinja2", ".xml", ".txt", ".js", ".mjs"}), _read_jinja
     ),
     "handlebars": TemplateEngine("Handlebars", frozenset({".hbs", ".handlebars"}), _read_handlebars),
 }
