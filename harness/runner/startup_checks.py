@@ -5,6 +5,7 @@ end."""
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.errors import GroundError, StartupError
@@ -119,11 +120,10 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
     named = [path for path in (target.health.live, target.health.ready) if path]
     paths, wrong_from = named or ["/"], _ERRORS_FROM[bool(named)]
     with RecordingClient(info.url, timeout_s=target.service.timeout_s, ca_file=info.ca_file, keep=1) as client:
-        answers = {path: _ask(client, path, wrong_from) for path in paths}
-        while any(answers.values()) and time.monotonic() - begun < target.service.timeout_s:
+        wrong = _wrong_answers(client, paths, wrong_from)
+        while wrong and time.monotonic() - begun < target.service.timeout_s:
             time.sleep(_PAUSE_S)
-            answers = {path: _ask(client, path, wrong_from) for path in paths}
-    wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
+            wrong = _wrong_answers(client, paths, wrong_from)
     seen = Observation(
         suite="gate",
         check=GateCheck.STARTUP,
@@ -140,6 +140,11 @@ def gives_no_answer(info: StackInfo) -> bool:
     """Was a service of somebody else, when it was last asked by this process, waited for in vain?"""
     place = place_of(info.url)
     return not info.owned and place is not None and is_silent(place)
+
+
+def _wrong_answers(client: RecordingClient, paths: Iterable[str], wrong_from: int) -> list[str]:
+    answers = {path: _ask(client, path, wrong_from) for path in paths}
+    return [f"GET {path}: {what}" for path, what in answers.items() if what]
 
 
 def _ask(client: RecordingClient, path: str, wrong_from: int) -> str:
