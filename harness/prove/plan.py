@@ -179,19 +179,28 @@ def _chosen(
     written = tuple(kind for kind in kinds if kind != "source")
     if kinds and not written:
         return ()
-    if request.catalogue is None:
-        known = _our_own(policy, checks, patches=source is not None and source.top == root())
-    else:
-        known = load_catalogue(request.catalogue, policy, checks, source.folder.as_posix() if source else SOURCES)
+    known = _known_defects(request.catalogue, policy, checks, source)
     defects = choose_defects(fitting(known, policy), kinds=written, areas=request.areas, only=request.only)
     if request.changed is not None:
         defects = _touching(defects, request.changed, source)
     if not defects and not url and "source" not in request.kinds:
         raise UsageError("no defect is left to try: there is nothing to prove; ask for more of the catalogue")
-    if source is not None:
-        for defect in (one for one in defects if one.kind == "patch"):
-            check_patch(defect.folder / defect.patch, source.top)
+    _check_patches(defects, source)
     return defects
+
+
+def _known_defects(
+    catalogue: Path | None, policy: Policy, checks: Collection[str], source: Source | None
+) -> tuple[Defect, ...]:
+    if catalogue is None:
+        return _our_own(policy, checks, patches=source is not None and source.top == root())
+    return load_catalogue(catalogue, policy, checks, source.folder.as_posix() if source else SOURCES)
+
+
+def _check_patches(defects: Sequence[Defect], source: Source | None) -> None:
+    for defect in defects:
+        if source is not None and defect.kind == "patch":
+            check_patch(defect.folder / defect.patch, source.top)
 
 
 def _wire_alone(kinds: Collection[str], url: str) -> tuple[str, ...]:
@@ -225,14 +234,16 @@ def _suites_for(
     defects: Sequence[Defect], policy: Policy, checks: Mapping[str, frozenset[str]], suites: Sequence[Suite]
 ) -> tuple[str, ...]:
     """Suites that write what the expected criteria look at: for a few defects, the others need not run."""
-    wanted = {one.expect.criterion for one in defects}
-    patterns = {check for one in policy.criteria if one.id in wanted for check in one.select.checks}
-    writers = {
-        name for check, pattern in product(checks, patterns) if _overlap(check, pattern) for name in checks[check]
-    }
+    pairs = product(checks, _looked_at(defects, policy))
+    writers = {name for check, pattern in pairs if _overlap(check, pattern) for name in checks[check]}
     names = tuple(suite.name for suite in suites)
     # choose() takes an empty list for all of them
     return tuple(name for name in names if name in writers) or names[:1]
+
+
+def _looked_at(defects: Sequence[Defect], policy: Policy) -> set[str]:
+    wanted = {one.expect.criterion for one in defects}
+    return {check for one in policy.criteria if one.id in wanted for check in one.select.checks}
 
 
 def _overlap(check: str, pattern: str) -> bool:

@@ -26,6 +26,10 @@ class _Epoch:
     end: float
     files: Mapping[str, tuple[int, ...]]
 
+    @property
+    def lines(self) -> Iterator[tuple[str, int]]:
+        return ((file, line) for file, lines in self.files.items() for line in lines)
+
 
 _EPOCH = Reader(_Epoch)
 
@@ -81,12 +85,10 @@ def read_line_tests(
     timelines = [Timeline(journal) for journal in journals]
     found: dict[tuple[str, int], set[str]] = {}
     for epoch in _epochs(folder):
-        if epoch.command in besides:
-            continue
-        owners = frozenset().union(*(one.owners(epoch.begin, epoch.end) for one in timelines))
-        for file, lines in epoch.files.items():
-            for line in lines:
-                found.setdefault((file, line), set()).update(owners)
+        if epoch.command not in besides:
+            owners = frozenset().union(*(one.owners(epoch.begin, epoch.end) for one in timelines))
+            for place in epoch.lines:
+                found.setdefault(place, set()).update(owners)
     if not found:
         raise ConfigError(
             "no process of the service told which lines it ran: mutants of its source need a service in Python that is"
