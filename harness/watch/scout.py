@@ -75,7 +75,7 @@ class Scout:
 
     def _find(self) -> Found:
         health = self._health
-        first = health[0] if health else FRONT
+        first = (*health, FRONT)[0]
         self._get(first)
         if self.target.watch.paths:
             return self.guess()
