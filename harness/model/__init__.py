@@ -68,7 +68,7 @@ from harness.model.ruling import (
     Waiver,
 )
 from harness.model.run_record import EvidenceCount, Invocation, PhaseRecord, RunKind, RunRecord, RunState, StackFacts
-from harness.model.schema import Index, Manifest, Table
+from harness.model.schema import Index, SchemaManifest, Table
 from harness.model.stack import FRONT, Instance, StackInfo, Worker
 from harness.model.target import (
     ABSENT_WORDS,
@@ -161,7 +161,6 @@ __all__ = [
     "MachineAsked",
     "MachineAwaited",
     "MailRelay",
-    "Manifest",
     "Measurement",
     "MutantStatus",
     "Noted",
@@ -192,6 +191,7 @@ __all__ = [
     "RunKind",
     "RunRecord",
     "RunState",
+    "SchemaManifest",
     "Select",
     "Service",
     "Severity",

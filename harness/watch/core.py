@@ -10,7 +10,7 @@ from harness.model import Figure, Slo, WatchRules
 from harness.watch.alerts import AlertBook, AlertChange, Condition
 from harness.watch.baseline import Baseline, deviations
 from harness.watch.burn import ALL, BurnRates, Series
-from harness.watch.figures import FigureWatch, Increases, Reading, Selector
+from harness.watch.figures import FigureWatch, Increases, MetricsReading, Selector
 from harness.watch.rota import Probe
 
 KEPT = 2000
@@ -107,7 +107,7 @@ class Watcher:
                 for subject in (probe.path,) if probe.confirms else (probe.path, ALL):
                     self.rates.add(slo, subject, probe.at, 1, int(bad))
 
-    def read(self, at: float, readings: tuple[tuple[str, Reading], ...]) -> None:
+    def read(self, at: float, readings: tuple[tuple[str, MetricsReading], ...]) -> None:
         """Take in what the service tells of itself."""
         for figure in self.figure_watches.values():
             figure.read(at, readings)

@@ -28,7 +28,7 @@ class UnreadMetricsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MetricsReading:
     """All samples of one place at one moment: name -> labels and value."""
 
     samples: Mapping[str, tuple[tuple[Mapping[str, str], float], ...]]
@@ -69,7 +69,7 @@ def _unescaped(found: re.Match[str]) -> str:
     return "\n" if found[1] == "n" else found[1]
 
 
-def read_metrics(body: bytes, content_type: str = "") -> Reading:
+def read_metrics(body: bytes, content_type: str = "") -> MetricsReading:
     """What a body says. Raises `UnreadMetricsError` for one that is no such text, and for one without a sample."""
     from prometheus_client import parser
     from prometheus_client.openmetrics import parser as openmetrics
@@ -85,7 +85,7 @@ def read_metrics(body: bytes, content_type: str = "") -> Reading:
         raise UnreadMetricsError(f"no text in the format of Prometheus, it begins with {first!r}") from error
     if not samples:
         raise UnreadMetricsError("no sample is in it")
-    return Reading({name: tuple(each) for name, each in samples.items()})
+    return MetricsReading({name: tuple(each) for name, each in samples.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class FigureWatch:
         """Growth is told over the time that decides."""
         self._increases = Increases(self.hold_s)
 
-    def read(self, at: float, readings: Iterable[tuple[str, Reading]]) -> None:
+    def read(self, at: float, readings: Iterable[tuple[str, MetricsReading]]) -> None:
         """Take in what all places told at that time."""
         self.value = self._value(at, tuple(readings))
         if self.value is None:
@@ -191,7 +191,7 @@ class FigureWatch:
             alert=self.name, subject=self.name, rule=RULE, severity=self.figure.severity, state=state, text=text
         )
 
-    def _value(self, at: float, readings: tuple[tuple[str, Reading], ...]) -> float | None:
+    def _value(self, at: float, readings: tuple[tuple[str, MetricsReading], ...]) -> float | None:
         told = [*self._told(readings)]
         if self.figure.read == "rate":
             for source, counted, base in told:
@@ -205,7 +205,7 @@ class FigureWatch:
             return self._worst([at - since for _, since in self._changed.values()])
         return self._worst([counted / base for _, counted, base in told if base])
 
-    def _told(self, readings: Iterable[tuple[str, Reading]]) -> Iterator[tuple[tuple[str, float], float, float]]:
+    def _told(self, readings: Iterable[tuple[str, MetricsReading]]) -> Iterator[tuple[tuple[str, float], float, float]]:
         """Place and process, what it counted, and what that is a share of: 1 where it is none."""
         selector, over = Selector.parse(self.figure.metric), self._over
         for place, reading in readings:

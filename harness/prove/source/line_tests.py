@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import ConfigError
 from harness.machine.decoding import Reader
 from harness.prove.source.edit import SourceEdit
-from harness.pytest_plugin.timeline import Journal, Timeline
+from harness.pytest_plugin.timeline import SuiteJournal, Timeline
 
 _PYTEST_S = 0.1
 """What a test costs beside its own time."""
@@ -73,7 +73,7 @@ class LineTests:
 
 
 def read_line_tests(
-    folder: Path, journals: Collection[Journal], *, besides: Collection[tuple[str, ...]] = ()
+    folder: Path, journals: Collection[SuiteJournal], *, besides: Collection[tuple[str, ...]] = ()
 ) -> LineTests:
     """Match what the tracers wrote in `folder` with when the tests ran.
 
