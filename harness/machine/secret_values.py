@@ -88,7 +88,7 @@ def is_harmless(value: str) -> bool:
     parts = [*filter(None, _LIST.split(value))]
     if len(parts) > 1:
         return len(value) <= _LONGEST_WORDS * 2 and all(map(is_harmless, parts))
-    return _is_number(value) or _is_place(value)
+    return _NUMBER.fullmatch(value) is not None or _is_place(value)
 
 
 def value_secrets(value: str) -> Iterator[str]:
@@ -123,7 +123,8 @@ def target_secrets(target: Target, environ: Mapping[str, str]) -> Iterator[str]:
     texts = [*target.auth.body.values(), *(text for role in _roles(target) for text in role)]
     names = {word.removeprefix("env.") for text in texts for word in _PLACEHOLDER.findall(text)}
     yield from filter(None, map(environ.get, names))
-    for command in (target.service.command, target.workers.command, *_prepared(target)):
+    service = target.service
+    for command in (service.command, target.workers.command, *service.prepare_cached, *service.prepare):
         yield from _command_secrets(command)
 
 
@@ -189,10 +190,6 @@ def _roles(target: Target) -> Iterable[tuple[str, str]]:
     return ((role.username, role.password) for role in accounts)
 
 
-def _prepared(target: Target) -> tuple[tuple[str, ...], ...]:
-    return (*target.service.prepare_cached, *target.service.prepare)
-
-
 def _command_secrets(words: Iterable[str]) -> Iterator[str]:
     """What follows an option that is named for a secret, and the credentials of addresses."""
     follows = False
@@ -206,10 +203,6 @@ def _command_secrets(words: Iterable[str]) -> Iterator[str]:
             elif follows or names_secret:
                 yield value
         follows = names_secret and value is None
-
-
-def _is_number(value: str) -> bool:
-    return _NUMBER.fullmatch(value) is not None
 
 
 def _is_place(value: str) -> bool:
