@@ -28,9 +28,12 @@ MEASUREMENTS = frozenset(
 )
 """Every number that a watch writes."""
 FEWEST_OF_PATH = 5
-_SOURCE = "SRE workbook, chapter 5"
-_SLO_WHY = "Users are failed faster than the objective allows."
-_SLO_REMEDY = "Roll the release back, or mend what the curl line shows."
+_BURNS: Mapping[str, Any] = {
+    "severity": "high",
+    "source": "SRE workbook, chapter 5",
+    "why": "Users are failed faster than the objective allows.",
+    "remedy": "Roll the release back, or mend what the curl line shows.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,22 +161,9 @@ def _slo(watcher: Watcher, series: Series) -> Observation:
     last = f"; the last one: {counts.why}" if counts is not None and counts.why and series.slo.below_ms is None else ""
     may = f"{shown(share)}, and {shown(series.slo.budget)} may be"
     message = f"{where}: {series.bad} of {series.total} answers {what_is_bad(series.slo)} ({may}){last}"
-    detail = {"curl": counts.curl} if counts is not None and counts.curl else {}
-    return _line(
-        SLO,
-        subject,
-        Outcome.FAIL,
-        message=message,
-        value=share,
-        unit="ratio",
-        n=series.total,
-        severity="high",
-        source=_SOURCE,
-        why=_SLO_WHY,
-        remedy=_SLO_REMEDY,
-        cause=name,
-        **detail,
-    )
+    repeat = {"curl": counts.curl} if counts is not None and counts.curl else {}
+    detail = {"message": message, **_BURNS, "cause": name, **repeat}
+    return _line(SLO, subject, Outcome.FAIL, value=share, unit="ratio", n=series.total, **detail)
 
 
 def _metrics(place: str, why: str) -> Observation:
@@ -190,17 +180,8 @@ def _figures(watcher: Watcher) -> Iterator[Observation]:
             severity: Severity = "high" if figure.figure.severity == "page" else "normal"
             why = "The profile says within which bounds the service is well."
             remedy = "See the runbook: what a figure out of its bounds means, and who decides."
-            yield _line(
-                FIGURE,
-                name,
-                Outcome.FAIL,
-                message=text,
-                value=figure.value,
-                n=figure.readings,
-                severity=severity,
-                why=why,
-                remedy=remedy,
-            )
+            words = {"message": text, "severity": severity, "why": why, "remedy": remedy}
+            yield _line(FIGURE, name, Outcome.FAIL, value=figure.value, n=figure.readings, **words)
         elif figure.readings:
             yield _line(FIGURE, name, Outcome.PASS, value=figure.value, n=figure.readings)
         else:
