@@ -67,7 +67,16 @@ from harness.model.ruling import (
     Verdict,
     Waiver,
 )
-from harness.model.run_record import EvidenceCount, Invocation, PhaseRecord, RunKind, RunRecord, RunState, StackFacts
+from harness.model.run_record import (
+    EvidenceCount,
+    Invocation,
+    LoadSecond,
+    PhaseRecord,
+    RunKind,
+    RunRecord,
+    RunState,
+    StackFacts,
+)
 from harness.model.schema import Index, SchemaManifest, Table
 from harness.model.stack import FRONT, Instance, StackInfo, Worker
 from harness.model.target import (
@@ -158,6 +167,7 @@ __all__ = [
     "Listener",
     "Load",
     "LoadAdvanced",
+    "LoadSecond",
     "MachineAsked",
     "MachineAwaited",
     "MailRelay",
