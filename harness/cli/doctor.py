@@ -42,23 +42,30 @@ def command(*, backend: str | None, reap: bool, as_json: bool) -> int:
     left = find_orphans()
     stays = remove_orphans(left) if reap else left
     if as_json:
-        document = {
-            "parts": {part: works(tools, part) for part in PARTS},
-            "tools": [asdict(tool) for tool in tools],
-            "left": [{**asdict(one), "reaped": reap and one not in stays} for one in left],
-        }
-        echo_json(json.dumps(document, indent=1))
+        _print_document(tools, left, stays, reap=reap)
     else:
         _print(tools)
         _print_left(left, stays, reap=reap)
     if backend is not None and not works(tools, backend):
-        lacks = ", ".join(tool.name for tool in tools if not tool.ok and tool.part in (backend, "all"))
-        echo(f"error: --stack {backend} cannot run here, it lacks: {lacks}", err=True)
+        echo(f"error: --stack {backend} cannot run here, it lacks: {_lacks(tools, backend)}", err=True)
         return _CANNOT_RUN
     if reap and stays:
         echo(f"error: {stays[0].kind} {stays[0].name} is still there; remove it as its owner or root", err=True)
         return _CANNOT_RUN
     return 0
+
+
+def _lacks(tools: Sequence[Tool], backend: str) -> str:
+    return ", ".join(tool.name for tool in tools if not tool.ok and tool.part in (backend, "all"))
+
+
+def _print_document(tools: Sequence[Tool], left: Sequence[Orphan], stays: Sequence[Orphan], *, reap: bool) -> None:
+    document = {
+        "parts": {part: works(tools, part) for part in PARTS},
+        "tools": [asdict(tool) for tool in tools],
+        "left": [{**asdict(one), "reaped": reap and one not in stays} for one in left],
+    }
+    echo_json(json.dumps(document, indent=1))
 
 
 def _print_left(left: Sequence[Orphan], stays: Sequence[Orphan], *, reap: bool) -> None:

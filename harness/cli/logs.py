@@ -35,14 +35,15 @@ def command(*, process: str | None, name: str, follow: bool, as_json: bool) -> N
     if as_json and follow:
         raise UsageError("--json prints one document: it cannot --follow")
     logs = {path.stem: path for path in sorted((Path(info.state_dir) / "logs").glob("*.log"))}
-    if process is not None and process not in logs:
-        raise UsageError(f"stack {name!r} has no process {process!r}; it has: {', '.join(logs)}")
-    chosen = {process: logs[process]} if process is not None else logs
+    if process is not None:
+        if process not in logs:
+            raise UsageError(f"stack {name!r} has no process {process!r}; it has: {', '.join(logs)}")
+        logs = {process: logs[process]}
     if as_json:
-        texts = {part: path.read_text(encoding="utf-8", errors="replace") for part, path in chosen.items()}
+        texts = {part: path.read_text(encoding="utf-8", errors="replace") for part, path in logs.items()}
         echo_json(json.dumps({"name": name, "logs": texts}))
         return
-    _print(chosen, name if follow else None, labelled=process is None)
+    _print(logs, name if follow else None, labelled=process is None)
 
 
 def _print(logs: dict[str, Path], while_up: str | None, *, labelled: bool) -> None:

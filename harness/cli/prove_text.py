@@ -128,29 +128,40 @@ def showing_results(defects: Sequence[Defect]) -> Iterator[tuple[Listener, OnRes
 
 def print_proof(proof: Proof, folder: Path) -> None:
     """Each defect that was not detected, with what was seen; then what the proof came to."""
+    for line in (*_troubles(proof), *_sums(proof), f"page: {folder / PAGE}"):
+        echo(line)
+
+
+def _troubles(proof: Proof) -> Iterator[str]:
     for result in proof.results:
         if not result.detected:
-            echo(f"{_sign(result)} {_word(result.status):14} {result.id}  {_why(result)}")
+            yield f"{_sign(result)} {_word(result.status):14} {result.id}  {_why(result)}"
     for alarm in proof.healthy.alarms:
-        echo(f"✗ false alarm    {one_line(alarm, _LONGEST)}")
+        yield f"✗ false alarm    {one_line(alarm, _LONGEST)}"
     for broken in proof.healthy.broken:
-        echo(f"? healthy run    {one_line(broken, _LONGEST)}")
+        yield f"? healthy run    {one_line(broken, _LONGEST)}"
+
+
+def _shares(proof: Proof) -> str:
     kinds = [(kind, [one for one in proof.results if one.kind == kind]) for kind in DEFECT_KINDS]
     shares = [f"{kind} {sum(one.detected for one in own)} of {sum(map(counts, own))}" for kind, own in kinds if own]
+    return ", ".join(shares) or "none tried"
+
+
+def _sums(proof: Proof) -> Iterator[str]:
     word, _ = verdict_words(proof)
-    echo(f"{word.upper()}  {proof.detected} of {proof.total} defects detected ({', '.join(shares) or 'none tried'})")
+    yield f"{word.upper()}  {proof.detected} of {proof.total} defects detected ({_shares(proof)})"
     if proof.healthy.upper95 is not None:
         alarms = plural(len(proof.healthy.alarms), "false alarm")
         runs = plural(proof.healthy.runs, "healthy run")
-        echo(f"{alarms} in {runs}: their rate is at most {percent(proof.healthy.upper95)} (one-sided {percent(0.95)})")
+        yield f"{alarms} in {runs}: their rate is at most {percent(proof.healthy.upper95)} (one-sided {percent(0.95)})"
     for of, draw in proof.draws:
         found = score(draw.results)
         if found:
-            echo(
+            yield (
                 f"random draw of the {of}, seed {draw.seed}: {found.killed} of {found.tried} detected,"
                 f" {percent(found.low)} to {percent(found.high)} at {percent(0.95)}"
             )
-    echo(f"page: {folder / PAGE}")
 
 
 def _why(result: Result) -> str:

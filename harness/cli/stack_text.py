@@ -7,20 +7,19 @@ import json
 from harness.cli.terminal import echo, echo_json
 from harness.model import Instance, StackInfo
 
+_PLACES = ("backend", "url", "database_url", "redis_url", "smtp_url", "mailbox_url", "ca_file")
+
 
 def stack_document(name: str, info: StackInfo | None) -> dict[str, object]:
     """The document of `up --json` and `status --json`; `"backend": null` where nothing runs."""
+    if info is None:
+        return {"name": name, **dict.fromkeys(_PLACES), "instances": [], "workers": []}
     return {
         "name": name,
-        "backend": info.backend if info else None,
-        "url": info.url if info else None,
-        "database_url": info.database_url if info else None,
-        "redis_url": info.redis_url if info else None,
-        "smtp_url": info.smtp_url if info else None,
-        "mailbox_url": info.mailbox_url if info else None,
-        "ca_file": (info.ca_file or None) if info else None,
-        "instances": [{"url": instance.url, "pid": instance.pid} for instance in info.instances] if info else [],
-        "workers": [{"pid": worker.pid} for worker in info.workers] if info else [],
+        **{place: getattr(info, place) for place in _PLACES},
+        "ca_file": info.ca_file or None,
+        "instances": [{"url": instance.url, "pid": instance.pid} for instance in info.instances],
+        "workers": [{"pid": worker.pid} for worker in info.workers],
     }
 
 
@@ -29,22 +28,21 @@ def print_stack(info: StackInfo, *, as_json: bool) -> None:
     if as_json:
         echo_json(json.dumps(stack_document(info.name, info)))
         return
-    lines = [("stack", f"{info.name} ({info.target}, {info.backend})"), ("url", info.url)]
-    if info.ca_file:
-        lines.append(("authority", info.ca_file))
-    lines += [("instance", _shown(instance)) for instance in info.instances[0 if info.has_front else 1 :]]
-    lines += [("worker", worker.name if worker.pid is None else f"pid {worker.pid}") for worker in info.workers]
-    servers = (
+    lines = (
+        ("stack", f"{info.name} ({info.target}, {info.backend})"),
+        ("url", info.url),
+        ("authority", info.ca_file),
+        *(("instance", _shown(instance)) for instance in info.instances[0 if info.has_front else 1 :]),
+        *(("worker", worker.name if worker.pid is None else f"pid {worker.pid}") for worker in info.workers),
         ("database", info.database_url),
         ("cache", info.redis_url),
         ("mail", info.smtp_url),
         ("mailbox", f"{info.mailbox_url}/messages" if info.mailbox_url else None),
+        ("logs", f"{info.state_dir}/logs" if info.state_dir else None),
     )
-    lines += [(label, value) for label, value in servers if value]
-    if info.state_dir:
-        lines.append(("logs", f"{info.state_dir}/logs"))
     for label, value in lines:
-        echo(f"{label:<9} {value}")
+        if value:
+            echo(f"{label:<9} {value}")
 
 
 def _shown(instance: Instance) -> str:

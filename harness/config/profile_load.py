@@ -14,7 +14,7 @@ from harness.config.service_url import checked_url
 from harness.config.toml_reader import TomlFile, nearest, read_toml
 from harness.errors import BrokenRunError, ConfigError
 from harness.machine.decoding import Reader
-from harness.model import Manifest, Profile, Releases, Service, SuitePaths, Table, Target
+from harness.model import Profile, Releases, SchemaManifest, Service, SuitePaths, Table, Target
 from harness.moved import TARGET_MEMBERS
 
 _TARGET = Reader(Target)
@@ -96,7 +96,7 @@ class _ManifestFile:
     tables: Mapping[str, Table]
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> SchemaManifest:
     """A schema manifest: every table, column and index that a database must hold.
 
     Raises `ConfigError`, with file, line and key, for what is malformed or contradicts itself.
@@ -118,7 +118,7 @@ def read_manifest(path: Path) -> Manifest:
             if not index.serves.strip():
                 raise file.error("the constraint or query that the index is for was expected", (*at, "serves"))
             owners[index_name] = name
-    return Manifest(tables=written.tables)
+    return SchemaManifest(tables=written.tables)
 
 
 def target_document(target: Target) -> dict[str, Any]:

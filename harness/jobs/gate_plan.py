@@ -76,9 +76,7 @@ def make_plan(
     rules = load_policy(chosen_policy, root())
     check_policy(rules, selection.target, suites)
     waivers = load_waivers(waivers_beside(chosen_policy), rules)
-    both = next((name for name in only if name in without), None)
-    if both is not None:
-        raise UsageError(f"--only {both} --without {both}: it cannot be run and left out; leave one of them out")
+    _check_choice(only, without)
     chosen = choose(suites_for(rules, suites, (*only, *without)), only, without)
     left_out = [(option, ",".join(names)) for option, names in (("--only", only), ("--without", without)) if names]
     selecting = (*selection.words, *options.words)
@@ -99,6 +97,12 @@ def make_plan(
             selection=selecting,
         ),
     )
+
+
+def _check_choice(only: Sequence[str], without: Sequence[str]) -> None:
+    for name in only:
+        if name in without:
+            raise UsageError(f"--only {name} --without {name}: it cannot be run and left out; leave one of them out")
 
 
 def _from_anywhere(policy: str) -> str:

@@ -54,12 +54,13 @@ def make_watch_plan(request: WatchRequest) -> WatchPlan:
     info = find_stack(selection.name) if selection.name else None
     if request.metrics_file is not None and not request.metrics_file.parent.is_dir():
         raise UsageError(f"--metrics {request.metrics_file}: there is no folder {request.metrics_file.parent}")
+    url, ca_file = (info.url, info.ca_file) if info is not None else (selection.url, "")
     lasts = ("--for", request.lasts) if request.lasts else ()
     return WatchPlan(
         target=selection.target,
-        url=info.url if info is not None else selection.url,
+        url=url,
         stack=selection.name,
-        ca_file=info.ca_file if info is not None else "",
+        ca_file=ca_file,
         policy=policy,
         rules=rules,
         waivers=load_waivers(waivers_beside(request.policy), policy),

@@ -165,20 +165,21 @@ class ConnectionPool:
     def _use(self, connection: socket.socket, payload: bytes, source: str, *, kept: bool) -> ReceivedAnswer:
         """One exchange; the connection goes back to its pool, or is closed however the exchange ends."""
         reusable = False
+        # only methods that change nothing are sent twice (RFC 9110, 9.2.2)
+        may_repeat = kept and payload.startswith((b"GET ", b"HEAD ", b"OPTIONS "))
         try:
             try:
                 connection.sendall(payload)
                 first = connection.recv(_CHUNK)
             except ConnectionError as error:
-                # only methods that change nothing are sent twice (RFC 9110, 9.2.2)
-                if kept and _is_safe(payload):
+                if may_repeat:
                     raise _StaleError from error
                 raise
-            if not first and kept and _is_safe(payload):
+            if not first and may_repeat:
                 raise _StaleError
             answer, reusable = _read(connection, first, head=payload.startswith(b"HEAD "))
             # said to a connection that had waited too long, and not to the request (RFC 9110, 15.5.9)
-            if kept and not reusable and answer.status == _REQUEST_TIMEOUT and _is_safe(payload):
+            if may_repeat and not reusable and answer.status == _REQUEST_TIMEOUT:
                 raise _StaleError
             return answer
         finally:
@@ -186,10 +187,6 @@ class ConnectionPool:
                 self._idle[source].append(connection)
             else:
                 connection.close()
-
-
-def _is_safe(payload: bytes) -> bool:
-    return payload.startswith((b"GET ", b"HEAD ", b"OPTIONS "))
 
 
 def _read(connection: socket.socket, data: bytes, *, head: bool) -> tuple[ReceivedAnswer, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import GeneratorError
@@ -91,15 +92,10 @@ def _generator(result: LoadResult) -> Observation:
     believed = generator.on_time and not generator.failures and canary is not None and canary.seen
     if canary is None:
         detail["message"] = "no canary was used: nothing shows that a stall would have been seen"
+    outcome = Outcome.PASS if believed else Outcome.ERROR
+    value, sent = generator.lateness_p99_ms, generator.sent
     return Observation(
-        suite=SUITE,
-        check=GENERATOR,
-        subject=ALL,
-        outcome=Outcome.PASS if believed else Outcome.ERROR,
-        value=generator.lateness_p99_ms,
-        unit="ms",
-        n=generator.sent,
-        detail=detail,
+        suite=SUITE, check=GENERATOR, subject=ALL, outcome=outcome, value=value, unit="ms", n=sent, detail=detail
     )
 
 
@@ -107,50 +103,35 @@ def _latencies(result: LoadResult, name: str, endpoint: EndpointFigures) -> list
     """Quantiles with an interval. One that the samples are too few for is no measurement and has no line; of all
     requests together it has one without an interval, on which nothing can be ruled.
     """
-    return [
-        Observation(
-            suite=SUITE,
-            check=LATENCY,
-            subject=name,
-            outcome=Outcome.MEASURED,
-            value=endpoint.latency[statistic].value,
-            unit="ms",
-            n=endpoint.timed,
-            detail={
+    found = []
+    for statistic in _STATISTICS:
+        latency = endpoint.latency.get(statistic)
+        if latency is not None and (name == ALL or latency.interval is not None):
+            detail = {
                 "statistic": statistic,
-                "interval": endpoint.latency[statistic].interval,
+                "interval": latency.interval,
                 "level": LEVEL,
                 "method": "order statistics",
                 "counted_from": "due time",
                 "arrivals": result.arrivals,
                 "service_ms": endpoint.service_ms[statistic],
                 "max_ms": endpoint.latency_max_ms,
-            },
-        )
-        for statistic in _STATISTICS
-        if statistic in endpoint.latency and (name == ALL or endpoint.latency[statistic].interval is not None)
-    ]
+            }
+            found.append(_measured(LATENCY, name, latency.value, "ms", endpoint.timed, detail))
+    return found
 
 
 def _error_rate(result: LoadResult, name: str, endpoint: EndpointFigures) -> Observation:
     low, high = clopper_pearson(endpoint.errors, endpoint.count, LEVEL)
-    return Observation(
-        suite=SUITE,
-        check=ERRORS,
-        subject=name,
-        outcome=Outcome.MEASURED,
-        value=endpoint.errors / endpoint.count,
-        unit="ratio",
-        n=endpoint.count,
-        detail={
-            "statistic": "error_rate",
-            "interval": [low, high],
-            "level": LEVEL,
-            "method": "Clopper-Pearson",
-            "kinds": dict(endpoint.kinds),
-            "arrivals": result.arrivals,
-        },
-    )
+    detail = {
+        "statistic": "error_rate",
+        "interval": [low, high],
+        "level": LEVEL,
+        "method": "Clopper-Pearson",
+        "kinds": dict(endpoint.kinds),
+        "arrivals": result.arrivals,
+    }
+    return _measured(ERRORS, name, endpoint.errors / endpoint.count, "ratio", endpoint.count, detail)
 
 
 def _shed(name: str, endpoint: EndpointFigures) -> list[Observation]:
@@ -174,3 +155,9 @@ def _shed(name: str, endpoint: EndpointFigures) -> list[Observation]:
             detail={"message": message},
         )
     ]
+
+
+def _measured(check: str, subject: str, value: float, unit: str, n: int, detail: Mapping[str, object]) -> Observation:
+    return Observation(
+        suite=SUITE, check=check, subject=subject, outcome=Outcome.MEASURED, value=value, unit=unit, n=n, detail=detail
+    )

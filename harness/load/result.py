@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.model import LoadSecond
+
 STATISTICS: tuple[tuple[str, float], ...] = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999))
 ALL = "ALL"
 
@@ -70,19 +72,6 @@ class CanaryResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Second:
-    """One second of the run, by due time."""
-
-    t: int
-    count: int
-    errors: int
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    max: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One stage's figures, and why it was not sustained ("" if it was)."""
 
@@ -116,7 +105,7 @@ class LoadResult:
     generator: Generator
     canary: CanaryResult | None
     steps: tuple[Step, ...]
-    timeline: tuple[Second, ...]
+    timeline: tuple[LoadSecond, ...]
     ended_early: str | None
     """Why a run that looks for the knee ended before its plan did; None if it did not."""
     complete: bool

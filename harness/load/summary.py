@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.load.plan import LoadPlan
-from harness.load.result import ALL, STATISTICS, EndpointFigures, Quantile, Second
+from harness.load.result import ALL, STATISTICS, EndpointFigures, Quantile
 from harness.load.samples import Failure, Samples, failure_kind
+from harness.model import LoadSecond
 from harness.stats import quantile_interval
 
 LEVEL = 0.95
@@ -60,7 +61,7 @@ def _quantile(ordered: NDArray[np.float64], q: float) -> Quantile:
     return Quantile(value=value, interval=quantile_interval(ordered, q, LEVEL))
 
 
-def timeline(samples: Samples) -> tuple[Second, ...]:
+def timeline(samples: Samples) -> tuple[LoadSecond, ...]:
     """One line for each second of the run, warm-up included; a second in which nothing came due has count 0."""
     if not len(samples):
         return ()
@@ -71,7 +72,7 @@ def timeline(samples: Samples) -> tuple[Second, ...]:
     )
 
 
-def _second(number: int, samples: Samples, rows: slice) -> Second:
+def _second(number: int, samples: Samples, rows: slice) -> LoadSecond:
     failed, timed = samples.failed[rows], samples.timed[rows]
     latency = samples.latency_ms[rows][timed]
     p50, p95, p99, worst = (
@@ -79,7 +80,7 @@ def _second(number: int, samples: Samples, rows: slice) -> Second:
         if len(latency)
         else (None, None, None, None)
     )
-    return Second(t=number, count=len(failed), errors=int(failed.sum()), p50=p50, p95=p95, p99=p99, max=worst)
+    return LoadSecond(t=number, count=len(failed), errors=int(failed.sum()), p50=p50, p95=p95, p99=p99, max=worst)
 
 
 def lateness_p99_ms(samples: Samples) -> float | None:

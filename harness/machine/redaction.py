@@ -138,15 +138,15 @@ class Redactor:
         """Mappings, lists and strings without secrets; our own names of members stay, numbers too."""
         if isinstance(value, str):
             return self(value)
-        if isinstance(value, Mapping | list | tuple) and not depth:
+        if not isinstance(value, Mapping | list | tuple):
+            return value
+        if not depth:
             return TOO_DEEP
         if isinstance(value, Mapping):
             return {self._name(name): self._member(str(name), content, depth - 1) for name, content in value.items()}
-        if isinstance(value, list | tuple):
-            if len(value) == 2 and isinstance(value[0], str) and _SECRET_NAME.fullmatch(value[0]):
-                return [value[0], self._member(value[0], value[1], depth - 1)]
-            return [self.data(part, depth - 1) for part in value]
-        return value
+        if len(value) == 2 and isinstance(value[0], str) and _SECRET_NAME.fullmatch(value[0]):
+            return [value[0], self._member(value[0], value[1], depth - 1)]
+        return [self.data(part, depth - 1) for part in value]
 
     def texts(self, value: Any) -> Any:  # noqa: ANN401 - JSON-like data in, the same out
         """The same, where the names of members say nothing of what they hold."""

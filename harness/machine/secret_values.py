@@ -10,6 +10,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import filterfalse
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -80,19 +81,19 @@ def is_harmless(value: str) -> bool:
         return True
     if len(value) > _LONGEST_PLACE:
         return False
-    if "://" in value and not re.search(r"[\s,]", value):
+    if _is_address(value):
         return not list(_url_secrets(value))
     if any(looks_secret(found["name"]) for found in _NAMED.finditer(value)):
         return False
-    parts = [part for part in _LIST.split(value) if part]
+    parts = [*filter(None, _LIST.split(value))]
     if len(parts) > 1:
         return len(value) <= _LONGEST_WORDS * 2 and all(map(is_harmless, parts))
-    return _is_number(value) or _is_place(value)
+    return _NUMBER.fullmatch(value) is not None or _is_place(value)
 
 
 def value_secrets(value: str) -> Iterator[str]:
     """What of a value must not be shown: the credentials of an address; else all of it, and each part by itself."""
-    if "://" in value and not re.search(r"[\s,]", value.strip()):
+    if _is_address(value.strip()):
         yield from _url_secrets(value.strip())
         return
     yield value
@@ -114,19 +115,16 @@ def setting_secrets(settings: Mapping[str, str]) -> Iterator[str]:
 
 def target_secrets(target: Target, environ: Mapping[str, str]) -> Iterator[str]:
     """Secrets that a profile holds, and those of the caller's environment that it names as `{env.NAME}`."""
-    yield from setting_secrets({name: value for name, value in target.service.env.items() if not _filled_in(value)})
-    yield from setting_secrets({name: value for name, value in target.auth.body.items() if not _filled_in(value)})
-    releases = target.releases
-    for settings in (releases.drill.settings, *(each.settings for each in releases.named.values())):
+    written = map(_written, (target.service.env, target.auth.body))
+    named = (each.settings for each in target.releases.named.values())
+    for settings in (*written, target.releases.drill.settings, *named):
         yield from setting_secrets(settings)
-    for _, password in _roles(target):
-        if not _filled_in(password):
-            yield password
+    yield from (password for _, password in _roles(target) if not _filled_in(password))
     texts = [*target.auth.body.values(), *(text for role in _roles(target) for text in role)]
-    for name in {word.removeprefix("env.") for text in texts for word in _PLACEHOLDER.findall(text)}:
-        if environ.get(name):
-            yield environ[name]
-    for command in (target.service.command, target.workers.command, *_prepared(target)):
+    names = {word.removeprefix("env.") for text in texts for word in _PLACEHOLDER.findall(text)}
+    yield from filter(None, map(environ.get, names))
+    service = target.service
+    for command in (service.command, target.workers.command, *service.prepare_cached, *service.prepare):
         yield from _command_secrets(command)
 
 
@@ -166,6 +164,11 @@ def _kept(name: str, value: str) -> str:
     return MASK if rest.strip() and (looks_secret(name) or not is_harmless(rest)) else value
 
 
+def _is_address(value: str) -> bool:
+    """Is all of it one address? A list of such is looked at piece by piece."""
+    return "://" in value and not re.search(r"[\s,]", value)
+
+
 def _is_secret(name: str, value: str) -> bool:
     if not looks_secret(name):
         return not is_harmless(value)
@@ -177,31 +180,29 @@ def _filled_in(text: str) -> bool:
     return not _PLACEHOLDER.sub("", text).strip()
 
 
+def _written(settings: Mapping[str, str]) -> dict[str, str]:
+    """Those that the profile itself gives a value."""
+    return {name: value for name, value in settings.items() if not _filled_in(value)}
+
+
 def _roles(target: Target) -> Iterable[tuple[str, str]]:
     accounts = (*target.auth.roles.values(), *target.auth.second.values())
     return ((role.username, role.password) for role in accounts)
 
 
-def _prepared(target: Target) -> tuple[tuple[str, ...], ...]:
-    return (*target.service.prepare_cached, *target.service.prepare)
-
-
 def _command_secrets(words: Iterable[str]) -> Iterator[str]:
     """What follows an option that is named for a secret, and the credentials of addresses."""
-    named = False
+    follows = False
     for word in words:
         option = _OPTION.fullmatch(word)
         value = option["value"] if option else word
+        names_secret = option is not None and looks_secret(option["name"])
         if value and not _filled_in(value):
             if "://" in value:
                 yield from _url_secrets(value)
-            elif named or (option is not None and looks_secret(option["name"])):
+            elif follows or names_secret:
                 yield value
-        named = option is not None and option["value"] is None and looks_secret(option["name"])
-
-
-def _is_number(value: str) -> bool:
-    return _NUMBER.fullmatch(value) is not None
+        follows = names_secret and value is None
 
 
 def _is_place(value: str) -> bool:
@@ -228,15 +229,15 @@ def _url_secrets(value: str) -> Iterator[str]:
     except ValueError:
         yield value
         return
-    if password:
-        yield from {password, unquote(password)}
-    elif user and not is_harmless(user):
-        yield from {user, unquote(user)}
+    if secret := password or _unless_harmless(user or ""):
+        yield from {secret, unquote(secret)}
     if not _HOST.fullmatch(parts.netloc.rpartition("@")[2]):
         yield value
-    for content in [*parts.path.split("/"), *(text for _, text in parse_qsl(parts.query)), parts.fragment]:
-        if content and not _PLACEHOLDER.search(content) and not is_harmless(content):
-            yield content
-    for name, content in parse_qsl(parts.query):
-        if looks_secret(name):
-            yield content
+    query = parse_qsl(parts.query)
+    contents = [*parts.path.split("/"), *(text for _, text in query), parts.fragment]
+    yield from filter(_unless_harmless, filterfalse(_PLACEHOLDER.search, contents))
+    yield from (content for name, content in query if looks_secret(name))
+
+
+def _unless_harmless(value: str) -> str:
+    return "" if is_harmless(value) else value

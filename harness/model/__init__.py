@@ -67,8 +67,17 @@ from harness.model.ruling import (
     Verdict,
     Waiver,
 )
-from harness.model.run_record import EvidenceCount, Invocation, PhaseRecord, RunKind, RunRecord, RunState, StackFacts
-from harness.model.schema import Index, Manifest, Table
+from harness.model.run_record import (
+    EvidenceCount,
+    Invocation,
+    LoadSecond,
+    PhaseRecord,
+    RunKind,
+    RunRecord,
+    RunState,
+    StackFacts,
+)
+from harness.model.schema import Index, SchemaManifest, Table
 from harness.model.stack import FRONT, Instance, StackInfo, Worker
 from harness.model.target import (
     ABSENT_WORDS,
@@ -158,10 +167,10 @@ __all__ = [
     "Listener",
     "Load",
     "LoadAdvanced",
+    "LoadSecond",
     "MachineAsked",
     "MachineAwaited",
     "MailRelay",
-    "Manifest",
     "Measurement",
     "MutantStatus",
     "Noted",
@@ -192,6 +201,7 @@ __all__ = [
     "RunKind",
     "RunRecord",
     "RunState",
+    "SchemaManifest",
     "Select",
     "Service",
     "Severity",

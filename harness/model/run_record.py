@@ -37,6 +37,23 @@ class PhaseRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSecond:
+    """One second of load, in `samples/load-timeline.json`, by due time.
+
+    Latencies in milliseconds from the due time; None where nothing was timed.
+    """
+
+    t: int
+    """Seconds since the load began."""
+    count: int
+    errors: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceCount:
     """The evidence as it was when the run ended."""
 

@@ -26,7 +26,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class SchemaManifest:
     """All tables of the database's schema `public`, by name."""
 
     tables: Mapping[str, Table]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from harness.model.release import Releases
-from harness.model.schema import Manifest
+from harness.model.schema import SchemaManifest
 from harness.model.url_path import AnyUrlPath, UrlPath
 from harness.model.watch import Watched
 from harness.moved import former_member
@@ -362,7 +362,7 @@ class Target(Profile):
 
     source: str
     """Where the profile was read from; "" for the generic profile of a bare URL."""
-    manifest: Manifest | None = None
+    manifest: SchemaManifest | None = None
     """All that the schema `public` must hold; None if the profile names no manifest."""
 
     if not TYPE_CHECKING:

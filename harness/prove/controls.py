@@ -10,9 +10,11 @@ from harness.model import HoldBackKind, Outcome, Ruling, Status
 from harness.prove.model import HealthyRuns
 from harness.prove.selection import JudgedRun, Selection
 
-_UNCLEAR = (Status.FAIL, Status.INCONCLUSIVE)
+_UNCLEAR = frozenset({Status.FAIL, Status.INCONCLUSIVE})
 _NO_ALARMS = frozenset({HoldBackKind.NARROWED, HoldBackKind.BUILD_UNKNOWN, HoldBackKind.BUILD_DIRTY})
-_NO_ALARMS_OF_A_PART = _NO_ALARMS | {HoldBackKind.NOTHING_PASSED}
+_OF_ALL = (_UNCLEAR | {Status.NOT_RUN}, _NO_ALARMS)
+"""Which statuses are an alarm, and which kinds of holding back are none."""
+_OF_A_PART = (_UNCLEAR, _NO_ALARMS | {HoldBackKind.NOTHING_PASSED})
 
 
 class ControlRuns:
@@ -40,8 +42,7 @@ def find_alarms(run: JudgedRun, *, partial: bool, foreign: bool = False) -> tupl
     In a `partial` one, a criterion that was not run is no alarm, nor is one where nothing passed. Nor is a build that
     nobody knows: a copy has none. Of a `foreign` service little is known, so a test that had to be skipped is none.
     """
-    bad = _UNCLEAR if partial else (*_UNCLEAR, Status.NOT_RUN)
-    no_alarms = _NO_ALARMS_OF_A_PART if partial else _NO_ALARMS
+    bad, no_alarms = _OF_A_PART if partial else _OF_ALL
     rulings = [one for one in run.verdict.criteria if one.required and one.status in bad]
     return (
         *(f"{one.id} is {one.status}: {one.reason}" for one in rulings if not (foreign and _was_skipped(one, run))),

@@ -21,7 +21,7 @@ from harness.model import Policy, Target
 from harness.prove.catalogue import choose_defects, fitting, load_catalogue
 from harness.prove.model import Defect, ProofPlan
 from harness.runner.discovery import Suite, choose, find_suites, suites_for
-from harness.stack.source_copy import Source, check_patch, read_patch, source_of
+from harness.stack.source_copy import ServiceSource, check_patch, read_patch, source_of
 
 CATALOGUE, CONTROL_PATCH = "defects", "control.patch"
 SOURCES = "service"
@@ -101,7 +101,7 @@ def make_proof_plan(
     )
 
 
-def _drawn_in(request: ProofRequest, source: Source | None) -> frozenset[str] | None:
+def _drawn_in(request: ProofRequest, source: ServiceSource | None) -> frozenset[str] | None:
     """The files of the service in which source mutants are drawn; None for all of them.
 
     Raises UsageError for a service without sources here, and where none of its files changed.
@@ -139,7 +139,7 @@ def _mutants_to_draw(request: ProofRequest) -> int:
     return 0 if request.is_partial else DRAWN
 
 
-def _control(catalogue: Path | None, source: Source | None) -> Path | None:
+def _control(catalogue: Path | None, source: ServiceSource | None) -> Path | None:
     """The catalogue's patch that changes nothing that runs; our own is for DealRadar alone. Raises as `check_patch`."""
     patch = (catalogue or root() / CATALOGUE) / CONTROL_PATCH
     if source is None or not patch.is_file() or (catalogue is None and source.top != root()):
@@ -173,25 +173,34 @@ def _sampled(defects: tuple[Defect, ...], n: int | None, seed: int) -> tuple[Def
 
 
 def _chosen(
-    request: ProofRequest, policy: Policy, checks: Mapping[str, frozenset[str]], source: Source | None, url: str
+    request: ProofRequest, policy: Policy, checks: Mapping[str, frozenset[str]], source: ServiceSource | None, url: str
 ) -> tuple[Defect, ...]:
     kinds = _wire_alone(request.kinds, url) if url else request.kinds
     written = tuple(kind for kind in kinds if kind != "source")
     if kinds and not written:
         return ()
-    if request.catalogue is None:
-        known = _our_own(policy, checks, patches=source is not None and source.top == root())
-    else:
-        known = load_catalogue(request.catalogue, policy, checks, source.folder.as_posix() if source else SOURCES)
+    known = _known_defects(request.catalogue, policy, checks, source)
     defects = choose_defects(fitting(known, policy), kinds=written, areas=request.areas, only=request.only)
     if request.changed is not None:
         defects = _touching(defects, request.changed, source)
     if not defects and not url and "source" not in request.kinds:
         raise UsageError("no defect is left to try: there is nothing to prove; ask for more of the catalogue")
-    if source is not None:
-        for defect in (one for one in defects if one.kind == "patch"):
-            check_patch(defect.folder / defect.patch, source.top)
+    _check_patches(defects, source)
     return defects
+
+
+def _known_defects(
+    catalogue: Path | None, policy: Policy, checks: Collection[str], source: ServiceSource | None
+) -> tuple[Defect, ...]:
+    if catalogue is None:
+        return _our_own(policy, checks, patches=source is not None and source.top == root())
+    return load_catalogue(catalogue, policy, checks, source.folder.as_posix() if source else SOURCES)
+
+
+def _check_patches(defects: Sequence[Defect], source: ServiceSource | None) -> None:
+    for defect in defects:
+        if source is not None and defect.kind == "patch":
+            check_patch(defect.folder / defect.patch, source.top)
 
 
 def _wire_alone(kinds: Collection[str], url: str) -> tuple[str, ...]:
@@ -225,14 +234,16 @@ def _suites_for(
     defects: Sequence[Defect], policy: Policy, checks: Mapping[str, frozenset[str]], suites: Sequence[Suite]
 ) -> tuple[str, ...]:
     """Suites that write what the expected criteria look at: for a few defects, the others need not run."""
-    wanted = {one.expect.criterion for one in defects}
-    patterns = {check for one in policy.criteria if one.id in wanted for check in one.select.checks}
-    writers = {
-        name for check, pattern in product(checks, patterns) if _overlap(check, pattern) for name in checks[check]
-    }
+    pairs = product(checks, _looked_at(defects, policy))
+    writers = {name for check, pattern in pairs if _overlap(check, pattern) for name in checks[check]}
     names = tuple(suite.name for suite in suites)
     # choose() takes an empty list for all of them
     return tuple(name for name in names if name in writers) or names[:1]
+
+
+def _looked_at(defects: Sequence[Defect], policy: Policy) -> set[str]:
+    wanted = {one.expect.criterion for one in defects}
+    return {check for one in policy.criteria if one.id in wanted for check in one.select.checks}
 
 
 def _overlap(check: str, pattern: str) -> bool:
@@ -240,7 +251,7 @@ def _overlap(check: str, pattern: str) -> bool:
     return fnmatchcase(check, pattern) or fnmatchcase(pattern, check)
 
 
-def _touching(defects: Sequence[Defect], ref: str, source: Source | None) -> tuple[Defect, ...]:
+def _touching(defects: Sequence[Defect], ref: str, source: ServiceSource | None) -> tuple[Defect, ...]:
     """Defects in files that changed: a patch by what it touches, any by what lies in its own folder."""
     if source is None:
         raise UsageError(f"--changed {ref}: a service at a --url has no sources here; leave it out")
@@ -253,7 +264,7 @@ def _touching(defects: Sequence[Defect], ref: str, source: Source | None) -> tup
     )
 
 
-def _touched(defect: Defect, source: Source) -> tuple[str, ...]:
+def _touched(defect: Defect, source: ServiceSource) -> tuple[str, ...]:
     return read_patch(defect.folder / defect.patch, source.folder.as_posix())
 
 

@@ -126,7 +126,7 @@ def decide_status(
     left_out = narrowed and control in (None, Status.NOT_RUN)
     if control is not Status.PASS and not left_out:
         return MutantStatus.INCONCLUSIVE, f"{expect.criterion} is {control} on the healthy service: it can say nothing"
-    expected = next((one for one in run.failed_rulings if one.id == expect.criterion), None)
+    expected = {one.id: one for one in run.failed_rulings}.get(expect.criterion)
     if expected is not None:
         return _attribute(expect.check, expected, run)
     other = next((one for one in run.failed_rulings if one.required), None)

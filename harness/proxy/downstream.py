@@ -81,13 +81,11 @@ async def _answered(connection: HttpConnection, request: ProxiedRequest, answer:
     """Send an answer; whether the connection goes on."""
     if not 200 <= answer.status <= 999:
         raise ValueError(f"no status of an answer: {answer.status}")
-    bodiless = request.method == "HEAD" or answer.status in _BODILESS
-    headers = answer.headers if bodiless else with_length(answer.headers, len(answer.body))
-    if not answer.ends:
-        headers = answer.without("Content-Length").headers
+    bodiless = _is_bodiless(request, answer)
+    headers = _headers_of(answer, bodiless=bodiless)
     body = b"" if bodiless else answer.body[: answer.cut_after]
     cut = answer.cut_after is not None and not bodiless
-    is_last = cut or not answer.ends or answer.version == "1.0" or connection.http.their_state is h11.MUST_CLOSE
+    is_last = cut or _is_last(connection, answer)
     # h11 follows what is sent; the bytes are ours, since it would say more of the length than the service did
     h11.Response(status_code=answer.status, headers=encoded(headers))
     connection.http.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
@@ -105,6 +103,20 @@ async def _answered(connection: HttpConnection, request: ProxiedRequest, answer:
     connection.http.start_next_cycle()
     connection.received = 0
     return True
+
+
+def _is_bodiless(request: ProxiedRequest, answer: ProxiedAnswer) -> bool:
+    return request.method == "HEAD" or answer.status in _BODILESS
+
+
+def _is_last(connection: HttpConnection, answer: ProxiedAnswer) -> bool:
+    return not answer.ends or answer.version == "1.0" or connection.http.their_state is h11.MUST_CLOSE
+
+
+def _headers_of(answer: ProxiedAnswer, *, bodiless: bool) -> Headers:
+    if not answer.ends:
+        return answer.without("Content-Length").headers
+    return answer.headers if bodiless else with_length(answer.headers, len(answer.body))
 
 
 def _refuse(connection: HttpConnection, status: int) -> None:

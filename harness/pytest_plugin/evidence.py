@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -16,9 +16,9 @@ from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo
 from harness.probes.exchange import Exchange, SentRequest, curl_line
 from harness.probes.http import ServiceUnavailable
-from harness.pytest_plugin.attribution import outcome_of, without_servers
+from harness.pytest_plugin.attribution import outcome_of
 from harness.pytest_plugin.markers import CheckMark, check_mark, suite_of
-from harness.pytest_plugin.sentences import Said, cause_of, said_by
+from harness.pytest_plugin.sentences import cause_of, said_by
 from harness.pytest_plugin.stash import ItemNotes
 
 SHOWN_REQUESTS = 3
@@ -29,59 +29,77 @@ _MESSAGE_LIMIT = 2000
 _OBSERVATIONS = Reader(list[Observation])
 
 
-def observe(
-    item: pytest.Item,
-    report: pytest.TestReport,
-    error: BaseException | None,
-    notes: ItemNotes,
-    info: StackInfo,
-) -> Observation | None:
+@dataclass(frozen=True, slots=True)
+class EndedPhase:
+    """A phase of one attempt of a test, as it ended."""
+
+    item: pytest.Item
+    report: pytest.TestReport
+    error: BaseException | None
+    notes: ItemNotes
+    info: StackInfo
+    """The parts that must answer for a failure to be the target's."""
+
+    @property
+    def mark(self) -> CheckMark:
+        """What the test proves, of the subject that it named itself."""
+        mark = check_mark(self.item)
+        return replace(mark, subject=self.notes.subject) if self.notes.subject else mark
+
+    @property
+    def shown(self) -> Sequence[SentRequest]:
+        """The request that shows the failure, at the end, and those before it.
+
+        Without a known one, the page that the browser went to last, else the last request.
+        """
+        sent = self.notes.exchanges
+        telling = said_by(self.error, sent).exchange
+        if telling is None and self.notes.visited:
+            return self.notes.visited[-1:]
+        index = next((at for at, each in enumerate(sent) if each is telling), len(sent) - 1)
+        return sent[max(0, index + 1 - SHOWN_REQUESTS) : index + 1]
+
+
+def observe(phase: EndedPhase) -> Observation | None:
     """What this phase of the attempt says; None where a later phase will say it."""
-    mark = check_mark(item)
-    if notes.subject:
-        mark = replace(mark, subject=notes.subject)
-    if report.skipped:
-        return _observation(item, mark, Outcome.SKIP, {"reason": _bounded(skip_reason(report))})
-    if report.failed:
-        outcome, reason = _blame(item, report, error, notes, info)
-        said = said_by(error, notes.exchanges)
-        sentence = _bounded(said.sentence or _crash(report, error))
-        message = "\n".join([*(why for why in notes.misbehaved if why not in sentence), sentence])
-        detail: dict[str, Any] = {"message": message, "phase": report.when}
-        if said.pytest_words:
-            detail["pytest_words"] = _bounded(said.pytest_words)
-        if reason:
-            detail["reason"] = reason
-        shown = shown_requests(notes, said)
-        detail["cause"] = said.cause or cause_of(message, mark.subject, shown, _parameters(item))
-        # in its teardown the page of a test is gone already, and its picture was taken when it failed
-        makers = notes.on_failure if report.when != "teardown" else []
-        artifacts = tuple(name for make in makers for name in make())
-        found = detail | _repeatable(shown, error) | _listed(notes)
-        return _observation(item, mark, outcome, found, (*notes.artifacts, *artifacts))
-    if report.when != "call":
-        return None
+    if phase.report.skipped:
+        return _observation(phase, Outcome.SKIP, {"reason": _bounded(skip_reason(phase.report))})
+    if phase.report.failed:
+        return _failure(phase)
+    return _success(phase) if phase.report.when == "call" else None
+
+
+def _failure(phase: EndedPhase) -> Observation:
+    report, notes = phase.report, phase.notes
+    outcome, reason = _blame(phase)
+    said = said_by(phase.error, notes.exchanges)
+    sentence = _bounded(said.sentence or _crash(report, phase.error))
+    message = "\n".join([*(why for why in notes.misbehaved if why not in sentence), sentence])
+    detail: dict[str, Any] = {"message": message, "phase": report.when}
+    if said.pytest_words:
+        detail["pytest_words"] = _bounded(said.pytest_words)
+    if reason:
+        detail["reason"] = reason
+    shown = phase.shown
+    detail["cause"] = said.cause or cause_of(message, phase.mark.subject, shown, _parameters(phase.item))
+    # in its teardown the page of a test is gone already, and its picture was taken when it failed
+    makers = notes.on_failure if report.when != "teardown" else []
+    artifacts = tuple(name for make in makers for name in make())
+    found = detail | _repeatable(shown, phase.error) | _listed(notes)
+    return _observation(phase, outcome, found, (*notes.artifacts, *artifacts))
+
+
+def _success(phase: EndedPhase) -> Observation:
+    notes = phase.notes
     if notes.unasked or notes.assertions == 0:
         message = " · ".join(notes.unasked) or "the test executed no assertion, so it proved nothing"
-        return _observation(item, mark, Outcome.ERROR, {"message": message, "reason": message})
+        return _observation(phase, Outcome.ERROR, {"message": message, "reason": message})
     counts = {"assertions": notes.assertions, "requests": len(notes.exchanges)}
-    return _observation(item, mark, Outcome.PASS, counts | _listed(notes), tuple(notes.artifacts))
+    return _observation(phase, Outcome.PASS, counts | _listed(notes), tuple(notes.artifacts))
 
 
 def _listed(notes: ItemNotes) -> dict[str, Any]:
     return {"listed": notes.listed} if notes.listed else {}
-
-
-def shown_requests(notes: ItemNotes, said: Said) -> Sequence[SentRequest]:
-    """The request that shows the failure, at the end, and those before it.
-
-    Without a known one, the page that the browser went to last, else the last request.
-    """
-    sent = notes.exchanges
-    if said.exchange is None and notes.visited:
-        return notes.visited[-1:]
-    index = next((at for at, each in enumerate(sent) if each is said.exchange), len(sent) - 1)
-    return sent[max(0, index + 1 - SHOWN_REQUESTS) : index + 1]
 
 
 def _repeatable(shown: Sequence[SentRequest], error: BaseException | None) -> dict[str, Any]:
@@ -105,10 +123,9 @@ def _parameters(item: pytest.Item) -> list[str]:
     return [str(value) for value in callspec.params.values()] if callspec is not None else []
 
 
-def _blame(
-    item: pytest.Item, report: pytest.TestReport, error: BaseException | None, notes: ItemNotes, info: StackInfo
-) -> tuple[Outcome, str]:
-    if report.when == "teardown":
+def _blame(phase: EndedPhase) -> tuple[Outcome, str]:
+    notes = phase.notes
+    if phase.report.when == "teardown":
         return Outcome.ERROR, "its teardown failed"
     if notes.unasked:
         return Outcome.ERROR, " · ".join(notes.unasked)
@@ -120,14 +137,15 @@ def _blame(
             Outcome.ERROR,
             f"{notes.limited[0]} was refused with 429; add [ratelimit] limit and window_s to the profile",
         )
-    if error is None:
+    if phase.error is None:
         return Outcome.ERROR, "it was expected to fail, and passed"
-    return outcome_of(error, without_servers(info) if item.get_closest_marker("breaks") else info)
+    return outcome_of(phase.error, phase.info)
 
 
 def _observation(
-    item: pytest.Item, mark: CheckMark, outcome: Outcome, detail: dict[str, Any], artifacts: tuple[str, ...] = ()
+    phase: EndedPhase, outcome: Outcome, detail: dict[str, Any], artifacts: tuple[str, ...] = ()
 ) -> Observation:
+    item, mark = phase.item, phase.mark
     told = {"source": mark.source, "why": mark.why, "remedy": mark.remedy}
     extra = {"severity": mark.severity} | {key: words for key, words in told.items() if words}
     return Observation(

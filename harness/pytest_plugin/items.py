@@ -17,10 +17,9 @@ from harness.model import Observation
 from harness.probes.exchange import curl_line
 from harness.pytest_plugin import allure
 from harness.pytest_plugin.attribution import without_servers
-from harness.pytest_plugin.evidence import attach_observations, observe, shown_requests
+from harness.pytest_plugin.evidence import EndedPhase, attach_observations, observe
 from harness.pytest_plugin.markers import check_mark
 from harness.pytest_plugin.pacing import Pace
-from harness.pytest_plugin.sentences import said_by
 from harness.pytest_plugin.stash import CONTEXT, INSTRUMENT, MACHINE_LOCK, NOTES, REDACT, WAITED, Instrument, ItemNotes
 from harness.stack.ground import doubted
 from harness.stack.permissions import Action
@@ -121,27 +120,34 @@ class ItemHooks:
         notes = item.stash.get(NOTES, ItemNotes())
         _ask_instrument(item, notes, call.when)
         error = call.excinfo.value if call.excinfo is not None else None
+        info = self._config.stash[CONTEXT].info
+        if item.get_closest_marker("breaks"):
+            info = without_servers(info)
         observed: list[Observation] = []
         if report.when != "setup" or not report.passed:
             observed += notes.observations
             notes.observations = []
-        info = self._config.stash[CONTEXT].info
-        outcome = observe(item, report, error, notes, info)
+        phase = EndedPhase(item, report, error, notes, info)
+        outcome = observe(phase)
         if outcome is not None:
             observed.append(_with_wait(outcome, item.stash.get(WAITED, 0.0)))
-        observed = doubted(observed, without_servers(info) if item.get_closest_marker("breaks") else info)
+        observed = doubted(observed, info)
         if outcome is not None and outcome.outcome == "error" and report.passed:
             report.outcome = "failed"
             report.longrepr = outcome.message
         redact = self._config.stash[REDACT]
-        shown = shown_requests(notes, said_by(error, notes.exchanges)) if report.failed else ()
-        if shown:
-            lines = "\n".join(curl_line(exchange) for exchange in shown)
-            report.sections.append(("the last requests, to repeat", lines))
-            allure.attach(item, redact(lines))
+        if report.failed:
+            _show_requests(phase, redact)
         attach_observations(report, observed, redact)
         _clean_report(report, self._config, redact)
         return report
+
+
+def _show_requests(phase: EndedPhase, redact: Redactor) -> None:
+    lines = "\n".join(map(curl_line, phase.shown))
+    if lines:
+        phase.report.sections.append(("the last requests, to repeat", lines))
+        allure.attach(phase.item, redact(lines))
 
 
 def _instrument_of(item: pytest.Item) -> Instrument | None:

@@ -111,8 +111,10 @@ def said_by(error: BaseException | None, sent: Sequence[Exchange]) -> Said:
         return Said(sentence=f"the test wants a fixture {error.argname!r}, and there is none of that name")
     if isinstance(error, pytest.fail.Exception):
         return Said(sentence=str(error), exchange=_named_exchange(error, sent))
-    if not isinstance(error, AssertionError):
-        return Said(sentence="", exchange=None)
+    return _said_by_assert(error, sent) if isinstance(error, AssertionError) else Said(sentence="", exchange=None)
+
+
+def _said_by_assert(error: AssertionError, sent: Sequence[Exchange]) -> Said:
     first = error.args[0] if error.args else None
     account = first.account if isinstance(first, _Explained) else ""
     given = first.given if isinstance(first, _Explained) else first

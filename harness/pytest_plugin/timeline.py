@@ -25,7 +25,7 @@ class TimeSpan:
 
 
 @dataclass(slots=True, kw_only=True)
-class Journal:
+class SuiteJournal:
     """The tests of one session that ran one after another, and the fixtures that several of them share."""
 
     tests: list[TimeSpan] = field(default_factory=list)
@@ -35,10 +35,10 @@ class Journal:
     """Fixture -> tests that ask for it."""
 
 
-_JOURNAL = Reader(Journal)
+_JOURNAL = Reader(SuiteJournal)
 
 
-def read_journal(path: Path) -> Journal:
+def read_journal(path: Path) -> SuiteJournal:
     """What a session wrote of its tests."""
     return _JOURNAL.json(path.read_bytes())
 
@@ -49,7 +49,7 @@ class Timeline:
     Right only for tests that ran one after another.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: SuiteJournal) -> None:
         self._users = journal.users
         self._tests, self._shared = _Spans(journal.tests), _Spans(journal.shared)
 
@@ -79,7 +79,7 @@ class JournalHooks:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._journal = Journal()
+        self._journal = SuiteJournal()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Who shares which fixture."""

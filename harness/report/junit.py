@@ -19,6 +19,10 @@ from harness.run import replace_file
 
 _MESSAGE = 2_000
 _OUTPUT = 60_000
+_FINDINGS = {
+    Outcome.FAIL: ("failure", "the check failed"),
+    Outcome.ERROR: ("error", "the check could not be made"),
+}
 
 
 def write_junit(run: RunFiles) -> Path:
@@ -79,10 +83,8 @@ def _case(line: Evidence) -> ET.Element:
         time=f"{(line.seconds or 0.0):.6f}",
     )
     match line.outcome:
-        case Outcome.FAIL:
-            _finding(case, "failure", line, line.says or "the check failed")
-        case Outcome.ERROR:
-            _finding(case, "error", line, line.says or "the check could not be made")
+        case Outcome.FAIL | Outcome.ERROR:
+            _finding(case, line)
         case Outcome.SKIP:
             _skipped(case, line.says or "no reason was given")
         case Outcome.FLAKY:
@@ -94,7 +96,9 @@ def _skipped(case: ET.Element, message: str) -> None:
     ET.SubElement(case, "skipped", message=one_line(message, _MESSAGE))
 
 
-def _finding(case: ET.Element, kind: str, line: Evidence, message: str) -> None:
+def _finding(case: ET.Element, line: Evidence) -> None:
+    kind, what = _FINDINGS[line.outcome]
+    message = line.says or what
     element = ET.SubElement(case, kind, message=one_line(message, _MESSAGE), type=_name(line.check))
     parts = [message]
     parts += [f"reason: {line.reason}"] if line.reason else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from harness.model import Manifest
+from harness.model import SchemaManifest
 
 _SECONDS = 20
 _TABLES = """
@@ -76,7 +76,7 @@ def changed_tables(before: Tables, after: Tables) -> tuple[str, ...]:
     return tuple(sorted(name for name in both if before[name].checksum != after[name].checksum))
 
 
-def manifest_problems(manifest: Manifest | None, tables: Tables) -> tuple[str, ...]:
+def manifest_problems(manifest: SchemaManifest | None, tables: Tables) -> tuple[str, ...]:
     """What the manifest declares and the database lacks: a phrase each."""
     if manifest is None:
         return ()

@@ -8,7 +8,8 @@ import os
 import platform
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -131,7 +132,7 @@ def create_run(
         evidence=None,
         invocation=invocation,
     )
-    try:
+    with _writing_to(out):
         make_run_folder(path)
         write_document(path / RECORD, record)
         for folder in ("samples", "artifacts", "logs"):
@@ -141,13 +142,20 @@ def create_run(
         (path / "evidence.jsonl").touch()
         (path / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
         switch_latest(out, Path("runs") / name)
+    return replace(open_run(path, redact), target=target)
+
+
+@contextmanager
+def _writing_to(out: Path) -> Iterator[None]:
+    """Blame the folder for what cannot be written into it, unless the disk is full."""
+    try:
+        yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UsageError(
             f"{error.filename or out}: cannot be written ({error.strerror}); give another folder with --out"
         ) from error
-    return replace(open_run(path, redact), target=target)
 
 
 def _kept(title: str, content: object, redact: Redactor) -> object:

@@ -69,18 +69,23 @@ def redact_results(run: Path, redact: Redactor) -> None:
     """
     said: list[str] = []
     for folder in (run / "logs", run / "allure-results", run / "artifacts", run / "samples"):
-        for file in sorted(folder.rglob("*")) if folder.is_dir() else ():
-            if file.is_symlink() or not file.is_file():
-                continue
+        for file in _files_below(folder):
             if file.suffix == ".zip":
                 done = clean_archive(file, redact)
                 said += [f"{file.relative_to(run)}: {done}\n"] if done else []
             elif file.suffix in _TEXTS:
-                text = file.read_text(encoding="utf-8", errors="surrogateescape")
-                clean = redact(text)
-                if folder.name == "logs" and file.name.startswith("pytest-"):
-                    clean = kept(clean, _MOST_OF_LOG)
-                if clean != text:
-                    file.write_text(clean, encoding="utf-8", errors="surrogateescape")
+                is_output = folder.name == "logs" and file.name.startswith("pytest-")
+                _clean_text(file, redact, _MOST_OF_LOG if is_output else None)
     if said:
         (run / "logs" / "traces.log").write_text("".join(said), encoding="utf-8")
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+
+
+def _clean_text(file: Path, redact: Redactor, most: int | None) -> None:
+    text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    clean = redact(text) if most is None else kept(redact(text), most)
+    if clean != text:
+        file.write_text(clean, encoding="utf-8", errors="surrogateescape")

@@ -47,29 +47,34 @@ def find_suites(root: Path, target: str, more: Iterable[Path] = ()) -> tuple[Sui
     and run one of two with the same name (pytest-xdist#1212). Raises `ConfigError` for a folder that is not there, and
     for one without a file of tests.
     """
-    found: list[Suite] = []
     more = tuple(dict.fromkeys(more))
     outside = _common_base([folder for folder in more if not folder.is_relative_to(root)])
-    for folder in sorted((root / "suites").iterdir()):
-        if not folder.is_dir() or folder.name.startswith(("_", ".")):
-            continue
-        own = folder / target
-        paths = (folder, own) if own.is_dir() else (folder,)
-        files = [*_test_files(folder, ""), *(_test_files(own) if own.is_dir() else ())]
-        found.append(_read_suite(folder.name, files, paths, root))
-    for folder in more:
-        if not folder.is_dir():
-            raise ConfigError("no folder there", path=folder, key="[suites] paths")
-        base = root if folder.is_relative_to(root) else outside
-        own_files = tuple(_test_files(folder))
-        if not own_files:
-            raise ConfigError(
-                "no test in there: pytest reads test_*.py and *_test.py", path=folder, key="[suites] paths"
-            )
-        suite = _read_suite(folder.name, own_files, (folder,), base)
-        # where the source shows none, pytest may find some, or says that there are none
-        found.append(suite if suite.turns else replace(suite, turns=frozenset({"shared"})))
+    found = [
+        _generic_suite(folder, target, root) for folder in sorted((root / "suites").iterdir()) if _is_suite(folder)
+    ]
+    found += [_listed_suite(folder, root if folder.is_relative_to(root) else outside) for folder in more]
     return tuple(suite for suite in found if suite.turns)
+
+
+def _is_suite(folder: Path) -> bool:
+    return folder.is_dir() and not folder.name.startswith(("_", "."))
+
+
+def _generic_suite(folder: Path, target: str, root: Path) -> Suite:
+    own = folder / target
+    paths = (folder, own) if own.is_dir() else (folder,)
+    return _read_suite(folder.name, [*_test_files(folder, ""), *_test_files(own)], paths, root)
+
+
+def _listed_suite(folder: Path, base: Path) -> Suite:
+    if not folder.is_dir():
+        raise ConfigError("no folder there", path=folder, key="[suites] paths")
+    files = tuple(_test_files(folder))
+    if not files:
+        raise ConfigError("no test in there: pytest reads test_*.py and *_test.py", path=folder, key="[suites] paths")
+    suite = _read_suite(folder.name, files, (folder,), base)
+    # where the source shows none, pytest may find some, or says that there are none
+    return suite if suite.turns else replace(suite, turns=frozenset({"shared"}))
 
 
 def choose(suites: tuple[Suite, ...], only: Iterable[str], without: Iterable[str]) -> tuple[Suite, ...]:

@@ -99,15 +99,19 @@ def _not_run(suites: Sequence[Suite], progress: SuiteProgress, options: SuiteOpt
         yield from _missing(suites, GateCheck.SUITE_CRASHED, reason, ", ".join(unended)[:_MOST_OF_NAMES])
         return
     if not options.extra:
-        reason = "no test left a line of it, and its suite was run to the end: who left the test out?"
-        for suite in suites:
-            for check in sorted(suite.promised - progress.checks[suite.name]):
-                yield from _missing((suite,), check, reason, reason)
-        silent = [suite for suite in suites if not suite.promised and not progress.checks[suite.name]]
-        yield from _missing(silent, GateCheck.COLLECTION, "pytest found no test in it", "pytest found no test in it")
+        yield from _left_out(suites, progress)
     elif not any(progress.checks[suite.name] for suite in suites):
         reason = f"none of its tests was run: pytest was given {' '.join(options.extra)}"
         yield from _missing(suites, GateCheck.COLLECTION, reason, reason)
+
+
+def _left_out(suites: Sequence[Suite], progress: SuiteProgress) -> Iterator[Observation]:
+    reason = "no test left a line of it, and its suite was run to the end: who left the test out?"
+    for suite in suites:
+        for check in sorted(suite.promised - progress.checks[suite.name]):
+            yield from _missing((suite,), check, reason, reason)
+    silent = [suite for suite in suites if not suite.promised and not progress.checks[suite.name]]
+    yield from _missing(silent, GateCheck.COLLECTION, "pytest found no test in it", "pytest found no test in it")
 
 
 def _missing(suites: Iterable[Suite], check: str, reason: str, message: str) -> Iterator[Observation]:

@@ -63,18 +63,22 @@ def parse(file: Path) -> ast.Module | None:
 def written(tree: ast.Module) -> Iterator[str]:
     """Check ids in calls of `measure("…")` and `Observation(check="…")`."""
     constants = _constants(tree)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        given = [keyword.value for keyword in node.keywords if keyword.arg == "check"] or node.args[:1]
-        if name in _WRITERS and given and (text := _text(given[0], constants)):
+    for _, check, _ in _writing_calls(tree):
+        if text := _text(check, constants):
             yield text
 
 
 def _measurements(tree: ast.Module) -> Iterator[Measurement]:
     """What calls of `measure("…", …)` write, and that an `Observation` may say anything."""
     constants = _constants(tree)
+    for name, check, given in _writing_calls(tree):
+        said = [given.get(word) if name == "measure" else None for word in ("statistic", "unit")]
+        words = [_text(one, constants) if one is not None else None for one in (check, *said)]
+        yield Measurement(*(word if word is not None else "*" for word in words))
+
+
+def _writing_calls(tree: ast.Module) -> Iterator[tuple[str, ast.expr, dict[str | None, ast.expr]]]:
+    """Calls that write a line: of what, with which check, and all that they are given by name."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
@@ -82,9 +86,7 @@ def _measurements(tree: ast.Module) -> Iterator[Measurement]:
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         check = given.get("check", node.args[0] if node.args else None)
         if name in _WRITERS and check is not None:
-            said = [given.get(word) if name == "measure" else None for word in ("statistic", "unit")]
-            words = [_text(one, constants) if one is not None else None for one in (check, *said)]
-            yield Measurement(*(word if word is not None else "*" for word in words))
+            yield name, check, given
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ end."""
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import GroundError, StartupError
-from harness.model import Observation, Outcome, StackInfo, Target
+from harness.model import Instance, Observation, Outcome, StackInfo, Target, Worker
 from harness.probes.exchange import UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.patience import count_waits, is_silent
@@ -27,26 +29,13 @@ _ERRORS_FROM = {True: 400, False: 500}
 
 def startup_passed(info: StackInfo, seconds: float) -> Observation:
     """A service of ours was ready `seconds` after the order to start it."""
-    return Observation(
-        suite="gate",
-        check=GateCheck.STARTUP,
-        subject=info.url,
-        outcome=Outcome.PASS,
-        value=round(seconds, 3),
-        unit="s",
-        detail={"parts": dict(info.timings)},
-    )
+    return _startup(info.url, Outcome.PASS, seconds, {"parts": dict(info.timings)})
 
 
 def startup_failed(subject: str, error: StartupError) -> Observation:
     """A service of ours exited or never got ready while its stack answered."""
-    return Observation(
-        suite="gate",
-        check=GateCheck.STARTUP,
-        subject=subject,
-        outcome=Outcome.FAIL,
-        detail={"message": error.message, "reason": error.message, "log": error.output},
-    )
+    detail = {"message": error.message, "reason": error.message, "log": error.output}
+    return _of_gate(GateCheck.STARTUP, subject, Outcome.FAIL, detail)
 
 
 def still_running(stack: Stack) -> tuple[Observation, ...]:
@@ -55,15 +44,7 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
     info = stack.info
     if not info.owned:
         reason = "started by somebody else: its processes are not known here"
-        return (
-            Observation(
-                suite="gate",
-                check=GateCheck.PROCESS_LIVES,
-                subject=info.url,
-                outcome=Outcome.SKIP,
-                detail={"reason": reason},
-            ),
-        )
+        return (_of_gate(GateCheck.PROCESS_LIVES, info.url, Outcome.SKIP, {"reason": reason}),)
     try:
         ended = ended_processes(stack)
         problem = ground_problem(info)
@@ -71,24 +52,16 @@ def still_running(stack: Stack) -> tuple[Observation, ...]:
         ended, problem = {}, error.message
     if problem is not None:
         # what became of them says nothing of the service, and what was seen before that still counts
-        detail = {"reason": problem, "message": problem}
-        return (
-            Observation(
-                suite="gate", check=GateCheck.PROCESS_LIVES, subject=info.url, outcome=Outcome.ERROR, detail=detail
-            ),
-        )
-    return tuple(
-        Observation(
-            suite="gate",
-            check=GateCheck.PROCESS_LIVES,
-            subject=process.name,
-            outcome=Outcome.FAIL if process.name in ended else Outcome.PASS,
-            detail={"reason": f"{process.name} {ended[process.name]}", "log": tail(Path(process.log))}
-            if process.name in ended
-            else {},
-        )
-        for process in processes_of(info)
-    )
+        return (_unknown(GateCheck.PROCESS_LIVES, info.url, problem),)
+    return tuple(_life(process, ended.get(process.name)) for process in processes_of(info))
+
+
+def _life(process: Instance | Worker, how: str | None) -> Observation:
+    """Whether it lives; `how` is in what way it ended, None if it did not."""
+    if how is None:
+        return _of_gate(GateCheck.PROCESS_LIVES, process.name, Outcome.PASS, {})
+    detail = {"reason": f"{process.name} {how}", "log": tail(Path(process.log))}
+    return _of_gate(GateCheck.PROCESS_LIVES, process.name, Outcome.FAIL, detail)
 
 
 def build_changed(target: Target, info: StackInfo) -> tuple[Observation, ...]:
@@ -103,12 +76,7 @@ def build_changed(target: Target, info: StackInfo) -> tuple[Observation, ...]:
         return ()
     said = f"build {now.id}" if now.id else "nothing of its build"
     reason = f"the service was build {info.build.id} when the run began and says {said} at its end: evidence of two"
-    detail = {"reason": reason, "message": reason}
-    return (
-        Observation(
-            suite="gate", check=GateCheck.BUILD_CHANGED, subject=info.url, outcome=Outcome.ERROR, detail=detail
-        ),
-    )
+    return (_unknown(GateCheck.BUILD_CHANGED, info.url, reason),)
 
 
 def attached_startup(target: Target, info: StackInfo) -> Observation:
@@ -119,27 +87,36 @@ def attached_startup(target: Target, info: StackInfo) -> Observation:
     named = [path for path in (target.health.live, target.health.ready) if path]
     paths, wrong_from = named or ["/"], _ERRORS_FROM[bool(named)]
     with RecordingClient(info.url, timeout_s=target.service.timeout_s, ca_file=info.ca_file, keep=1) as client:
-        answers = {path: _ask(client, path, wrong_from) for path in paths}
-        while any(answers.values()) and time.monotonic() - begun < target.service.timeout_s:
+        wrong = _wrong_answers(client, paths, wrong_from)
+        while wrong and time.monotonic() - begun < target.service.timeout_s:
             time.sleep(_PAUSE_S)
-            answers = {path: _ask(client, path, wrong_from) for path in paths}
-    wrong = [f"GET {path}: {what}" for path, what in answers.items() if what]
-    seen = Observation(
-        suite="gate",
-        check=GateCheck.STARTUP,
-        subject=info.url,
-        outcome=Outcome.FAIL if wrong else Outcome.PASS,
-        value=round(time.monotonic() - begun, 3),
-        unit="s",
-        detail={"asked": paths} | ({"message": "; ".join(wrong), "reason": "; ".join(wrong)} if wrong else {}),
-    )
+            wrong = _wrong_answers(client, paths, wrong_from)
+    detail = {"asked": paths} | (dict.fromkeys(("message", "reason"), "; ".join(wrong)) if wrong else {})
+    seen = _startup(info.url, Outcome.FAIL if wrong else Outcome.PASS, time.monotonic() - begun, detail)
     return doubted([seen], info)[0]
+
+
+def _startup(url: str, outcome: Outcome, seconds: float, detail: Mapping[str, object]) -> Observation:
+    return replace(_of_gate(GateCheck.STARTUP, url, outcome, detail), value=round(seconds, 3), unit="s")
+
+
+def _unknown(check: GateCheck, subject: str, reason: str) -> Observation:
+    return _of_gate(check, subject, Outcome.ERROR, {"reason": reason, "message": reason})
+
+
+def _of_gate(check: GateCheck, subject: str, outcome: Outcome, detail: Mapping[str, object]) -> Observation:
+    return Observation(suite="gate", check=check, subject=subject, outcome=outcome, detail=detail)
 
 
 def gives_no_answer(info: StackInfo) -> bool:
     """Was a service of somebody else, when it was last asked by this process, waited for in vain?"""
     place = place_of(info.url)
     return not info.owned and place is not None and is_silent(place)
+
+
+def _wrong_answers(client: RecordingClient, paths: Iterable[str], wrong_from: int) -> list[str]:
+    answers = {path: _ask(client, path, wrong_from) for path in paths}
+    return [f"GET {path}: {what}" for path, what in answers.items() if what]
 
 
 def _ask(client: RecordingClient, path: str, wrong_from: int) -> str:

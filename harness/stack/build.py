@@ -68,9 +68,10 @@ def reported_build(target: Target, url: str) -> Build:
             answer = client.exchange("GET", target.build.path, follow_redirects=True)
     except (ServiceUnavailable, UnfitAnswer):
         return _UNKNOWN
-    if answer.status >= 300:
-        return _UNKNOWN
-    body = answer.text.strip()
+    return _said_in(answer.text.strip()) if answer.status < 300 else _UNKNOWN
+
+
+def _said_in(body: str) -> Build:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

@@ -33,7 +33,7 @@ class StackRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class StackDifference:
     """One thing in which what runs is not what was asked for."""
 
     kind: Literal["target", "backend", "settings", "build", "tls", "instances", "workers", "health", "absence"]
@@ -41,34 +41,34 @@ class Difference:
     """A clause of a sentence, for people."""
 
 
-def find_difference(info: StackInfo, request: StackRequest) -> Difference | None:
+def find_difference(info: StackInfo, request: StackRequest) -> StackDifference | None:
     """The first thing in which a running stack is not the requested one; None if it is the same."""
     if info.target != request.target.name:
-        return Difference("target", f"its target is {info.target}, not {request.target.name}")
+        return StackDifference("target", f"its target is {info.target}, not {request.target.name}")
     if info.backend != request.backend:
-        return Difference("backend", f"its backend is {info.backend}, not {request.backend}")
+        return StackDifference("backend", f"its backend is {info.backend}, not {request.backend}")
     if dict(info.overrides) != dict(request.overrides):
-        return Difference("settings", f"its --env is {_shown(info.overrides)}, not {_shown(request.overrides)}")
+        return StackDifference("settings", f"its --env is {_shown(info.overrides)}, not {_shown(request.overrides)}")
     return _build_difference(info, request.target) or _shape_difference(info, request)
 
 
-def _build_difference(info: StackInfo, target: Target) -> Difference | None:
+def _build_difference(info: StackInfo, target: Target) -> StackDifference | None:
     owner = read_owner(Path(info.state_dir))
     if owner is None or owner.fingerprint == fingerprint(target):
         return None
     was = f"{info.build.id[:12]}{' with changes' if info.build.dirty else ''}" or "unknown"
     now = _named(identify_build(target))
-    return Difference("build", f"it runs build {was}, and profile or source have changed since (now {now})")
+    return StackDifference("build", f"it runs build {was}, and profile or source have changed since (now {now})")
 
 
-def _shape_difference(info: StackInfo, request: StackRequest) -> Difference | None:
+def _shape_difference(info: StackInfo, request: StackRequest) -> StackDifference | None:
     if request.tls is not None and bool(info.ca_file) != request.tls:
         text = "it is reached without TLS, not with --tls" if request.tls else "it is reached over TLS (--tls)"
-        return Difference("tls", text)
+        return StackDifference("tls", text)
     if request.instances is not None and len(info.instances) != request.instances:
-        return Difference("instances", f"it has {len(info.instances)} instances, not {request.instances}")
+        return StackDifference("instances", f"it has {len(info.instances)} instances, not {request.instances}")
     if request.workers is not None and len(info.workers) != request.workers:
-        return Difference("workers", f"it has {len(info.workers)} workers, not {request.workers}")
+        return StackDifference("workers", f"it has {len(info.workers)} workers, not {request.workers}")
     return None
 
 
@@ -91,7 +91,7 @@ def same_service_at(port: int, target: Target) -> StackInfo | None:
     different = _foreign_difference(build, target)
     if different is None:
         problem = service_problem(url, target.health, target.service.timeout_s)
-        different = None if problem is None else Difference("health", problem)
+        different = None if problem is None else StackDifference("health", problem)
     if different is not None:
         raise occupied(port, f"it is not known to be {target.name}: {different.text}")
     return StackInfo(
@@ -105,15 +105,15 @@ def same_service_at(port: int, target: Target) -> StackInfo | None:
     )
 
 
-def _foreign_difference(said: Build, target: Target) -> Difference | None:
+def _foreign_difference(said: Build, target: Target) -> StackDifference | None:
     if not target.build.path:
-        return Difference("build", "the profile names no [build] path to ask")
+        return StackDifference("build", "the profile names no [build] path to ask")
     if said.kind == "unknown":
-        return Difference("build", f"it does not say at {target.build.path} which build it is")
+        return StackDifference("build", f"it does not say at {target.build.path} which build it is")
     ours = identify_build(target)
     if ours.kind == "commit" and not ours.dirty and len(said.id) >= _SHORTEST_COMMIT and ours.id.startswith(said.id):
         return None
-    return Difference("build", f"it says that it is build {said.id[:40]}, and the sources are {_named(ours)}")
+    return StackDifference("build", f"it says that it is build {said.id[:40]}, and the sources are {_named(ours)}")
 
 
 def _named(build: Build) -> str:

@@ -75,13 +75,11 @@ def launch(
     then.
     """
     kind = _check_backend(backend, target)
-    if not 1 <= instances <= _MOST_INSTANCES:
-        raise UsageError(f"--instances {instances}: from 1 to {_MOST_INSTANCES}")
+    _check_instances(instances)
     worker_count = count_workers(target, workers)
     check_front(front)
     begun, changed = time.monotonic(), dict(overrides or {})
-    for mark in sweep():
-        listen(Noted(f"cleared up what the dead stack {mark} left"))
+    _clear_up(listen)
     mark = secrets.token_hex(6)
     folders = folders_for(mark, name)
     supervision = Supervision(mark)
@@ -137,6 +135,16 @@ def launch(
             supervision.detach()
             runner.close()
     return stack
+
+
+def _check_instances(instances: int) -> None:
+    if not 1 <= instances <= _MOST_INSTANCES:
+        raise UsageError(f"--instances {instances}: from 1 to {_MOST_INSTANCES}")
+
+
+def _clear_up(listen: Listener) -> None:
+    for mark in sweep():
+        listen(Noted(f"cleared up what the dead stack {mark} left"))
 
 
 def front_for(instances: int, *, tls: bool) -> FrontKind | None:

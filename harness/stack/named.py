@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Noted, StackInfo, Target
-from harness.stack.compare import Difference, StackRequest, find_difference, same_service_at, serving_at
+from harness.stack.compare import StackDifference, StackRequest, find_difference, same_service_at, serving_at
 from harness.stack.launcher import count_workers, front_for, launch, open_stack
 from harness.stack.liveness import health_problem
 from harness.stack.ports import occupied
@@ -140,16 +140,16 @@ def bring_up(
         return BroughtUp(stack.info, reused=False)
 
 
-def find_obstacle(name: str, request: StackRequest) -> Difference | None:
+def find_obstacle(name: str, request: StackRequest) -> StackDifference | None:
     """Why the stack of that name cannot be used for the requested one; None if it is up, the same, and well."""
     info = find_stack(name)
     if info is None:
-        return Difference("absence", "nothing runs under it")
+        return StackDifference("absence", "nothing runs under it")
     different = find_difference(info, request)
     if different is not None:
         return different
     problem = health_problem(info)
-    return None if problem is None else Difference("health", f"it is not well ({problem})")
+    return None if problem is None else StackDifference("health", f"it is not well ({problem})")
 
 
 def bring_down(name: str) -> bool:
@@ -229,7 +229,7 @@ def _claimed_by_another(name: str) -> UsageError:
     )
 
 
-def _refuse_another(info: StackInfo, different: Difference | None) -> None:
+def _refuse_another(info: StackInfo, different: StackDifference | None) -> None:
     if different is not None:
         raise UsageError(
             f"stack {info.name!r} is up, but {different.text}; end it first (harness down --name {info.name}), "

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.machine.bundle import in_checkout, root
 from harness.model import Listener, Noted, StackInfo, Target
 from harness.stack.attach import attach_url
-from harness.stack.compare import Difference, StackRequest
+from harness.stack.compare import StackDifference, StackRequest
 from harness.stack.launcher import detach, front_for, launch, open_stack
 from harness.stack.named import Mode, attach_name, find_obstacle, find_stack, refuse_taken_name, target_of
 from harness.stack.protocol import Stack
@@ -25,7 +25,7 @@ class PassedOver:
     """A stack that is up, and is not used since it is another one than was asked for, or not well."""
 
     name: str
-    different: Difference
+    different: StackDifference
 
     def __str__(self) -> str:
         return f"stack {self.name!r} is up and not used: {self.different.text}"
@@ -212,7 +212,7 @@ def _select_started(
 
 def _find_obstacle(
     found: Target, backend: str, name: str, settings: Mapping[str, str], start: _StartOptions
-) -> Difference | None:
+) -> StackDifference | None:
     """Why the stack that is up under the name cannot be used; raises UsageError with it if it must be."""
     if start.port is not None:
         raise UsageError(f"--mode {start.mode} --port {start.port}: what is up has its port; leave --port out")

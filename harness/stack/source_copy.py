@@ -21,7 +21,7 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv", "nod
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ServiceSource:
     """What a patch may change."""
 
     top: Path
@@ -30,7 +30,7 @@ class Source:
     """The folder of the service, relative to `top`."""
 
 
-def source_of(target: Target) -> Source:
+def source_of(target: Target) -> ServiceSource:
     """Where the target's sources lie. Raises UsageError for a target that is not started from its sources."""
     if not target.source or not target.service.command:
         raise UsageError(f"{target.source or target.name}: patches need a target that is started from its sources")
@@ -38,7 +38,7 @@ def source_of(target: Target) -> Source:
     top = next(place for place in folder.parents if place in profile.parents or place == Path(place.anchor))
     if top == Path(top.anchor):
         raise UsageError(f"{target.source}: profile and service.cwd lie in no common folder; patches cannot be tried")
-    return Source(top=top, folder=folder.relative_to(top))
+    return ServiceSource(top=top, folder=folder.relative_to(top))
 
 
 def read_patch(path: Path, source: str) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def _read_text(path: Path) -> str:
         raise ConfigError(f"is not UTF-8 text (byte {error.start})", path=path, key="patch") from None
 
 
-def copy_source(source: Source, to: Path, patch: Path | None = None) -> Path:
+def copy_source(source: ServiceSource, to: Path, patch: Path | None = None) -> Path:
     """Copy the service to `to`, apply the patch there, and return the copied folder.
 
     Raises ConfigError for a patch that does not apply, HarnessError where `git` is missing.
@@ -80,7 +80,7 @@ def copy_source(source: Source, to: Path, patch: Path | None = None) -> Path:
     return copy
 
 
-def export_source(source: Source, commit: str, to: Path) -> None:
+def export_source(source: ServiceSource, commit: str, to: Path) -> None:
     """Put the service as it was in that commit below `to`, at the same place as `copy_source` does.
 
     Raises HarnessError where `git` is missing, or does not give it.

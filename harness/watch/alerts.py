@@ -56,6 +56,11 @@ class OpenAlert:
         """Where it shows."""
         return tuple(sorted(self.active))
 
+    @property
+    def worst(self) -> AlertSeverity:
+        """Of the rules that are broken."""
+        return max((each for rules in self.active.values() for each in rules.values()), key=ALERT_SEVERITIES.index)
+
 
 @dataclass(slots=True)
 class AlertBook:
@@ -109,7 +114,7 @@ class AlertBook:
         if not found.active:
             del self.open[alert]
             return self._told(alert, found, "resolved", tuple(sorted(found.told)), now) if found.told else None
-        worst = max((each for rules in found.active.values() for each in rules.values()), key=ALERT_SEVERITIES.index)
+        worst = found.worst
         is_new, differs = not found.told, worst != found.severity
         more = bool(found.active.keys() - found.told) and now - found.told_at >= self.pause_s
         if not (is_new or differs or more):

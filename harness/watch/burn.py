@@ -117,23 +117,26 @@ class BurnRates:
             return says(state="good" if short_burn < HEALTHY_SHARE * rule.burn else "unclear")
         sure = SURE_ONCE if final else SURE_FOR_WEEKS
         has_passed = final or now - series.since >= rule.short_s * self.rules.scale
-        if (
-            has_passed
-            and min(long_burn, short_burn) >= rule.burn
-            and long.bad >= FEWEST_BAD
-            and long.surely_above(slo.budget, sure)
-            and short.surely_above(slo.budget, SURE_ONCE)
-        ):
+        is_burning = has_passed and min(long_burn, short_burn) >= rule.burn
+        if is_burning and _is_sure(long, short, slo.budget, sure):
             return says(state="bad", text=_sentence(slo, series.subject, rule, long, long_burn))
         return None
 
 
+def _is_sure(long: Counts, short: Counts, budget: float, sure: float) -> bool:
+    return long.bad >= FEWEST_BAD and long.surely_above(budget, sure) and short.surely_above(budget, SURE_ONCE)
+
+
+def what_is_bad(slo: Slo) -> str:
+    """What answers did that miss the objective."""
+    return "were no good ones" if slo.below_ms is None else f"took longer than {slo.below_ms:g} ms"
+
+
 def _sentence(slo: Slo, subject: str, rule: BurnRule, counts: Counts, burn: float) -> str:
     where = "all paths together" if subject == ALL else subject
-    what = "were no good ones" if slo.below_ms is None else f"took longer than {slo.below_ms:g} ms"
     times = f"{burn:,.0f}" if burn >= 10 else f"{burn:.1f}"
     return (
-        f"{where}: {counts.bad} of {counts.total} answers {what} ({shown(counts.bad / counts.total)}, and"
+        f"{where}: {counts.bad} of {counts.total} answers {what_is_bad(slo)} ({shown(counts.bad / counts.total)}, and"
         f" {shown(slo.budget)} may be): the error budget of {slo.name} is spent {times} times too fast,"
         f" {rule.burn:g} is the limit"
     )

@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from harness.model import Figure, WatchRules
+from harness.model import Figure, Slo, WatchRules
 from harness.watch.alerts import AlertBook, AlertChange, Condition
 from harness.watch.baseline import Baseline, deviations
 from harness.watch.burn import ALL, BurnRates, Series
-from harness.watch.figures import FigureWatch, Increases, Reading, Selector
+from harness.watch.figures import FigureWatch, Increases, MetricsReading, Selector
 from harness.watch.rota import Probe
 
 KEPT = 2000
@@ -32,6 +32,19 @@ class PathCounts:
     """Of the newest good ones, in ms."""
     newest: deque[bool] = field(default_factory=lambda: deque(maxlen=KEPT))
     """Of the newest ones, which were bad."""
+
+    def add(self, probe: Probe, *, is_timed: bool) -> None:
+        """Count an answer; the time of one that is not timed says nothing."""
+        if probe.outcome == "refused":
+            self.refused += 1
+            return
+        is_bad = probe.outcome == "bad"
+        self.total += 1
+        self.newest.append(is_bad)
+        if is_bad:
+            self.bad, self.why, self.curl = self.bad + 1, probe.why, probe.curl
+        elif is_timed:
+            self.latencies.append(probe.ms)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,27 +98,16 @@ class Watcher:
         if counts is None:
             return
         self.answered = self.answered or probe.answered
+        counts.add(probe, is_timed=is_timed)
         if probe.outcome == "refused":
-            counts.refused += 1
             return
-        is_bad = probe.outcome == "bad"
-        counts.total += 1
-        counts.newest.append(is_bad)
-        if is_bad:
-            counts.bad, counts.why, counts.curl = counts.bad + 1, probe.why, probe.curl
-        elif is_timed:
-            counts.latencies.append(probe.ms)
         for slo in self.rules.slo:
-            if slo.below_ms is None:
-                bad = is_bad
-            elif is_bad or (probe.ms > slo.below_ms and not is_timed):
-                continue
-            else:
-                bad = probe.ms > slo.below_ms
-            for subject in (probe.path,) if probe.confirms else (probe.path, ALL):
-                self.rates.add(slo, subject, probe.at, 1, int(bad))
+            bad = _fails(slo, probe, is_timed=is_timed)
+            if bad is not None:
+                for subject in (probe.path,) if probe.confirms else (probe.path, ALL):
+                    self.rates.add(slo, subject, probe.at, 1, int(bad))
 
-    def read(self, at: float, readings: tuple[tuple[str, Reading], ...]) -> None:
+    def read(self, at: float, readings: tuple[tuple[str, MetricsReading], ...]) -> None:
         """Take in what the service tells of itself."""
         for figure in self.figure_watches.values():
             figure.read(at, readings)
@@ -136,6 +138,10 @@ class Watcher:
                 self.fired.setdefault(name, alert.text)
         return changes
 
+    def has_shown(self, alert: str, place: str) -> bool:
+        """Did an alert of this watch show there?"""
+        return alert in self.fired and place in self.shown.get(alert, ())
+
     def silent(self, now: float) -> Iterator[Series]:
         """Objectives at places from which nothing came for a whole short window: nothing is known of them."""
         shortest = min(rule.short_s for rule in self.rules.burn) * self.rules.scale
@@ -148,3 +154,12 @@ class Watcher:
             latencies = {path: tuple(counts.latencies) for path, counts in self.paths.items()}
             counts = {path: (sum(each.newest), len(each.newest)) for path, each in self.paths.items()}
             yield from deviations(self.baseline, latencies, counts, self.rules)
+
+
+def _fails(slo: Slo, probe: Probe, *, is_timed: bool) -> bool | None:
+    """Does the answer miss the objective? None where it says nothing of it."""
+    is_bad = probe.outcome == "bad"
+    if slo.below_ms is None:
+        return is_bad
+    is_slow = probe.ms > slo.below_ms
+    return None if is_bad or (is_slow and not is_timed) else is_slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,7 +28,7 @@ class UnreadMetricsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MetricsReading:
     """All samples of one place at one moment: name -> labels and value."""
 
     samples: Mapping[str, tuple[tuple[Mapping[str, str], float], ...]]
@@ -69,7 +69,7 @@ def _unescaped(found: re.Match[str]) -> str:
     return "\n" if found[1] == "n" else found[1]
 
 
-def read_metrics(body: bytes, content_type: str = "") -> Reading:
+def read_metrics(body: bytes, content_type: str = "") -> MetricsReading:
     """What a body says. Raises `UnreadMetricsError` for one that is no such text, and for one without a sample."""
     from prometheus_client import parser
     from prometheus_client.openmetrics import parser as openmetrics
@@ -85,7 +85,7 @@ def read_metrics(body: bytes, content_type: str = "") -> Reading:
         raise UnreadMetricsError(f"no text in the format of Prometheus, it begins with {first!r}") from error
     if not samples:
         raise UnreadMetricsError("no sample is in it")
-    return Reading({name: tuple(each) for name, each in samples.items()})
+    return MetricsReading({name: tuple(each) for name, each in samples.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class FigureWatch:
         """Growth is told over the time that decides."""
         self._increases = Increases(self.hold_s)
 
-    def read(self, at: float, readings: Iterable[tuple[str, Reading]]) -> None:
+    def read(self, at: float, readings: Iterable[tuple[str, MetricsReading]]) -> None:
         """Take in what all places told at that time."""
         self.value = self._value(at, tuple(readings))
         if self.value is None:
@@ -191,28 +191,28 @@ class FigureWatch:
             alert=self.name, subject=self.name, rule=RULE, severity=self.figure.severity, state=state, text=text
         )
 
-    def _value(self, at: float, readings: tuple[tuple[str, Reading], ...]) -> float | None:
+    def _value(self, at: float, readings: tuple[tuple[str, MetricsReading], ...]) -> float | None:
+        told = [*self._told(readings)]
+        if self.figure.read == "rate":
+            for source, counted, base in told:
+                self._increases.add(at, source, counted, base)
+            return self._increases.rate() if self._over is None else self._increases.share()
+        if self.figure.read == "stale_s":
+            for (place, _), counted, _ in told:
+                if self._changed.get(place, (None, at))[0] != counted:
+                    self._changed[place] = (counted, at)
+            # a place that tells nothing any more grows stale too
+            return self._worst([at - since for _, since in self._changed.values()])
+        return self._worst([counted / base for _, counted, base in told if base])
+
+    def _told(self, readings: Iterable[tuple[str, MetricsReading]]) -> Iterator[tuple[tuple[str, float], float, float]]:
+        """Place and process, what it counted, and what that is a share of: 1 where it is none."""
         selector, over = Selector.parse(self.figure.metric), self._over
-        found: list[float] = []
         for place, reading in readings:
             counted, base = reading.total(selector), reading.total(over) if over is not None else None
-            if counted is None and base is None:
-                continue
-            # of a counter with labels nothing is told before it first counts
-            counted, base = counted or 0.0, base or 0.0
-            if self.figure.read == "rate":
-                self._increases.add(at, (place, reading.process), counted, base)
-            elif self.figure.read == "stale_s":
-                if place not in self._changed or self._changed[place][0] != counted:
-                    self._changed[place] = (counted, at)
-            elif over is None:
-                found.append(counted)
-            elif base:
-                found.append(counted / base)
-        if self.figure.read == "rate":
-            return self._increases.rate() if over is None else self._increases.share()
-        # a place that tells nothing any more grows stale too
-        return self._worst(found or [at - since for _, since in self._changed.values()])
+            if counted is not None or base is not None:
+                # of a counter with labels nothing is told before it first counts
+                yield (place, reading.process), counted or 0.0, 1.0 if over is None else base or 0.0
 
     def _worst(self, values: Sequence[float]) -> float | None:
         """Of several places the one that is farthest out of bounds."""

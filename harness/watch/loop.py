@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from queue import Empty, Queue, SimpleQueue
+from typing import Generic, TypeVar
 
 from harness.model import Listener, Noted, Target, WatchRules
 from harness.run import replace_file, utc_now
 from harness.watch.alerts import AlertChange
 from harness.watch.burn import ALL
 from harness.watch.core import Watcher
-from harness.watch.crew import Crew
 from harness.watch.delivery import AlertMessage, Outbox
 from harness.watch.export import openmetrics, runbook_link
 from harness.watch.rota import MOST_PER_SECOND, Probe, Rota
@@ -35,6 +37,7 @@ _LONGEST_WAIT_S = 0.2
 _OF_LIMIT = 0.8
 """As much of a limiter's rate as one client may use without being refused now and then."""
 _LEFT_OUT_SHOWN = 5
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,35 @@ class _Offered:
     """Whether there is something at the usual place of metrics."""
 
     is_there: bool
+
+
+class Crew(Generic[T]):
+    """A few daemon threads that ask: one path that hangs keeps nobody else waiting, and none is waited for at the end.
+
+    What they bring is taken in one place. A job must not raise.
+    """
+
+    def __init__(self, hands: int) -> None:
+        self._jobs: SimpleQueue[Callable[[], T]] = SimpleQueue()
+        # no SimpleQueue: CPython 3.11's waits for ever where a signal comes just before its time-out ends
+        self._brought: Queue[T] = Queue()
+        for _ in range(hands):
+            threading.Thread(target=self._work, daemon=True, name="watch").start()
+
+    def send(self, job: Callable[[], T]) -> None:
+        """Have a job done when a hand is free."""
+        self._jobs.put(job)
+
+    def next(self, timeout_s: float) -> T | None:
+        """What was brought first; None if nothing is within that time."""
+        try:
+            return self._brought.get(timeout=max(0.0, timeout_s))
+        except Empty:
+            return None
+
+    def _work(self) -> None:
+        while True:
+            self._brought.put(self._jobs.get()())
 
 
 @dataclass(slots=True, kw_only=True)

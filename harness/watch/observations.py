@@ -10,7 +10,7 @@ from typing import Any
 from harness.model import Measurement, Observation, Outcome, Severity
 from harness.stats import clopper_pearson, quantile_interval
 from harness.watch.baseline import DEVIATION, ERRORS, FEWEST, LEVEL, RESPONSE
-from harness.watch.burn import ALL, Series, shown
+from harness.watch.burn import ALL, Series, shown, what_is_bad
 from harness.watch.core import PathCounts, Watcher
 
 SUITE = "watch"
@@ -28,9 +28,12 @@ MEASUREMENTS = frozenset(
 )
 """Every number that a watch writes."""
 FEWEST_OF_PATH = 5
-_SOURCE = "SRE workbook, chapter 5"
-_SLO_WHY = "Users are failed faster than the objective allows."
-_SLO_REMEDY = "Roll the release back, or mend what the curl line shows."
+_BURNS: Mapping[str, Any] = {
+    "severity": "high",
+    "source": "SRE workbook, chapter 5",
+    "why": "Users are failed faster than the objective allows.",
+    "remedy": "Roll the release back, or mend what the curl line shows.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,29 +155,15 @@ def _slo(watcher: Watcher, series: Series) -> Observation:
     if not series.total:
         return _line(SLO, subject, Outcome.ERROR, message=f"{subject}: no data, nothing is known of it")
     share = series.bad / series.total
-    if name not in watcher.fired or path not in watcher.shown.get(name, ()):
+    if not watcher.has_shown(name, path):
         return _line(SLO, subject, Outcome.PASS, value=share, unit="ratio", n=series.total)
     counts = watcher.paths.get(path)
-    what = "were no good ones" if series.slo.below_ms is None else f"took longer than {series.slo.below_ms:g} ms"
     last = f"; the last one: {counts.why}" if counts is not None and counts.why and series.slo.below_ms is None else ""
     may = f"{shown(share)}, and {shown(series.slo.budget)} may be"
-    message = f"{where}: {series.bad} of {series.total} answers {what} ({may}){last}"
-    detail = {"curl": counts.curl} if counts is not None and counts.curl else {}
-    return _line(
-        SLO,
-        subject,
-        Outcome.FAIL,
-        message=message,
-        value=share,
-        unit="ratio",
-        n=series.total,
-        severity="high",
-        source=_SOURCE,
-        why=_SLO_WHY,
-        remedy=_SLO_REMEDY,
-        cause=name,
-        **detail,
-    )
+    message = f"{where}: {series.bad} of {series.total} answers {what_is_bad(series.slo)} ({may}){last}"
+    repeat = {"curl": counts.curl} if counts is not None and counts.curl else {}
+    detail = {"message": message, **_BURNS, "cause": name, **repeat}
+    return _line(SLO, subject, Outcome.FAIL, value=share, unit="ratio", n=series.total, **detail)
 
 
 def _metrics(place: str, why: str) -> Observation:
@@ -191,17 +180,8 @@ def _figures(watcher: Watcher) -> Iterator[Observation]:
             severity: Severity = "high" if figure.figure.severity == "page" else "normal"
             why = "The profile says within which bounds the service is well."
             remedy = "See the runbook: what a figure out of its bounds means, and who decides."
-            yield _line(
-                FIGURE,
-                name,
-                Outcome.FAIL,
-                message=text,
-                value=figure.value,
-                n=figure.readings,
-                severity=severity,
-                why=why,
-                remedy=remedy,
-            )
+            words = {"message": text, "severity": severity, "why": why, "remedy": remedy}
+            yield _line(FIGURE, name, Outcome.FAIL, value=figure.value, n=figure.readings, **words)
         elif figure.readings:
             yield _line(FIGURE, name, Outcome.PASS, value=figure.value, n=figure.readings)
         else:
@@ -210,30 +190,30 @@ def _figures(watcher: Watcher) -> Iterator[Observation]:
 
 
 def _baseline(watcher: Watcher) -> Iterator[Observation]:
-    if watcher.baseline is None:
-        return
-    burnt = {path for slo in watcher.rules.slo if slo.name in watcher.fired for path in watcher.shown.get(slo.name, ())}
-    for path, counts in watcher.paths.items():
-        subject, text = f"GET {path}", watcher.fired.get(DEVIATION)
-        known = path in watcher.baseline.latency_ms or path in watcher.baseline.errors
-        if path in burnt:
-            reason = "not applicable: an error budget of this path burns, and one finding says so"
-            yield _line(BASELINE, subject, Outcome.SKIP, reason=reason)
-        elif text is not None and path in watcher.shown.get(DEVIATION, ()):
-            why = "The release is slower, or fails oftener, than it was when it was let go."
-            remedy = "Compare what runs beside the service now with then; else roll back."
-            message = text if text.startswith(f"{path}:") else f"{path}: is worse than in the baseline"
-            yield _line(BASELINE, subject, Outcome.FAIL, message=message, why=why, remedy=remedy, cause=DEVIATION)
-        elif not known:
-            yield _line(
-                BASELINE, subject, Outcome.SKIP, reason="not applicable: the baseline has no figure of this path"
-            )
-        elif len(counts.latencies) < FEWEST:
-            message = f"{subject} gave {len(counts.latencies)} timed answers: too few to compare, {FEWEST} are needed"
-            remedy = "Watch longer (--for)."
-            yield _line(BASELINE, subject, Outcome.ERROR, message=message, remedy=remedy, cause="too little data")
-        else:
-            yield _line(BASELINE, subject, Outcome.PASS, n=counts.total)
+    if watcher.baseline is not None:
+        known = watcher.baseline.latency_ms.keys() | watcher.baseline.errors.keys()
+        for path, counts in watcher.paths.items():
+            yield _compared(watcher, path, counts, is_known=path in known)
+
+
+def _compared(watcher: Watcher, path: str, counts: PathCounts, *, is_known: bool) -> Observation:
+    subject = f"GET {path}"
+    if any(watcher.has_shown(slo.name, path) for slo in watcher.rules.slo):
+        reason = "not applicable: an error budget of this path burns, and one finding says so"
+        return _line(BASELINE, subject, Outcome.SKIP, reason=reason)
+    if watcher.has_shown(DEVIATION, path):
+        text = watcher.fired[DEVIATION]
+        why = "The release is slower, or fails oftener, than it was when it was let go."
+        remedy = "Compare what runs beside the service now with then; else roll back."
+        message = text if text.startswith(f"{path}:") else f"{path}: is worse than in the baseline"
+        return _line(BASELINE, subject, Outcome.FAIL, message=message, why=why, remedy=remedy, cause=DEVIATION)
+    if not is_known:
+        return _line(BASELINE, subject, Outcome.SKIP, reason="not applicable: the baseline has no figure of this path")
+    if len(counts.latencies) < FEWEST:
+        message = f"{subject} gave {len(counts.latencies)} timed answers: too few to compare, {FEWEST} are needed"
+        remedy = "Watch longer (--for)."
+        return _line(BASELINE, subject, Outcome.ERROR, message=message, remedy=remedy, cause="too little data")
+    return _line(BASELINE, subject, Outcome.PASS, n=counts.total)
 
 
 def _capacity(advice: Scaling) -> Observation:

@@ -18,7 +18,7 @@ from harness.probes.headers import parse_retry_after
 from harness.probes.http import RecordingClient, ServiceUnavailable
 from harness.probes.site import USUAL_PATHS, walk_site
 from harness.probes.surface import Surface, find_surface
-from harness.watch.figures import Reading, UnreadMetricsError, read_metrics
+from harness.watch.figures import MetricsReading, UnreadMetricsError, read_metrics
 from harness.watch.rota import Probe
 
 Refusals = Literal["none", "any"]
@@ -52,7 +52,7 @@ class Told:
     """What all places told of themselves at one time. `problems`: place -> why nothing could be read there."""
 
     at: float
-    readings: tuple[tuple[str, Reading], ...]
+    readings: tuple[tuple[str, MetricsReading], ...]
     problems: Mapping[str, str]
 
 
@@ -75,7 +75,7 @@ class Scout:
 
     def _find(self) -> Found:
         health = self._health
-        first = health[0] if health else FRONT
+        first = (*health, FRONT)[0]
         self._get(first)
         if self.target.watch.paths:
             return self.guess()
@@ -135,7 +135,7 @@ class Scout:
 
     def read(self, places: tuple[str, ...]) -> Told:
         """What every place tells of itself."""
-        readings: list[tuple[str, Reading]] = []
+        readings: list[tuple[str, MetricsReading]] = []
         problems: dict[str, str] = {}
         for place in places:
             try:
@@ -157,7 +157,7 @@ class Scout:
             return False
         return answer.status_code == 200 and not answer.headers.get("Content-Type", "").startswith("text/html")
 
-    def _metrics(self, place: str) -> Reading:
+    def _metrics(self, place: str) -> MetricsReading:
         if place.startswith("/"):
             base, path = self.url, place
         else:

@@ -8,7 +8,7 @@ import pytest
 from harness.config import generic_target, load_target, target_document, target_from_document
 from harness.errors import BrokenRunError, ConfigError, UsageError
 from harness.machine.bundle import root
-from harness.model import Cache, Manifest, PageLogin, PreflightRules, RateLimit, Role, Table, Workers
+from harness.model import Cache, PageLogin, PreflightRules, RateLimit, Role, SchemaManifest, Table, Workers
 
 FLASK = """\
 schema = 1
@@ -161,7 +161,7 @@ def test_a_document_that_the_last_release_wrote_is_read():
     assert (target.allow.hosts, target.cors.origins) == (("staging.example.org",), ("https://app.example.org",))
     assert (target.pages.open, target.pages.roles) == (("/",), {"/orders": "admin"})
     assert target.pages.login == PageLogin(path="/login", username="#u", password="#p")
-    assert target.manifest == Manifest(tables={"items": Table(columns=("id",))})
+    assert target.manifest == SchemaManifest(tables={"items": Table(columns=("id",))})
     assert target.preflight == PreflightRules(
         weights={"clock": 0.5},
         tables=("items",),

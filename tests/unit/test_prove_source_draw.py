@@ -12,7 +12,7 @@ from harness.prove.source.drawing import draw_sources
 from harness.prove.source.line_tests import read_line_tests
 from harness.prove.source.python import PythonFile
 from harness.prove.source.trial import parts_of
-from harness.pytest_plugin.timeline import Journal, TimeSpan
+from harness.pytest_plugin.timeline import SuiteJournal, TimeSpan
 
 SOURCES = {
     "a.py": "LIMIT = 5\n\n\ndef over(n):\n    return n > LIMIT\n",
@@ -56,7 +56,7 @@ def told(tmp_path, *epochs, command=("python", "-m", "service")):
     (tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl").write_text("\n".join(lines) + '\n{"command": ["half')
 
 
-JOURNAL = Journal(
+JOURNAL = SuiteJournal(
     tests=[TimeSpan(name="t1", begin=1, end=2), TimeSpan(name="t2", begin=3, end=4)],
     shared=[TimeSpan(name="rig", begin=1.2, end=1.4)],
     users={"rig": ["t1", "t2"]},

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from harness.prove.wire.operations import Operations
-from harness.prove.wire.traffic import Traffic, TrafficRecorder, traffic_of, witnesses
-from harness.pytest_plugin.timeline import Journal, TimeSpan
+from harness.prove.wire.trial import TrafficRecorder, WireTraffic, traffic_of, witnesses
+from harness.pytest_plugin.timeline import SuiteJournal, TimeSpan
 from tests.prove_exchanges import answer, request
 
 OPERATIONS = Operations(["GET /api/deals"])
@@ -26,7 +26,7 @@ def recorded(*moments):
 
 
 def journal(**spans):
-    return Journal(
+    return SuiteJournal(
         tests=[TimeSpan(name="a", begin=1, end=2), TimeSpan(name="b", begin=3, end=9)],
         shared=[TimeSpan(name="token", begin=3.5, end=4)],
         users={"token": ["b", "c"]},
@@ -52,7 +52,7 @@ def test_exchanges_that_look_alike_are_kept_once():
     found = traffic_of(recorded(1.5, 1.6, 8.0), journal())
     assert len(found.seen) == len(found.samples) == 1
     assert found.seen[0].test_ids == {"a", "b"}
-    both = found.joined(Traffic()).joined(found)
+    both = found.joined(WireTraffic()).joined(found)
     assert both.seen == found.seen
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import Manifest, Release, Table
+from harness.model import Release, SchemaManifest, Table
 from harness.rollback.drill import drill_problems
 from harness.rollback.plan import PlannedStep, RollbackPlan
 from harness.rollback.rollback import RollbackResult
@@ -59,7 +59,7 @@ def test_what_is_gone_and_what_has_changed_is_named():
     after = {"deals": table("2"), "items": table("1", columns=("id",)), "more": table()}
     assert lost_parts(before, after) == ("table notes is gone (3 rows)", "column items.name is gone (3 rows)")
     assert changed_tables(before, after) == ("deals",)
-    manifest = Manifest(tables={"deals": Table(columns=("id", "price")), "shops": Table(columns=("id",))})
+    manifest = SchemaManifest(tables={"deals": Table(columns=("id", "price")), "shops": Table(columns=("id",))})
     assert manifest_problems(manifest, after) == ("table shops is missing", "column deals.price is missing")
     assert manifest_problems(None, after) == ()
 

@@ -8,12 +8,12 @@ import pytest
 
 from harness.config.profile_load import read_manifest
 from harness.errors import ConfigError
-from harness.model import Index, Manifest, Table
+from harness.model import Index, SchemaManifest, Table
 from harness.preflight.checks.schema import LiveIndex, differences
 
 KEY = "items USING btree (id)"
 NAME = "items USING btree (name, id)"
-MANIFEST = Manifest(
+MANIFEST = SchemaManifest(
     tables={
         "items": Table(
             columns=("id", "name"),

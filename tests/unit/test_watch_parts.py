@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from harness.errors import UsageError
 from harness.model import Slo, WatchRules
 from harness.watch.core import Watcher
-from harness.watch.crew import Crew
 from harness.watch.delivery import AlertMessage, DeliveryError, Outbox
+from harness.watch.loop import Crew
 from harness.watch.observations import Scaling
 from harness.watch.rota import MOST_PER_SECOND, Probe, Rota
 from harness.watch.state import FILE, WatchState, load_state, save_state, take_over

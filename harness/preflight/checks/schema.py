@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from harness.model import Index, Manifest
+from harness.model import Index, SchemaManifest
 from harness.preflight.check import Check, ReadinessFinding, Scene, fine, first_few, nothing_to_ask, timed, wrong
 from harness.preflight.checks.servers import connect_database, database_address
 
@@ -70,7 +70,7 @@ def read_catalogue(connection: psycopg.Connection) -> tuple[dict[str, frozenset[
 
 
 def differences(
-    manifest: Manifest, tables: Mapping[str, frozenset[str]], indexes: Mapping[str, LiveIndex]
+    manifest: SchemaManifest, tables: Mapping[str, frozenset[str]], indexes: Mapping[str, LiveIndex]
 ) -> Iterator[str]:
     """One phrase for each thing that is missing, altered, unfinished or not declared."""
     for name, table in manifest.tables.items():

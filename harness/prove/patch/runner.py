@@ -20,7 +20,7 @@ from harness.prove.model import Defect, NoVerdictError, Result
 from harness.prove.patch.worker import GateSpec, read_failure, write_spec
 from harness.prove.selection import JudgedRun, Selection, criterion_of, decide_status, judge_run, select_tests
 from harness.runner.pytest_process import end_process
-from harness.stack.source_copy import Source, copy_source
+from harness.stack.source_copy import ServiceSource, copy_source
 
 _MOST_OF_LOG = 1500
 _POLL_S = 0.1
@@ -35,7 +35,7 @@ class TrialConfig:
 
     target: Target
     overrides: Mapping[str, str]
-    source: Source
+    source: ServiceSource
     policy: Policy
     suites: tuple[str, ...]
     """All suites that may run."""

@@ -166,8 +166,8 @@ def _matrix(
     expected = {one.id: one.expect.check for one in defects}
     selects = {one.id: one.select.checks for one in policy.criteria}
     marks = {one.id: _marks(one, expected.get(one.id, ""), selects.get(one.expected, ())) for one in tried}
-    checks = sorted({check for found in marks.values() for check in found})
-    failed = {check for one in (*tried, *proof.drawn) for check in one.checks}
+    checks = sorted(set[str]().union(*marks.values()))
+    failed = set[str]().union(*(one.checks for one in (*tried, *proof.drawn)))
 
     def row(one: Result) -> tuple[DefectEntry, list[str]]:
         return entries[one.id], [marks[one.id].get(check, "") for check in checks]

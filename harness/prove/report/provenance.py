@@ -10,7 +10,7 @@ from pathlib import Path
 import harness
 from harness.errors import BrokenRunError
 from harness.machine.bundle import root
-from harness.model import Build, Evidence, HealthyRecord, Outcome, ProofRecord, Target
+from harness.model import Build, Evidence, HealthyRecord, Outcome, ProofRecord
 from harness.prove.model import ProofPlan, Result
 from harness.prove.plan import CATALOGUE
 from harness.prove.results import ProofFolder
@@ -32,7 +32,8 @@ class Begun:
 
 def begin(plan: ProofPlan) -> Begun:
     """Look at what is to be tried, before anything is."""
-    return Begun(start=utc_now(), build=_build(plan.target, plan.url), fingerprint=_fingerprint(plan))
+    build = reported_build(plan.target, plan.url) if plan.url else identify_build(plan.target)
+    return Begun(start=utc_now(), build=build, fingerprint=_fingerprint(plan))
 
 
 def record_of(plan: ProofPlan, folder: ProofFolder, results: Iterable[Result], begun: Begun) -> ProofRecord:
@@ -85,10 +86,6 @@ def _place(folder: ProofFolder, result: Result) -> str:
             if (folder.path / parent / name).is_dir():
                 return f"{parent}/{name}"
     return ""
-
-
-def _build(target: Target, url: str) -> Build:
-    return reported_build(target, url) if url else identify_build(target)
 
 
 def _fingerprint(plan: ProofPlan) -> str:

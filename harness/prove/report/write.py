@@ -132,66 +132,51 @@ def _outcome(result: Result, *, foreign: bool) -> Outcome:
 def _healthy(healthy: HealthyRuns) -> Iterator[Observation]:
     if healthy.upper95 is None:
         return
-    detail: dict[str, Any] = {
-        "statistic": "share",
+    detail = {
         "interval": [0.0, round(healthy.upper95, 4)],
         "level": _LEVEL,
         "method": "one-sided upper bound (Clopper & Pearson 1934)",
         "alarms": list(healthy.alarms),
         "broken": list(healthy.broken),
     }
-    yield Observation(
-        suite=SUITE,
-        check="prove.healthy",
-        subject="false alarms",
-        outcome=Outcome.MEASURED,
-        value=len(healthy.alarms) / healthy.runs,
-        unit="ratio",
-        n=healthy.runs,
-        detail=detail,
-    )
+    yield _share("prove.healthy", "false alarms", len(healthy.alarms) / healthy.runs, healthy.runs, detail)
 
 
 def _drawn(check: str, subject: str, draw: Draw | None) -> Iterator[Observation]:
     found = score(draw.results) if draw else None
     if draw is None or found is None:
         return
-    detail: dict[str, Any] = {
-        "statistic": "share",
+    detail = {
         "interval": [round(found.low, 4), round(found.high, 4)],
         "level": _LEVEL,
         "method": "Clopper & Pearson 1934",
         "seed": draw.seed,
         "survived": [one.id for one in draw.results if missed(one, foreign=True)],
     }
-    yield Observation(
-        suite=SUITE,
-        check=check,
-        subject=subject,
-        outcome=Outcome.MEASURED,
-        value=found.share,
-        unit="ratio",
-        n=found.tried,
-        detail=detail,
-    )
+    yield _share(check, subject, found.share, found.tried, detail)
 
 
 def _guarded(coverage: Iterable[FacetCoverage]) -> Iterator[Observation]:
     for operation, own in groupby(coverage, key=lambda one: one.operation):
         found = tuple(own)
-        detail: dict[str, Any] = {"statistic": "share", "method": "counted", "counts": {}}
+        detail: dict[str, Any] = {"method": "counted", "counts": {}}
         for state in FACET_STATES:
             names = [one.facet for one in found if one.state == state]
             detail["counts"][state] = len(names)
             if names:
                 detail[state] = [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]
-        yield Observation(
-            suite=SUITE,
-            check="prove.guarded",
-            subject=operation,
-            outcome=Outcome.MEASURED,
-            value=detail["counts"]["guarded"] / len(found),
-            unit="ratio",
-            n=len(found),
-            detail=detail,
-        )
+        yield _share("prove.guarded", operation, detail["counts"]["guarded"] / len(found), len(found), detail)
+
+
+def _share(check: str, subject: str, value: float, n: int, detail: Mapping[str, object]) -> Observation:
+    shown = {"statistic": "share", **detail}
+    return Observation(
+        suite=SUITE,
+        check=check,
+        subject=subject,
+        outcome=Outcome.MEASURED,
+        value=value,
+        unit="ratio",
+        n=n,
+        detail=shown,
+    )

@@ -23,7 +23,7 @@ from harness.prove.source.line_tests import read_line_tests
 from harness.prove.source.stack import SourceStack, start_source
 from harness.prove.source.trial import SourceBaseline, SourceTrials, passed_checks
 from harness.prove.suite_runs import SuiteRuns
-from harness.pytest_plugin.timeline import Journal, read_journal
+from harness.pytest_plugin.timeline import SuiteJournal, read_journal
 from harness.stack.source_copy import source_of
 
 UNBROKEN = "(not breaks or rig)"
@@ -87,7 +87,7 @@ def _look(campaign: _Campaign) -> SourceBaseline:
     scratch = _new(campaign.scratch / "healthy")
     lines = _new(scratch / "lines")
     evidence: list[Evidence] = []
-    journals: list[Journal] = []
+    journals: list[SuiteJournal] = []
     plan = campaign.plan
     with start_source(plan.target, plan.overrides, scratch, campaign.listen, lines=lines) as stack:
         runs = campaign.suite_runs(stack, scratch, _HEALTHY_S)

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import ConfigError
 from harness.machine.decoding import Reader
 from harness.prove.source.edit import SourceEdit
-from harness.pytest_plugin.timeline import Journal, Timeline
+from harness.pytest_plugin.timeline import SuiteJournal, Timeline
 
 _PYTEST_S = 0.1
 """What a test costs beside its own time."""
@@ -25,6 +25,10 @@ class _Epoch:
     begin: float
     end: float
     files: Mapping[str, tuple[int, ...]]
+
+    @property
+    def lines(self) -> Iterator[tuple[str, int]]:
+        return ((file, line) for file, lines in self.files.items() for line in lines)
 
 
 _EPOCH = Reader(_Epoch)
@@ -69,7 +73,7 @@ class LineTests:
 
 
 def read_line_tests(
-    folder: Path, journals: Collection[Journal], *, besides: Collection[tuple[str, ...]] = ()
+    folder: Path, journals: Collection[SuiteJournal], *, besides: Collection[tuple[str, ...]] = ()
 ) -> LineTests:
     """Match what the tracers wrote in `folder` with when the tests ran.
 
@@ -81,12 +85,10 @@ def read_line_tests(
     timelines = [Timeline(journal) for journal in journals]
     found: dict[tuple[str, int], set[str]] = {}
     for epoch in _epochs(folder):
-        if epoch.command in besides:
-            continue
-        owners = frozenset().union(*(one.owners(epoch.begin, epoch.end) for one in timelines))
-        for file, lines in epoch.files.items():
-            for line in lines:
-                found.setdefault((file, line), set()).update(owners)
+        if epoch.command not in besides:
+            owners = frozenset().union(*(one.owners(epoch.begin, epoch.end) for one in timelines))
+            for place in epoch.lines:
+                found.setdefault(place, set()).update(owners)
     if not found:
         raise ConfigError(
             "no process of the service told which lines it ran: mutants of its source need a service in Python that is"

@@ -239,7 +239,7 @@ def _names(node: cst.Name, places: _Places) -> _Found:
             yield "flag", cst.Name("False" if node.value == "True" else "True")
 
 
-def _calls(node: cst.Call, places: _Places) -> _Found:
+def _fewer_arguments(node: cst.Call, _places: _Places) -> _Found:
     kept = node.args
     for number, argument in enumerate(kept):
         rest = [one for place, one in enumerate(kept) if place != number]
@@ -247,6 +247,10 @@ def _calls(node: cst.Call, places: _Places) -> _Found:
             yield "argument-dropped", node.with_changes(args=_closed(rest))
         elif _code(argument.value) in _ZONES:
             yield "zone-dropped", node.with_changes(args=_closed(rest))
+
+
+def _swapped_arguments(node: cst.Call, _places: _Places) -> _Found:
+    kept = node.args
     plain = [one for one in kept if one.keyword is None and not one.star]
     for first, second in pairwise(plain):
         if _code(first.value) == _code(second.value):
@@ -254,7 +258,10 @@ def _calls(node: cst.Call, places: _Places) -> _Found:
         values = {id(first): second.value, id(second): first.value}
         swapped = [one.with_changes(value=values[id(one)]) if id(one) in values else one for one in kept]
         yield "arguments-swapped", node.with_changes(args=swapped)
-    if isinstance(node.func, cst.Attribute) and not kept and not isinstance(places.parent(node), cst.Await):
+
+
+def _fewer_calls(node: cst.Call, places: _Places) -> _Found:
+    if isinstance(node.func, cst.Attribute) and not node.args and not isinstance(places.parent(node), cst.Await):
         # name.strip() -> name
         yield "method-dropped", node.func.value
 
@@ -367,7 +374,7 @@ _OPERATORS: tuple[tuple[type[cst.CSTNode], tuple[_Operator, ...]], ...] = (  # t
     (cst.Integer, (_integers,)),
     (cst.Float, (_floats,)),
     (cst.Name, (_names,)),
-    (cst.Call, (_calls,)),
+    (cst.Call, (_fewer_arguments, _swapped_arguments, _fewer_calls)),
     (cst.Dict, (_elements,)),
     (cst.List, (_elements,)),
     (cst.Set, (_elements,)),

@@ -55,14 +55,17 @@ def requests(before: ProxiedRequest, after: ProxiedRequest) -> tuple[str, str]:
 
 
 def _headers(before: Headers, after: Headers) -> tuple[list[str], list[str]]:
-    lost = [pair for pair in before if pair not in after]
-    new = [pair for pair in after if pair not in before]
+    lost, new = _missing(before, after), _missing(after, before)
     left, right = [_line(*pair) for pair in lost], [_line(*pair) for pair in new]
     if len(left) == len(right) == 1:
         left, right = [[text] for text in _around(left[0], right[0])]
     left += [f"no {name}" for name in _only(new, lost)]
     right += [f"no {name}" for name in _only(lost, new)]
     return left, right
+
+
+def _missing(these: Headers, those: Headers) -> list[tuple[str, str]]:
+    return [pair for pair in these if pair not in those]
 
 
 def _only(these: list[tuple[str, str]], those: list[tuple[str, str]]) -> list[str]:

@@ -41,7 +41,7 @@ def _form(answer: ProxiedAnswer) -> tuple[object, ...]:
 
 def _in_body(before: ProxiedAnswer, after: ProxiedAnswer) -> str:
     old, new = json_of(before), json_of(after)
-    if before.headers == after.headers and old is not None and new is not None and _same(old[0], new[0]):
+    if before.headers == after.headers and old and new and _comparable(old[0]) == _comparable(new[0]):
         return "the members of a JSON object have no order (RFC 8259, 4)"
     return ""
 
@@ -56,7 +56,7 @@ def _in_headers(request: ProxiedRequest, before: ProxiedAnswer, after: ProxiedAn
         return f"no browser reads {', '.join(sorted(changed))} any more"
     if changed <= _SUPERSEDED and before.header("Cache-Control") is not None:
         return "Cache-Control counts in its place (RFC 9111, 5.3)"
-    if changed == {_POLICY} and after.header(_POLICY) is not None and json_of(before) is not None:
+    if changed == {_POLICY}:
         return _of_policy(before, after)
     if changed <= _CACHES_ONLY:
         return _for_caches(request, before)
@@ -65,6 +65,8 @@ def _in_headers(request: ProxiedRequest, before: ProxiedAnswer, after: ProxiedAn
 
 def _of_policy(before: ProxiedAnswer, after: ProxiedAnswer) -> str:
     """What a policy says of scripts and the like counts in documents; who may frame counts everywhere."""
+    if after.header(_POLICY) is None or json_of(before) is None:
+        return ""
     framing = [[part for part in _directives(one) if part.startswith("frame-ancestors")] for one in (before, after)]
     return "" if framing[0] != framing[1] else "nothing is loaded or run in JSON (CSP3, 4.2)"
 
@@ -108,12 +110,10 @@ def _lower(answer: ProxiedAnswer) -> dict[str, list[str]]:
     return found
 
 
-def _same(old: Json, new: Json) -> bool:
-    """Equal as JSON: numbers by value, and true is not 1."""
-    if isinstance(old, bool) or isinstance(new, bool):
-        return old is new
-    if isinstance(old, dict) and isinstance(new, dict):
-        return old.keys() == new.keys() and all(_same(value, new[name]) for name, value in old.items())
-    if isinstance(old, list) and isinstance(new, list):
-        return len(old) == len(new) and all(_same(one, other) for one, other in zip(old, new, strict=True))
-    return old == new
+def _comparable(value: Json) -> object:
+    """Equal where the JSON is: numbers by value, and true is not 1."""
+    if isinstance(value, bool):
+        return bool, value
+    if isinstance(value, dict):
+        return {name: _comparable(member) for name, member in value.items()}
+    return [*map(_comparable, value)] if isinstance(value, list) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -16,19 +16,81 @@ from harness.prove.model import Defect, NoVerdictError, Result
 from harness.prove.selection import JudgedRun, Selection, criterion_of, decide_status, final_lines, select_tests
 from harness.prove.suite_runs import SuiteRuns
 from harness.prove.wire.coverage import takes
-from harness.prove.wire.facets import speaks_of
+from harness.prove.wire.facets import ObservedExchange, SampledExchange, observe, speaks_of
 from harness.prove.wire.mutant import WireMutant
 from harness.prove.wire.operations import Operations
 from harness.prove.wire.operators import facet_of
-from harness.prove.wire.traffic import Traffic, TrafficRecorder, traffic_of, witnesses
-from harness.proxy import Handler, Proxy, pass_on
-from harness.pytest_plugin.timeline import read_journal
+from harness.proxy import Handler, ProxiedAnswer, ProxiedRequest, Proxy, Send, pass_on
+from harness.pytest_plugin.timeline import SuiteJournal, Timeline, read_journal
 
 UNDISTURBED = "not rig and not breaks and not (alone and attacks and writes)"
 """Tests that speak to the stack that we stand before: others have one of their own, would break this one, or leave
 nothing in it as it was."""
 _ASIDE = f"{UNDISTURBED} and beside"
 _MAIN = f"{UNDISTURBED} and not beside"
+_MOST_SAMPLES = 2000
+
+
+class TrafficRecorder:
+    """A proxy's handler that changes nothing and remembers what it saw."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self.exchanges: list[tuple[float, ObservedExchange]] = []
+        """When each began, by the machine's monotonic clock, and what it showed."""
+        self.samples: dict[tuple[str, str, int, str], SampledExchange] = {}
+
+    async def __call__(self, request: ProxiedRequest, send: Send) -> ProxiedAnswer:
+        """Pass it on."""
+        begun = time.monotonic()
+        answer = await send(request)
+        seen = observe(request, answer, self._operations)
+        self.exchanges.append((begun, seen))
+        if seen.kind not in self.samples and len(self.samples) < _MOST_SAMPLES:
+            self.samples[seen.kind] = SampledExchange(operation=seen.operation, request=request, answer=answer)
+        return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireTraffic:
+    """Exchanges that look alike, once, with the tests that saw one of them."""
+
+    seen: tuple[ObservedExchange, ...] = ()
+    samples: tuple[SampledExchange, ...] = ()
+    unowned: int = field(default=0)
+    """Exchanges while no test ran: pytest's own look at the service."""
+
+    def joined(self, other: WireTraffic) -> WireTraffic:
+        """Both together."""
+        return WireTraffic(
+            seen=_merged((*self.seen, *other.seen)),
+            samples=(*self.samples, *other.samples),
+            unowned=self.unowned + other.unowned,
+        )
+
+
+def traffic_of(recorder: TrafficRecorder, journal: SuiteJournal) -> WireTraffic:
+    """Give each exchange to the test that ran when it began, and to all that use the fixture that was being set up."""
+    timeline = Timeline(journal)
+    found: list[ObservedExchange] = []
+    unowned = 0
+    for begun, seen in tuple(recorder.exchanges):
+        owners = timeline.owners(begun, begun)
+        unowned += not owners
+        found.append(replace(seen, test_ids=owners))
+    return WireTraffic(seen=_merged(found), samples=tuple(recorder.samples.values()), unowned=unowned)
+
+
+def witnesses(seen: Iterable[ObservedExchange]) -> frozenset[str]:
+    """Tests behind any of these exchanges."""
+    return frozenset(test for one in seen for test in one.test_ids)
+
+
+def _merged(found: Iterable[ObservedExchange]) -> tuple[ObservedExchange, ...]:
+    by_look: dict[ObservedExchange, set[str]] = {}
+    for one in found:
+        by_look.setdefault(replace(one, test_ids=frozenset()), set()).update(one.test_ids)
+    return tuple(replace(look, test_ids=frozenset(tests)) for look, tests in by_look.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +122,7 @@ class WireRuns:
 class WireBaseline:
     """The service behind a proxy that changes nothing: which tests saw what, and how they fared."""
 
-    traffic: Traffic
+    traffic: WireTraffic
     evidence: tuple[Evidence, ...]
     alarms: tuple[str, ...]
     """What the run has against the service; empty where it is as it should be."""
@@ -88,7 +150,7 @@ def run_baseline(
     main = parts[0][1]
     if any(main.status(one.expect.criterion) is Status.NOT_RUN for one in wanted):
         parts.append(_observed(runs, operations, "healthy-beside", _ASIDE, listen))
-    traffic = Traffic()
+    traffic = WireTraffic()
     for seen, _ in parts:
         traffic = traffic.joined(seen)
     return WireBaseline(
@@ -201,7 +263,7 @@ class WireTrials:
 
 def _observed(
     runs: WireRuns, operations: Iterable[str], name: str, marks: str, listen: Listener
-) -> tuple[Traffic, JudgedRun]:
+) -> tuple[WireTraffic, JudgedRun]:
     listen(PhaseBegan(f"wire: {name}"))
     recorder = TrafficRecorder(Operations(operations))
     journal = runs.suites.scratch / f"{name}.json"

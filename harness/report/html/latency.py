@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from harness.errors import BrokenRunError
 from harness.machine.decoding import Reader
-from harness.model import Threshold
+from harness.model import LoadSecond, Threshold
 from harness.report.html.svg import Scale, element, figure, log_ticks, path, ticks
 from harness.report.text import number, signs
 from harness.run import read_regular
@@ -23,28 +23,14 @@ _SERIES = (("p50", "s-p50"), ("p95", "s-p95"), ("p99", "s-p99"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineSecond:
-    """One second of load. Latencies in milliseconds from the due time; None where nothing was timed."""
-
-    t: int
-    """Seconds since the load began."""
-    count: int
-    errors: int
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    max: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Timeline:
-    seconds: tuple[TimelineSecond, ...]
+    seconds: tuple[LoadSecond, ...]
 
 
 _TIMELINE = Reader(_Timeline)
 
 
-def read_timeline(run: Path) -> tuple[TimelineSecond, ...]:
+def read_timeline(run: Path) -> tuple[LoadSecond, ...]:
     """The seconds of the run's load; empty where no load was run. Raises `BrokenRunError` for another shape."""
     file = run / TIMELINE
     if not os.path.lexists(file):
@@ -55,7 +41,7 @@ def read_timeline(run: Path) -> tuple[TimelineSecond, ...]:
         raise BrokenRunError(f"{file}: is not a timeline of load ({error})") from error
 
 
-def latency_figure(seconds: Sequence[TimelineSecond], limit: Threshold | None, *, width: float) -> Markup:
+def latency_figure(seconds: Sequence[LoadSecond], limit: Threshold | None, *, width: float) -> Markup:
     """The plot at one width (the page carries a wide and a narrow one, so that letters keep their size)."""
     plot = _Plot(seconds, limit, width)
     return figure(
@@ -79,7 +65,7 @@ class _Plot:
     rate_top, rate_bottom = 238.0, 282.0
     height = 306.0
 
-    def __init__(self, seconds: Sequence[TimelineSecond], limit: Threshold | None, width: float) -> None:
+    def __init__(self, seconds: Sequence[LoadSecond], limit: Threshold | None, width: float) -> None:
         self.seconds = seconds
         self.demand = limit
         self.left, self.right = 52.0, width - 50.0

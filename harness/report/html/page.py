@@ -63,14 +63,14 @@ def _rulings_part(run: RunFiles) -> dict[str, Any]:
     """What was found, and the criteria, those first that are not proven."""
     found = findings_part(causes.findings(run.evidence), run.facts.invocation)
     views = ruling_views(run, found.of_line)
-    open_ones = findings.not_proven(run.verdict) if run.verdict is not None else ()
+    open_ones, held_back = (findings.not_proven(run.verdict), run.verdict.held_back) if run.verdict else ((), ())
     absent = [each.id for each in open_ones if each.status is Status.NOT_APPLICABLE]
     return {
         "found": found,
         "open_rulings": [views[each.id] for each in open_ones if each.id not in absent],
         "absent_rulings": [views[name] for name in absent],
         "waived": [view for view in views.values() if view.waiver is not None],
-        "held_back": [plain(one.text, 800) for one in run.verdict.held_back] if run.verdict is not None else [],
+        "held_back": [plain(one.text, 800) for one in held_back],
         "areas": areas(tuple(views.values())),
     }
 

@@ -97,7 +97,7 @@ def areas(views: Sequence[RulingView]) -> tuple[Area, ...]:
 def _view(
     ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evidence], found: Mapping[int, FindingView]
 ) -> RulingView:
-    quoted = lines.get(ruling.first) if ruling.first is not None and ruling.waiver is None else None
+    reason, said = _reason(ruling, lines)
     shown = _worst_first(ruling.evidence, lines)
     trouble = [seq for seq in shown if seq in lines and lines[seq].outcome in TROUBLE]
     links = tuple(trouble or shown)[:_LINKS]
@@ -115,8 +115,8 @@ def _view(
         threshold=one_line(ruling.threshold, 200),
         figure=_figure(ruling, criterion, lines),
         n=ruling.n,
-        reason=plain(f"{own_words(ruling, quoted)}." if quoted is not None else ruling.reason, 1_200),
-        said=one_line(quoted.says, 400) if quoted is not None else "",
+        reason=plain(reason, 1_200),
+        said=one_line(said, 400),
         links=links,
         more_links=len(shown) - len(links),
         findings=findings[:_FINDINGS],
@@ -124,6 +124,12 @@ def _view(
         first=first,
         waiver=_waiver(ruling),
     )
+
+
+def _reason(ruling: Ruling, lines: Mapping[int, Evidence]) -> tuple[str, str]:
+    """The reason in our own words, and what the first observation behind it says, where the reason quotes that."""
+    quoted = lines.get(ruling.first) if ruling.first is not None and ruling.waiver is None else None
+    return (ruling.reason, "") if quoted is None else (f"{own_words(ruling, quoted)}.", quoted.says)
 
 
 def _figure(ruling: Ruling, criterion: Criterion | None, lines: Mapping[int, Evidence]) -> Markup | None:

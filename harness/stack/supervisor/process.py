@@ -214,6 +214,10 @@ class Child:
         self.stopping = False
 
 
+def _lives(child: Child) -> bool:
+    return child.status is None
+
+
 class Supervisor:
     """State of one stack, and what each order does to it."""
 
@@ -251,12 +255,7 @@ class Supervisor:
         """Obey orders until the stack is to end."""
         rest = b""
         while not self.ended:
-            inputs: list[int | socket.socket] = [self.wake, *self.joined]
-            if not self.detached:
-                inputs += [0, *([self.parent_fd] if self.parent_fd else [])]
-            if self.listener is not None:
-                inputs.append(self.listener)
-            ready = select.select(inputs, [], [])[0]
+            ready = select.select(self._inputs(), [], [])[0]
             self._drain()
             self._reap()
             if self.parent_fd in ready:
@@ -271,6 +270,14 @@ class Supervisor:
                     self._let_join()
                 elif isinstance(other, socket.socket):
                     self._hear(other)
+
+    def _inputs(self) -> list[int | socket.socket]:
+        inputs: list[int | socket.socket] = [self.wake, *self.joined]
+        if not self.detached:
+            inputs += [0, *([self.parent_fd] if self.parent_fd else [])]
+        if self.listener is not None:
+            inputs.append(self.listener)
+        return inputs
 
     def _let_join(self) -> None:
         if self.listener is None:
@@ -478,23 +485,22 @@ class Supervisor:
             select.select([self.wake], [], [], left)
 
     def _stop(self, children: list[Child], grace: float, *, again: bool = False) -> None:
-        alive = [child for child in children if child.status is None]
+        alive = [*filter(_lives, children)]
         for child in alive:
             child.stopping = True
         # seen while their parents live: whoever has neither its parent nor its environment is not found afterwards
         below = self._started_by(children)
 
         def all_ended() -> bool:
-            return all(child.status is not None for child in alive)
+            return not any(map(_lives, alive))
 
         for child in alive:
             _signal(child.pid, child.stop_signal)
             _signal(child.pid, signal.SIGCONT)
         if again:
             self._wait(all_ended, _AGAIN_SECONDS)
-            for child in alive:
-                if child.status is None:
-                    _signal(child.pid, child.stop_signal)
+            for child in filter(_lives, alive):
+                _signal(child.pid, child.stop_signal)
         self._wait(all_ended, grace)
         for child in alive:
             # the group too: a server's helpers must not live on when it is gone
@@ -507,7 +513,7 @@ class Supervisor:
 
     def _started_by(self, children: list[Child]) -> dict[int, int]:
         """Processes below children, each with its start; the children themselves are ended by whoever asks."""
-        alive = [child.pid for child in children if child.status is None]
+        alive = [child.pid for child in filter(_lives, children)]
         # of all at once: reading what every process carries takes longer than ending them
         found = owned_by(self.mark, alive, *(child.name for child in children)) - {child.pid for child in children}
         return {pid: stat[2] for pid in found if (stat := process_stat(pid)) is not None}
