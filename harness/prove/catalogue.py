@@ -70,12 +70,12 @@ def choose_defects(
     return tuple(
         one
         for one in known
-        if one.kind in (kinds or {one.kind}) and one.area in (areas or {one.area}) and _is_named(one.id, only)
+        if _is_named(one.kind, kinds) and _is_named(one.area, areas) and _is_named(one.id, only)
     )
 
 
-def _is_named(id_: str, words: Collection[str]) -> bool:
-    return not words or any(fnmatchcase(id_, word) for word in words)
+def _is_named(name: str, words: Collection[str]) -> bool:
+    return not words or any(fnmatchcase(name, word) for word in words)
 
 
 def _check_known(option: str, words: Collection[str], names: Collection[str]) -> None:
