@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeGuard
 from urllib.parse import quote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
@@ -355,7 +355,7 @@ def json_of(answer: Exchange | None) -> Any:  # noqa: ANN401 - JSON is anything
         return None
 
 
-def succeeded(answer: Exchange | None) -> bool:
+def succeeded(answer: Exchange | None) -> TypeGuard[Exchange]:
     """Is it an answer of the kind 2xx, or does it lead on whoever sent a form?"""
     return answer is not None and (200 <= answer.status < 300 or leads_on(answer))
 

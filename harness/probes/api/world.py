@@ -16,7 +16,7 @@ from harness.probes.api.accounts import Login, NoAccountError, is_privileged
 from harness.probes.api.facts import Fact, Facts
 from harness.probes.api.inputs import JSON, Inputs, Sampler
 from harness.probes.api.pages import local_path, local_target, operations_of, page_of, shows_again, template_of, told_by
-from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, OutOfTime, RequestDraft, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, OutOfTime, Place, RequestDraft, succeeded
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation
 
@@ -124,6 +124,10 @@ class World:
                     return first, other
         return None
 
+    def peer(self, account: ApiAccount) -> ApiAccount | None:
+        """Another account of the same role."""
+        return next((each for each in self.accounts if each is not account and each.role == account.role), None)
+
     @property
     def asker(self) -> ApiAccount:
         """Who asks where it matters to nobody: the account with the fewest rights."""
@@ -171,6 +175,11 @@ class World:
             body=body,
             media_type=media_type,
         )
+
+    def draft_about(self, described: Described, account: ApiAccount, name: str, value: object) -> RequestDraft | None:
+        """A request about one thing: a value for the parameter of that name in the path."""
+        draft = self.draft(described, account)
+        return draft.put(Place("path", (name,)), value) if draft is not None else None
 
     def _body(self, described: Described, account: ApiAccount, *, all_members: bool) -> tuple[Any, str]:
         found = described.inputs.body
@@ -233,6 +242,12 @@ class World:
         """Operations that write members of a body."""
         methods = ("POST", "PUT", "PATCH")
         yield from (each for each in self.operations if each.operation.method in methods and not each.is_disruptive)
+
+    def known_reads(self, account: ApiAccount) -> Iterator[tuple[Described, RequestDraft]]:
+        """Reads that worked for an account, each with its request."""
+        for each in self.reads():
+            if (draft := self.drafts.get((each.name, account.name))) is not None:
+                yield each, draft
 
     def makers(self) -> Iterator[Described]:
         """Operations that make things, beside accounts and logins."""
