@@ -168,7 +168,7 @@ def _is_its_own(name: str, thing: Mapping[str, Any], account: ApiAccount) -> boo
 def _of_claims(world: World) -> Iterator[Hole]:
     """Tokens are signed and not sealed: whoever has one reads it."""
     for account in world.accounts[:1]:
-        jwt = read_jwt(account.headers.get("Authorization", "").partition(" ")[2])
+        jwt = read_jwt(account.token)
         for name, value in jwt.claims.items() if jwt is not None else ():
             if isinstance(value, str) and value and (_PASSWORD.search(plain_name(name)) or _HASH.search(value)):
                 says = f"puts the claim {name!r} into its tokens, which anybody can read"

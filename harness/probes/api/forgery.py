@@ -64,7 +64,7 @@ def tokens_forged(world: World, gate: Gate, listener: Listener) -> list[Hole]:
     """Tokens that the service did not make, and that open the gate."""
     account = gate.account
     holes: list[Hole] = []
-    token = account.headers.get("Authorization", "").partition(" ")[2]
+    token = account.token
     jwt = read_jwt(token)
     if token and (seen := _opens(world, gate, f"hx{secrets.token_hex(16)}")) is not None:
         return [_hole(gate, "takes a token that is made up", "any text", seen)]
@@ -117,10 +117,7 @@ def _by_address(world: World, gate: Gate, jwt: Jwt, listener: Listener) -> Itera
         listener.answers[word] = json.dumps({"keys": [key]}).encode()
         for algorithm in dict.fromkeys(("HS256", jwt.algorithm, "RS256")):
             token = forge({**jwt.header, "alg": algorithm, name: address}, jwt.claims, secret)
-            account = ApiAccount(
-                name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"}
-            )
-            seen = world.client.tried(account, gate.draft)
+            seen = world.client.tried(_stranger(gate, token), gate.draft)
             if seen is None or not listener.waits_for(word, 0.1):
                 continue
             what = "and lets in who made it" if succeeded(seen) else "to hold its signature against"
@@ -145,7 +142,7 @@ def _public_keys(world: World) -> Iterator[bytes]:
     """Public keys that the service shows, in the forms in which they may be kept."""
     for place in _KEY_PLACES:
         seen = world.client.heard(NOBODY, "GET", place)
-        if seen is None or not succeeded(seen):
+        if not succeeded(seen):
             continue
         pems = _PEM.findall(seen.text.replace("\\n", "\n"))
         pems += [pem for each in objects(json_of(seen)) if (pem := pem_of(each)) is not None]
@@ -157,7 +154,7 @@ def _public_keys(world: World) -> Iterator[bytes]:
 @lazily
 def token_in_query(world: World, gate: Gate) -> list[Hole]:
     """A token that opens the gate from the query too, where logs, histories and Referer keep it (RFC 9700, 4.3.2)."""
-    token = gate.account.headers.get("Authorization", "").partition(" ")[2]
+    token = gate.account.token
     sign = "&" if "?" in gate.draft.target else "?"
 
     def asked(names: tuple[str, ...], value: str) -> Exchange | None:
@@ -168,7 +165,7 @@ def token_in_query(world: World, gate: Gate) -> list[Hole]:
         return []
     for name in _TOKEN_WORDS:
         seen = asked((name,), token)
-        if seen is not None and succeeded(seen) and not succeeded(asked((name,), f"hx{secrets.token_hex(12)}")):
+        if succeeded(seen) and not succeeded(asked((name,), f"hx{secrets.token_hex(12)}")):
             return [_hole(gate, f"takes the token from the query too, as {name!r}", f"query parameter {name}", seen)]
     return []
 
@@ -189,7 +186,7 @@ def _outlived(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
     account = world.login.enter("one user", gate.account.role, gate.account.username, gate.account.password)
     time.sleep(jwt.lifetime_s + 1.5)
     seen = world.client.tried(account, gate.draft)
-    if succeeded(seen) and seen is not None:
+    if succeeded(seen):
         yield _hole(
             gate, f"takes a token {jwt.lifetime_s:g} s after its making, when it had ended", "expired token", seen
         )
@@ -197,14 +194,11 @@ def _outlived(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
 
 def _guessed(world: World, gate: Gate, token: str) -> Iterator[Hole]:
     """A token that is the account's name in another form, or that is counted up."""
-    other = next((each for each in world.accounts if each is not gate.account and each.role == gate.account.role), None)
-    if other is None or "Authorization" not in other.headers:
-        return
-    theirs = other.headers["Authorization"].partition(" ")[2]
-    guess = _guess(token, gate.account.username, other.username)
+    other = world.peer(gate.account)
+    guess = _guess(token, gate.account.username, other.username) if other is not None else ""
+    theirs = other.token if other is not None else ""
     if guess and guess == theirs:
-        seen = _opens(world, gate, guess)
-        if seen is not None:
+        if (seen := _opens(world, gate, guess)) is not None:
             yield _hole(gate, "gives tokens that are made from the account's name alone", "guessed token", seen)
     elif token.isdigit() and theirs.isdigit() and abs(int(token) - int(theirs)) < 1000:
         seen = world.client.send(gate.account, gate.draft)
@@ -223,7 +217,7 @@ def _guess(token: str, own: str, other: str) -> str:
 
 
 def _guessed_cookies(world: World, gate: Gate) -> Iterator[Hole]:
-    other = next((each for each in world.accounts if each is not gate.account and each.role == gate.account.role), None)
+    other = world.peer(gate.account)
     for name, value in gate.account.cookies.items():
         word = weak_cookie_key(value, own_words(world))
         seen = world.client.tried(gate.account, gate.draft)
@@ -232,10 +226,14 @@ def _guessed_cookies(world: World, gate: Gate) -> Iterator[Hole]:
             yield _hole(gate, says, f"cookie {name}", seen)
         guess = _guess(value, gate.account.username, other.username) if other is not None else ""
         if other is not None and guess and guess == other.cookies.get(name):
-            forged_one = ApiAccount(name="somebody else", cookies={**gate.account.cookies, name: guess})
-            seen = world.client.tried(forged_one, gate.draft)
-            if succeeded(seen) and seen is not None and other.username in seen.text:
-                yield _hole(gate, f"believes the cookie {name}, which is the account's name", f"cookie {name}", seen)
+            yield from _by_cookie(world, gate, name, guess, other)
+
+
+def _by_cookie(world: World, gate: Gate, name: str, guess: str, other: ApiAccount) -> Iterator[Hole]:
+    forged_one = ApiAccount(name="somebody else", cookies={**gate.account.cookies, name: guess})
+    seen = world.client.tried(forged_one, gate.draft)
+    if succeeded(seen) and other.username in seen.text:
+        yield _hole(gate, f"believes the cookie {name}, which is the account's name", f"cookie {name}", seen)
 
 
 def own_words(world: World) -> list[str]:
@@ -246,11 +244,13 @@ def own_words(world: World) -> list[str]:
 
 def _opens(world: World, gate: Gate, token: str) -> Exchange | None:
     """The answer that the token got, if it is let in twice."""
-    account = ApiAccount(name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"})
+    account = _stranger(gate, token)
     seen = world.client.tried(account, gate.draft)
-    if not succeeded(seen) or not succeeded(world.client.tried(account, gate.draft)):
-        return None
-    return seen
+    return seen if succeeded(seen) and succeeded(world.client.tried(account, gate.draft)) else None
+
+
+def _stranger(gate: Gate, token: str) -> ApiAccount:
+    return ApiAccount(name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"})
 
 
 def _hole(gate: Gate, says: str, parameter: str, seen: Exchange) -> Hole:

@@ -181,6 +181,11 @@ class ApiAccount:
         return (*(value.rpartition(" ")[2] for value in self.headers.values()), *self.cookies.values())
 
     @property
+    def token(self) -> str:
+        """The token that its login gave; "" if it gave none."""
+        return self.headers.get("Authorization", "").partition(" ")[2]
+
+    @property
     def is_nobody(self) -> bool:
         """Has it no login?"""
         return not self.headers and not self.cookies
