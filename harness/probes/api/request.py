@@ -367,7 +367,7 @@ def succeeded(answer: Exchange | None) -> TypeGuard[Exchange]:
 
 def leads_on(answer: Exchange) -> bool:
     """Is a form that was sent, with fields or without one, answered with another page than the login's, to go to?"""
-    sent = next((value for key, value in answer.request_headers if key.lower() == "content-type"), "")
+    sent = answer.sent_header("Content-Type")
     place = urlsplit(answer.header("Location") or "").path
     if answer.status not in (302, 303) or answer.method != "POST" or (sent and not sent.startswith((FORM, MULTIPART))):
         return False
