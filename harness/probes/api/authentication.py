@@ -154,15 +154,12 @@ def _changed_unasked(world: World, change: _Change) -> Hole | None:
     changed = change.made(world, "Hx-wrong-0000a!")
     if changed is None:
         return None
-    says, place = (
-        "changed the password, and asks for no current one: whoever has the session takes the account over",
-        "",
-    )
+    place = "the current password"
+    says = "changed the password, and asks for no current one: whoever has the session takes the account over"
     if change.olds:
-        says = "changed the password though the current one in the request was wrong: the new one logs in"
         place = f"member {change.olds[0]}"
-    name = change.draft.operation.name
-    return Hole(operation=name, says=says, parameter=place or "the current password", proof=(changed,))
+        says = "changed the password though the current one in the request was wrong: the new one logs in"
+    return Hole(operation=change.draft.operation.name, says=says, parameter=place, proof=(changed,))
 
 
 def _outlived(world: World, change: _Change) -> Hole | None:

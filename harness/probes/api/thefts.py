@@ -125,12 +125,8 @@ def _like(value: object, names: Iterable[object]) -> object:
 
 
 def _naming_places(described: Described, draft: RequestDraft) -> list[Place]:
-    places = [place for place, _ in draft.places()]
-    places += [
-        Place(each.where, (each.name,))
-        for each in described.inputs.parameters
-        if each.where in ("query", "header", "cookie") and Place(each.where, (each.name,)) not in places
-    ]
+    sent = [place for place, _ in draft.places()]
+    places = [*sent, *(place for place, _ in _unplaced(described) if place not in sent)]
     return [
         place
         for place in places
@@ -140,13 +136,18 @@ def _naming_places(described: Described, draft: RequestDraft) -> list[Place]:
 
 def _text_places(described: Described, draft: RequestDraft) -> list[Place]:
     """Parameters of a read that are no names of objects by their own name."""
-    naming = set(_naming_places(described, draft))
-    places = [
-        Place(each.where, (each.name,))
-        for each in described.inputs.parameters
-        if each.where in ("query", "header", "cookie") and each.schema.get("type", "string") == "string"
-    ]
-    return [each for each in places if each not in naming] if described.operation.method == "GET" else []
+    if described.operation.method != "GET":
+        return []
+    naming = _naming_places(described, draft)
+    places = [place for place, kind in _unplaced(described) if kind == "string"]
+    return [each for each in places if each not in naming]
+
+
+def _unplaced(described: Described) -> Iterator[tuple[Place, str]]:
+    """Places of parameters that stand in no path, and what type each takes."""
+    for each in described.inputs.parameters:
+        if each.where in ("query", "header", "cookie"):
+            yield Place(each.where, (each.name,)), each.schema.get("type", "string")
 
 
 def names_of(world: World, account: ApiAccount) -> frozenset[str | int]:
