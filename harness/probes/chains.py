@@ -196,14 +196,10 @@ class Chains:
 
     def _still_named(self, exchange: Exchange, named_by: Exchange) -> bool:
         """Somebody may have deleted it meanwhile."""
-        again = self._ask("GET", named_by.path)
-        repeated = self._ask("GET", exchange.path)
-        return (
-            again is not None
-            and repeated is not None
-            and again.body == named_by.body
-            and repeated.status == exchange.status
-        )
+        again, repeated = self._ask("GET", named_by.path), self._ask("GET", exchange.path)
+        if again is None or repeated is None:
+            return False
+        return again.body == named_by.body and repeated.status == exchange.status
 
     def _ask(self, method: str, path: str, **request: Any) -> Exchange | None:  # noqa: ANN401 - httpx's own arguments
         if self.sent >= _MOST_REQUESTS:
@@ -256,15 +252,14 @@ def _singular(name: str) -> str:
     return plain[:-1] if plain.endswith("s") and not plain.endswith("ss") else plain
 
 
-def _json_of(exchange: Exchange) -> object:
+def _json_of(exchange: Exchange) -> Any:  # noqa: ANN401 - JSON is anything
     kind = parse_media_type(exchange.header("Content-Type"))
     if kind is None or not kind.is_json or exchange.size > len(exchange.body):
         return None
     try:
-        content: object = exchange.json()
+        return exchange.json()
     except UnfitAnswer:
         return None
-    return content
 
 
 def _last_segment(location: str | None) -> str | None:

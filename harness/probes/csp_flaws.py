@@ -199,9 +199,7 @@ def _ignored(policy: ContentSecurityPolicy) -> Iterator[Mistake]:
         what = f"{name[:80]} holds a character outside ASCII, for which browsers ignore all of it"
         yield Mistake(kind="ignored", directive=name, text=what)
     # who may frame the document is asked of the header and X-Frame-Options together (`framing`)
-    for name in policy.unheard:
-        if name == "frame-ancestors":
-            continue
+    for name in (each for each in policy.unheard if each != "frame-ancestors"):
         yield Mistake(kind="ignored", directive=name, text=f"{name} in a <meta> is ignored: only a header may say it")
 
 
@@ -237,10 +235,8 @@ def _is_proof(word: str) -> bool:
 
 
 def _unknown(name: str) -> Mistake:
-    hint = _hint(name.strip(":"), KNOWN)
-    return Mistake(
-        kind="unknown directive", directive=name, text=f"{name[:80]!r} is no directive that browsers know{hint}"
-    )
+    text = f"{name[:80]!r} is no directive that browsers know{_hint(name.strip(':'), KNOWN)}"
+    return Mistake(kind="unknown directive", directive=name, text=text)
 
 
 def _hint(word: str, known: Iterable[str]) -> str:
@@ -260,9 +256,9 @@ def _misread(directive: str, word: str) -> str:
     if lowered in _BARE or _BARE_NONCE.fullmatch(lowered):
         return f"{directive}: {word} does nothing without its single quotes"
     if _QUOTES.search(word):
-        is_known = lowered in _KEYWORDS or _is_proof(word)
-        hint = _hint(lowered, _KEYWORDS)
-        return "" if is_known else f"{directive}: {word[:80]} is no keyword that browsers know{hint}"
+        if lowered in _KEYWORDS or _is_proof(word):
+            return ""
+        return f"{directive}: {word[:80]} is no keyword that browsers know{_hint(lowered, _KEYWORDS)}"
     if lowered.startswith("//"):
         return f"{directive}: {word[:80]} is no source: a host stands there without slashes"
     if not _SOURCE.fullmatch(word):

@@ -21,6 +21,8 @@ _PASSIVE = ("img-src", "media-src")
 _PROVEN = ("'sha256-", "'sha384-", "'sha512-", "'nonce-")
 _PLAIN = ("http:", "ftp:")
 _EVERYTHING = frozenset({"*"})
+_Directives = Mapping[str, frozenset[str]]
+"""Lower-case directive -> its sources."""
 _NONE = frozenset({"'none'"})
 
 
@@ -37,9 +39,9 @@ class _Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CombinedPolicy:
-    """One policy out of several: lower-case directive -> sources."""
+    """One policy out of several."""
 
-    directives: Mapping[str, frozenset[str]]
+    directives: _Directives
     repeats_reporting: bool = False
 
 
@@ -137,13 +139,11 @@ def _rate(policy: CombinedPolicy, *, is_secure: bool) -> str:
     return next((result for result, holds in results if holds), "csp-implemented-with-no-unsafe")
 
 
-def _in_force(
-    directives: Mapping[str, frozenset[str]], name: str, otherwise: frozenset[str] = _EVERYTHING
-) -> frozenset[str]:
+def _in_force(directives: _Directives, name: str, otherwise: frozenset[str] = _EVERYTHING) -> frozenset[str]:
     return directives.get(name, directives.get("default-src", otherwise))
 
 
-def _scripts(directives: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def _scripts(directives: _Directives) -> frozenset[str]:
     """Whose scripts run. Raises `InvalidPolicy` where nothing proves what 'strict-dynamic' trusts."""
     scripts = _without_inline(_in_force(directives, "script-src"))
     if "'strict-dynamic'" not in scripts:

@@ -186,8 +186,7 @@ def _own_gate(world: World, account: ApiAccount) -> RequestDraft | None:
 @lazily
 def default_accounts(world: World) -> list[Hole]:
     """Names and passwords that services are delivered with."""
-    password = world.target.auth.roles
-    taken = {each.username for each in password.values()}
+    taken = {each.username for each in world.target.auth.roles.values()}
     for username, word in _DEFAULTS:
         if username in taken or f"{username}@example.org" in taken:
             continue

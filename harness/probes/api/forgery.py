@@ -172,9 +172,8 @@ def _outlived(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
     time.sleep(jwt.lifetime_s + 1.5)
     seen = world.client.tried(account, gate.draft)
     if succeeded(seen):
-        yield _hole(
-            gate, f"takes a token {jwt.lifetime_s:g} s after its making, when it had ended", "expired token", seen
-        )
+        says = f"takes a token {jwt.lifetime_s:g} s after its making, when it had ended"
+        yield _hole(gate, says, "expired token", seen)
 
 
 def _guessed(world: World, gate: Gate, token: str) -> Iterator[Hole]:

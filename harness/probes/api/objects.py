@@ -45,7 +45,8 @@ def _read(world: World, victim: ApiAccount, thief: ApiAccount, theft: Theft) -> 
     if not succeeded(answer) or not _is_read(answer, theft):
         return None
     private = _private_part(world, answer, theft, victim)
-    if not private or _is_open_to_all(world, theft) or not _stays(world, theft, thief, private):
+    # what anybody gets without a login is no matter of whose it is
+    if not private or succeeded(world.client.tried(NOBODY, theft.draft)) or not _stays(world, theft, thief, private):
         return None
     says = (
         f"gave {thief.name} what is {victim.name}'s: with {theft.sent} for {theft.place.told} the answer"
@@ -78,11 +79,6 @@ def _is_read(answer: Exchange, theft: Theft) -> bool:
         return True
     made = json_of(answer)
     return not (isinstance(made, dict) and theft.place.where == "body" and answer.status == 201)
-
-
-def _is_open_to_all(world: World, theft: Theft) -> bool:
-    """Does anybody get it without a login? Then it is no matter of whose it is."""
-    return succeeded(world.client.tried(NOBODY, theft.draft))
 
 
 def _stays(world: World, theft: Theft, thief: ApiAccount, shown: str) -> bool:
