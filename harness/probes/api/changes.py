@@ -15,7 +15,7 @@ from harness.probes.api.detours import methods
 from harness.probes.api.facts import Fact
 from harness.probes.api.inputs import MARK, leaves, members, objects, plain_name
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, json_of, succeeded
-from harness.probes.api.thefts import OWNER, Theft, names_of, naming, proven, reader_of, thefts
+from harness.probes.api.thefts import OWNER, Theft, draft_about, names_of, naming, proven, reader_of, thefts
 from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 from harness.probes.openapi_operation import names_in_path
@@ -111,7 +111,7 @@ def _reader_of_whole(world: World, fact: Fact, victim: ApiAccount) -> RequestDra
         names = names_in_path(described.operation.path)
         found = world.facts.candidates(names[0], described.operation.path, victim.name) if len(names) == 1 else ()
         if any(each.value == fact.value for each in found):
-            return world.draft_about(described, victim, names[0], fact.value)
+            return draft_about(world, described, victim, names[0], fact.value)
     return None
 
 
@@ -138,7 +138,7 @@ def _deleted(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator[tu
         name = next(reversed(names_in_path(path)), "")
         mine = next(world.facts.candidates(name, path, victim.name), None) if name else None
         fact = world.fresh(mine, victim) if mine is not None else None
-        draft = world.draft_about(described, victim, name, fact.value) if fact is not None else None
+        draft = draft_about(world, described, victim, name, fact.value) if fact is not None else None
         if fact is None or draft is None:
             continue
         before = world.client.tried(victim, draft)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from harness.probes.api.inputs import JSON, MARK, Sampler
+from harness.probes.api.inputs import MARK, Sampler
 from harness.probes.api.pages import tokens_in
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, Place, RequestDraft, succeeded
 from harness.probes.api.world import Described, World
@@ -146,7 +146,7 @@ def _login_sites(world: World) -> Iterator[TextPlace]:
     )
     body = world.login.words(f"{MARK}nobody", "Hx-wrong-1a!")
     sent = world.login.attempt("", "", body)
-    kind = sent.sent_header("Content-Type") or JSON
+    kind = sent.sent_header("Content-Type") or "application/json"
     draft = RequestDraft(operation=operation, body=body, media_type=kind.partition(";")[0])
     for name, value in body.items():
         place = Place("body", (name,))

@@ -170,10 +170,18 @@ def reader_of(world: World, described: Described, fact: Fact, victim: ApiAccount
     for each in world.reads():
         own = each.operation.path
         names = names_in_path(own) if own == path or path.startswith(f"{own}/") else []
-        draft = world.draft_about(each, victim, names[0], fact.value) if names else None
+        draft = draft_about(world, each, victim, names[0], fact.value) if names else None
         if draft is not None:
             return draft
     return _listing_of(world, path, fact, victim)
+
+
+def draft_about(
+    world: World, described: Described, account: ApiAccount, name: str, value: object
+) -> RequestDraft | None:
+    """A request about one thing: a value for the parameter of that name in the path."""
+    draft = world.draft(described, account)
+    return draft.put(Place("path", (name,)), value) if draft is not None else None
 
 
 def _listing_of(world: World, path: str, fact: Fact, victim: ApiAccount) -> RequestDraft | None:

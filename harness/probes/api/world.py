@@ -16,7 +16,7 @@ from harness.probes.api.accounts import Login, NoAccountError, is_privileged
 from harness.probes.api.facts import Fact, Facts
 from harness.probes.api.inputs import JSON, Inputs, Sampler
 from harness.probes.api.pages import local_path, local_target, operations_of, page_of, shows_again, template_of, told_by
-from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, OutOfTime, Place, RequestDraft, succeeded
+from harness.probes.api.request import NOBODY, ApiAccount, ApiClient, OutOfTime, RequestDraft, succeeded
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, OpenApiError, Operation
 
@@ -175,11 +175,6 @@ class World:
             body=body,
             media_type=media_type,
         )
-
-    def draft_about(self, described: Described, account: ApiAccount, name: str, value: object) -> RequestDraft | None:
-        """A request about one thing: a value for the parameter of that name in the path."""
-        draft = self.draft(described, account)
-        return draft.put(Place("path", (name,)), value) if draft is not None else None
 
     def _body(self, described: Described, account: ApiAccount, *, all_members: bool) -> tuple[Any, str]:
         found = described.inputs.body
