@@ -14,6 +14,7 @@ from itertools import islice, product
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from harness.probes.api.inputs import is_plain, plain_name
 from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer
 from harness.probes.headers import parse_media_type
 from harness.probes.http import RecordingClient, ServiceUnavailable
@@ -21,6 +22,9 @@ from harness.probes.openapi import OpenApi, UnreadDocument
 from harness.probes.openapi_operation import Operation, names_in_path
 
 _NAMES = ("id", "uuid", "slug", "key", "code", "name", "number", "username")
+_LISTS = frozenset({"items", "data", "results", "content", "records", "rows"})
+_OBJECTS = frozenset({"data", "result"})
+"""Members that hold lists, and objects, of what the answer itself is about."""
 _MOST_VALUES = 3
 _MOST_REQUESTS = 200
 _MOST_NODES = 200
@@ -49,16 +53,18 @@ class _Known:
         """Keep what an answer names; `path` is its operation's, whose last plain segment is the resource."""
         plain = [part for part in path.split("/") if part and "{" not in part]
         for resource, item in _items(_singular(plain[-1]) if plain else "", content):
-            for member, value in item.items():
-                if isinstance(value, (str, int)) and not isinstance(value, bool) and str(value) and _names(member):
-                    known = self.values.setdefault((resource, _plain(member)), {})
-                    if len(known) < _MOST_VALUES:
-                        known.setdefault(str(value), exchange)
+            for member in filter(_names, item):
+                value = item[member]
+                if not is_plain(value) or value == "":
+                    continue
+                known = self.values.setdefault((resource, plain_name(member)), {})
+                if len(known) < _MOST_VALUES:
+                    known.setdefault(str(value), exchange)
 
     def fitting(self, path: str, name: str) -> Mapping[str, Exchange]:
         """Values for a parameter of a path: of the resource that it stands behind, else of the one in its name."""
         before = path.partition(f"{{{name}}}")[0].rstrip("/").rsplit("/", 1)[-1]
-        resource, wanted = _singular(before), _plain(name)
+        resource, wanted = _singular(before), plain_name(name)
         members = [wanted, *([wanted.removeprefix(resource)] if wanted != resource else []), *_NAMES]
         own = next((self.values[resource, each] for each in members if (resource, each) in self.values), None)
         if own is not None:
@@ -107,43 +113,36 @@ class Chains:
             made = by_name.get(name)
             if made is None or made.method != "POST" or request.request_size > len(request.request_bytes):
                 continue
-            items = [
-                each.path
-                for each in by_name.values()
-                if each.method == "DELETE"
-                and re.fullmatch(re.escape(made.path.rstrip("/")) + r"/\{[^/{}]+\}/?", each.path)
-            ]
-            for path in items:
-                if f"GET {path}" in by_name:
-                    yield from self._life(made, path, request, answer)
+            below = re.compile(re.escape(made.path.rstrip("/")) + r"/\{[^/{}]+\}/?")
+            for each in by_name.values():
+                if each.method == "DELETE" and below.fullmatch(each.path) and f"GET {each.path}" in by_name:
+                    yield from self._life(made, each.path, request, answer)
 
     def _life(self, made: Operation, item: str, request: SentRequest, earlier: Exchange) -> Iterator[ChainFault]:
-        kind = next((value for name, value in request.request_headers if name.lower() == "content-type"), "")
-        again = self._ask(
-            "POST", request.path, content=request.request_bytes, headers={"Content-Type": kind} if kind else {}
-        )
-        fresh = again is not None and again.status < _REDIRECTED
-        answer = again if again is not None and fresh else earlier
-        known = _Known()
-        known.read(made.path, answer, _json_of(answer))
-        (name,) = names_in_path(item)[-1:]
-        value = next(iter(known.fitting(item, name)), None) or _last_segment(answer.header("Location"))
-        if value is None:
+        fresh = self._made_again(request)
+        answer = fresh or earlier
+        path = _path_of_made(made, item, request, answer)
+        before = self._ask("GET", path) if path is not None else None
+        if path is None or before is None:
             return
-        # a path above it has values of its own
-        path = re.sub(
-            r"\{[^/{}]*\}/?$", quote(value, safe=""), urlsplit(request.path).path.rstrip("/") + f"/{{{name}}}"
-        )
-        before = self._ask("GET", path)
-        if before is None or before.status >= _REDIRECTED:
-            if fresh and before is not None and before.status == _MISSING:
-                yield ChainFault(
-                    kind="lost",
-                    operation=f"GET {item}",
-                    says=f"GET {path} answered {before.status} right after {made.name} had created what it names",
-                    sent=(answer, before),
-                )
-            return
+        if before.status < _REDIRECTED:
+            yield from self._end(item, path, answer)
+        elif fresh is not None and before.status == _MISSING:
+            yield ChainFault(
+                kind="lost",
+                operation=f"GET {item}",
+                says=f"GET {path} answered {before.status} right after {made.name} had created what it names",
+                sent=(answer, before),
+            )
+
+    def _made_again(self, request: SentRequest) -> Exchange | None:
+        """The answer to the same request, if it is taken once more."""
+        kind = request.sent_header("Content-Type")
+        headers = {"Content-Type": kind} if kind else {}
+        again = self._ask("POST", request.path, content=request.request_bytes, headers=headers)
+        return again if again is not None and again.status < _REDIRECTED else None
+
+    def _end(self, item: str, path: str, made_by: Exchange) -> Iterator[ChainFault]:
         gone = self._ask("DELETE", path)
         if gone is None or gone.status >= _REDIRECTED or gone.status == _ACCEPTED:
             return
@@ -153,7 +152,7 @@ class Chains:
                 kind="freed",
                 operation=f"GET {item}",
                 says=f"GET {path} answered {after.status} after DELETE {path} had answered {gone.status}",
-                sent=(answer, gone, after),
+                sent=(made_by, gone, after),
             )
 
     def _paths(self, operation: Operation) -> Iterator[tuple[str, tuple[Exchange, ...]]]:
@@ -169,42 +168,38 @@ class Chains:
             yield path, tuple(dict.fromkeys(exchange for _, exchange in chosen))
 
     def _judge(self, operation: Operation, exchange: Exchange, named_by: tuple[Exchange, ...]) -> Iterator[ChainFault]:
-        def fault(kind: str, says: str) -> ChainFault:
-            return ChainFault(kind=kind, operation=operation.name, says=says, sent=(*named_by, exchange))
-
-        begun = f"{exchange.method} {exchange.path} answered {exchange.status}"
         if exchange.status >= _BROKEN:
-            yield fault("server_error", f"{begun} to what {_told(named_by)} names")
-            return
-        if exchange.status == _MISSING and len(named_by) == 1 and self._still_named(exchange, named_by[0]):
-            yield fault("lost", f"{begun}, and {_told(named_by)} lists what it names")
-            return
+            found = "server_error", f" to what {_told(named_by)} names"
+        elif exchange.status == _MISSING and len(named_by) == 1 and self._still_named(exchange, named_by[0]):
+            found = "lost", f", and {_told(named_by)} lists what it names"
+        else:
+            found = self._undescribed(operation, exchange)
+        kind, what = found
+        if kind:
+            says = f"{exchange.method} {exchange.path} answered {exchange.status}{what}"
+            yield ChainFault(kind=kind, operation=operation.name, says=says, sent=(*named_by, exchange))
+
+    def _undescribed(self, operation: Operation, exchange: Exchange) -> tuple[str, str]:
+        """What of an answer the document does not describe: the kind, and in words; "" for nothing."""
         try:
             if self._api.media_types(operation, exchange.status) is None:
-                statuses = ", ".join(operation.statuses) or "no status"
-                yield fault("status", f"{begun}; the document describes {statuses}")
-                return
+                return "status", f"; the document describes {', '.join(operation.statuses) or 'no status'}"
             kind = parse_media_type(exchange.header("Content-Type"))
             content = _json_of(exchange)
             if kind is None or content is None:
-                return
+                return "", ""
             found = self._api.mismatches(operation, exchange.status, kind.essence, content)
         except UnreadDocument:
-            return
-        if found:
-            places = "; ".join(f"{each.at}: {each.says}" for each in found)
-            yield fault("body", f"{begun}, and its body is not as described: {places}")
+            return "", ""
+        places = "; ".join(f"{each.at}: {each.says}" for each in found or ())
+        return ("body", f", and its body is not as described: {places}") if found else ("", "")
 
     def _still_named(self, exchange: Exchange, named_by: Exchange) -> bool:
         """Somebody may have deleted it meanwhile."""
-        again = self._ask("GET", named_by.path)
-        repeated = self._ask("GET", exchange.path)
-        return (
-            again is not None
-            and repeated is not None
-            and again.body == named_by.body
-            and repeated.status == exchange.status
-        )
+        again, repeated = self._ask("GET", named_by.path), self._ask("GET", exchange.path)
+        if again is None or repeated is None:
+            return False
+        return again.body == named_by.body and repeated.status == exchange.status
 
     def _ask(self, method: str, path: str, **request: Any) -> Exchange | None:  # noqa: ANN401 - httpx's own arguments
         if self.sent >= _MOST_REQUESTS:
@@ -231,38 +226,40 @@ def _items(resource: str, content: object) -> Iterator[tuple[str, Mapping[str, A
         elif isinstance(node, dict):
             yield name, node
             for key, value in node.items():
-                if isinstance(value, list):
-                    own = name if _plain(key) in ("items", "data", "results", "content", "records", "rows") else key
-                    waiting.append((_singular(own), value))
-                elif isinstance(value, dict):
-                    waiting.append((name if _plain(key) in ("data", "result") else _singular(key), value))
+                if isinstance(value, list | dict):
+                    wraps = _LISTS if isinstance(value, list) else _OBJECTS
+                    waiting.append((name if plain_name(key) in wraps else _singular(key), value))
+
+
+def _path_of_made(made: Operation, item: str, request: SentRequest, answer: Exchange) -> str | None:
+    """The path of what was made; None where no answer names it. A path above it has values of its own."""
+    known = _Known()
+    known.read(made.path, answer, _json_of(answer))
+    (name,) = names_in_path(item)[-1:]
+    value = next(iter(known.fitting(item, name)), None) or _last_segment(answer.header("Location"))
+    return f"{urlsplit(request.path).path.rstrip('/')}/{quote(value, safe='')}" if value is not None else None
 
 
 def _names(member: str) -> bool:
-    plain = _plain(member)
+    plain = plain_name(member)
     return plain in _NAMES or plain.endswith(("id", "slug", "key", "name", "code", "uuid"))
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
 def _singular(name: str) -> str:
-    plain = _plain(name)
+    plain = plain_name(name)
     if plain.endswith("ies"):
         return plain[:-3] + "y"
     return plain[:-1] if plain.endswith("s") and not plain.endswith("ss") else plain
 
 
-def _json_of(exchange: Exchange) -> object:
+def _json_of(exchange: Exchange) -> Any:  # noqa: ANN401 - JSON is anything
     kind = parse_media_type(exchange.header("Content-Type"))
     if kind is None or not kind.is_json or exchange.size > len(exchange.body):
         return None
     try:
-        content: object = exchange.json()
+        return exchange.json()
     except UnfitAnswer:
         return None
-    return content
 
 
 def _last_segment(location: str | None) -> str | None:

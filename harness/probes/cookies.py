@@ -35,10 +35,15 @@ _NO_SECRET = re.compile(
 _SECRET_VALUE = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9+/_.%=:~-]{20,}")
 
 _DATE_PARTS = re.compile(r"[^\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")
-_TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D.*)?", re.ASCII | re.DOTALL)
-_DAY = re.compile(r"(\d{1,2})(?:\D.*)?", re.ASCII | re.DOTALL)
-_YEAR = re.compile(r"(\d{2,4})(?:\D.*)?", re.ASCII | re.DOTALL)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATE_FORMS = {
+    "time": re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?!\d)", re.ASCII),
+    "day": re.compile(r"(\d{1,2})(?!\d)", re.ASCII),
+    "month": re.compile("|".join(_MONTHS), re.ASCII | re.IGNORECASE),
+    "year": re.compile(r"(\d{2,4})(?!\d)", re.ASCII),
+}
+"""What begins a part of a date; a part is the first of these that no earlier part was."""
+_PREFIX = re.compile(r"__host-http-|__host-|__secure-|__http-", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +149,12 @@ def _broken_promises(cookie: SetCookie, name: str) -> Iterable[str]:
         yield "SameSite=None without Secure"
     if "partitioned" in cookie.attributes and not cookie.secure:
         yield "Partitioned without Secure"
-    lowered = name.lower()
-    prefix = next((one for one in ("__host-http-", "__host-", "__secure-", "__http-") if lowered.startswith(one)), "")
-    if not prefix:
-        return
+    prefix = _PREFIX.match(name)
+    if prefix is not None:
+        yield from _broken_by(prefix[0].lower(), cookie, name)
+
+
+def _broken_by(prefix: str, cookie: SetCookie, name: str) -> Iterable[str]:
     if not cookie.name:
         yield f"a cookie without a name whose value begins with {prefix}"
     if not cookie.secure:
@@ -160,22 +167,25 @@ def _broken_promises(cookie: SetCookie, name: str) -> Iterable[str]:
 
 def parse_cookie_date(text: str) -> datetime | None:
     """The moment that browsers read in Expires (5.1.1); None if they read none."""
-    time: re.Match[str] | None = None
-    day = month = year = None
+    found: dict[str, re.Match[str]] = {}
     for part in _DATE_PARTS.findall(text):
-        if time is None and (found := _TIME.fullmatch(part)):
-            time = found
-        elif day is None and (found := _DAY.fullmatch(part)):
-            day = int(found[1])
-        elif month is None and part[:3].lower() in _MONTHS:
-            month = _MONTHS.index(part[:3].lower()) + 1
-        elif year is None and (found := _YEAR.fullmatch(part)):
-            year = int(found[1])
-    if time is None or day is None or month is None or year is None:
+        for name, form in _DATE_FORMS.items():
+            if name not in found and (read := form.match(part)):
+                found[name] = read
+                break
+    if found.keys() != _DATE_FORMS.keys():
         return None
-    if year < 100:
-        year += 1900 if year >= 70 else 2000
+    clock, day, month, year = (found[name] for name in _DATE_FORMS)
+    whole = _whole_year(int(year[1]))
     try:
-        return datetime(max(year, 1), month, day, int(time[1]), int(time[2]), int(time[3]), tzinfo=UTC)
+        hour, minute, second = map(int, clock.groups())
+        return datetime(whole, _MONTHS.index(month[0].lower()) + 1, int(day[1]), hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
+
+
+def _whole_year(year: int) -> int:
+    """Two digits from 70 on are of the last century (5.1.1)."""
+    if year < 100:
+        year += 1900 if year >= 70 else 2000
+    return max(year, 1)

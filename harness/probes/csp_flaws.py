@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -199,36 +199,49 @@ def _ignored(policy: ContentSecurityPolicy) -> Iterator[Mistake]:
         what = f"{name[:80]} holds a character outside ASCII, for which browsers ignore all of it"
         yield Mistake(kind="ignored", directive=name, text=what)
     # who may frame the document is asked of the header and X-Frame-Options together (`framing`)
-    for name in policy.unheard:
-        if name == "frame-ancestors":
-            continue
+    for name in (each for each in policy.unheard if each != "frame-ancestors"):
         yield Mistake(kind="ignored", directive=name, text=f"{name} in a <meta> is ignored: only a header may say it")
 
 
 def _mistakes(policy: ContentSecurityPolicy) -> Iterator[Mistake]:
     yield from _ignored(policy)
     for name, words in policy.directives.items():
-        if name not in KNOWN | DEPRECATED:
-            yield _unknown(name)
-        for word in words:
-            text = _misread(name, word)
-            if text:
-                kind: MistakeKind = "no semicolon" if word.lower() in KNOWN | DEPRECATED else "no keyword"
-                yield Mistake(kind=kind, directive=name, text=text)
-        lowered = {word.lower() for word in words}
-        if len(words) > 1 and not lowered & KNOWN and "'none'" in lowered:
-            yield Mistake(kind="ignored", directive=name, text=f"{name}: 'none' is ignored beside other sources")
-        if "'strict-dynamic'" in lowered and not any(NONCE.fullmatch(word) or HASH.fullmatch(word) for word in words):
-            what = f"{name}: 'strict-dynamic' without a nonce or a hash lets no script run at all"
-            yield Mistake(kind="nothing runs", directive=name, text=what)
+        yield from _mistakes_of(name, words)
+
+
+def _mistakes_of(name: str, words: Sequence[str]) -> Iterator[Mistake]:
+    if name not in KNOWN | DEPRECATED:
+        yield _unknown(name)
+    yield from _misread_words(name, words)
+    lowered = {word.lower() for word in words}
+    if len(words) > 1 and not lowered & KNOWN and "'none'" in lowered:
+        yield Mistake(kind="ignored", directive=name, text=f"{name}: 'none' is ignored beside other sources")
+    if "'strict-dynamic'" in lowered and not any(map(_is_proof, words)):
+        what = f"{name}: 'strict-dynamic' without a nonce or a hash lets no script run at all"
+        yield Mistake(kind="nothing runs", directive=name, text=what)
+
+
+def _misread_words(name: str, words: Sequence[str]) -> Iterator[Mistake]:
+    for word in words:
+        text = _misread(name, word)
+        if text:
+            kind: MistakeKind = "no semicolon" if word.lower() in KNOWN | DEPRECATED else "no keyword"
+            yield Mistake(kind=kind, directive=name, text=text)
+
+
+def _is_proof(word: str) -> bool:
+    """Is it a nonce or a hash?"""
+    return NONCE.fullmatch(word) is not None or HASH.fullmatch(word) is not None
 
 
 def _unknown(name: str) -> Mistake:
-    close = difflib.get_close_matches(name.strip(":"), sorted(KNOWN), n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    return Mistake(
-        kind="unknown directive", directive=name, text=f"{name[:80]!r} is no directive that browsers know{hint}"
-    )
+    text = f"{name[:80]!r} is no directive that browsers know{_hint(name.strip(':'), KNOWN)}"
+    return Mistake(kind="unknown directive", directive=name, text=text)
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, sorted(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _misread(directive: str, word: str) -> str:
@@ -242,13 +255,13 @@ def _misread(directive: str, word: str) -> str:
         return ""
     if lowered in _BARE or _BARE_NONCE.fullmatch(lowered):
         return f"{directive}: {word} does nothing without its single quotes"
-    if _QUOTES.search(word) and lowered not in _KEYWORDS and not NONCE.fullmatch(word) and not HASH.fullmatch(word):
-        close = difflib.get_close_matches(lowered, sorted(_KEYWORDS), n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        return f"{directive}: {word[:80]} is no keyword that browsers know{hint}"
+    if _QUOTES.search(word):
+        if lowered in _KEYWORDS or _is_proof(word):
+            return ""
+        return f"{directive}: {word[:80]} is no keyword that browsers know{_hint(lowered, _KEYWORDS)}"
     if lowered.startswith("//"):
         return f"{directive}: {word[:80]} is no source: a host stands there without slashes"
-    if not _QUOTES.search(word) and not _SOURCE.fullmatch(word):
+    if not _SOURCE.fullmatch(word):
         return f"{directive}: {word[:80]} is no source that browsers read"
     return ""
 

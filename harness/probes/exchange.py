@@ -67,6 +67,10 @@ class SentRequest:
         parts = urlsplit(self.url)
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
+    def sent_header(self, name: str) -> str:
+        """What the request said in a header; "" where it had none of that name."""
+        return next((value for key, value in self.request_headers if key.lower() == name.lower()), "")
+
     @property
     def request_body(self) -> str:
         """The body as text; bytes that are none are written as escapes."""
@@ -214,7 +218,7 @@ def _header_word(name: str, value: str) -> str:
 def _body_words(sent: SentRequest) -> tuple[list[str], str]:
     """curl's option for the body, and what stands before curl in the line."""
     shown = sent.request_bytes[:_SHOWN_BODY]
-    kind = next((value for name, value in sent.request_headers if name.lower() == "content-type"), "")
+    kind = sent.sent_header("Content-Type")
     try:
         text = shown.decode("utf-8")
     except UnicodeDecodeError:

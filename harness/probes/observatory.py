@@ -7,7 +7,7 @@ to or takes from 100 points. What is better than expected counts only where noth
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import urljoin, urlsplit
@@ -178,9 +178,8 @@ def cross_origin_sharing(scan: Scan) -> str:
         return "cross-origin-resource-sharing-not-implemented"
     if allowed[0].strip() == "*":
         return "cross-origin-resource-sharing-implemented-with-public-access"
-    asked = next((value for name, value in scan.cors.request_headers if name.lower() == "origin"), None)
     credentials = (scan.cors.header("Access-Control-Allow-Credentials") or "").strip().lower() == "true"
-    how = "universal" if asked == allowed[0] and credentials else "restricted"
+    how = "universal" if scan.cors.sent_header("Origin") == allowed[0] and credentials else "restricted"
     return f"cross-origin-resource-sharing-implemented-with-{how}-access"
 
 
@@ -207,13 +206,18 @@ def transport_security(scan: Scan) -> str:
     lines = scan.answer.header_lines("Strict-Transport-Security")
     if not lines:
         return "hsts-not-implemented"
-    parts = [part.strip().lower() for part in lines[0].split(";")]
-    ages = [part.removeprefix("max-age=") for part in parts if part.startswith("max-age=")]
-    age = whole_seconds(found[0]) if ages and (found := re.match(r"\d+", ages[-1], re.ASCII)) else None
+    age = _max_age(lines[0])
     if age is None or "," in lines[0]:
         return "hsts-header-invalid"
     length = "at-least" if age >= _SIX_MONTHS_S else "less-than"
     return f"hsts-implemented-max-age-{length}-six-months"
+
+
+def _max_age(line: str) -> int | None:
+    parts = [part.strip().lower() for part in line.split(";")]
+    ages = [part.removeprefix("max-age=") for part in parts if part.startswith("max-age=")]
+    found = re.match(r"\d+", ages[-1], re.ASCII) if ages else None
+    return whole_seconds(found[0]) if found is not None else None
 
 
 def redirection(scan: Scan) -> str:
@@ -284,28 +288,30 @@ _COOKIES_WORST_FIRST = (
 def cookies(scan: Scan) -> str:
     """The worst that any cookie lacks, by the method's own list of names."""
     found = [parse_set_cookie(line) for line in scan.answer.header_lines("Set-Cookie")]
-    found = [cookie for cookie in found if cookie.name and cookie.name != "heroku-session-affinity"]
+    found = [cookie for cookie in found if cookie.name not in ("", "heroku-session-affinity")]
     if not found:
         return "cookies-not-found"
     with_hsts = transport_security(scan) == "hsts-implemented-max-age-at-least-six-months"
-    lacking = {lack for cookie in found for lack in _lacks(cookie, with_hsts=with_hsts)}
-    if lacking:
-        return next(result for result in _COOKIES_WORST_FIRST if result in lacking)
+    protected = "-but-protected-by-hsts" if with_hsts else ""
+    lacking = {lack for cookie in found for lack in _lacks(cookie, protected)}
     everywhere = all("samesite" in cookie.attributes for cookie in found)
-    return f"cookies-secure-with-httponly-sessions{'-and-samesite' if everywhere else ''}"
+    best = f"cookies-secure-with-httponly-sessions{'-and-samesite' if everywhere else ''}"
+    return _worst(_COOKIES_WORST_FIRST, lacking, best)
 
 
-def _lacks(cookie: SetCookie, *, with_hsts: bool) -> Iterator[str]:
-    name, hsts = cookie.name.lower(), "-but-protected-by-hsts" if with_hsts else ""
-    is_session = "login" in name or "sess" in name
-    if "samesite" in cookie.attributes and cookie.same_site == "default":
+def _worst(worst_first: Iterable[str], found: Collection[str], best: str) -> str:
+    """The first of an order of results that was found; the best one where none was."""
+    return next((result for result in worst_first if result in found), best)
+
+
+def _lacks(cookie: SetCookie, protected: str) -> Iterator[str]:
+    name = cookie.name.lower()
+    is_session = re.search("login|sess", name) is not None
+    unfit = ("default",) if cookie.secure else ("default", "none")
+    if "samesite" in cookie.attributes and cookie.same_site in unfit:
         yield "cookies-samesite-flag-invalid"
     if not cookie.secure:
-        if cookie.same_site == "none":
-            yield "cookies-samesite-flag-invalid"
-        yield f"cookies-without-secure-flag{hsts}"
-        if is_session:
-            yield f"cookies-session-without-secure-flag{hsts}"
+        yield f"cookies-{'session-' if is_session else ''}without-secure-flag{protected}"
     if "csrf" in name and "samesite" not in cookie.attributes:
         yield "cookies-anticsrf-without-samesite-flag"
     if is_session and not cookie.http_only:
@@ -327,20 +333,17 @@ def subresource_integrity(scan: Scan) -> str:
     if not scripts:
         return "sri-not-implemented-but-no-scripts-loaded"
     loaded = [script for script in scripts if script.get("src")]
-    foreign = [script for script in loaded if _is_foreign(script["src"], scan.answer.url)]
-    found = {_foreign_script(script) for script in foreign}
-    worst = next((result for result in _SRI_WORST_FIRST if result in found), "")
-    if worst:
-        return worst
+    foreign = {_foreign_script(script) for script in loaded if _is_foreign(script["src"], scan.answer.url)}
     if foreign:
-        return "sri-implemented-and-external-scripts-loaded-securely"
-    pinned = any(
-        script.get("integrity") and urlsplit(urljoin(scan.answer.url, script["src"])).scheme == "https"
-        for script in loaded
-    )
-    if pinned:
+        return _worst(_SRI_WORST_FIRST, foreign, "sri-implemented-and-external-scripts-loaded-securely")
+    if any(_is_pinned(script, scan.answer.url) for script in loaded):
         return "sri-implemented-and-all-scripts-loaded-securely"
     return "sri-not-implemented-but-all-scripts-loaded-from-secure-origin"
+
+
+def _is_pinned(script: Mapping[str, str], page: str) -> bool:
+    """Has it a hash, and is it fetched over TLS?"""
+    return bool(script.get("integrity")) and urlsplit(urljoin(page, script["src"])).scheme == "https"
 
 
 def _is_foreign(src: str, page: str) -> bool:

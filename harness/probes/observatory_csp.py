@@ -21,6 +21,9 @@ _PASSIVE = ("img-src", "media-src")
 _PROVEN = ("'sha256-", "'sha384-", "'sha512-", "'nonce-")
 _PLAIN = ("http:", "ftp:")
 _EVERYTHING = frozenset({"*"})
+_Directives = Mapping[str, frozenset[str]]
+"""Lower-case directive -> its sources."""
+_NONE = frozenset({"'none'"})
 
 
 class InvalidPolicy(ValueError):  # noqa: N818 - the method's own word for it
@@ -36,9 +39,9 @@ class _Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CombinedPolicy:
-    """One policy out of several: lower-case directive -> sources."""
+    """One policy out of several."""
 
-    directives: Mapping[str, frozenset[str]]
+    directives: _Directives
     repeats_reporting: bool = False
 
 
@@ -47,25 +50,28 @@ def combined_policy(policies: Iterable[str]) -> CombinedPolicy:
     cleaned = ["".join(policy.splitlines()).strip() for policy in policies]
     if any(len(policy) < _SHORTEST for policy in cleaned):
         raise InvalidPolicy
+    read = [_directives_of(policy) for policy in cleaned]
+    repeats = any(len(directives) > len(dict(directives)) for directives in read)
+    return CombinedPolicy(directives=_combined(read), repeats_reporting=repeats)
+
+
+def _combined(policies: list[list[tuple[str, list[str]]]]) -> dict[str, frozenset[str]]:
     found: dict[str, list[_Source]] = {}
-    repeats = False
-    for index, policy in enumerate(cleaned):
-        seen: set[str] = set()
-        for words in (part.split() for part in policy.split(";")):
-            if not words:
-                continue
-            name = words[0].lower()
-            if name in seen and name not in _MAY_REPEAT:
-                raise InvalidPolicy
-            repeats = repeats or name in seen
-            seen.add(name)
-            found[name] = _merged(found.get(name, []) if index else [], name, words[1:], index)
-            if index == 0 and len(cleaned) > 1:
-                found[name] = [replace(source, kept=False) for source in found[name]]
-    directives = {name: frozenset(one.text for one in sources) or {"'none'"} for name, sources in found.items()}
-    return CombinedPolicy(
-        directives={name: frozenset(sources) for name, sources in directives.items()}, repeats_reporting=repeats
-    )
+    for index, directives in enumerate(policies):
+        for name, words in directives:
+            merged = _merged(found.get(name, []) if index else [], name, words, index)
+            found[name] = [replace(source, kept=index > 0 or len(policies) == 1) for source in merged]
+    return {name: frozenset(one.text for one in sources) or _NONE for name, sources in found.items()}
+
+
+def _directives_of(policy: str) -> list[tuple[str, list[str]]]:
+    """Names and words of one policy. Raises `InvalidPolicy` where something stands twice that may not."""
+    parts = (part.split() for part in policy.split(";"))
+    found = [(words[0].lower(), words[1:]) for words in parts if words]
+    once = [name for name, _ in found if name not in _MAY_REPEAT]
+    if len(once) > len(set(once)):
+        raise InvalidPolicy
+    return found
 
 
 def _merged(before: list[_Source], name: str, words: list[str], index: int) -> list[_Source]:
@@ -74,13 +80,14 @@ def _merged(before: list[_Source], name: str, words: list[str], index: int) -> l
     if not words and name.endswith("-src"):
         new = [_Source("'none'", index, index == 0)]
     merged = sorted([*before, *new], key=lambda source: source.text)
-    kept = [source.kept for source in merged]
-    for place, (earlier, later) in enumerate(pairwise(merged), start=1):
-        if earlier.policy == later.policy and later.text.startswith(earlier.text):
-            kept[place] = False
-        if earlier.policy != later.policy and _leads_into(earlier.text, later.text):
-            kept[place] = True
-    return [replace(source, kept=True) for source, stays in zip(merged, kept, strict=True) if stays]
+    stays = [source.kept for source in merged[:1]] + [_stays(*pair) for pair in pairwise(merged)]
+    return [replace(source, kept=True) for source, kept in zip(merged, stays, strict=True) if kept]
+
+
+def _stays(earlier: _Source, later: _Source) -> bool:
+    if earlier.policy == later.policy:
+        return later.kept and not later.text.startswith(earlier.text)
+    return later.kept or _leads_into(earlier.text, later.text)
 
 
 def _leads_into(folder: str, path: str) -> bool:
@@ -99,11 +106,11 @@ def rate_policy(header: tuple[str, ...], metas: tuple[str, ...], *, report_only:
     theirs = tuple(part.strip() for meta in metas for part in meta.split(","))
     try:
         policy = combined_policy((*ours, *theirs))
+        if not (_counting(ours, frozenset()) or _counting(theirs, NOT_IN_META)):
+            return f"csp-not-implemented{'-but-reporting-enabled' if report_only else ''}"
+        return _rate(policy, is_secure=is_secure)
     except InvalidPolicy:
         return "csp-header-invalid"
-    if not (_counting(ours, frozenset()) or _counting(theirs, NOT_IN_META)):
-        return f"csp-not-implemented{'-but-reporting-enabled' if report_only else ''}"
-    return _rate(policy, is_secure=is_secure)
 
 
 def _counting(policies: tuple[str, ...], without: frozenset[str]) -> bool:
@@ -115,33 +122,39 @@ def _counting(policies: tuple[str, ...], without: frozenset[str]) -> bool:
 
 def _rate(policy: CombinedPolicy, *, is_secure: bool) -> str:
     directives = policy.directives
-    scripts, styles, objects = (
-        directives.get(name, directives.get("default-src", _EVERYTHING))
-        for name in ("script-src", "style-src", "object-src")
+    scripts = _scripts(directives)
+    styles = _without_inline(_in_force(directives, "style-src"))
+    objects = _in_force(directives, "object-src")
+    others = (sources for name, sources in directives.items() if name not in (*_PASSIVE, "script-src"))
+    passive = frozenset().union(*(_in_force(directives, name, frozenset()) for name in _PASSIVE))
+    results: tuple[tuple[str, object], ...] = (
+        ("csp-implemented-with-unsafe-inline", scripts & _UNSAFE or objects & _BROAD),
+        ("csp-implemented-with-insecure-scheme", is_secure and _is_plain(scripts.union(*others))),
+        ("csp-implemented-with-unsafe-eval", "'unsafe-eval'" in scripts | styles),
+        ("csp-implemented-but-duplicate-directives", policy.repeats_reporting),
+        ("csp-implemented-with-insecure-scheme-in-passive-content-only", is_secure and _is_plain(passive)),
+        ("csp-implemented-with-unsafe-inline-in-style-src-only", styles & _UNSAFE),
+        ("csp-implemented-with-no-unsafe-default-src-none", directives.get("default-src") == _NONE),
     )
-    scripts, styles = _without_inline(scripts), _without_inline(styles)
-    if "'strict-dynamic'" in scripts:
-        if not _is_proven(scripts):
-            return "csp-header-invalid"
-        scripts = frozenset(
-            one for one in scripts if one != "'self'" and not any(one.startswith(broad) for broad in _BROAD)
-        )
-    active = {one for name, sources in directives.items() if name not in (*_PASSIVE, "script-src") for one in sources}
-    passive = {one for name in _PASSIVE for one in directives.get(name, directives.get("default-src", frozenset()))}
-    result = "csp-implemented-with-no-unsafe"
-    if scripts & _UNSAFE or objects & _BROAD:
-        return "csp-implemented-with-unsafe-inline"
-    if is_secure and any(one.startswith(_PLAIN) for one in (*active, *scripts)):
-        return "csp-implemented-with-insecure-scheme"
-    if "'unsafe-eval'" in scripts | styles:
-        return "csp-implemented-with-unsafe-eval"
-    if is_secure and any(one.startswith(_PLAIN) for one in passive):
-        result = "csp-implemented-with-insecure-scheme-in-passive-content-only"
-    elif styles & _UNSAFE:
-        result = "csp-implemented-with-unsafe-inline-in-style-src-only"
-    elif directives.get("default-src") == frozenset({"'none'"}):
-        result = "csp-implemented-with-no-unsafe-default-src-none"
-    return "csp-implemented-but-duplicate-directives" if policy.repeats_reporting else result
+    return next((result for result, holds in results if holds), "csp-implemented-with-no-unsafe")
+
+
+def _in_force(directives: _Directives, name: str, otherwise: frozenset[str] = _EVERYTHING) -> frozenset[str]:
+    return directives.get(name, directives.get("default-src", otherwise))
+
+
+def _scripts(directives: _Directives) -> frozenset[str]:
+    """Whose scripts run. Raises `InvalidPolicy` where nothing proves what 'strict-dynamic' trusts."""
+    scripts = _without_inline(_in_force(directives, "script-src"))
+    if "'strict-dynamic'" not in scripts:
+        return scripts
+    if not _is_proven(scripts):
+        raise InvalidPolicy
+    return frozenset(one for one in scripts if one != "'self'" and not one.startswith(tuple(_BROAD)))
+
+
+def _is_plain(sources: Iterable[str]) -> bool:
+    return any(one.startswith(_PLAIN) for one in sources)
 
 
 def _is_proven(sources: frozenset[str]) -> bool:

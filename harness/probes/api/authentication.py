@@ -6,13 +6,15 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from harness.probes.api.accounts import NoAccountError, let_in
-from harness.probes.api.inputs import plain_name
+from harness.probes.api.inputs import is_plain, plain_name
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, lazily, succeeded
 from harness.probes.api.tokens import read_jwt
 from harness.probes.api.world import Described, World
+from harness.probes.exchange import Exchange
 
 _REFUSED = (401, 403)
 _SHORT_LIVED_S = 900
@@ -22,6 +24,8 @@ LOGOUT = re.compile(r"log_?-?out|sign_?-?out|logoff", re.IGNORECASE)
 _PASSWORD = re.compile(r"passw(?:or)?d", re.IGNORECASE)
 _NEW = re.compile(r"new|confirm|repeat|again")
 _OLD = re.compile(r"old|current|previous|existing")
+_RESET = re.compile(r"forgot|reset|recover", re.IGNORECASE)
+_NAMES = ("username", "email", "login", "user")
 _DEFAULTS = (
     ("admin", "admin"),
     ("admin", "password"),
@@ -47,10 +51,7 @@ class Gate:
 def gate_of(world: World) -> Gate | None:
     """The read by which tokens are tried: the first one that knows the account from nobody."""
     for account in sorted(world.accounts, key=lambda each: not each.ours):
-        for described in world.reads():
-            draft = world.drafts.get((described.name, account.name))
-            if draft is None:
-                continue
+        for described, draft in world.known_reads(account):
             own = world.client.tried(account, draft)
             nobody = world.client.tried(NOBODY, draft)
             if succeeded(own) and nobody is not None and nobody.status in (*_REFUSED, 302, 303, 307):
@@ -61,10 +62,7 @@ def gate_of(world: World) -> Gate | None:
 @lazily
 def logouts_ignored(world: World, gate: Gate) -> list[Hole]:
     """What a login gave goes on to open the gate after its logout."""
-    logouts = [
-        each for each in world.operations if LOGOUT.search(f"{each.operation.path} {each.operation.operation_id}")
-    ]
-    for described in logouts:
+    for described in filter(_is_logout, world.operations):
         account = world.login.enter("one user", gate.account.role, gate.account.username, gate.account.password)
         draft = world.draft(described, account)
         if draft is None or _ends_soon(account) or not succeeded(world.client.tried(account, gate.draft)):
@@ -73,85 +71,111 @@ def logouts_ignored(world: World, gate: Gate) -> list[Hole]:
         if left is None or left.status >= 400:
             continue
         seen = world.client.tried(account, gate.draft)
-        if succeeded(seen) and seen is not None:
+        if succeeded(seen):
             says = f"answered {left.status}, and what the login gave still opens {gate.described.name}"
             return [Hole(operation=described.name, says=says, parameter="token after logout", proof=(left, seen))]
     return []
 
 
 def _ends_soon(account: ApiAccount) -> bool:
-    jwt = read_jwt(account.headers.get("Authorization", "").partition(" ")[2])
+    jwt = read_jwt(account.token)
     return jwt is not None and jwt.lifetime_s is not None and jwt.lifetime_s <= _SHORT_LIVED_S
 
 
 def has_logout(world: World) -> bool:
     """Does the description know a logout?"""
-    return any(LOGOUT.search(f"{each.operation.path} {each.operation.operation_id}") for each in world.operations)
+    return any(map(_is_logout, world.operations))
+
+
+def _is_logout(described: Described) -> bool:
+    return LOGOUT.search(f"{described.operation.path} {described.operation.operation_id}") is not None
 
 
 @lazily
 def passwords_changed(world: World) -> list[Hole]:
     """Changes of a password: with a wrong one, and what was given before it. Of accounts that are ours alone."""
     holes: list[Hole] = []
-    for described in world.operations:
-        operation = described.operation
-        body = described.inputs.body
-        if operation.method not in ("POST", "PUT", "PATCH") or body is None or not _PASSWORD.search(operation.path):
-            continue
-        if re.search(r"forgot|reset|recover", operation.path, re.IGNORECASE):
-            continue
-        for wrong in (True, False):
-            try:
-                account = world.login.register("a third user")
-            except NoAccountError:
-                return holes
-            world.facts.learn(account.name, "login", "/users", {"username": account.username})
-            hole = _change_password(world, described, account, wrong=wrong)
-            holes += [hole] if hole is not None else []
+    for described, prove in product(filter(_changes_password, world.operations), (_changed_unasked, _outlived)):
+        try:
+            account = world.login.register("a third user")
+        except NoAccountError:
+            return holes
+        world.facts.learn(account.name, "login", "/users", {"username": account.username})
+        change = _change_of(world.draft(described, account), account)
+        hole = prove(world, change) if change is not None else None
+        holes += [hole] if hole is not None else []
     return holes
 
 
-def _change_password(world: World, described: Described, account: ApiAccount, *, wrong: bool) -> Hole | None:
-    draft = world.draft(described, account)
+def _changes_password(described: Described) -> bool:
+    operation = described.operation
+    is_write = operation.method in ("POST", "PUT", "PATCH") and described.inputs.body is not None
+    return is_write and _PASSWORD.search(operation.path) is not None and _RESET.search(operation.path) is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A request for a new password of an account, and which members of its body are the current and the new one."""
+
+    draft: RequestDraft
+    account: ApiAccount
+    olds: list[str]
+    news: list[str]
+
+    def made(self, world: World, current: str) -> Exchange | None:
+        """The answer, if the new password then logs in."""
+        new = f"Hx-{secrets.token_hex(8)}7a!"
+        body = {**self.draft.body, **dict.fromkeys(self.news, new), **dict.fromkeys(self.olds, current)}
+        body |= {key: self.account.username for key in body if plain_name(key) in _NAMES}
+        answer = world.client.tried(self.account, replace(self.draft, body=body))
+        if not succeeded(answer):
+            return None
+        entered = let_in(world.login.attempt(self.account.username, new), world.target.auth.token)
+        return answer if any(entered) else None
+
+
+def _change_of(draft: RequestDraft | None, account: ApiAccount) -> _Change | None:
     if draft is None or not isinstance(draft.body, Mapping):
         return None
-    named = [key for key in draft.body if _PASSWORD.search(key)]
+    olds, news = _olds_and_news(draft.body)
+    return _Change(draft, account, olds, news) if news else None
+
+
+def _olds_and_news(body: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    named = list(filter(_PASSWORD.search, body))
     olds = [key for key in named if _OLD.search(plain_name(key))]
     news = [key for key in named if _NEW.search(plain_name(key))]
-    olds = olds or ([key for key in named if key not in news] if news else [])
-    news = news or [key for key in named if key not in olds]
-    if not news:
+    rest = [key for key in named if key not in (*olds, *news)]
+    return (olds, news or rest) if olds or not news else (rest, news)
+
+
+def _changed_unasked(world: World, change: _Change) -> Hole | None:
+    """A change with a wrong password in the place of the current one."""
+    changed = change.made(world, "Hx-wrong-0000a!")
+    if changed is None:
         return None
-    new = f"Hx-{secrets.token_hex(8)}7a!"
-    body: dict[str, Any] = {**draft.body, **dict.fromkeys(news, new)}
-    body |= dict.fromkeys(olds, "Hx-wrong-0000a!" if wrong else account.password)
-    for key in body:
-        if plain_name(key) in ("username", "email", "login", "user"):
-            body[key] = account.username
-    gate = gate_of(replace(world, accounts=(account,))) if not wrong else None
-    own = _own_gate(world, account)
-    changed = world.client.tried(account, replace(draft, body=body))
-    if not succeeded(changed) or changed is None:
+    place = "the current password"
+    says = "changed the password, and asks for no current one: whoever has the session takes the account over"
+    if change.olds:
+        place = f"member {change.olds[0]}"
+        says = "changed the password though the current one in the request was wrong: the new one logs in"
+    return Hole(operation=change.draft.operation.name, says=says, parameter=place, proof=(changed,))
+
+
+def _outlived(world: World, change: _Change) -> Hole | None:
+    """What was given before a change, and goes on after it."""
+    account = change.account
+    gate = gate_of(replace(world, accounts=(account,)))
+    probe = gate.draft if gate is not None else _own_gate(world, account)
+    changed = change.made(world, account.password)
+    if changed is None or probe is None or _ends_soon(account):
         return None
-    entered = let_in(world.login.attempt(account.username, new), world.target.auth.token)
-    if not any(entered):
+    seen = world.client.tried(account, probe)
+    if not succeeded(seen) or succeeded(world.client.tried(NOBODY, probe)):
         return None
-    if wrong:
-        says = (
-            "changed the password though the current one in the request was wrong: the new one logs in"
-            if olds
-            else "changed the password, and asks for no current one: whoever has the session takes the account over"
-        )
-        place = f"member {olds[0]}" if olds else "the current password"
-        return Hole(operation=described.name, says=says, parameter=place, proof=(changed,))
-    if _ends_soon(account):
-        return None
-    probe = gate.draft if gate is not None else own
-    seen = world.client.tried(account, probe) if probe is not None else None
-    if probe is not None and succeeded(seen) and seen is not None and not succeeded(world.client.tried(NOBODY, probe)):
-        says = f"changed the password, and what a login gave before still opens {seen.method} {seen.path}"
-        return Hole(operation=described.name, says=says, parameter="token after a new password", proof=(changed, seen))
-    return None
+    says = f"changed the password, and what a login gave before still opens {seen.method} {seen.path}"
+    name = change.draft.operation.name
+    return Hole(operation=name, says=says, parameter="token after a new password", proof=(changed, seen))
 
 
 def _own_gate(world: World, account: ApiAccount) -> RequestDraft | None:
@@ -162,8 +186,7 @@ def _own_gate(world: World, account: ApiAccount) -> RequestDraft | None:
 @lazily
 def default_accounts(world: World) -> list[Hole]:
     """Names and passwords that services are delivered with."""
-    password = world.target.auth.roles
-    taken = {each.username for each in password.values()}
+    taken = {each.username for each in world.target.auth.roles.values()}
     for username, word in _DEFAULTS:
         if username in taken or f"{username}@example.org" in taken:
             continue
@@ -181,29 +204,34 @@ def resets_told(world: World) -> list[Hole]:
     """A forgotten password's way back that is told to whoever asks, and not by mail."""
     holes = []
     account = world.asker
-    if not account.username:
-        return []
-    for described in world.operations:
-        if described.operation.method != "POST" or not re.search(
-            r"forgot|reset|recover", described.operation.path, re.IGNORECASE
-        ):
-            continue
-        draft = world.draft(described, NOBODY)
-        if draft is None or not isinstance(draft.body, Mapping):
-            continue
-        keys = [key for key in draft.body if re.search(r"mail|user|login|account", key, re.IGNORECASE)]
-        if not keys or any(re.search(r"token|code|otp", key, re.IGNORECASE) for key in draft.body):
-            continue
-        answer = world.client.tried(
-            NOBODY, replace(draft, body={**draft.body, **dict.fromkeys(keys, account.username)})
-        )
-        told = json_of(answer)
-        for name, value in told.items() if isinstance(told, Mapping) else ():
-            if re.search(r"token|code|otp|pin$|password|link", name, re.IGNORECASE) and isinstance(value, str | int):
-                if isinstance(value, bool) or len(str(value)) < 4:
-                    continue
-                says = f"tells whoever asks the way to a new password of {account.name}, in {name!r}"
-                proof = (answer,) if answer is not None else ()
-                holes.append(Hole(operation=described.name, says=says, parameter=f"member {name}", proof=proof))
-                break
+    for described in filter(_is_reset, world.operations) if account.username else ():
+        asked = _asking_for(world.draft(described, NOBODY), account.username)
+        answer = world.client.tried(NOBODY, asked) if asked is not None else None
+        name = _way_told(json_of(answer))
+        if name and answer is not None:
+            says = f"tells whoever asks the way to a new password of {account.name}, in {name!r}"
+            holes.append(Hole(operation=described.name, says=says, parameter=f"member {name}", proof=(answer,)))
     return holes
+
+
+def _is_reset(described: Described) -> bool:
+    return described.operation.method == "POST" and _RESET.search(described.operation.path) is not None
+
+
+def _asking_for(draft: RequestDraft | None, username: str) -> RequestDraft | None:
+    """The request for a way back to an account; None where it names none, or is the second step."""
+    if draft is None or not isinstance(draft.body, Mapping):
+        return None
+    keys = [key for key in draft.body if re.search(r"mail|user|login|account", key, re.IGNORECASE)]
+    if not keys or any(re.search(r"token|code|otp", key, re.IGNORECASE) for key in draft.body):
+        return None
+    return replace(draft, body={**draft.body, **dict.fromkeys(keys, username)})
+
+
+def _way_told(told: object) -> str:
+    """The member of an answer that is the way to a new password; "" if none is."""
+    for name, value in told.items() if isinstance(told, Mapping) else ():
+        is_way = re.search(r"token|code|otp|pin$|password|link", name, re.IGNORECASE) is not None
+        if is_way and is_plain(value) and len(str(value)) >= 4:
+            return str(name)
+    return ""

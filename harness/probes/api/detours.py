@@ -9,10 +9,11 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
-from harness.probes.api.request import ApiAccount, succeeded
+from harness.probes.api.request import ApiAccount, Hole, RequestDraft, succeeded
 from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 
@@ -130,16 +131,20 @@ def spellings(target: str) -> Iterator[Detour]:
     found += [f"/{path}", f"/%2e{path}", f"/hx/..;{path}", f"/hx/%2e%2e{path}", f"/;x{path}"]
     for number, part in enumerate(parts):
         before, after = ("".join(f"/{each}" for each in some) for some in (parts[:number], parts[number + 1 :]))
-        coded = f"{ord(part[0]):02x}{part[1:]}" if part else ""
-        for word in (part.upper(), part.capitalize(), f"%{coded}", f"%25{coded}"):
-            if word != part and part.isascii():
-                found.append(f"{before}/{word}{after}")
+        found += [f"{before}/{word}{after}" for word in _words_for(part)]
         if number:
             rest = "/".join(parts[number:])
             found += [f"{before}//{rest}", f"{before}/%2e/{rest}", f"{before}%2f{rest}", f"{before};x/{rest}"]
     for spelled in dict.fromkeys(found):
         if spelled != path:
             yield Detour(name=f"path {spelled}", target=f"{spelled}{mark}{query}", spelled=True)
+
+
+def _words_for(part: str) -> list[str]:
+    """A part of a path in other letters."""
+    coded = f"{ord(part[0]):02x}{part[1:]}" if part else ""
+    words = (part.upper(), part.capitalize(), f"%{coded}", f"%25{coded}") if part.isascii() else ()
+    return [word for word in words if word != part]
 
 
 def versions(path: str) -> Iterator[str]:
@@ -158,42 +163,68 @@ def versions(path: str) -> Iterator[str]:
         yield from (f"/api/{word}{path}" for word in ("v0", "v1"))
 
 
-def ways_round(
-    world: World, account: ApiAccount, target: str, is_it: Callable[[Exchange], bool]
-) -> Iterator[tuple[Detour, Exchange]]:
-    """Detours round a refused read by which an account gets what it is, and does not get without them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A read that an account is refused, and how an answer is known that gives it nevertheless."""
 
-    The first one of each family: ways that have the same cause are told once.
-    """
-    families: Iterable[Iterable[tuple[Detour, ...]]] = (
-        ((each,) for each in methods("GET", target)),
-        *_by_headers(target, world.login.info.url),
-        ((each,) for each in spellings(target)),
-    )
-    for family in families:
-        found = next((each for group in family for each in _opened(world, account, group, is_it)), None)
-        if found is not None:
-            yield found
+    draft: RequestDraft
+    account: ApiAccount
+    status: int
+    is_it: Callable[[Exchange], bool]
+    owner: ApiAccount | None = None
+    """Whose it is, where it is one account's alone."""
+
+    def is_given_by(self, answer: Exchange | None) -> TypeGuard[Exchange]:
+        """Does an answer give what is refused?"""
+        return succeeded(answer) and self.is_it(answer)
+
+    def ways_round(self, world: World) -> Iterator[Hole]:
+        """Detours by which the account gets it, and does not get it without them.
+
+        The first one of each family: ways that have the same cause are told once.
+        """
+        target = self.draft.target
+        families: Iterable[Iterable[tuple[Detour, ...]]] = (
+            ((each,) for each in methods("GET", target)),
+            *_by_headers(target, world.login.info.url),
+            ((each,) for each in spellings(target)),
+        )
+        for family in families:
+            yield from islice((hole for group in family for hole in self._opened(world, group)), 1)
+
+    def _opened(self, world: World, group: tuple[Detour, ...]) -> Iterator[Hole]:
+        if self.is_given_by(_together(group).ask(world, self.account)):
+            for one in group:
+                answer = one.ask(world, self.account)
+                if self.is_given_by(answer) and not self.is_given_by(one.without(world, self.account)):
+                    yield self._hole(one, answer)
+
+    def _hole(self, way: Detour, seen: Exchange) -> Hole:
+        what, gives = "", f"answers {seen.status}"
+        if self.owner is not None:
+            what, gives = f" what is {self.owner.name}'s", "gives it"
+        says = f"refuses {self.account.name}{what} with {self.status}, and {gives} by {way.told}"
+        return Hole(operation=self.draft.operation.name, parameter=way.kind, says=says, proof=(seen,))
 
 
-def _opened(
-    world: World, account: ApiAccount, group: tuple[Detour, ...], is_it: Callable[[Exchange], bool]
-) -> Iterator[tuple[Detour, Exchange]]:
-    if _gives(_together(group).ask(world, account), is_it):
-        for one in group:
-            answer = one.ask(world, account)
-            if answer is not None and _gives(answer, is_it) and not _gives(one.without(world, account), is_it):
-                yield one, answer
+def bypassed(world: World, refusals: Iterable[Refusal]) -> Iterator[Hole]:
+    """Ways round refusals; a kind of way is told once: one cause is one finding."""
+    told: set[str] = set()
+    for hole in (each for refusal in refusals for each in refusal.ways_round(world)):
+        if hole.parameter not in told:
+            told.add(hole.parameter)
+            yield hole
+
+
+def shown(texts: Iterable[str], answer: Exchange | None) -> list[str]:
+    """Those of the texts that an answer holds."""
+    return [each for each in texts if answer is not None and each in answer.text]
 
 
 def holding(texts: Iterable[str]) -> Callable[[Exchange], bool]:
     """Does an answer hold any of these texts?"""
     kept = tuple(texts)
     return lambda seen: any(each in seen.text for each in kept)
-
-
-def _gives(answer: Exchange | None, is_it: Callable[[Exchange], bool]) -> bool:
-    return answer is not None and succeeded(answer) and is_it(answer)
 
 
 def _together(group: tuple[Detour, ...]) -> Detour:

@@ -6,12 +6,14 @@ import hashlib
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 from typing import Any
 
-from harness.probes.api.detours import versions
-from harness.probes.api.inputs import objects, plain_name
+from harness.probes.api.detours import Refusal, holding, shown, versions
+from harness.probes.api.inputs import members, objects, plain_name
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, lazily, succeeded
 from harness.probes.api.tokens import read_jwt
 from harness.probes.api.world import Described, World
@@ -91,21 +93,25 @@ class _Told:
 def secrets_told(world: World) -> list[Hole]:
     """Members of answers that are secrets of accounts; each named once, with all the operations that tell it."""
     found: dict[str, list[_Told]] = defaultdict(list)
+    for told in _all_told(world):
+        found[told.name].append(told)
+    return [*_of_claims(world), *(_hole_of(name, seen) for name, seen in found.items())]
+
+
+def _all_told(world: World) -> Iterator[_Told]:
     for (operation, asker), answer in world.answers.items():
         described = world.operation(operation)
-        if described is None or not succeeded(answer):
-            continue
-        gives_tokens = described.is_of_accounts and not described.operation.is_safe
-        account = next((each for each in world.accounts if each.name == asker), NOBODY)
-        for told in _secrets(world, operation, answer, account, gives_tokens=gives_tokens):
-            found[told.name].append(told)
-    holes = [*_of_claims(world)]
-    for name, seen in found.items():
-        places = list(dict.fromkeys(each.operation for each in seen))
-        more = f", and so do {', '.join(places[1:4])}" if len(places) > 1 else ""
-        says = f"tells {seen[0].what} in the member {name!r}{more}"
-        holes.append(Hole(operation=places[0], parameter=f"member {name}", says=says, proof=(seen[0].answer,)))
-    return holes
+        if described is not None and succeeded(answer):
+            gives_tokens = described.is_of_accounts and not described.operation.is_safe
+            account = next((each for each in world.accounts if each.name == asker), NOBODY)
+            yield from _secrets(world, operation, answer, account, gives_tokens=gives_tokens)
+
+
+def _hole_of(name: str, seen: list[_Told]) -> Hole:
+    places = list(dict.fromkeys(each.operation for each in seen))
+    more = f", and so do {', '.join(places[1:4])}" if len(places) > 1 else ""
+    says = f"tells {seen[0].what} in the member {name!r}{more}"
+    return Hole(operation=places[0], parameter=f"member {name}", says=says, proof=(seen[0].answer,))
 
 
 def secrets_in(world: World, answer: Exchange, account: ApiAccount) -> Iterator[tuple[str, str]]:
@@ -117,20 +123,21 @@ def secrets_in(world: World, answer: Exchange, account: ApiAccount) -> Iterator[
 def _secrets(
     world: World, operation: str, answer: Exchange, account: ApiAccount, *, gives_tokens: bool
 ) -> Iterator[_Told]:
-    known = {}
-    for each in world.accounts:
-        data = each.password.encode()
-        known[each.password] = "a password"
+    known = dict(_known(world.accounts))
+    for name, value, thing in members(json_of(answer)):
+        what = _what(plain_name(name), str(value), known) or _hash_of(name, str(value), thing)
+        is_due = what == "a token" and (gives_tokens or _is_its_own(name, thing, account))
+        if what and not is_due:
+            yield _Told(name, what, operation, answer)
+
+
+def _known(accounts: Iterable[ApiAccount]) -> Iterator[tuple[str, str]]:
+    """Passwords and their hashes, and what each is."""
+    for each in accounts:
+        yield each.password, "a password"
         for way in ("md5", "sha1", "sha256", "sha512"):
-            known[hashlib.new(way, data, usedforsecurity=False).hexdigest()] = f"a password's hash ({way})"
-    for thing in objects(json_of(answer)):
-        for name, value in thing.items():
-            if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
-                continue
-            what = _what(plain_name(name), str(value), known) or _hash_of(name, str(value), thing)
-            is_token = what == "a token"
-            if what and not (is_token and (gives_tokens or _is_its_own(name, thing, account))):
-                yield _Told(name, what, operation, answer)
+            digest = hashlib.new(way, each.password.encode(), usedforsecurity=False).hexdigest()
+            yield digest, f"a password's hash ({way})"
 
 
 def _what(name: str, value: str, known: Mapping[str, str]) -> str:
@@ -161,7 +168,7 @@ def _is_its_own(name: str, thing: Mapping[str, Any], account: ApiAccount) -> boo
 def _of_claims(world: World) -> Iterator[Hole]:
     """Tokens are signed and not sealed: whoever has one reads it."""
     for account in world.accounts[:1]:
-        jwt = read_jwt(account.headers.get("Authorization", "").partition(" ")[2])
+        jwt = read_jwt(account.token)
         for name, value in jwt.claims.items() if jwt is not None else ():
             if isinstance(value, str) and value and (_PASSWORD.search(plain_name(name)) or _HASH.search(value)):
                 says = f"puts the claim {name!r} into its tokens, which anybody can read"
@@ -172,56 +179,51 @@ def _of_claims(world: World) -> Iterator[Hole]:
 @lazily
 def doors_open(world: World) -> list[Hole]:
     """Paths beside the described ones, under the usual names, which show settings or accounts to anybody."""
-    holes: list[Hole] = []
     unknown = world.client.ask(NOBODY, "GET", f"/hx-{secrets.token_hex(6)}")
-    described = {each.operation.path.rstrip("/") for each in world.operations}
-    for base in _bases(world):
-        for path, sign in _DOORS:
-            place = f"{base}{path}"
-            if place.rstrip("/") in described:
-                continue
-            seen = world.client.ask(NOBODY, "GET", place)
-            if not succeeded(seen) or seen.text == unknown.text or not seen.size:
-                continue
-            if (what := _behind(world, path, seen, sign)) != "":
-                says = f"answered {seen.status} to {NOBODY.name} with {what}; no document describes it"
-                holes.append(Hole(operation=f"GET {place}", says=says, proof=(seen,)))
-    for name, hole in _described_doors(world):
-        if all(each.operation != name for each in holes):
+    asked = (_door(world, place, sign, unknown) for place, sign in _doors(world))
+    holes = [hole for hole in asked if hole is not None]
+    for hole in _described_doors(world):
+        if all(each.operation != hole.operation for each in holes):
             holes.append(hole)
     return holes
 
 
-def _described_doors(world: World) -> Iterator[tuple[str, Hole]]:
+def _doors(world: World) -> Iterator[tuple[str, re.Pattern[str] | None]]:
+    described = {each.operation.path.rstrip("/") for each in world.operations}
+    for base, (path, sign) in product(_bases(world), _DOORS):
+        if f"{base}{path}".rstrip("/") not in described:
+            yield f"{base}{path}", sign
+
+
+def _door(world: World, place: str, sign: re.Pattern[str] | None, unknown: Exchange) -> Hole | None:
+    seen = world.client.ask(NOBODY, "GET", place)
+    if not succeeded(seen) or seen.text == unknown.text or not seen.size:
+        return None
+    what = _behind(world, place, seen, sign)
+    says = f"answered {seen.status} to {NOBODY.name} with {what}; no document describes it"
+    return Hole(operation=f"GET {place}", says=says, proof=(seen,)) if what else None
+
+
+def _described_doors(world: World) -> Iterator[Hole]:
     for (operation, asker), answer in world.answers.items():
-        if succeeded(answer) and _SETTINGS.search(answer.text) and json_of(answer) is not None:
-            found = _SETTINGS.search(answer.text)
-            what = re.split(r"[:=]", found[0])[0].strip("\"' \n") if found is not None else ""
-            says = f"shows settings of the service ({what}) to {asker}"
-            yield operation, Hole(operation=operation, says=says, proof=(answer,))
+        found = _SETTINGS.search(answer.text) if succeeded(answer) else None
+        if found is not None and json_of(answer) is not None:
+            what = re.split(r"[:=]", found[0])[0].strip("\"' \n")
+            yield Hole(operation=operation, says=f"shows settings of the service ({what}) to {asker}", proof=(answer,))
 
 
-def _behind(world: World, path: str, seen: Exchange, sign: re.Pattern[str] | None) -> str:
+def _behind(world: World, place: str, seen: Exchange, sign: re.Pattern[str] | None) -> str:
     if sign is not None:
         return "what only those who run the service should see" if sign.search(seen.text) else ""
     if _SETTINGS.search(seen.text):
         return "settings of the service"
-    body = json_of(seen)
-    if body is None:
-        return ""
-    names = {each.username for each in world.accounts if each.username}
-    shown = {value for each in objects(body) for value in each.values() if isinstance(value, str)}
-    if names & shown:
+    names = {each.username for each in world.accounts} - {""}
+    if any(value in names for _, value, _ in members(json_of(seen))):
         return "its accounts"
-    listed = [each for each in objects(body) if any(_PASSWORD.search(plain_name(key)) for key in each)]
-    if listed:
+    if any(map(_PASSWORD.search, _member_names(seen))):
         return "passwords"
-    is_inside = re.search(r"admin|internal|debug|dump|backup|export|trace|logs", path) is not None
-    return (
-        "data under a name that is for those who run the service"
-        if is_inside and isinstance(body, list | dict) and body
-        else ""
-    )
+    is_inside = re.search(r"admin|internal|debug|dump|backup|export|trace|logs", place) is not None
+    return "data under a name that is for those who run the service" if is_inside and tells_anything(seen) else ""
 
 
 def _bases(world: World) -> list[str]:
@@ -246,42 +248,48 @@ def old_versions(world: World) -> list[Hole]:
         for path in versions(described.operation.path) if asking else ():
             if world.operation(f"GET {path}") is not None:
                 continue
-            for draft, account, own, texts in asking:
-                other = replace(draft, operation=replace(draft.operation, path=path))
-                seen = world.client.tried(account, other)
-                if seen is None or not succeeded(seen) or not _shows(seen, own, texts):
-                    continue
-                who = account.name
-                says = f"answered {seen.status} to {who} with what {described.name} refuses; no document describes it"
-                return [Hole(operation=f"GET {path}", says=says, parameter="version", proof=(seen,))]
+            for each in asking:
+                other = replace(each.draft, operation=replace(each.draft.operation, path=path))
+                seen = world.client.tried(each.account, other)
+                if each.is_given_by(seen):
+                    who = each.account.name
+                    says = (
+                        f"answered {seen.status} to {who} with what {described.name} refuses; no document describes it"
+                    )
+                    return [Hole(operation=f"GET {path}", says=says, parameter="version", proof=(seen,))]
     return []
 
 
-def _refused(world: World, described: Described) -> Iterator[tuple[RequestDraft, ApiAccount, Exchange, list[str]]]:
-    """A read with who is refused it, what its owner is shown, and which texts of that are the owner's alone."""
+def _refused(world: World, described: Described) -> Iterator[Refusal]:
+    """A read as it refuses who is not the first account that it lets in."""
     for owner in world.accounts[:2]:
         draft = world.drafts.get((described.name, owner.name))
         own = world.client.tried(owner, draft) if draft is not None else None
-        if draft is None or own is None or not succeeded(own):
-            continue
-        other = next((each for each in world.accounts if each is not owner and each.role == owner.role), None)
-        for asking in (NOBODY, *([other] if other is not None else [])):
-            seen = world.client.tried(asking, draft)
-            if seen is None or seen.status not in (401, 403, 404):
-                continue
-            texts = [each for each in world.facts.only_of(owner.name, {asking.name}) if each in own.text]
-            if asking.is_nobody or texts:
-                yield draft, asking, own, texts
-        return
+        if draft is not None and succeeded(own):
+            yield from _refusals(world, draft, owner, own)
+            return
 
 
-def _shows(seen: Exchange, own: Exchange, texts: list[str]) -> bool:
-    return any(each in seen.text for each in texts) or (not texts and same_members(seen, own))
+def _refusals(world: World, draft: RequestDraft, owner: ApiAccount, own: Exchange) -> Iterator[Refusal]:
+    for asking in filter(None, (NOBODY, world.peer(owner))):
+        seen = world.client.tried(asking, draft)
+        texts = shown(world.facts.only_of(owner.name, {asking.name}), own)
+        if seen is not None and seen.status in (401, 403, 404) and (asking.is_nobody or texts):
+            is_it = holding(texts) if texts else partial(same_members, other=own)
+            yield Refusal(draft=draft, account=asking, status=seen.status, is_it=is_it)
 
 
-def same_members(one: Exchange, other: Exchange | None) -> bool:
+def tells_anything(answer: Exchange) -> bool:
+    """Is it JSON with something in it?"""
+    body = json_of(answer)
+    return isinstance(body, dict | list) and bool(body)
+
+
+def same_members(one: Exchange, other: Exchange) -> bool:
     """Have two answers half of the members of the second one, at least?"""
-    first, second = (
-        {plain_name(key) for each in objects(json_of(seen)) for key in each} for seen in (one, other) if seen
-    )
+    first, second = map(_member_names, (one, other))
     return bool(first) and len(first & second) >= max(1, len(second) // 2)
+
+
+def _member_names(seen: Exchange) -> set[str]:
+    return {plain_name(key) for each in objects(json_of(seen)) for key in each}

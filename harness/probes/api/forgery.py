@@ -7,7 +7,8 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import product
 from urllib.parse import urlsplit
 
 from harness.probes.api.authentication import Gate
@@ -62,12 +63,11 @@ _TOKEN_WORDS = ("access_token", "token", "auth_token", "auth", "jwt", "api_key",
 @lazily
 def tokens_forged(world: World, gate: Gate, listener: Listener) -> list[Hole]:
     """Tokens that the service did not make, and that open the gate."""
-    account = gate.account
-    holes: list[Hole] = []
-    token = account.headers.get("Authorization", "").partition(" ")[2]
+    token = gate.account.token
     jwt = read_jwt(token)
-    if token and (seen := _opens(world, gate, f"hx{secrets.token_hex(16)}")) is not None:
-        return [_hole(gate, "takes a token that is made up", "any text", seen)]
+    made_up = [(f"hx{secrets.token_hex(16)}", "takes a token that is made up")] if token else []
+    if holes := [*_taken(world, gate, "any text", made_up)]:
+        return holes
     if jwt is not None:
         holes += _forged_jwt(world, gate, jwt, listener)
     elif token:
@@ -77,32 +77,38 @@ def tokens_forged(world: World, gate: Gate, listener: Listener) -> list[Hole]:
 
 
 def _forged_jwt(world: World, gate: Gate, jwt: Jwt, listener: Listener) -> Iterator[Hole]:
-    own = {**jwt.header}
-    changed = f"{jwt.signed}.{jwt.signature[::-1]}"
-    if (seen := _opens(world, gate, changed)) is not None or (
-        seen := _opens(world, gate, forge({**own, "alg": "HS256"}, jwt.claims, secrets.token_bytes(32)))
-    ) is not None:
-        yield _hole(gate, "takes a token whose signature is not its own", "signed by another key", seen)
+    by_hmac = {**jwt.header, "alg": "HS256"}
+    changed = (f"{jwt.signed}.{jwt.signature[::-1]}", forge(by_hmac, jwt.claims, secrets.token_bytes(32)))
+    says = "takes a token whose signature is not its own"
+    if by_another := [*_taken(world, gate, "signed by another key", ((each, says) for each in changed))]:
+        yield from by_another
         return
-    yield from _unsigned(world, gate, jwt)
+    unsigned = (
+        (forge({**jwt.header, "alg": word}, jwt.claims, None) + end, f"takes a token without a signature (alg: {word})")
+        for word, end in product(UNSIGNED, ("", jwt.signature))
+    )
+    yield from _taken(world, gate, "alg none", unsigned)
     key = weak_key(jwt, own_words(world))
-    if key is not None and (seen := _opens(world, gate, forge(jwt.header, {**jwt.claims, "hx": 1}, key.encode()))):
+    if key is not None:
         says = f"signs its tokens with {key!r}, which is on every list of words: a token made with it is taken"
-        yield _hole(gate, says, "weak key", seen)
-    for kid, secret in _KIDS:
-        token = forge({**own, "alg": "HS256", "kid": kid}, jwt.claims, secret)
-        if (seen := _opens(world, gate, token)) is not None:
-            yield _hole(gate, f"takes its key from where the token says (kid: {kid})", "kid", seen)
-            break
+        yield from _taken(world, gate, "weak key", [(forge(jwt.header, {**jwt.claims, "hx": 1}, key.encode()), says)])
+    kids = (
+        (forge({**by_hmac, "kid": kid}, jwt.claims, known), f"takes its key from where the token says (kid: {kid})")
+        for kid, known in _KIDS
+    )
+    yield from _taken(world, gate, "kid", kids)
     yield from _by_address(world, gate, jwt, listener)
-    yield from _by_public_key(world, gate, jwt)
+    if not jwt.algorithm.startswith("HS"):
+        # the public key, which anybody has, taken for the key of a signature by HMAC (RFC 8725, 2.1)
+        says = f"takes a token signed by HS256 with the public key of {jwt.algorithm} as its secret"
+        forged = ((forge(by_hmac, jwt.claims, each), says) for each in _public_keys(world))
+        yield from _taken(world, gate, "public key as a secret", forged)
     if "exp" not in jwt.claims:
         seen = world.client.send(gate.account, gate.draft)
         yield _hole(gate, "takes tokens that never end: they have no exp", "token without an end", seen)
     elif key is not None:
-        past = {**jwt.claims, "exp": 1_000_000_000}
-        if (seen := _opens(world, gate, forge(jwt.header, past, key.encode()))) is not None:
-            yield _hole(gate, "takes a token that has ended (exp is in 2001)", "expired token", seen)
+        past = forge(jwt.header, {**jwt.claims, "exp": 1_000_000_000}, key.encode())
+        yield from _taken(world, gate, "expired token", [(past, "takes a token that has ended (exp is in 2001)")])
     else:
         yield from _outlived(world, gate, jwt)
 
@@ -117,10 +123,7 @@ def _by_address(world: World, gate: Gate, jwt: Jwt, listener: Listener) -> Itera
         listener.answers[word] = json.dumps({"keys": [key]}).encode()
         for algorithm in dict.fromkeys(("HS256", jwt.algorithm, "RS256")):
             token = forge({**jwt.header, "alg": algorithm, name: address}, jwt.claims, secret)
-            account = ApiAccount(
-                name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"}
-            )
-            seen = world.client.tried(account, gate.draft)
+            seen = world.client.tried(_stranger(gate, token), gate.draft)
             if seen is None or not listener.waits_for(word, 0.1):
                 continue
             what = "and lets in who made it" if succeeded(seen) else "to hold its signature against"
@@ -129,23 +132,11 @@ def _by_address(world: World, gate: Gate, jwt: Jwt, listener: Listener) -> Itera
             break
 
 
-def _by_public_key(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
-    """The public key, which anybody has, taken for the key of a signature by HMAC (RFC 8725, 2.1)."""
-    if jwt.algorithm.startswith("HS"):
-        return
-    for key in _public_keys(world):
-        token = forge({**jwt.header, "alg": "HS256"}, jwt.claims, key)
-        if (seen := _opens(world, gate, token)) is not None:
-            says = f"takes a token signed by HS256 with the public key of {jwt.algorithm} as its secret"
-            yield _hole(gate, says, "public key as a secret", seen)
-            return
-
-
 def _public_keys(world: World) -> Iterator[bytes]:
     """Public keys that the service shows, in the forms in which they may be kept."""
     for place in _KEY_PLACES:
         seen = world.client.heard(NOBODY, "GET", place)
-        if seen is None or not succeeded(seen):
+        if not succeeded(seen):
             continue
         pems = _PEM.findall(seen.text.replace("\\n", "\n"))
         pems += [pem for each in objects(json_of(seen)) if (pem := pem_of(each)) is not None]
@@ -157,7 +148,7 @@ def _public_keys(world: World) -> Iterator[bytes]:
 @lazily
 def token_in_query(world: World, gate: Gate) -> list[Hole]:
     """A token that opens the gate from the query too, where logs, histories and Referer keep it (RFC 9700, 4.3.2)."""
-    token = gate.account.headers.get("Authorization", "").partition(" ")[2]
+    token = gate.account.token
     sign = "&" if "?" in gate.draft.target else "?"
 
     def asked(names: tuple[str, ...], value: str) -> Exchange | None:
@@ -168,18 +159,9 @@ def token_in_query(world: World, gate: Gate) -> list[Hole]:
         return []
     for name in _TOKEN_WORDS:
         seen = asked((name,), token)
-        if seen is not None and succeeded(seen) and not succeeded(asked((name,), f"hx{secrets.token_hex(12)}")):
+        if succeeded(seen) and not succeeded(asked((name,), f"hx{secrets.token_hex(12)}")):
             return [_hole(gate, f"takes the token from the query too, as {name!r}", f"query parameter {name}", seen)]
     return []
-
-
-def _unsigned(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
-    for word in UNSIGNED:
-        for signature in ("", jwt.signature):
-            token = forge({**jwt.header, "alg": word}, jwt.claims, None) + signature
-            if (seen := _opens(world, gate, token)) is not None:
-                yield _hole(gate, f"takes a token without a signature (alg: {word})", "alg none", seen)
-                return
 
 
 def _outlived(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
@@ -189,23 +171,19 @@ def _outlived(world: World, gate: Gate, jwt: Jwt) -> Iterator[Hole]:
     account = world.login.enter("one user", gate.account.role, gate.account.username, gate.account.password)
     time.sleep(jwt.lifetime_s + 1.5)
     seen = world.client.tried(account, gate.draft)
-    if succeeded(seen) and seen is not None:
-        yield _hole(
-            gate, f"takes a token {jwt.lifetime_s:g} s after its making, when it had ended", "expired token", seen
-        )
+    if succeeded(seen):
+        says = f"takes a token {jwt.lifetime_s:g} s after its making, when it had ended"
+        yield _hole(gate, says, "expired token", seen)
 
 
 def _guessed(world: World, gate: Gate, token: str) -> Iterator[Hole]:
     """A token that is the account's name in another form, or that is counted up."""
-    other = next((each for each in world.accounts if each is not gate.account and each.role == gate.account.role), None)
-    if other is None or "Authorization" not in other.headers:
-        return
-    theirs = other.headers["Authorization"].partition(" ")[2]
-    guess = _guess(token, gate.account.username, other.username)
+    other = world.peer(gate.account)
+    guess = _guess(token, gate.account.username, other.username) if other is not None else ""
+    theirs = other.token if other is not None else ""
     if guess and guess == theirs:
-        seen = _opens(world, gate, guess)
-        if seen is not None:
-            yield _hole(gate, "gives tokens that are made from the account's name alone", "guessed token", seen)
+        says = "gives tokens that are made from the account's name alone"
+        yield from _taken(world, gate, "guessed token", [(guess, says)])
     elif token.isdigit() and theirs.isdigit() and abs(int(token) - int(theirs)) < 1000:
         seen = world.client.send(gate.account, gate.draft)
         yield _hole(gate, "gives tokens that are numbers counted up", "guessed token", seen)
@@ -223,7 +201,7 @@ def _guess(token: str, own: str, other: str) -> str:
 
 
 def _guessed_cookies(world: World, gate: Gate) -> Iterator[Hole]:
-    other = next((each for each in world.accounts if each is not gate.account and each.role == gate.account.role), None)
+    other = world.peer(gate.account)
     for name, value in gate.account.cookies.items():
         word = weak_cookie_key(value, own_words(world))
         seen = world.client.tried(gate.account, gate.draft)
@@ -232,10 +210,14 @@ def _guessed_cookies(world: World, gate: Gate) -> Iterator[Hole]:
             yield _hole(gate, says, f"cookie {name}", seen)
         guess = _guess(value, gate.account.username, other.username) if other is not None else ""
         if other is not None and guess and guess == other.cookies.get(name):
-            forged_one = ApiAccount(name="somebody else", cookies={**gate.account.cookies, name: guess})
-            seen = world.client.tried(forged_one, gate.draft)
-            if succeeded(seen) and seen is not None and other.username in seen.text:
-                yield _hole(gate, f"believes the cookie {name}, which is the account's name", f"cookie {name}", seen)
+            yield from _by_cookie(world, gate, name, guess, other)
+
+
+def _by_cookie(world: World, gate: Gate, name: str, guess: str, other: ApiAccount) -> Iterator[Hole]:
+    forged_one = ApiAccount(name="somebody else", cookies={**gate.account.cookies, name: guess})
+    seen = world.client.tried(forged_one, gate.draft)
+    if succeeded(seen) and other.username in seen.text:
+        yield _hole(gate, f"believes the cookie {name}, which is the account's name", f"cookie {name}", seen)
 
 
 def own_words(world: World) -> list[str]:
@@ -244,13 +226,18 @@ def own_words(world: World) -> list[str]:
     return [world.target.name, *re.split(r"[^a-z0-9]+", world.target.name), host.partition(".")[0]]
 
 
-def _opens(world: World, gate: Gate, token: str) -> Exchange | None:
-    """The answer that the token got, if it is let in twice."""
-    account = ApiAccount(name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"})
-    seen = world.client.tried(account, gate.draft)
-    if not succeeded(seen) or not succeeded(world.client.tried(account, gate.draft)):
-        return None
-    return seen
+def _taken(world: World, gate: Gate, parameter: str, tokens: Iterable[tuple[str, str]]) -> Iterator[Hole]:
+    """The first of some tokens that is let in, twice; beside each stands what is then wrong."""
+    for token, says in tokens:
+        account = _stranger(gate, token)
+        seen = world.client.tried(account, gate.draft)
+        if succeeded(seen) and succeeded(world.client.tried(account, gate.draft)):
+            yield _hole(gate, says, parameter, seen)
+            return
+
+
+def _stranger(gate: Gate, token: str) -> ApiAccount:
+    return ApiAccount(name="a stranger", headers={**gate.account.headers, "Authorization": f"Bearer {token}"})
 
 
 def _hole(gate: Gate, says: str, parameter: str, seen: Exchange) -> Hole:

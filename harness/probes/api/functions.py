@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from harness.probes.api.accounts import is_privileged
-from harness.probes.api.detours import Detour, holding, ways_round
-from harness.probes.api.exposure import same_members
-from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api.detours import Refusal, bypassed, holding, shown
+from harness.probes.api.exposure import same_members, tells_anything
+from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, succeeded
 from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
@@ -22,29 +23,46 @@ _MOST_DETOURS = 4
 
 def functions_open(world: World) -> Iterator[Hole]:
     """Operations that are meant for those who run the service, and that others may call."""
-    lowly = [NOBODY, *[each for each in world.accounts if not is_privileged(each.role)][:1]]
-    ways: dict[str, list[Hole]] = defaultdict(list)
+    lowly = [NOBODY, *_lowly(world)]
+    ways: list[Hole] = []
     tried = 0
     for described in world.operations:
         if not described.is_for_admins or described.is_disruptive:
             continue
-        for account in lowly:
-            answer = world.answers.get((described.name, account.name)) or world.do(described, account)
-            if answer is None or answer.status in _NOT_FOUND:
-                answer = _by_names_of_others(world, described, account) or answer
-            if succeeded(answer) and answer is not None and answer.size > 0 and _does_something(answer):
-                who = account.name if account.is_nobody else f"{account.name}, which has no such role"
-                says = f"has the name of what is for those who run the service, and answered {answer.status} to {who}"
-                yield Hole(operation=described.name, says=says, proof=(answer,))
-                break
-        else:
-            for way, hole in _bypassed(world, described, lowly) if tried < _MOST_DETOURS else ():
-                ways[way.kind].append(hole)
-            tried += 1
-    for first, *others in ways.values():
-        # one cause is one finding
+        hole = next(filter(None, (_open_to(world, described, account) for account in lowly)), None)
+        if hole is not None:
+            yield hole
+            continue
+        refusals = _refusals(world, described, lowly) if tried < _MOST_DETOURS else ()
+        ways += [way for refusal in refusals for way in refusal.ways_round(world)]
+        tried += 1
+    yield from _by_cause(ways)
+
+
+def _by_cause(ways: Iterable[Hole]) -> Iterator[Hole]:
+    """One cause is one finding, which names the other operations that have it."""
+    by_kind: dict[str, list[Hole]] = defaultdict(list)
+    for each in ways:
+        by_kind[each.parameter].append(each)
+    for first, *others in by_kind.values():
         more = list(dict.fromkeys(each.operation for each in others if each.operation != first.operation))
         yield replace(first, says=first.says + (f"; as does {', '.join(more)}" if more else ""))
+
+
+def _lowly(world: World) -> list[ApiAccount]:
+    """The first account that stands above nobody, if there is one."""
+    return [each for each in world.accounts if not is_privileged(each.role)][:1]
+
+
+def _open_to(world: World, described: Described, account: ApiAccount) -> Hole | None:
+    answer = world.answers.get((described.name, account.name)) or world.do(described, account)
+    if answer is None or answer.status in _NOT_FOUND:
+        answer = _by_names_of_others(world, described, account) or answer
+    if not succeeded(answer) or answer.size == 0 or not _does_something(answer):
+        return None
+    who = account.name if account.is_nobody else f"{account.name}, which has no such role"
+    says = f"has the name of what is for those who run the service, and answered {answer.status} to {who}"
+    return Hole(operation=described.name, says=says, proof=(answer,))
 
 
 def _by_names_of_others(world: World, described: Described, account: ApiAccount) -> Exchange | None:
@@ -62,25 +80,22 @@ def _does_something(answer: Exchange) -> bool:
     return "html" not in kind or "password" not in answer.text.lower()
 
 
-def _bypassed(world: World, described: Described, lowly: list[ApiAccount]) -> Iterator[tuple[Detour, Hole]]:
-    """Ways round a refusal: what the admin is shown comes, or JSON where the profile names no admin."""
-    for account in reversed(lowly):
+def _refusals(world: World, described: Described, lowly: list[ApiAccount]) -> Iterator[Refusal]:
+    """A read as it is refused: what the admin is shown is looked for, or JSON where the profile names no admin."""
+    for account in reversed(lowly) if described.operation.method == "GET" else ():
         refused = world.answers.get((described.name, account.name))
         draft = world.draft(described, account)
-        if refused is None or refused.status not in _REFUSED or draft is None or described.operation.method != "GET":
-            continue
-        shown = (world.answers.get((described.name, each.name)) for each in world.accounts if each not in lowly)
-        for way, seen in ways_round(world, account, draft.target, _like(next(filter(succeeded, shown), None))):
-            says = f"refuses {account.name} with {refused.status}, and answers {seen.status} by {way.told}"
-            yield way, Hole(operation=described.name, parameter=way.kind, says=says, proof=(seen,))
+        if draft is not None and refused is not None and refused.status in _REFUSED:
+            answers = (world.answers.get((described.name, each.name)) for each in world.accounts if each not in lowly)
+            is_it = _like(next(filter(succeeded, answers), None))
+            yield Refusal(draft=draft, account=account, status=refused.status, is_it=is_it)
 
 
 def _like(right: Exchange | None) -> Callable[[Exchange], bool]:
     """Has an answer the members of the right one? Without one any JSON will do."""
 
     def is_like(seen: Exchange) -> bool:
-        body = json_of(seen)
-        return isinstance(body, dict | list) and bool(body) and (right is None or same_members(seen, right))
+        return tells_anything(seen) and (right is None or same_members(seen, right))
 
     return is_like
 
@@ -94,10 +109,10 @@ def logins_missing(world: World) -> Iterator[Hole]:
         if draft is None or described.operation.method == "DELETE":
             continue
         answer = world.client.tried(NOBODY, draft)
-        if succeeded(answer) and answer is not None and (answer.size > 0 or described.operation.method in _CHANGES):
+        if succeeded(answer) and (answer.size > 0 or described.operation.method in _CHANGES):
             says = f"is described as behind a login, and answered {answer.status} without one"
             yield Hole(operation=described.name, says=says, proof=(answer,))
-    yield from _logins_bypassed(world)
+    yield from bypassed(world, islice(_refusals_of_nobody(world), _MOST_DETOURS))
     yield from _open_to_head(world)
 
 
@@ -112,49 +127,41 @@ def _working_draft(world: World, described: Described) -> RequestDraft | None:
     return None
 
 
-def _logins_bypassed(world: World) -> Iterator[Hole]:
-    """Reads that refuse nobody, and not by another way: what an account alone is shown comes then."""
-    tried = 0
-    told: set[str] = set()
-    for account in [each for each in world.accounts if not is_privileged(each.role)][:1]:
+def _refused_to_nobody(world: World, account: ApiAccount) -> Iterator[tuple[RequestDraft, int]]:
+    """Requests of reads that worked for an account and are refused without a login, with the status of that."""
+    for described, draft in world.known_reads(account):
+        refused = world.answers.get((described.name, NOBODY.name))
+        if refused is not None and refused.status in (401, 403):
+            yield draft, refused.status
+
+
+def _refusals_of_nobody(world: World) -> Iterator[Refusal]:
+    """Reads that refuse nobody, of what an account alone is shown."""
+    for account in _lowly(world):
         only = world.facts.only_of(account.name, {NOBODY.name})
-        for described in world.reads():
-            draft = world.drafts.get((described.name, account.name))
-            refused = world.answers.get((described.name, NOBODY.name))
-            if draft is None or refused is None or refused.status not in (401, 403) or tried >= _MOST_DETOURS:
-                continue
-            own = world.client.tried(account, draft)
-            texts = [each for each in only if own is not None and each in own.text]
-            if not texts:
-                continue
-            tried += 1
-            for way, seen in ways_round(world, NOBODY, draft.target, holding(texts)):
-                if way.kind not in told:
-                    told.add(way.kind)
-                    says = f"refuses {NOBODY.name} with {refused.status}, and answers {seen.status} by {way.told}"
-                    yield Hole(operation=described.name, parameter=way.kind, says=says, proof=(seen,))
+        for draft, status in _refused_to_nobody(world, account):
+            if texts := shown(only, world.client.tried(account, draft)):
+                yield Refusal(draft=draft, account=NOBODY, status=status, is_it=holding(texts))
 
 
 def _open_to_head(world: World) -> Iterator[Hole]:
     """Reads that refuse nobody a GET, and answer HEAD with the size or the ETag of what an account is given."""
-    account = world.asker
-    found: list[tuple[str, Exchange]] = []
-    for described in world.reads() if not account.is_nobody else ():
-        draft = world.drafts.get((described.name, account.name))
-        refused = world.answers.get((described.name, NOBODY.name))
-        if draft is None or refused is None or refused.status not in (401, 403):
-            continue
-        asked = replace(draft, operation=replace(draft.operation, method="HEAD"))
-        seen, own = (world.client.tried(each, asked) for each in (NOBODY, account))
-        if seen is None or own is None or not succeeded(seen) or not _same_head(seen, own):
-            continue
-        again = world.client.tried(NOBODY, draft)
-        if again is not None and again.status == refused.status:
-            found.append((described.name, seen))
+    found = list(_heads_given(world, world.asker)) if not world.asker.is_nobody else []
     for name, seen in found[:1]:
         more = "; so does " + ", ".join(each for each, _ in found[1:6]) if len(found) > 1 else ""
         says = f"refuses who has no login, and answers {seen.status} to a HEAD without one, as to an account{more}"
         yield Hole(operation=name, parameter="method HEAD", says=says, proof=(seen,))
+
+
+def _heads_given(world: World, account: ApiAccount) -> Iterator[tuple[str, Exchange]]:
+    for draft, status in _refused_to_nobody(world, account):
+        asked = replace(draft, operation=replace(draft.operation, method="HEAD"))
+        seen, own = (world.client.tried(each, asked) for each in (NOBODY, account))
+        if not succeeded(seen) or own is None or not _same_head(seen, own):
+            continue
+        again = world.client.tried(NOBODY, draft)
+        if again is not None and again.status == status:
+            yield draft.operation.name, seen
 
 
 def _same_head(seen: Exchange, own: Exchange) -> bool:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import random
 import re
 import secrets
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeGuard
 
 from harness.probes.api.inputs import MARK
 from harness.probes.api.request import Hole, succeeded
-from harness.probes.api.sites import TextPlace, answer_of
+from harness.probes.api.sites import Shape, TextPlace, answer_of
 from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
 
@@ -37,7 +39,11 @@ _OR = (
     "{v}%' OR '{a}'='{b}' -- ",
     '{v}" OR "{a}"="{b}',
 )
-_ORDERED = "CASE WHEN '{a}'='{b}' THEN {v} ELSE NULL END"
+_ORDERED = (
+    "CASE WHEN '{a}'='{b}' THEN {v} ELSE NULL END",
+    "CASE WHEN '{a}'='{b}' THEN {v} ELSE -{v} END",
+    "(SELECT CASE WHEN '{a}'='{b}' THEN {v} ELSE 1/(1-1) END)",
+)
 _SQL_ERROR = re.compile(
     r"SQL syntax|sqlite3?\.\w*Error|SQLITE_ERROR|near \"[^\"]{0,80}\": syntax error|unrecognized token|"
     r"unterminated quoted string|syntax error at or near|ORA-\d{5}|SQLSTATE|psycopg2?\.|PG::SyntaxError|"
@@ -77,26 +83,44 @@ _TEMPLATES = ("hx{{@A*@B}}xh", "hx${@A*@B}xh", "hx<%= @A*@B %>xh", "hx#{@A*@B}xh
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
-    """Two words that are equal, and one that is another."""
+class _Condition:
+    """A template of SQL with a value at a place of a request: it is true where both of its words are equal."""
 
-    same: str
-    other: str
+    world: World
+    site: TextPlace
+    template: str
+    value: str
+
+    def text(self, one: str, other: str) -> str:
+        return self.template.format(v=self.value, a=one, b=other)
+
+    def answer(self, one: str, other: str) -> Shape | None:
+        return answer_of(self.world, self.site, self.text(one, other))
+
+    def takes_nonsense(self, word: str, true: Shape) -> bool:
+        """Is something that is no condition answered as a true one?"""
+        broken = (self.template.replace(each, f" {MARK.upper()} ") for each in (" AND ", " OR "))
+        others = (replace(self, template=each) for each in broken if each != self.template)
+        return any(each.answer(word, word) == true for each in others)
+
+    def proof(self, one: str, other: str) -> Exchange:
+        return self.world.client.send(self.site.account, self.site.put(self.text(one, other)))
 
 
-def _pairs() -> tuple[_Pair, _Pair]:
-    first, second, third = random.SystemRandom().sample("bcdfghjkmnpqrtvw", 3)
-    return _Pair(first, second), _Pair(third, first)
+def _words() -> list[str]:
+    return random.SystemRandom().sample("bcdfghjkmnpqrtvw", 3)
 
 
 def sql_injections(world: World, places: Iterable[TextPlace]) -> Iterator[Hole]:
     """Places whose text becomes a part of a query."""
     for site in places:
         hole = (
-            _by_condition(world, site) or _by_order(world, site) or _by_quotes(world, site) or _by_operator(world, site)
+            _by_condition(world, site)
+            or _by_order(world, site)
+            or _by_quotes(world, site)
+            or _by_operator(world, site)
+            or _by_time(world, site, _SLOW_SQL, "SQL")
         )
-        if hole is None:
-            hole = _by_time(world, site, _SLOW_SQL, "SQL")
         if hole is not None:
             yield hole
 
@@ -105,10 +129,19 @@ def _by_condition(world: World, site: TextPlace) -> Hole | None:
     base = answer_of(world, site, site.value)
     if base is None or base != answer_of(world, site, site.value):
         return None
-    if 200 <= base[0] < 300 and not site.is_login:
-        for template in _AND:
-            if (hole := _told_apart(world, site, template, site.text, true_is=base)) is not None:
-                return hole
+    return _by_and(world, site, base) or _by_or(world, site)
+
+
+def _by_and(world: World, site: TextPlace, base: Shape) -> Hole | None:
+    """A condition beside the value that works: a true one changes nothing."""
+    if not 200 <= base[0] < 300 or site.is_login:
+        return None
+    found = (_told_apart(_Condition(world, site, each, site.text), true_is=base) for each in _AND)
+    return next(filter(None, found), None)
+
+
+def _by_or(world: World, site: TextPlace) -> Hole | None:
+    """A condition beside a value that finds nothing: a false one changes nothing."""
     if site.operation.method != "GET" and not site.is_login:
         return None
     unknown = f"{MARK}{secrets.token_hex(4)}" if isinstance(site.value, str) else "987654321"
@@ -116,51 +149,36 @@ def _by_condition(world: World, site: TextPlace) -> Hole | None:
     if nothing is None or nothing[0] >= 500:
         return None
     ors = _OR if isinstance(site.value, str) else (*_OR, "{v} OR '{a}'='{b}'")
-    for template in ors:
-        if (hole := _told_apart(world, site, template, unknown, false_is=nothing)) is not None:
-            return hole
-    return None
+    found = (_told_apart(_Condition(world, site, each, unknown), false_is=nothing) for each in ors)
+    return next(filter(None, found), None)
 
 
-def _told_apart(
-    world: World,
-    site: TextPlace,
-    template: str,
-    value: str,
-    true_is: tuple[int, str] | None = None,
-    false_is: tuple[int, str] | None = None,
-) -> Hole | None:
+def _told_apart(condition: _Condition, true_is: Shape | None = None, false_is: Shape | None = None) -> Hole | None:
     """Does the service answer a true condition otherwise than a false one: both times, and only conditions?"""
-    pair, again = _pairs()
-    true = answer_of(world, site, template.format(v=value, a=pair.same, b=pair.same))
-    if true is None or true[0] >= 400 or (true_is is not None and _items(true) != _items(true_is)):
+    one, other, third = _words()
+    true = condition.answer(one, one)
+    if not _is_due(true, true_is, below=400):
         return None
-    false = answer_of(world, site, template.format(v=value, a=pair.same, b=pair.other))
-    if false is None or false == true or (false_is is not None and _items(false) != _items(false_is)):
+    false = condition.answer(one, other)
+    if not _is_due(false, false_is, below=500) or false == true:
         return None
-    if false[0] >= 500:
+    again = condition.answer(third, third), condition.answer(third, one)
+    if again != (true, false) or condition.takes_nonsense(one, true):
         return None
-    second = answer_of(world, site, template.format(v=value, a=again.same, b=again.same))
-    denied = answer_of(world, site, template.format(v=value, a=again.same, b=again.other))
-    if second != true or denied != false:
-        return None
-    for word in (" AND ", " OR "):
-        nonsense = template.replace(word, f" {MARK.upper()} ")
-        if nonsense != template:
-            broken = answer_of(world, site, nonsense.format(v=value, a=pair.same, b=pair.same))
-            if broken == true:
-                return None
-    sent = template.format(v=value, a=pair.same, b=pair.same)
-    proof = world.client.send(site.account, site.put(sent))
-    denial = template.format(v=value, a=pair.same, b=pair.other)
+    site, sent = condition.site, condition.text(one, one)
     says = (
-        f"puts {site.place.told} into a query (SQL): {sent!r} is answered {true[0]} as a true condition, {denial!r}"
-        " as a false one"
+        f"puts {site.place.told} into a query (SQL): {sent!r} is answered {true[0]} as a true condition,"
+        f" {condition.text(one, other)!r} as a false one"
     )
-    return site.hole(says, proof)
+    return site.hole(says, condition.proof(one, one))
 
 
-def _items(answer: tuple[int, str]) -> tuple[int, str]:
+def _is_due(answer: Shape | None, due: Shape | None, *, below: int = 1000) -> TypeGuard[Shape]:
+    """Did an answer come, with a status below, and the same as the one that is due, where one is?"""
+    return answer is not None and answer[0] < below and (due is None or _items(answer) == _items(due))
+
+
+def _items(answer: Shape) -> Shape:
     return answer[0], answer[1].replace("§", "")
 
 
@@ -169,60 +187,48 @@ def _by_order(world: World, site: TextPlace) -> Hole | None:
     if site.operation.method != "GET" or not re.search(r"sort|order|by|col|field", site.place.name, re.IGNORECASE):
         return None
     for column in dict.fromkeys((site.text, "id", "name", "title", "price")):
-        if not re.fullmatch(r"\w+", column):
+        if not re.fullmatch(r"\w+", column) or not _is_due(answer_of(world, site, column), None, below=300):
             continue
-        base = answer_of(world, site, column)
-        if base is None or base[0] >= 300:
-            continue
-        for template in (
-            _ORDERED,
-            "CASE WHEN '{a}'='{b}' THEN {v} ELSE -{v} END",
-            "(SELECT CASE WHEN '{a}'='{b}' THEN {v} ELSE 1/(1-1) END)",
-        ):
-            if (hole := _told_apart_order(world, site, template, column)) is not None:
-                return hole
+        found = (_told_apart_order(_Condition(world, site, each, column)) for each in _ORDERED)
+        if (hole := next(filter(None, found), None)) is not None:
+            return hole
     return None
 
 
-def _told_apart_order(world: World, site: TextPlace, template: str, column: str) -> Hole | None:
-    pair, again = _pairs()
-
-    def of(one: str, other: str) -> tuple[int, str] | None:
-        return answer_of(world, site, template.format(v=column, a=one, b=other))
-
-    true, false = of(pair.same, pair.same), of(pair.same, pair.other)
-    if true is None or false is None or true == false or true[0] >= 300 or false[0] >= 300:
+def _told_apart_order(condition: _Condition) -> Hole | None:
+    one, other, third = _words()
+    true, false = condition.answer(one, one), condition.answer(one, other)
+    if true == false or not _is_due(true, None, below=300) or not _is_due(false, None, below=300):
         return None
-    if of(again.same, again.same) != true or of(again.same, again.other) != false:
+    if condition.answer(third, third) != true or condition.answer(third, one) != false:
         return None
-    sent = template.format(v=column, a=pair.same, b=pair.other)
-    proof = world.client.send(site.account, site.put(sent))
+    site, sent = condition.site, condition.text(one, other)
     says = f"puts {site.place.told} into a query (SQL): the order of the answer follows the condition in {sent!r}"
-    return site.hole(says, proof)
+    return site.hole(says, condition.proof(one, other))
 
 
 def _by_quotes(world: World, site: TextPlace) -> Hole | None:
     """One quote breaks what two do not."""
     for mark in ("'", '"'):
         seen = [world.client.tried(site.account, site.put(f"{site.text}{mark * count}")) for count in (1, 2, 3, 4)]
-        if any(each is None for each in seen):
-            continue
-        one, two, three, four = (each for each in seen if each is not None)
-        if any(_SQL_ERROR.search(each.text) for each in (two, four)):
-            continue
-        if _SQL_ERROR.search(one.text) and _SQL_ERROR.search(three.text):
-            found = _SQL_ERROR.search(one.text)
-            words = found[0] if found is not None else ""
-            return site.hole(
-                f"puts {site.place.told} into a query (SQL): a quote in it is answered with {words!r}", one
-            )
-        if one.status >= 500 and three.status >= 500 and two.status < 500 and four.status < 500:
-            says = (
-                f"puts {site.place.told} into a query: an odd number of quotes in it is answered with {one.status},"
-                f" an even one with {two.status}"
-            )
-            return site.hole(says, one)
+        answers = [each for each in seen if each is not None]
+        how = _broken_by_odd(answers) if len(answers) == len(seen) else ""
+        if how:
+            return site.hole(f"puts {site.place.told} into a query{how}", answers[0])
     return None
+
+
+def _broken_by_odd(answers: Sequence[Exchange]) -> str:
+    """How answers to one, two, three and four quotes tell that odd numbers break a query; "" where they do not."""
+    odd, even = answers[::2], answers[1::2]
+    errors = [_SQL_ERROR.search(each.text) for each in odd]
+    if any(_SQL_ERROR.search(each.text) for each in even):
+        return ""
+    if errors[0] is not None and all(errors):
+        return f" (SQL): a quote in it is answered with {errors[0][0]!r}"
+    if min(each.status for each in odd) >= 500 > max(each.status for each in even):
+        return f": an odd number of quotes in it is answered with {odd[0].status}, an even one with {even[0].status}"
+    return ""
 
 
 def _by_operator(world: World, site: TextPlace) -> Hole | None:
@@ -230,32 +236,29 @@ def _by_operator(world: World, site: TextPlace) -> Hole | None:
     if not isinstance(site.value, str) or site.place.where not in ("body", "query"):
         return None
     word = f"{MARK}{secrets.token_hex(4)}"
-
-    def of(operator: str) -> tuple[int, str] | None:
-        if site.place.where == "body":
-            return answer_of(world, site, {operator: word})
-        name = f"{site.place.way[0]}[{operator}]"
-        plain = site.draft.query
-        draft = site.draft.__class__(
-            operation=site.draft.operation,
-            path=site.draft.path,
-            query={**{key: each for key, each in plain.items() if key != site.place.way[0]}, name: word},
-            headers=site.draft.headers,
-        )
-        seen = world.client.tried(site.account, draft)
-        return None if seen is None else (seen.status, re.sub(r"\w{24,}|" + word, "§", seen.text))
-
+    of = partial(_operated, world, site, word)
     nothing = answer_of(world, site, word)
     unlike, like = of("$ne"), of("$eq")
-    if nothing is None or unlike is None or like is None or unlike[0] >= 300:
+    if nothing is None or not _is_due(unlike, None, below=300) or not _is_due(like, nothing):
         return None
-    if _items(like) != _items(nothing) or unlike == like or of(f"${MARK}") == unlike or of("$ne") != unlike:
+    if unlike == like or of(f"${MARK}") == unlike or of("$ne") != unlike:
         return None
     sent = {"$ne": word}
     proof = world.client.send(site.account, site.put(sent))
     return site.hole(
         f"takes an operator of the database for {site.place.told}: {sent} matches what {word!r} does not", proof
     )
+
+
+def _operated(world: World, site: TextPlace, word: str, operator: str) -> Shape | None:
+    """What an operator and its word are answered with."""
+    if site.place.where == "body":
+        return answer_of(world, site, {operator: word})
+    name = str(site.place.way[0])
+    query = {key: each for key, each in site.draft.query.items() if key != name}
+    draft = replace(site.draft, query={**query, f"{name}[{operator}]": word}, cookies={}, body=None, media_type="")
+    seen = world.client.tried(site.account, draft)
+    return None if seen is None else (seen.status, re.sub(r"\w{24,}|" + word, "§", seen.text))
 
 
 def _by_time(world: World, site: TextPlace, templates: Iterable[str], what: str) -> Hole | None:

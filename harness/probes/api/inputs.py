@@ -287,6 +287,17 @@ def objects(value: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401
             yield from objects(each)
 
 
+def is_plain(value: object) -> TypeGuard[str | int]:
+    """Is it a text or a whole number, by which a thing may be called?"""
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def members(value: Any) -> Iterator[tuple[str, str | int, Mapping[str, Any]]]:  # noqa: ANN401
+    """Each text and whole number among the members of the objects in nested JSON: its name, itself and the object."""
+    for thing in objects(value):
+        yield from ((name, each, thing) for name, each in thing.items() if is_plain(each))
+
+
 def replaced(value: Any, way: tuple[str | int, ...], new: Any) -> Any:  # noqa: ANN401
     """Nested JSON with another value at that place; objects on the way are made where they are missing."""
     if not way:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -115,10 +115,13 @@ class _Pages(HTMLParser):
                 self._add(said, "textarea", "")
                 self._area = said.get("name", "")
             case "input":
-                kind = said.get("type", "").strip().lower() or "text"
-                is_ticked: Any = "checked" in said if kind == "checkbox" else said.get("value", "")
-                if kind not in ("submit", "button", "image", "reset") and (kind != "radio" or "checked" in said):
-                    self._add(said, kind, is_ticked)
+                self._add_input(said)
+
+    def _add_input(self, said: Mapping[str, str]) -> None:
+        kind = said.get("type", "").strip().lower() or "text"
+        is_sent = kind not in ("submit", "button", "image", "reset") and (kind != "radio" or "checked" in said)
+        if is_sent:
+            self._add(said, kind, "checked" in said if kind == "checkbox" else said.get("value", ""))
 
     def _add(self, said: Mapping[str, str], kind: str, value: Any, *, chosen: bool = True) -> None:  # noqa: ANN401
         name = said.get("name", "")
@@ -167,16 +170,20 @@ def told_by(answer: Exchange | None) -> Any:  # noqa: ANN401 - JSON is anything
     if answer is None or (page is None and not answer.header("Location")):
         return json_of(answer)
     links = [*(page.links if page is not None else ()), (answer.header("Location") or "", "")]
-    things: dict[str, list[dict[str, Any]]] = {}
-    for address, text in links:
-        path = local_path(answer, address)
-        template, named = template_of(path or "")
-        if len(named) == 1 and path:
-            before = template.partition("/{")[0].rpartition("/")[2]
-            things.setdefault(before, []).append({"id": next(iter(named.values())), "title": text})
+    things = _things_led_to(answer, links)
     if page is None:
         return things
     return {**things, "forms": [each.values for each in page.forms if each.method == "post"], "texts": page.texts}
+
+
+def _things_led_to(answer: Exchange, links: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    things: dict[str, list[dict[str, Any]]] = {}
+    for address, text in links:
+        template, named = template_of(local_path(answer, address) or "")
+        if len(named) == 1:
+            before = template.partition("/{")[0].rpartition("/")[2]
+            things.setdefault(before, []).append({"id": next(iter(named.values())), "title": text})
+    return things
 
 
 def local_target(answer: Exchange, address: str) -> str | None:
@@ -218,22 +225,23 @@ def operations_of(answer: Exchange) -> Iterator[tuple[Operation, Inputs]]:
             yield _operation("GET", template_of(path)[0], ()), _inputs(template_of(path)[0])
     for form in page.forms:
         path = local_path(answer, form.action or answer.url)
-        if path is None or form.method not in ("get", "post"):
-            continue
-        template = template_of(path)[0]
-        typed = {name: each for name, each in form.fields.items() if each.kind != "hidden"}
-        if form.method == "get":
-            query = [
-                Parameter(name=name, where="query", required=False, schema=_schema(each), example=None)
-                for name, each in typed.items()
-            ]
-            yield _operation("GET", template, ()), _inputs(template, query)
-        else:
-            members = {name: _schema(each) for name, each in typed.items()}
-            needed = [name for name, each in typed.items() if each.required or each.kind != "checkbox"]
-            schema = {"type": "object", "properties": members, "required": needed}
-            body = Body(media_type=form.media_type, schema=schema, example=None)
-            yield _operation("POST", template, ("302",)), _inputs(template, bodies=(body,))
+        if path is not None and form.method in ("get", "post"):
+            yield _sent_by(form, template_of(path)[0])
+
+
+def _sent_by(form: PageForm, template: str) -> tuple[Operation, Inputs]:
+    typed = {name: each for name, each in form.fields.items() if each.kind != "hidden"}
+    if form.method == "get":
+        query = [
+            Parameter(name=name, where="query", required=False, schema=_schema(each), example=None)
+            for name, each in typed.items()
+        ]
+        return _operation("GET", template, ()), _inputs(template, query)
+    members = {name: _schema(each) for name, each in typed.items()}
+    needed = [name for name, each in typed.items() if each.required or each.kind != "checkbox"]
+    schema = {"type": "object", "properties": members, "required": needed}
+    body = Body(media_type=form.media_type, schema=schema, example=None)
+    return _operation("POST", template, ("302",)), _inputs(template, bodies=(body,))
 
 
 def _operation(method: str, path: str, statuses: tuple[str, ...]) -> Operation:

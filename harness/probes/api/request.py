@@ -186,6 +186,11 @@ class ApiAccount:
         return (*(value.rpartition(" ")[2] for value in self.headers.values()), *self.cookies.values())
 
     @property
+    def token(self) -> str:
+        """The token that its login gave; "" if it gave none."""
+        return self.headers.get("Authorization", "").partition(" ")[2]
+
+    @property
     def is_nobody(self) -> bool:
         """Has it no login?"""
         return not self.headers and not self.cookies
@@ -358,7 +363,7 @@ def succeeded(answer: Exchange | None) -> TypeGuard[Exchange]:
 
 def leads_on(answer: Exchange) -> bool:
     """Is a form that was sent, with fields or without one, answered with another page than the login's, to go to?"""
-    sent = next((value for key, value in answer.request_headers if key.lower() == "content-type"), "")
+    sent = answer.sent_header("Content-Type")
     place = urlsplit(answer.header("Location") or "").path
     if answer.status not in (302, 303) or answer.method != "POST" or (sent and not sent.startswith((FORM, MULTIPART))):
         return False

@@ -27,6 +27,8 @@ _MASKED = re.compile(
     r"|[\w+/=-]{24,}(?:\.[\w-]+)*"
 )
 """Times, UUIDs and tokens: they differ from answer to answer."""
+Shape = tuple[int, str]
+"""Status and text of an answer, without what differs each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,7 @@ def _login_sites(world: World) -> Iterator[TextPlace]:
     )
     body = world.login.words(f"{MARK}nobody", "Hx-wrong-1a!")
     sent = world.login.attempt("", "", body)
-    kind = next((value for key, value in sent.request_headers if key.lower() == "content-type"), "application/json")
+    kind = sent.sent_header("Content-Type") or "application/json"
     draft = RequestDraft(operation=operation, body=body, media_type=kind.partition(";")[0])
     for name, value in body.items():
         place = Place("body", (name,))
@@ -166,13 +168,13 @@ def _is_free(world: World, site: TextPlace) -> bool:
     return not (tickled.status in _REFUSED and tickled.status != plain.status)
 
 
-def answer_of(world: World, site: TextPlace, value: Any) -> tuple[int, str] | None:  # noqa: ANN401
+def answer_of(world: World, site: TextPlace, value: Any) -> Shape | None:  # noqa: ANN401
     """What a value is answered with, without what differs each time: the value itself, times, tokens."""
     answer = world.client.tried(site.account, site.put(value))
     return None if answer is None else shape(answer, str(value), site)
 
 
-def shape(answer: Exchange, sent: str, site: TextPlace) -> tuple[int, str]:
+def shape(answer: Exchange, sent: str, site: TextPlace) -> Shape:
     """See `answer_of`."""
     text = answer.text
     for form in forms(sent):

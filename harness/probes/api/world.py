@@ -138,6 +138,10 @@ class World:
         of_a_role = ((first, other) for first, other in permutations(ordered, 2) if other.role == first.role)
         return next(of_a_role, None)
 
+    def peer(self, account: ApiAccount) -> ApiAccount | None:
+        """Another account of the same role."""
+        return next((each for each in self.accounts if each is not account and each.role == account.role), None)
+
     @property
     def asker(self) -> ApiAccount:
         """Who asks where it matters to nobody: the account with the fewest rights."""
@@ -262,6 +266,12 @@ class World:
         """Operations that write members of a body."""
         methods = ("POST", "PUT", "PATCH")
         yield from (each for each in self.operations if each.operation.method in methods and not each.is_disruptive)
+
+    def known_reads(self, account: ApiAccount) -> Iterator[tuple[Described, RequestDraft]]:
+        """Reads that worked for an account, each with its request."""
+        for each in self.reads():
+            if (draft := self.drafts.get((each.name, account.name))) is not None:
+                yield each, draft
 
     def makers(self) -> Iterator[Described]:
         """Operations that make things, beside accounts and logins."""
