@@ -68,9 +68,7 @@ def choose_defects(
     _check_known("--area", areas, {one.area for one in known})
     _check_known("--only", only, {one.id for one in known})
     return tuple(
-        one
-        for one in known
-        if _is_named(one.kind, kinds) and _is_named(one.area, areas) and _is_named(one.id, only)
+        one for one in known if _is_named(one.kind, kinds) and _is_named(one.area, areas) and _is_named(one.id, only)
     )
 
 

@@ -65,7 +65,7 @@ def logouts_ignored(world: World, gate: Gate) -> list[Hole]:
     for described in filter(_is_logout, world.operations):
         account = world.login.enter("one user", gate.account.role, gate.account.username, gate.account.password)
         draft = world.draft(described, account)
-        if draft is None or _ends_soon(account) or not succeeded(world.client.tried(account, gate.draft)):
+        if _ends_soon(account) or not succeeded(world.client.tried(account, gate.draft)):
             continue
         left = world.client.tried(account, draft)
         if left is None or left.status >= 400:
@@ -134,8 +134,8 @@ class _Change:
         return answer if any(entered) else None
 
 
-def _change_of(draft: RequestDraft | None, account: ApiAccount) -> _Change | None:
-    if draft is None or not isinstance(draft.body, Mapping):
+def _change_of(draft: RequestDraft, account: ApiAccount) -> _Change | None:
+    if not isinstance(draft.body, Mapping):
         return None
     olds, news = _olds_and_news(draft.body)
     return _Change(draft, account, olds, news) if news else None
@@ -218,9 +218,9 @@ def _is_reset(described: Described) -> bool:
     return described.operation.method == "POST" and _RESET.search(described.operation.path) is not None
 
 
-def _asking_for(draft: RequestDraft | None, username: str) -> RequestDraft | None:
+def _asking_for(draft: RequestDraft, username: str) -> RequestDraft | None:
     """The request for a way back to an account; None where it names none, or is the second step."""
-    if draft is None or not isinstance(draft.body, Mapping):
+    if not isinstance(draft.body, Mapping):
         return None
     keys = [key for key in draft.body if re.search(r"mail|user|login|account", key, re.IGNORECASE)]
     if not keys or any(re.search(r"token|code|otp", key, re.IGNORECASE) for key in draft.body):

@@ -138,9 +138,9 @@ def _deleted(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator[tu
         name = next(reversed(names_in_path(path)), "")
         mine = next(world.facts.candidates(name, path, victim.name), None) if name else None
         fact = world.fresh(mine, victim) if mine is not None else None
-        draft = draft_about(world, described, victim, name, fact.value) if fact is not None else None
-        if fact is None or draft is None:
+        if fact is None:
             continue
+        draft = draft_about(world, described, victim, name, fact.value)
         before = world.client.tried(victim, draft)
         direct = world.client.heard(thief, "DELETE", draft.target)
         if succeeded(before):

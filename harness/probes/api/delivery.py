@@ -35,7 +35,7 @@ _PNG = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010806000000
 def answers_cached(world: World) -> Iterator[Hole]:
     """What one account is shown, and a cache on the way may give to the next one (RFC 9111, 3.5)."""
     for read in _private_reads(world):
-        other = next(iter(world.peers(read.account)), NOBODY)
+        other = world.peer(read.account) or NOBODY
         theirs = [world.client.tried(each, read.draft) for each in (other, NOBODY)] if not read.draft.path else []
         given = next(filter(read.is_shown_by, theirs), None)
         if given is not None:
@@ -90,7 +90,7 @@ class _PrivateRead:
 
 def _private_reads(world: World) -> Iterator[_PrivateRead]:
     for account in world.accounts[:1]:
-        other = next(iter(world.peers(account)), NOBODY)
+        other = world.peer(account) or NOBODY
         for described, draft in world.working(list(world.reads())[:_MOST], account):
             refused = world.answers.get((described.name, NOBODY.name))
             own = world.client.tried(account, draft)

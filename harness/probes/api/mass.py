@@ -180,7 +180,7 @@ def _has(answer: Exchange | None, name: str) -> bool:
 
 def _theirs(world: World, account: ApiAccount, value: object) -> object:
     """What another account is called, where the value is what this one is called; None where it is not."""
-    other = next(iter(world.peers(account)), None)
+    other = world.peer(account)
     if other is None or value not in names_of(world, account):
         return None
     if value == account.username:

@@ -105,7 +105,7 @@ def _by_headers(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator
 def _believed(
     world: World, draft: RequestDraft, own: list[str], victim: ApiAccount, thief: ApiAccount
 ) -> Iterator[Hole]:
-    names = [each for each in names_of(world, victim) if str(each).isascii()]
+    names = [each for each in sorted(names_of(world, victim), key=str) if str(each).isascii()]
     for name, header, account in product(names[:3], _IDENTITY_HEADERS, (thief, NOBODY)):
         seen = world.client.tried(account, draft, headers={header: str(name)})
         told = shown(own, seen) if succeeded(seen) else []
@@ -122,7 +122,7 @@ def _refusals(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator[R
     only = world.facts.only_of(victim.name, {each.name for each in world.accounts if each is not victim})
     for described in world.reads():
         draft = world.draft(described, victim)
-        if draft is None or not draft.path:
+        if not draft.path:
             continue
         own = world.client.tried(victim, draft)
         texts = shown(only, own) if succeeded(own) else []

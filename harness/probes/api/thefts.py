@@ -62,15 +62,14 @@ def thefts(world: World, victim: ApiAccount, thief: ApiAccount, methods: tuple[s
         if "GET" in methods and described.is_removal:
             continue
         own = world.drafts.get((described.name, thief.name)) or world.draft(described, thief)
-        if own is not None:
-            yield from _by_names(world, described, own, victim)
-            yield from _by_facts(world, described, own, victim, thief)
+        yield from _by_names(world, described, own, victim)
+        yield from _by_facts(world, described, own, victim, thief)
 
 
 def _by_names(world: World, described: Described, own: RequestDraft, victim: ApiAccount) -> Iterator[Theft]:
     """Whatever takes a text may take an account's name."""
     for place in _text_places(described, own):
-        for name in (*names_of(world, victim), *_ANYTHING):
+        for name in (*sorted(names_of(world, victim), key=str), *_ANYTHING):
             if isinstance(name, str) and own.value(place) != name:
                 fact = Fact("username", name, described.name, "", victim.name, is_new=False)
                 yield Theft(described, own.put(place, name), place, fact, known_to_thief=False)
@@ -176,12 +175,9 @@ def reader_of(world: World, described: Described, fact: Fact, victim: ApiAccount
     return _listing_of(world, path, fact, victim)
 
 
-def draft_about(
-    world: World, described: Described, account: ApiAccount, name: str, value: object
-) -> RequestDraft | None:
+def draft_about(world: World, described: Described, account: ApiAccount, name: str, value: object) -> RequestDraft:
     """A request about one thing: a value for the parameter of that name in the path."""
-    draft = world.draft(described, account)
-    return draft.put(Place("path", (name,)), value) if draft is not None else None
+    return world.draft(described, account).put(Place("path", (name,)), value)
 
 
 def _listing_of(world: World, path: str, fact: Fact, victim: ApiAccount) -> RequestDraft | None:

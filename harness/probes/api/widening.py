@@ -228,7 +228,7 @@ def _broken(world: World, plain: Exchange, seen: Exchange) -> str:
 def amounts_below_zero(world: World) -> Iterator[Hole]:
     """Amounts and quantities of a write that are taken though they are below zero, and turn the account round."""
     account = world.writer
-    other = next(iter(world.peers(account)), account)
+    other = world.peer(account) or account
     for described in world.writes():
         if described.is_of_accounts:
             continue

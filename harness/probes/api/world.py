@@ -140,7 +140,7 @@ class World:
 
     def peer(self, account: ApiAccount) -> ApiAccount | None:
         """Another account of the same role."""
-        return next((each for each in self.accounts if each is not account and each.role == account.role), None)
+        return next(iter(self.peers(account)), None)
 
     @property
     def asker(self) -> ApiAccount:
