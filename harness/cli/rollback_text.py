@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+import msgspec
+
 from harness.cli.terminal import echo, echo_json
 from harness.rollback import DrillResult, RollbackPlan, RollbackResult
 
@@ -101,6 +103,7 @@ def drill_document(result: DrillResult) -> dict[str, object]:
         "noticed_s": result.noticed_s,
         "rto_s": result.rollback.recovered_s,
         "rollback": result_document(result.rollback),
+        "acknowledged": msgspec.to_builtins(result.acknowledged),
         "put_back": [{"step": name, "seconds": round(seconds, 3)} for name, seconds in result.put_back.items()],
         "problems": list(result.problems),
     }

@@ -32,10 +32,9 @@ def check_releases(file: TomlFile, target: Target) -> None:
     if told.previous not in told.named:
         _check_ref(file, told.previous, ("releases", "previous"))
     _check_settings(file, told.drill.settings, ("releases", "drill", "settings"))
-    if told.drill.patch and not Path(told.drill.patch).is_file():
-        raise file.error(
-            f"no such file: {told.drill.patch} (it is relative to the profile)", ("releases", "drill", "patch")
-        )
+    for key, planted in (("patch", told.drill.patch), ("migration", told.drill.migration)):
+        if planted and not Path(planted).is_file():
+            raise file.error(f"no such file: {planted} (it is relative to the profile)", ("releases", "drill", key))
     if told.expand_only and not target.preflight.migrations:
         raise file.error("needs [preflight] migrations, the folder of the files", ("releases", "expand_only"))
 

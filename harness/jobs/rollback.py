@@ -45,6 +45,8 @@ class RollbackOrder:
     stop_at: RollbackLevel
     """The last level that may follow where one is not verified."""
     rate: float
+    backup: Path | None = None
+    """What level full restores, instead of the newest that was kept."""
 
 
 def _stack_and_profile(name: str) -> tuple[StackInfo, Target]:
@@ -60,13 +62,22 @@ def _stack_and_profile(name: str) -> tuple[StackInfo, Target]:
 def plan_rollback(order: RollbackOrder) -> RollbackPlan:
     """What a rollback would do. Raises UsageError for what cannot be; nothing is touched either way."""
     info, profile = _stack_and_profile(order.name)
-    return make_plan(profile, info, order.level, order.to, 0)
+    return make_plan(profile, info, order.level, order.to, 0, order.backup)
 
 
 def order_rollback(order: RollbackOrder, listen: Listener) -> tuple[RollbackResult, ...]:
     """Roll that stack back; what each level came to. Raises as `roll_back`."""
     info, profile = _stack_and_profile(order.name)
-    return roll_back(profile, info, order.level, order.to, listen, stop_at=order.stop_at, rate=order.rate)
+    return roll_back(
+        profile,
+        info,
+        order.level,
+        order.to,
+        listen,
+        stop_at=order.stop_at,
+        rate=order.rate,
+        backup=order.backup,
+    )
 
 
 def resume_rollback(name: str, rate: float, listen: Listener) -> tuple[RollbackResult, ...]:

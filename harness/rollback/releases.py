@@ -66,6 +66,8 @@ def find_release(target: Target, history: Sequence[Release], level: RollbackLeve
         if dict(found.settings) == dict(now.settings):
             raise UsageError(f"release {found.name} has the settings that run already: nothing to roll back")
         return replace(now, name=found.name, settings=found.settings)
+    if level == "full":
+        return _whole(target, history, wanted)
     found = _with_code(target, history, wanted)
     if found.code == now.code:
         raise UsageError(f"release {found.name} is the code that runs already: nothing to roll back")
@@ -96,6 +98,15 @@ def _with_code(target: Target, history: Sequence[Release], wanted: str | None) -
         return replace(ran[-1], settings=now.settings) if ran else named_release(target, wanted, now)
     others = [each for each in history if each.code != now.code]
     return replace(others[-1], settings=now.settings) if others else previous_release(target, now)
+
+
+def _whole(target: Target, history: Sequence[Release], wanted: str | None) -> Release:
+    """With its own settings; it may be the one that runs, whose database goes back alone."""
+    now = history[-1]
+    others = [each for each in history if each.name == wanted or (wanted is None and each != now)]
+    if others:
+        return others[-1]
+    return named_release(target, wanted, now) if wanted is not None else previous_release(target, now)
 
 
 def previous_release(target: Target, now: Release) -> Release:

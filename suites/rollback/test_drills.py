@@ -1,6 +1,6 @@
 """Is there a way back from a bad release? One is planted, noticed, and rolled back from, while readers come.
 
-Each drill takes three moves of two instances and their workers; everything is put back at its end.
+Each drill takes two or three moves of two instances and their workers; everything is put back at its end.
 """
 
 import pytest
@@ -26,6 +26,10 @@ def told(result, measure) -> None:
     one("rollback.noticed", result.noticed_s, "s", level)
     one("rollback.down", rollback.traffic.down_s, "s", level)
     one("rollback.failed", rollback.traffic.failed, "requests", level, rollback.traffic.requests)
+    if result.acknowledged is not None:
+        counted = result.acknowledged
+        one("rollback.rpo", counted.lost, "rows", level, counted.before_end)
+        one("rollback.since", counted.after_end, "rows", level)
     for step, seconds in rollback.seconds.items():
         one("rollback.step", seconds, "s", f"{level} {step}")
 
@@ -65,6 +69,20 @@ def test_bad_settings_are_rolled_back(drill, measure):
 )
 def test_bad_code_is_rolled_back(drill, measure):
     result = drill("code")
+    told(result, measure)
+    judged(result)
+
+
+@pytest.mark.check(
+    "rollback.full",
+    severity="critical",
+    source="[releases] of the profile; NIST SP 800-34: recovery point objective",
+    subject="corrupted data",
+    why="What a bad migration did to the data no older code mends: it comes back from a backup, or not at all.",
+    remedy="Mend what the message names; try again: harness rollback --level full --drill.",
+)
+def test_corrupted_data_are_set_back(drill, measure):
+    result = drill("full")
     told(result, measure)
     judged(result)
 
