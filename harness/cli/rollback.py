@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--resume", "resumes", is_flag=True, help="Finish the rollback that was broken off.")
 @click.option("--back", "goes_back", is_flag=True, help="Go back from the rollback that was broken off.")
 @click.option("--rate", type=float, default=50.0, show_default=True, metavar="N", help="Reads a second meanwhile.")
+@options.out
 @options.json
 @options.debug
 def command(
@@ -58,6 +59,7 @@ def command(
     resumes: bool,
     goes_back: bool,
     rate: float,
+    out: Path | None,
     as_json: bool,
 ) -> int:
     """Roll a stack that `harness up --instances 2` started back to an earlier release, under load.
@@ -71,7 +73,7 @@ def command(
     _check_places(asked, url, drill=drill)
     _check_kinds(asked, only_plan=only_plan, drill=drill, resumes=resumes, goes_back=goes_back)
     if drill:
-        return _drill(asked, as_json=as_json)
+        return _drill(asked, out or Path("reports"), as_json=as_json)
     if goes_back:
         return _go_back(name, as_json=as_json)
     return _plan(asked, as_json=as_json) if only_plan else _move(asked, as_json=as_json)
@@ -97,14 +99,14 @@ class _Asked:
         )
 
 
-def _drill(asked: _Asked, *, as_json: bool) -> int:
+def _drill(asked: _Asked, out: Path, *, as_json: bool) -> int:
     from harness.cli.progress import showing
     from harness.cli.rollback_text import print_drill
     from harness.jobs.rollback import drill_rollback
 
     with showing() as listen:
-        drilled = drill_rollback(asked.target, asked.order.level, asked.rate, listen)
-    print_drill(drilled, as_json=as_json)
+        run, drilled = drill_rollback(asked.target, asked.order.level, asked.rate, out, listen)
+    print_drill(drilled, run, as_json=as_json)
     return 1 if drilled.problems else 0
 
 

@@ -6,6 +6,7 @@ Each drill takes two or three moves of two instances and their workers; everythi
 import pytest
 
 from harness.testing import Complaint
+from harness.testing.rollback import drill_figures
 
 pytestmark = [pytest.mark.breaks, pytest.mark.alone]
 
@@ -15,23 +16,17 @@ _SOURCE = "[releases] of the profile"
 
 def told(result, measure) -> None:
     """The drill's numbers, each of one drill."""
-
-    def one(check: str, value: float, unit: str, subject: str, n: int = 1) -> None:
+    for one in drill_figures(result):
         measure(
-            check, value, unit=unit, statistic="value", interval=(value, value), n=n, method="exact", subject=subject
+            one.check,
+            one.value,
+            unit=one.unit,
+            statistic="value",
+            interval=(one.value, one.value),
+            n=one.n,
+            method="exact",
+            subject=one.subject,
         )
-
-    rollback, level = result.rollback, result.level
-    one("rollback.recovered", rollback.recovered_s or 0.0, "s", level)
-    one("rollback.noticed", result.noticed_s, "s", level)
-    one("rollback.down", rollback.traffic.down_s, "s", level)
-    one("rollback.failed", rollback.traffic.failed, "requests", level, rollback.traffic.requests)
-    if result.acknowledged is not None:
-        counted = result.acknowledged
-        one("rollback.rpo", counted.lost, "rows", level, counted.before_end)
-        one("rollback.since", counted.after_end, "rows", level)
-    for step, seconds in rollback.seconds.items():
-        one("rollback.step", seconds, "s", f"{level} {step}")
 
 
 def judged(result) -> None:

@@ -141,6 +141,12 @@ def test_a_drill_corrupts_notices_restores_and_leaves_all_as_it_was(service):
     assert found["noticed"] == ["GET /items answered 500"]
     assert (found["rollback"]["failed"], found["acknowledged"]["lost"], found["put_back"]) == (0, 0, [])
     assert found["acknowledged"]["before_end"] > 10
+    run = service.folder / "reports" / "runs" / found["run"]
+    lines = [json.loads(line) for line in (run / "evidence.jsonl").read_text().splitlines()]
+    outcomes = {(line["check"], line["subject"]): line["outcome"] for line in lines}
+    assert outcomes["rollback.full", "full"] == "pass"
+    assert {subject for check, subject in outcomes if check == "rollback.step"} == {f"full {step}" for step in STEPS}
+    service.run("verify", str(run))
 
 
 def test_a_migration_that_harms_nothing_proves_nothing(service):
