@@ -319,7 +319,6 @@ def test_rollbacks_that_were_drilled_stand_with_their_steps_and_what_they_cost(t
     )
     page = page_of(tmp_path / "some", replace(scenario, observations=(*scenario.observations, *lines)))
     assert "Ways back that were walked" in page.prose
-    assert "2.56 s 0 requests failed" in page.prose
-    assert "0 acknowledged rows lost" in page.prose
+    assert "2.56 s until recovered, 0 requests failed, 0 acknowledged rows lost" in page.prose
     assert "restore 0.41 s, start 0.79 s" in page.prose
     assert "rollback of level full: restore 0.41 s, start 0.79 s" in page.source

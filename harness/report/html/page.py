@@ -15,9 +15,10 @@ from harness.report.html.latency import latency_figure, read_timeline
 from harness.report.html.lines import TROUBLE, preflight_part, suite_groups
 from harness.report.html.ratios import CHECK as RATIO_CHECK
 from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, ratio_scale
-from harness.report.html.rollbacks import rollback_figure, rollback_rows
+from harness.report.html.rollbacks import rollback_figure
 from harness.report.html.rulings import areas, ruling_views
 from harness.report.proven import proven_part
+from harness.report.rollbacks import rollback_rows
 from harness.report.sources import RunFiles
 from harness.report.text import one_line, plain, seconds
 from harness.run import make_folder, replace_file
