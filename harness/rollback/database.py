@@ -240,25 +240,18 @@ def take_over(supervision: Supervision, restoring: Restoring) -> None:
 
 def empty_cache(info: StackInfo) -> None:
     """Forget all that the stack's cache holds. Raises StackError where it cannot be reached."""
-    import redis
-
-    try:
-        with _cache(info) as cache:
-            if cache is not None:
-                cache.flushall()
-    except redis.RedisError as error:
-        raise StackError(f"the cache cannot be emptied: {error}; finish it with --resume") from error
+    with _cache(info) as cache:
+        if cache is not None:
+            cache.flushall()
 
 
 def cache_problems(info: StackInfo, restoring: Restoring) -> tuple[str, ...]:
     """Whether the cache still has what the bad release put there: a phrase."""
-    import redis
-
     try:
         with _cache(info) as cache:
             is_left = cache is not None and bool(cache.exists(_marker(restoring)))
-    except redis.RedisError as error:
-        return (f"the cache cannot be read: {error}",)
+    except StackError as error:
+        return (error.message,)
     return ("the cache still holds what was in it before the rollback",) if is_left else ()
 
 
@@ -282,12 +275,17 @@ def _marker(restoring: Restoring) -> str:
 
 @contextlib.contextmanager
 def _cache(info: StackInfo) -> Iterator[redis.Redis | None]:
+    """Raises StackError where it cannot be reached."""
+    import redis
+
     if info.redis_url is None:
         yield None
         return
     cache = connect_cache(info.redis_url)
     try:
         yield cache
+    except redis.RedisError as error:
+        raise StackError(f"the cache cannot be reached: {error}") from error
     finally:
         cache.close()
 

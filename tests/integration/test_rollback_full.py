@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,6 +132,22 @@ def test_a_rollback_of_code_that_is_not_verified_goes_on_with_the_database(servi
     assert [(each["level"], each["outcome"]) for each in done["escalated_from"]] == [("code", "unverified")]
     assert service.get("/items").text == service.get("/kept").text == "red,green,blue"
     assert {service.get("/").text for _ in range(6)} == {"good"}
+
+
+def test_a_database_whose_server_is_gone_comes_back_and_a_cache_that_is_gone_changes_nothing(service):
+    service.up()
+    service.roll("--env", "LEVEL=other")
+    before = service.info()
+    os.kill(before["pids"]["valkey"], signal.SIGSTOP)
+    _, err = service.run("rollback", "--level", "full", status=4)
+    assert "all is as it was: the cache cannot be reached" in err
+    os.kill(before["pids"]["valkey"], signal.SIGCONT)
+    assert (service.info(), len(service.servers()), len(service.processes())) == (before, 1, 2)
+    os.kill(before["pids"]["postgres"], signal.SIGQUIT)
+    assert "how much cannot be told" in service.rollback("--level", "full", "--plan")["notes"][-1]
+    done = service.rollback("--level", "full")
+    assert (done["outcome"], done["problems"], service.get("/items").text) == ("done", [], "red,green,blue")
+    assert (len(service.servers()), service.info()["overrides"]) == (1, {})
 
 
 def test_a_drill_corrupts_notices_restores_and_leaves_all_as_it_was(service):
