@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.machine.decoding import Reader
 from harness.model import Instance, Release, RollbackLevel, StackInfo, Target, Worker
 from harness.rollback.database import Restoring, choose_backup, data_at_risk, plan_restoring
-from harness.rollback.releases import fetch_code, find_release, read_history
+from harness.rollback.releases import fetch_code, find_release, read_history, whole_release
 from harness.rollback.schema import refuse_gap
 from harness.stack.supervisor.registry import named_folder
 
@@ -113,8 +113,10 @@ def _plan_full(profile: Target, info: StackInfo, wanted: str | None, number: int
     says before anything of it is started."""
     backup, release = choose_backup(info, chosen)
     history = read_history(info)
-    if wanted is not None or release is None:
-        release = find_release(profile, history, "full", wanted)
+    if wanted is not None:
+        release = whole_release(profile, history, wanted)
+    if release is None:
+        raise UsageError(f"backup {backup.folder}: which release ran when it was taken is not known; name it with --to")
     after = fetch_code(profile, release)
     restoring = plan_restoring(profile, info, backup, f"r{number}")
     notes = (*_settings_words(history[-1], after), data_at_risk(info, backup))

@@ -66,8 +66,6 @@ def find_release(target: Target, history: Sequence[Release], level: RollbackLeve
         if dict(found.settings) == dict(now.settings):
             raise UsageError(f"release {found.name} has the settings that run already: nothing to roll back")
         return replace(now, name=found.name, settings=found.settings)
-    if level == "full":
-        return _whole(target, history, wanted)
     found = _with_code(target, history, wanted)
     if found.code == now.code:
         raise UsageError(f"release {found.name} is the code that runs already: nothing to roll back")
@@ -100,13 +98,10 @@ def _with_code(target: Target, history: Sequence[Release], wanted: str | None) -
     return replace(others[-1], settings=now.settings) if others else previous_release(target, now)
 
 
-def _whole(target: Target, history: Sequence[Release], wanted: str | None) -> Release:
-    """With its own settings; it may be the one that runs, whose database goes back alone."""
-    now = history[-1]
-    others = [each for each in history if each.name == wanted or (wanted is None and each != now)]
-    if others:
-        return others[-1]
-    return named_release(target, wanted, now) if wanted is not None else previous_release(target, now)
+def whole_release(target: Target, history: Sequence[Release], wanted: str) -> Release:
+    """A release by its name, with its own settings; it may be the one that runs. Raises UsageError for no release."""
+    ran = [each for each in history if each.name == wanted]
+    return ran[-1] if ran else named_release(target, wanted, history[-1])
 
 
 def previous_release(target: Target, now: Release) -> Release:

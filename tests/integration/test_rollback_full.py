@@ -55,7 +55,8 @@ def test_all_goes_back_to_before_the_bad_release_and_the_cache_with_it(service):
     out, _ = service.run("backup", "take", "again", "--json")
     assert json.loads(out)["rows"] == 5
     service.run("backup", "restore", "again")
-    again = service.rollback("--level", "full", "--backup", "again")
+    assert "name it with --to" in service.refused("--level", "full", "--backup", "again")
+    again = service.rollback("--level", "full", "--backup", "again", "--to", done["to"])
     assert (again["outcome"], service.get("/items").text) == ("done", "red,green,blue,acknowledged,new")
     assert len(service.servers()) == 1
     assert service.rollback("--level", "full", "--plan")["expected_s"] > 0
