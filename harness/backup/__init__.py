@@ -17,7 +17,7 @@ from harness.backup.restoration import (
 from harness.backup.source import Source, find_programs, read_server, source_of
 from harness.backup.take import advance_backup, take_backup
 from harness.backup.verify import Expected, Flaw, find_flaws
-from harness.backup.writes import Acknowledged, Writes, writing
+from harness.backup.writes import Acknowledged, Writes, remove_rows, writing
 
 __all__ = [
     "Acknowledged",
@@ -42,6 +42,7 @@ __all__ = [
     "open_backup",
     "read_facts",
     "read_server",
+    "remove_rows",
     "restore",
     "restored",
     "source_of",

@@ -80,7 +80,7 @@ def writing(source: Source) -> Iterator[Writes]:
         if row is None or not row[0]:
             raise StackError("somebody else writes rows beside a backup of this database; wait for it")
         # one that was killed may have left it
-        connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+        remove_rows(connection)
         connection.execute(f"CREATE SCHEMA {SCHEMA} CREATE TABLE acknowledged (number bigint PRIMARY KEY)")
         writer = threading.Thread(target=_write, args=(source, writes, over), daemon=True)
         writer.start()
@@ -89,7 +89,12 @@ def writing(source: Source) -> Iterator[Writes]:
         finally:
             over.set()
             writer.join(_JOIN_S)
-            connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+            remove_rows(connection)
+
+
+def remove_rows(connection: psycopg.Connection[Any]) -> None:
+    """Remove them from a database that has them, as a restored one may."""
+    connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
 
 
 def _write(source: Source, writes: Writes, over: threading.Event) -> None:

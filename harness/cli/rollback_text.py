@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
 
 from harness.cli.terminal import echo, echo_json
 from harness.rollback import DrillResult, RollbackPlan, RollbackResult
@@ -46,16 +49,17 @@ def _print_result(result: RollbackResult) -> None:
             echo(f"  {problem}")
 
 
-def print_drill(result: DrillResult, *, as_json: bool) -> None:
+def print_drill(result: DrillResult, run: Path, *, as_json: bool) -> None:
     """What a drill showed."""
     if as_json:
-        echo_json(json.dumps(drill_document(result), indent=1))
+        echo_json(json.dumps({"run": run.name} | drill_document(result), indent=1))
         return
     echo(f"the planted release was noticed after {result.noticed_s:.2f} s: {result.noticed[0]}")
     _print_result(result.rollback)
     echo("the drill found nothing wrong" if not result.problems else "the drill found:")
     for problem in result.problems:
         echo(f"  {problem}")
+    echo(f"run: {run}")
 
 
 def plan_document(plan: RollbackPlan) -> dict[str, object]:
@@ -101,6 +105,7 @@ def drill_document(result: DrillResult) -> dict[str, object]:
         "noticed_s": result.noticed_s,
         "rto_s": result.rollback.recovered_s,
         "rollback": result_document(result.rollback),
+        "acknowledged": msgspec.to_builtins(result.acknowledged),
         "put_back": [{"step": name, "seconds": round(seconds, 3)} for name, seconds in result.put_back.items()],
         "problems": list(result.problems),
     }

@@ -87,7 +87,8 @@ def _releases(written: Releases, home: Path) -> Releases:
         return str((home / path).resolve()) if path else ""
 
     named = {name: replace(source, folder=placed(source.folder)) for name, source in written.named.items()}
-    return replace(written, named=named, drill=replace(written.drill, patch=placed(written.drill.patch)))
+    drill = replace(written.drill, patch=placed(written.drill.patch), migration=placed(written.drill.migration))
+    return replace(written, named=named, drill=drill)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,9 +31,9 @@ def check_releases(file: TomlFile, target: Target) -> None:
     if told.previous not in told.named:
         _check_ref(file, told.previous, ("releases", "previous"))
     check_settings(file, told.drill.settings, ("releases", "drill", "settings"))
-    patch = told.drill.patch
-    what = f"no such file: {patch} (it is relative to the profile)"
-    file.refuse_if(patch and not Path(patch).is_file(), what, ("releases", "drill", "patch"))
+    for key, planted in (("patch", told.drill.patch), ("migration", told.drill.migration)):
+        what = f"no such file: {planted} (it is relative to the profile)"
+        file.refuse_if(planted and not Path(planted).is_file(), what, ("releases", "drill", key))
     check_migrations(file, target, told.expand_only, ("releases", "expand_only"))
 
 

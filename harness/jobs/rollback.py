@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.config import load_target
 from harness.errors import UsageError
+from harness.jobs.session import run_session
 from harness.machine.bundle import root
 from harness.machine.lock import MachineLock
 from harness.model import STACK_UP, Listener, MachineAsked, Release, RollbackLevel, StackInfo, Target
@@ -16,6 +17,7 @@ from harness.rollback import (
     RollbackPlan,
     RollbackResult,
     check_stack,
+    drill_observations,
     fetch_code,
     give_up,
     make_plan,
@@ -45,6 +47,8 @@ class RollbackOrder:
     stop_at: RollbackLevel
     """The last level that may follow where one is not verified."""
     rate: float
+    backup: Path | None = None
+    """What level full restores, instead of the newest that was kept."""
 
 
 def _stack_and_profile(name: str) -> tuple[StackInfo, Target]:
@@ -60,13 +64,22 @@ def _stack_and_profile(name: str) -> tuple[StackInfo, Target]:
 def plan_rollback(order: RollbackOrder) -> RollbackPlan:
     """What a rollback would do. Raises UsageError for what cannot be; nothing is touched either way."""
     info, profile = _stack_and_profile(order.name)
-    return make_plan(profile, info, order.level, order.to, 0)
+    return make_plan(profile, info, order.level, order.to, 0, order.backup)
 
 
 def order_rollback(order: RollbackOrder, listen: Listener) -> tuple[RollbackResult, ...]:
     """Roll that stack back; what each level came to. Raises as `roll_back`."""
     info, profile = _stack_and_profile(order.name)
-    return roll_back(profile, info, order.level, order.to, listen, stop_at=order.stop_at, rate=order.rate)
+    return roll_back(
+        profile,
+        info,
+        order.level,
+        order.to,
+        listen,
+        stop_at=order.stop_at,
+        rate=order.rate,
+        backup=order.backup,
+    )
 
 
 def resume_rollback(name: str, rate: float, listen: Listener) -> tuple[RollbackResult, ...]:
@@ -81,18 +94,22 @@ def abandon_rollback(name: str, listen: Listener) -> RollbackPlan:
     return give_up(info, listen)
 
 
-def drill_rollback(target: str | None, level: RollbackLevel, rate: float, listen: Listener) -> DrillResult:
-    """Plant a bad release on a stack of its own, roll back from it, and end the stack."""
+def drill_rollback(
+    target: str | None, level: RollbackLevel, rate: float, out: Path, listen: Listener
+) -> tuple[Path, DrillResult]:
+    """Plant a bad release on a stack of its own, roll back from it, and end the stack; returns the run's folder."""
     profile = find_target(target)
     missing = why_no_drill(profile, level)
     if missing is not None:
         raise UsageError(f"no drill of level {level}: {missing}; add it")
     with machine_shared(STACK_UP, listen):
         stack = launch(profile, instances=DRILL_INSTANCES, front="plain", listen=listen)
-    with stack:
+    with stack, run_session("rollback", profile, out) as session, session.on_stack(stack.info):
         listen(MachineAsked("the drill"))
         with MachineLock().exclusive():
-            return run_drill(profile, stack.info, level, listen, rate)
+            result = run_drill(profile, stack.info, level, listen, rate)
+        session.run.record(drill_observations(result))
+    return session.path, result
 
 
 def roll_stack(

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-RollbackLevel = Literal["config", "code"]
-"""How much goes back: settings alone, or the code."""
-ROLLBACK_LEVELS: tuple[RollbackLevel, ...] = ("config", "code")
+RollbackLevel = Literal["config", "code", "full"]
+"""How much goes back: settings alone, the code, or code, settings and database."""
+ROLLBACK_LEVELS: tuple[RollbackLevel, ...] = ("config", "code", "full")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,8 @@ class PlantedRelease:
     settings: Mapping[str, str] = field(default_factory=dict)
     patch: str = ""
     """A unified diff of the service's code; absolute once the profile is loaded."""
+    migration: str = ""
+    """A file of SQL that corrupts data; absolute once the profile is loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from harness.model.ruling import Build
 
-RunKind = Literal["gate", "run", "load", "preflight", "prove", "pytest", "watch"]
+RunKind = Literal["gate", "run", "load", "preflight", "prove", "pytest", "rollback", "watch"]
 RunState = Literal["running", "finished", "interrupted"]
 SCHEMA = 1
 

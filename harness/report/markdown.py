@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.model import Outcome, Ruling, Status
 from harness.report.causes import Finding, findings
 from harness.report.findings import STATUS_WORDS, headline, not_proven, outcome_counts, skipped, tally, why
+from harness.report.rollbacks import rollback_rows
 from harness.report.sources import RunFiles
 from harness.report.text import cell, clock, number, plural
 from harness.run import replace_file
@@ -23,7 +24,7 @@ MANUAL_ITEMS = (
     ("release.owner", "Somebody is named who decides, and somebody who is on call during the release."),
     ("release.notes", "The change log says what users and operators will notice."),
     ("release.waivers", "Every waiver in this run was read, and its owner still stands by it."),
-    ("release.rollback", "The way back is known: which level, who runs it, and how long it took when it was last run."),
+    ("release.rollback", "It is known who runs the way back, by which level, and on whose word."),
     ("release.watch", "Dashboards and alerts of the target are open, and it is known which of them must stay quiet."),
     ("release.window", "No other change of the same service or its database is planned for the same hours."),
     ("release.announce", "Support and those who depend on the service know when it happens."),
@@ -140,19 +141,22 @@ def checklist(run: RunFiles) -> str:
     if run.verdict is None:
         lines.append("Nothing was ruled on in this run.")
     else:
+        walked = {f"rollback.{row.level}": row.words for row in rollback_rows(run.evidence)}
         rulings = sorted(run.verdict.criteria, key=lambda each: each.area)
         for area, items in groupby(rulings, key=lambda each: each.area):
-            lines += [f"### {cell(area)}", "", *(_measured(item) for item in items), ""]
+            lines += [f"### {cell(area)}", "", *(_measured(item, walked.get(item.id, "")) for item in items), ""]
     lines += ["", "## By a person", ""]
     lines += [f"- [ ] `{item}` {words} *(not signed)*" for item, words in MANUAL_ITEMS]
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
-def _measured(ruling: Ruling) -> str:
+def _measured(ruling: Ruling, walked: str) -> str:
+    """One box; `walked` tells what a rollback took, for the criteria that are about one."""
     box = "x" if ruling.status is Status.PASS else " "
     optional = "" if ruling.required else ", optional"
     words = cell(ruling.requires or ruling.threshold, 400)
     line = f"- [{box}] `{ruling.id}` {words}: **{STATUS_WORDS[ruling.status]}**{optional}"
     if ruling.status is Status.PASS:
-        return f"{line} ({cell(ruling.measured)})" if ruling.measured else line
+        told = walked or ruling.measured
+        return f"{line} ({cell(told)})" if told else line
     return f"{line}. {cell(ruling.reason, 400)}"

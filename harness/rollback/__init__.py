@@ -5,17 +5,21 @@
 """
 
 from harness.rollback.drill import DrillResult, run_drill, why_no_drill, why_no_releases
+from harness.rollback.observations import DrillFigure, drill_figures, drill_observations
 from harness.rollback.old_code import OldCode, try_old_code
 from harness.rollback.plan import RollbackPlan, check_stack, make_plan
 from harness.rollback.releases import fetch_code, named_release
 from harness.rollback.rollback import RollbackResult, give_up, resume, roll_back, roll_on
 
 __all__ = [
+    "DrillFigure",
     "DrillResult",
     "OldCode",
     "RollbackPlan",
     "RollbackResult",
     "check_stack",
+    "drill_figures",
+    "drill_observations",
     "fetch_code",
     "give_up",
     "make_plan",

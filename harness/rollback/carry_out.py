@@ -12,12 +12,25 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import HarnessError
-from harness.model import Build, Instance, Listener, Noted, Release, StackAdvanced, Worker
+from harness.errors import HarnessError, StackError
+from harness.model import Build, Listener, Noted, Release, StackAdvanced
+from harness.rollback.database import (
+    SERVER,
+    Restoring,
+    cache_problems,
+    empty_cache,
+    log_of,
+    remove_beside,
+    restore_beside,
+    start_beside,
+    take_over,
+)
 from harness.rollback.journal import Entry, Journal, Outcome, Started
 from harness.rollback.plan import FORWARD, RollbackPlan, StepName
 from harness.rollback.releases import read_history, write_history
-from harness.rollback.verify import Verified, verify
+from harness.rollback.schema import refuse_gap
+from harness.rollback.tables import tables_of
+from harness.rollback.verify import Verified, bad_answers, smoke_paths, verify
 from harness.stack.build import commit_of, fingerprint
 from harness.stack.front_proxy import route_front
 from harness.stack.launcher import join_stack
@@ -67,7 +80,11 @@ class Mover:
         self.verified: Verified | None = None
         # whoever takes it up begins with names of its own
         self._attempt = journal.begun + 1
-        self._stack = join_stack(self.path, f"{plan.id}-{self._attempt}", self.target, plan.after.settings)
+        restoring = plan.restoring
+        self._values = {"database_url": restoring.database_url} if restoring else {}
+        self._stack = join_stack(
+            self.path, f"{plan.id}-{self._attempt}", self.target, plan.after.settings, self._values
+        )
 
     def close(self) -> None:
         """Leave the stack as it is."""
@@ -76,11 +93,14 @@ class Mover:
     def run(self) -> Carried:
         """Do all that is not done yet. Raises HarnessError where that fails: then all is as it was, and noted so."""
         steps: Mapping[StepName, Callable[[], Started | None]] = {
+            "restore": self._restore,
+            "database": self._start_database,
             "start": self._start,
             "switch": self._switch,
             "workers": self._start_workers,
             "record": self._record,
             "stop": self._stop,
+            "cache": self._renew_cache,
             "verify": self._verify,
         }
         is_interrupted = False
@@ -108,6 +128,8 @@ class Mover:
             route_front(self.info, self._stack.supervision, former, self._drain_s)
         for attempt in range(1, self._attempt + 1):
             self._end_attempt(attempt)
+        if self.plan.restoring is not None:
+            remove_beside(self._stack.supervision, self.plan.restoring)
         self.journal.append(Entry(kind="ended", outcome="back"))
         return Carried(outcome="back", seconds=self.journal.times(), verified=None, moments={})
 
@@ -136,6 +158,22 @@ class Mover:
 
     # --- the steps, each of which can be repeated
 
+    @property
+    def _restoring(self) -> Restoring:
+        if self.plan.restoring is None:
+            raise StackError(f"the plan of level {self.plan.level} restores no database")
+        return self.plan.restoring
+
+    def _restore(self) -> None:
+        restore_beside(self._stack.supervision, self.info, self._restoring)
+
+    def _start_database(self) -> Started:
+        restoring, plan = self._restoring, self.plan
+        pid = start_beside(self._stack.supervision, self.info, restoring)
+        for note in refuse_gap(self.target, plan.before, plan.after, restoring.database_url):
+            self.listen(Noted(note))
+        return Started(tables=dict(tables_of(restoring.database_url)), server=(pid, str(log_of(self.info, restoring))))
+
     def _start(self) -> Started:
         for attempt in range(1, self._attempt):
             self._end_attempt(attempt)
@@ -159,19 +197,23 @@ class Mover:
         info, history = read_info(self.path), read_history(self.info)
         if history[-1] != plan.after:
             write_history(info, (*history, plan.after))
-        write_recipe(state, replace(read_recipe(state), target=self.target))
+        recipe = read_recipe(state)
+        write_recipe(state, replace(recipe, target=self.target, values={**recipe.values, **self._values}))
         gone = {one.name for one in plan.processes}
-        made: tuple[Instance | Worker, ...] = (*started.instances, *started.workers)
-        pids = {one.name: one.pid for one in made if one.pid is not None}
+        processes, logs = started.processes, {one.name: one.log for one in started.processes}
+        pids = {one.name: one.pid for one in processes if one.pid is not None}
+        if started.server is not None:
+            pids[SERVER], logs[SERVER] = started.server
         write_info(
             replace(
                 info,
                 instances=started.instances,
                 workers=started.workers,
                 settings=self._stack.info.settings,
+                database_url=self._values.get("database_url", info.database_url),
                 overrides=plan.after.settings,
-                pids={**{name: pid for name, pid in info.pids.items() if name not in gone}, **pids},
-                logs={**info.logs, **{one.name: one.log for one in made}},
+                pids={name: pid for name, pid in info.pids.items() if name not in gone} | pids,
+                logs={**info.logs, **logs},
                 build=_build_of(plan.after),
             )
         )
@@ -191,9 +233,20 @@ class Mover:
             time.sleep(_POLL_S)
         for one in self.plan.processes:
             self._end(one.name)
+        if self.plan.restoring is not None:
+            take_over(stack.supervision, self.plan.restoring)
+
+    def _renew_cache(self) -> None:
+        info = read_info(self.path)
+        empty_cache(info)
+        # what is wrong with an answer is for the next step to say
+        bad_answers(self.target, info, smoke_paths(self.target), bad_from=400)
 
     def _verify(self) -> None:
-        self.verified = verify(self.target, read_info(self.path), self.journal.tables)
+        info, restoring = read_info(self.path), self.plan.restoring
+        found = verify(self.target, info, self.journal.tables)
+        stale = cache_problems(info, restoring) if restoring else ()
+        self.verified = replace(found, problems=(*found.problems, *stale))
 
     # --- parts of them
 

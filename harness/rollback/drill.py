@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.backup import Acknowledged, Writes, open_backup, remove_rows, writing
+from harness.backup import source_of as database_of
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Noted, Release, Releases, RollbackLevel, StackInfo, Target
+from harness.rollback.database import keep_backup, migrate
 from harness.rollback.journal import Entry, Journal, claimed_stack, new_journal
 from harness.rollback.plan import RollbackPlan, check_stack, make_plan, plan_of
 from harness.rollback.releases import previous_release, read_history
-from harness.rollback.rollback import RollbackResult, refuse_unfinished, run_under, tables_of
-from harness.rollback.tables import Tables, changed_tables
+from harness.rollback.rollback import RollbackResult, refuse_unfinished, run_under
+from harness.rollback.tables import Tables, changed_tables, tables_of
 from harness.rollback.traffic import RATE, Traffic, TrafficCounts
 from harness.rollback.verify import smoke_paths, smoke_problems
 from harness.stack.source_copy import copy_source, source_of
@@ -39,6 +42,8 @@ class DrillResult:
     steady: TrafficCounts
     """Of the readers before anything was planted."""
     rollback: RollbackResult
+    acknowledged: Acknowledged | None
+    """Of level `full`: rows written until after the point that the database was set back to."""
     problems: tuple[str, ...]
     put_back: Mapping[str, float]
     """Seconds of each step of the way to the release that ran before the drill."""
@@ -59,6 +64,10 @@ def why_no_drill(target: Target, level: RollbackLevel) -> str | None:
         return "the profile names no bad settings in [releases.drill] settings"
     if level == "code" and not drill.patch:
         return "the profile names no patch that breaks one path in [releases.drill] patch"
+    if level == "full" and "postgres" not in target.service.needs:
+        return "the service needs no postgres of ours, so there is no database to set back"
+    if level == "full" and not drill.migration:
+        return "the profile names no SQL that corrupts data in [releases.drill] migration"
     return None
 
 
@@ -104,14 +113,20 @@ class _Drill:
                     f"{steady.failed} of {steady.requests} requests failed before anything was planted, the first: "
                     f"{steady.first_failure}; mend that, or say what a limiter allows in [ratelimit]"
                 )
-            first = tables_of(self.info)
-            self.listen(Noted(f"{PLANTED}: a bad release of level {self.level}"))
-            self._move(traffic, self._planned(self._planted()), {})
+            first = self._tables()
+            writes = self._back_up() if self.level == "full" else None
+            before = self._tables()
+            self._plant(traffic)
             noticed, seconds = self._notice(traffic)
-            second = tables_of(self.info)
+            planted = self._tables()
+            # what corrupts data is not what should be found again
+            second = planted if writes is None else before
+            if writes is not None and not set(changed_tables(before, planted)) - set(changed_tables(first, before)):
+                raise StackError("[releases.drill] migration changes no row, so nothing is known of a way back from it")
             plan = make_plan(self.profile, self.info, self.level, self.wanted, new_journal(self.info)[0])
-            rollback = self._move(traffic, plan, second)
-            back = self._move(traffic, self._planned(self.before), {})
+            rollback = self._move(traffic, plan, planted)
+            acknowledged = self._count(plan, writes) if writes is not None else None
+            back = self._move(traffic, self._planned(self.before), {}).seconds if writes is None else {}
         self._be_well("after everything was put back")
         return DrillResult(
             level=self.level,
@@ -119,9 +134,35 @@ class _Drill:
             noticed_s=seconds,
             steady=steady,
             rollback=rollback,
-            problems=drill_problems(rollback, steady, first, second),
-            put_back=back.seconds,
+            acknowledged=acknowledged,
+            problems=drill_problems(rollback, steady, first, second, acknowledged),
+            put_back=back,
         )
+
+    def _tables(self) -> Tables:
+        return tables_of(self.info.database_url)
+
+    def _back_up(self) -> Writes:
+        """A base backup, and the log since up to a point, while rows are written until after it."""
+        info = self.info
+        with writing(database_of(info)) as writes:
+            keep_backup(info, self.before, keep_backup(info, self.before))
+        return writes
+
+    def _count(self, plan: RollbackPlan, writes: Writes) -> Acknowledged | None:
+        """Which of these rows the restored database has; they are removed from it."""
+        if plan.restoring is None:
+            return None
+        with database_of(self.info).connect() as connection:
+            counted = writes.count(open_backup(Path(plan.restoring.backup)), connection)
+            remove_rows(connection)
+        return counted
+
+    def _plant(self, traffic: Traffic) -> None:
+        self.listen(Noted(f"{PLANTED}: a bad release of level {self.level}"))
+        if self.level == "full":
+            migrate(self.info, Path(self.profile.releases.drill.migration))
+        self._move(traffic, self._planned(self._planted()), {})
 
     def _planned(self, release: Release) -> RollbackPlan:
         info = self.info
@@ -134,6 +175,8 @@ class _Drill:
 
     def _planted(self) -> Release:
         drill, before = self.profile.releases.drill, self.before
+        if self.level == "full":
+            return replace(before, name=PLANTED)
         if self.level == "config":
             return replace(before, name=PLANTED, settings={**before.settings, **drill.settings})
         place = self.state / PLANTED
@@ -164,14 +207,34 @@ class _Drill:
             time.sleep(_PAUSE_S)
 
 
-def drill_problems(rollback: RollbackResult, steady: TrafficCounts, first: Tables, second: Tables) -> tuple[str, ...]:
+def drill_problems(
+    rollback: RollbackResult,
+    steady: TrafficCounts,
+    first: Tables,
+    second: Tables,
+    acknowledged: Acknowledged | None = None,
+) -> tuple[str, ...]:
     """Why a rollback is not what it should be: a sentence each.
 
-    `first` and `second` are the tables before the bad release and before the rollback: what changed in between is what
-    the service writes by itself, and says nothing.
+    `first` and `second` are the tables before the bad release and before the rollback, or the backup: what changed in
+    between is what the service writes by itself, and says nothing.
     """
-    found = [*(rollback.verified.problems if rollback.verified else ("nothing was verified",))]
-    traffic = rollback.traffic
+    found = _traffic_problems(rollback.traffic, steady)
+    if acknowledged is not None and acknowledged.lost:
+        found.append(
+            f"{acknowledged.lost} of {acknowledged.before_end} rows are lost that were acknowledged before the "
+            "backup's end"
+        )
+    verified = rollback.verified
+    if verified is None:
+        return ("nothing was verified", *found)
+    if not verified.flows or (second and not verified.tables):
+        found.append("the verification asked no smoke flow, or looked at no table, so it says nothing")
+    return (*verified.problems, *found, *_row_problems(first, second, verified.after or {}))
+
+
+def _traffic_problems(traffic: TrafficCounts, steady: TrafficCounts) -> list[str]:
+    found = []
     if not traffic.requests or not steady.requests:
         found.append("no request was sent meanwhile, so nothing is known of it under load")
     if traffic.failed:
@@ -179,14 +242,14 @@ def drill_problems(rollback: RollbackResult, steady: TrafficCounts, first: Table
             f"{traffic.failed} of {traffic.requests} requests failed during the rollback, the first: "
             f"{traffic.first_failure}"
         )
-    after = rollback.verified.after if rollback.verified else None
-    if after is not None:
-        moving = set(changed_tables(first, second))
-        # what a worker adds or changes when its time comes is its work; that rows go is not
-        gone = [name for name in changed_tables(second, after) if after[name].rows < second[name].rows]
-        found += [
-            f"table {name} had {second[name].rows} rows and has {after[name].rows}"
-            for name in gone
-            if name not in moving
-        ]
-    return tuple(found)
+    return found
+
+
+def _row_problems(first: Tables, second: Tables, after: Tables) -> list[str]:
+    """What a worker adds or changes when its time comes is its work; that rows go is not."""
+    still = [name for name in changed_tables(second, after) if name not in changed_tables(first, second)]
+    return [
+        f"table {name} had {second[name].rows} rows and has {after[name].rows}"
+        for name in still
+        if after[name].rows < second[name].rows
+    ]

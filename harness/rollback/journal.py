@@ -29,6 +29,15 @@ class Started:
 
     instances: tuple[Instance, ...] = ()
     workers: tuple[Worker, ...] = ()
+    tables: dict[str, TableState] | None = None
+    """What the restored database holds."""
+    server: tuple[int, str] | None = None
+    """Pid and log of the restored database's server."""
+
+    @property
+    def processes(self) -> tuple[Instance | Worker, ...]:
+        """All copies and workers."""
+        return (*self.instances, *self.workers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +72,12 @@ class Journal:
 
     @property
     def tables(self) -> dict[str, TableState]:
-        """The tables as they were before."""
-        return next((entry.tables for entry in self.entries if entry.tables is not None), {})
+        """The tables as they were before; where a database was restored, as they are in there."""
+        planned = [entry.tables for entry in self.entries if entry.tables is not None]
+        restored = [
+            entry.started.tables for entry in self.entries if entry.started and entry.started.tables is not None
+        ]
+        return [{}, *planned, *restored][-1]
 
     @property
     def ended(self) -> bool:
@@ -78,6 +91,7 @@ class Journal:
         return Started(
             instances=tuple(one for each in made for one in each.instances),
             workers=tuple(one for each in made for one in each.workers),
+            server=next((each.server for each in made if each.server is not None), None),
         )
 
     @property

@@ -17,7 +17,7 @@ from harness.rollback.releases import fetch_code, previous_release, read_history
 from harness.rollback.schema import refuse_gap
 from harness.rollback.verify import bad_answers, smoke_paths, smoke_problems
 from harness.stack.launcher import join_stack
-from harness.stack.supervisor.registry import INFO, read_recipe
+from harness.stack.supervisor.registry import INFO, read_info, read_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ def try_old_code(profile: Target, info: StackInfo) -> OldCode:
     Nothing is asked of the copies that run. Raises UsageError where there is no previous release.
     """
     check_stack(info)
+    # a rollback may have given it another database server since it was started
+    info = read_info(Path(info.state_dir) / INFO)
     now = read_history(info)[-1]
     release = fetch_code(profile, previous_release(profile, now))
     try:

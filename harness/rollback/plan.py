@@ -5,27 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from harness.errors import UsageError
 from harness.machine.decoding import Reader
 from harness.model import Instance, Release, RollbackLevel, StackInfo, Target, Worker
-from harness.rollback.releases import fetch_code, find_release, read_history
+from harness.rollback.database import Restoring, choose_backup, data_at_risk, plan_restoring
+from harness.rollback.releases import fetch_code, find_release, read_history, whole_release
 from harness.rollback.schema import refuse_gap
 from harness.stack.supervisor.registry import named_folder
 
-StepName = Literal["start", "switch", "workers", "record", "stop", "verify"]
-STEPS: tuple[StepName, ...] = ("start", "switch", "workers", "record", "stop", "verify")
-FORWARD: frozenset[StepName] = frozenset({"record", "stop", "verify"})
+StepName = Literal["restore", "database", "start", "switch", "workers", "record", "stop", "cache", "verify"]
+STEPS: tuple[StepName, ...] = get_args(StepName)
+_FULL: frozenset[StepName] = frozenset({"restore", "database", "cache"})
+"""Steps of level `full` alone."""
+FORWARD: frozenset[StepName] = frozenset({"record", "stop", "cache", "verify"})
 """Once one of these has begun, a rollback that was broken off goes on; before, it can go back."""
 _WORDS: Mapping[StepName, str] = {
+    "restore": "restore the backup of {at} into a fresh server, and compare every table and sequence",
+    "database": "start a server on the restored data, beside the one that runs",
     "start": "start as many copies of release {after} as run, and wait until each is ready",
     "switch": "send new requests to these alone, and wait until the former ones have answered all",
     "workers": "start as many workers of release {after} as run",
     "record": "note release {after} as what runs",
-    "stop": "end the copies of release {before}",
+    "stop": "end what is left of release {before}",
+    "cache": "empty the cache, and ask every path once to fill it",
     "verify": "ask health, smoke flows, schema and the checksums of every table",
 }
 _TIMES = Reader(dict[str, float])
@@ -54,6 +60,8 @@ class RollbackPlan:
     """The copies that run, and will be ended."""
     workers: tuple[Worker, ...]
     steps: tuple[PlannedStep, ...]
+    restoring: Restoring | None = None
+    """Of level `full`."""
     notes: tuple[str, ...]
     """What somebody should know beforehand: schema, data at risk."""
 
@@ -69,13 +77,23 @@ class RollbackPlan:
         return round(sum(each for each in known if each is not None), 3) if None not in known else None
 
 
-def make_plan(profile: Target, info: StackInfo, level: RollbackLevel, wanted: str | None, number: int) -> RollbackPlan:
-    """The plan of a rollback of that stack. `profile` is the target as its file has it now.
+def make_plan(
+    profile: Target,
+    info: StackInfo,
+    level: RollbackLevel,
+    wanted: str | None,
+    number: int,
+    backup: Path | None = None,
+) -> RollbackPlan:
+    """The plan of a rollback of that stack. `profile` is the target as its file has it now; a `backup` is for level
+    `full`, instead of the newest one that was kept.
 
     Raises UsageError in one line for what cannot be: nothing has been changed then.
     """
     check_stack(info)
     history = read_history(info)
+    if level == "full":
+        return _plan_full(profile, info, wanted, number, backup)
     after = find_release(profile, history, level, wanted)
     return plan_to(profile, info, level, after, number)
 
@@ -90,12 +108,34 @@ def plan_to(profile: Target, info: StackInfo, level: RollbackLevel, after: Relea
     return plan_of(info, level, before, after, number, (*notes, *_settings_words(before, after)))
 
 
+def _plan_full(profile: Target, info: StackInfo, wanted: str | None, number: int, chosen: Path | None) -> RollbackPlan:
+    """To the release that ran when the backup was taken. Whether it knows the schema of then, the restored database
+    says before anything of it is started."""
+    backup, release = choose_backup(info, chosen)
+    history = read_history(info)
+    if wanted is not None:
+        release = whole_release(profile, history, wanted)
+    if release is None:
+        raise UsageError(f"backup {backup.folder}: which release ran when it was taken is not known; name it with --to")
+    after = fetch_code(profile, release)
+    restoring = plan_restoring(profile, info, backup, f"r{number}")
+    notes = (*_settings_words(history[-1], after), data_at_risk(info, backup))
+    return plan_of(info, "full", history[-1], after, number, notes, restoring)
+
+
 def plan_of(
-    info: StackInfo, level: RollbackLevel, before: Release, after: Release, number: int, notes: Sequence[str] = ()
+    info: StackInfo,
+    level: RollbackLevel,
+    before: Release,
+    after: Release,
+    number: int,
+    notes: Sequence[str] = (),
+    restoring: Restoring | None = None,
 ) -> RollbackPlan:
-    """The steps from one release to another."""
+    """The steps from one release to another; with `restoring` the database goes, too."""
     times = read_times(info.target, level)
-    words = {"before": before.name, "after": after.name}
+    words = {"before": before.name, "after": after.name, "at": restoring.at if restoring else ""}
+    left_out = {*(() if restoring else _FULL), *(() if info.workers else ("workers",))}
     return RollbackPlan(
         id=f"r{number}",
         stack=info.name,
@@ -108,9 +148,10 @@ def plan_of(
         steps=tuple(
             PlannedStep(name=name, what=_WORDS[name].format(**words), expected_s=times.get(name))
             for name in STEPS
-            if name != "workers" or info.workers
+            if name not in left_out
         ),
-        notes=(*notes, "data at risk: none, no step writes to the database"),
+        restoring=restoring,
+        notes=(*notes, *(() if restoring else ("data at risk: none, no step writes to the database",))),
     )
 
 

@@ -98,6 +98,12 @@ def _with_code(target: Target, history: Sequence[Release], wanted: str | None) -
     return replace(others[-1], settings=now.settings) if others else previous_release(target, now)
 
 
+def whole_release(target: Target, history: Sequence[Release], wanted: str) -> Release:
+    """A release by its name, with its own settings; it may be the one that runs. Raises UsageError for no release."""
+    ran = [each for each in history if each.name == wanted]
+    return ran[-1] if ran else named_release(target, wanted, history[-1])
+
+
 def previous_release(target: Target, now: Release) -> Release:
     """What a rollback of code goes to: the profile's word for it, else the newest tag of another commit.
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
-from harness.errors import StackError, UsageError
-from harness.model import ROLLBACK_LEVELS, Listener, Noted, Release, RollbackLevel, StackInfo, Target
+from harness.errors import HarnessError, UsageError
+from harness.model import ROLLBACK_LEVELS, Listener, Noted, Release, RollbackLevel, StackAdvanced, StackInfo, Target
 from harness.rollback.carry_out import Carried, Mover
+from harness.rollback.database import keep_backup
 from harness.rollback.journal import Entry, Journal, Outcome, claimed_stack, last_journal, new_journal
 from harness.rollback.plan import RollbackPlan, keep_times, make_plan, plan_to
-from harness.rollback.tables import Tables, read_tables
+from harness.rollback.releases import read_history
+from harness.rollback.tables import tables_of
 from harness.rollback.traffic import RATE, Traffic, TrafficCounts
 from harness.rollback.verify import Verified, smoke_paths
 from harness.stack.supervisor.registry import INFO, read_info
@@ -33,7 +33,8 @@ class RollbackResult:
     seconds: Mapping[str, float]
     """Of each step."""
     recovered_s: float | None
-    """From the order to the moment from which nothing but the other release is asked; None after an interruption."""
+    """From the order to the moment from which nothing but the other release is asked, nor a cache that the former one
+    has filled; None after an interruption."""
     traffic: TrafficCounts
     verified: Verified | None
 
@@ -47,6 +48,7 @@ def roll_back(
     *,
     stop_at: RollbackLevel,
     rate: float = RATE,
+    backup: Path | None = None,
 ) -> tuple[RollbackResult, ...]:
     """Plan a rollback of a running stack and carry it out; where it is not verified, that of the next level, and so on
     to `stop_at`. Returns what each of them came to.
@@ -57,14 +59,15 @@ def roll_back(
     with claimed_stack(info):
         refuse_unfinished(info)
         number, path = new_journal(info)
-        results = [carry_out(make_plan(profile, info, level, wanted, number), path, listen, rate, target=profile)]
+        plan = make_plan(profile, info, level, wanted, number, backup)
+        results = [carry_out(plan, path, listen, rate, target=profile)]
         for next_level in ROLLBACK_LEVELS[ROLLBACK_LEVELS.index(level) + 1 : ROLLBACK_LEVELS.index(stop_at) + 1]:
             if results[-1].outcome == "done":
                 break
             number, path = new_journal(info)
             now = read_info(Path(info.state_dir) / INFO)
             try:
-                plan = make_plan(profile, now, next_level, None, number)
+                plan = make_plan(profile, now, next_level, None, number, backup)
             except UsageError as error:
                 listen(Noted(f"level {next_level} cannot follow: {error.message}"))
                 break
@@ -74,18 +77,32 @@ def roll_back(
 
 
 def roll_on(profile: Target, info: StackInfo, after: Release, listen: Listener, rate: float = RATE) -> RollbackResult:
-    """Move a running stack to a release, as a rollback does; raises as `roll_back`."""
+    """Move a running stack to a release, as a rollback does; raises as `roll_back`. A database is backed up before."""
     with claimed_stack(info):
         refuse_unfinished(info)
         number, path = new_journal(info)
+        if info.database_url is not None:
+            _back_up(info, listen)
         return carry_out(plan_to(profile, info, "code", after, number), path, listen, rate, target=profile)
+
+
+def _back_up(info: StackInfo, listen: Listener) -> None:
+    """Without a backup a release may go live, too; that is said."""
+    listen(StackAdvanced("backing up the database"))
+    try:
+        backup = keep_backup(info, read_history(info)[-1])
+    except HarnessError as error:
+        listen(Noted(f"no backup was kept, so the database cannot be set back by level full: {error.message}"))
+    else:
+        listen(Noted(f"backup kept until the stack ends: {backup.folder}"))
 
 
 def carry_out(plan: RollbackPlan, path: Path, listen: Listener, rate: float, *, target: Target) -> RollbackResult:
     """Carry out a plan whose stack is claimed."""
     state = path.parent.parent
     info = read_info(state / INFO)
-    journal, tables = Journal(path), tables_of(info)
+    # a database that is set back may be one that cannot be read any more
+    journal, tables = Journal(path), tables_of(info.database_url) if plan.restoring is None else {}
     with _readers(target, info, rate) as traffic:
         journal.append(Entry(kind="planned", plan=plan, tables=dict(tables)))
         return run_under(traffic, journal, plan, state, listen)
@@ -169,7 +186,8 @@ def run_under(traffic: Traffic, journal: Journal, plan: RollbackPlan, state: Pat
 
 def _result(plan: RollbackPlan, carried: Carried, traffic: Traffic, begun: float) -> RollbackResult:
     """What a path had answered badly before the order is the former release's doing until nothing asks it any more."""
-    switched = carried.moments.get("switch")
+    # until the cache is emptied the bad release's answers are in it
+    switched = carried.moments.get("switch" if plan.restoring is None else "cache")
     bad = traffic.failing(begun - _BEFORE_S, begun)
     until = switched if switched is not None else begun
     before, after = traffic.counts(begun, until, bad), traffic.counts(until, time.monotonic())
@@ -186,12 +204,3 @@ def _result(plan: RollbackPlan, carried: Carried, traffic: Traffic, begun: float
         ),
         verified=carried.verified,
     )
-
-
-def tables_of(info: StackInfo) -> Tables:
-    """What the stack's tables hold. Raises StackError where they cannot be read."""
-    try:
-        return read_tables(info.database_url)
-    except psycopg.Error as error:
-        said = " ".join(str(error).split())
-        raise StackError(f"the tables cannot be read, so nothing could be verified: {said}") from error

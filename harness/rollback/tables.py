@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from harness.errors import StackError
 from harness.model import SchemaManifest
 
 _SECONDS = 20
@@ -51,6 +52,15 @@ def read_tables(database_url: str | None) -> Tables:
         connection.read_only = True
         connection.execute(f"SET LOCAL statement_timeout = {_SECONDS * 1000}")
         return dict(_states(connection))
+
+
+def tables_of(database_url: str | None) -> Tables:
+    """The same. Raises StackError where they cannot be read."""
+    try:
+        return read_tables(database_url)
+    except psycopg.Error as error:
+        said = " ".join(str(error).split())
+        raise StackError(f"the tables cannot be read, so nothing could be verified: {said}") from error
 
 
 def _states(connection: psycopg.Connection) -> Iterator[tuple[str, TableState]]:

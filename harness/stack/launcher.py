@@ -191,11 +191,15 @@ def open_stack(path: Path, start_timeout_s: float | None = None, *, without: str
 
 
 def join_stack(
-    path: Path, name: str, target: Target | None = None, overrides: Mapping[str, str] | None = None
+    path: Path,
+    name: str,
+    target: Target | None = None,
+    overrides: Mapping[str, str] | None = None,
+    values: Mapping[str, str] | None = None,
 ) -> RunningStack:
     """Open the stack that a `stack.json` describes so that what is started of it is its own and lives as long as it
-    does; `stop` only leaves it. `name` parts the names of what is started from all others. With another `target` or
-    `overrides`, `info.settings` are what its copies get from now on.
+    does; `stop` only leaves it. `name` parts the names of what is started from all others. With another `target`,
+    `overrides` or `values` of placeholders, `info.settings` are what its copies get from now on.
 
     Raises StackError where it is no stack of ours, or takes no orders.
     """
@@ -209,7 +213,7 @@ def join_stack(
     supervision = JoinedSupervision(info.settings[MARK], pid, stat[2] if stat else 0, path.parent, info.pids)
     folders = Folders(home=path.parent, data=path.parent, state=path.parent)
     backend = _open_backend("embedded", supervision, folders, asked)
-    placeholders = PlaceholderValues(asked, recipe.values, dict(info.secrets))
+    placeholders = PlaceholderValues(asked, {**recipe.values, **(values or {})}, dict(info.secrets))
     changed = info.overrides if overrides is None else overrides
     endpoint = ServiceEndpoint(int(info.settings["PORT"]), info.instances[0].url, public=info.url)
     settings = marked(supervision.mark, service_settings(asked, placeholders, endpoint, changed))

@@ -1,11 +1,12 @@
 """Is there a way back from a bad release? One is planted, noticed, and rolled back from, while readers come.
 
-Each drill takes three moves of two instances and their workers; everything is put back at its end.
+Each drill takes two or three moves of two instances and their workers; everything is put back at its end.
 """
 
 import pytest
 
 from harness.testing import Complaint
+from harness.testing.rollback import drill_figures
 
 pytestmark = [pytest.mark.breaks, pytest.mark.alone]
 
@@ -15,19 +16,17 @@ _SOURCE = "[releases] of the profile"
 
 def told(result, measure) -> None:
     """The drill's numbers, each of one drill."""
-
-    def one(check: str, value: float, unit: str, subject: str, n: int = 1) -> None:
+    for one in drill_figures(result):
         measure(
-            check, value, unit=unit, statistic="value", interval=(value, value), n=n, method="exact", subject=subject
+            one.check,
+            one.value,
+            unit=one.unit,
+            statistic="value",
+            interval=(one.value, one.value),
+            n=one.n,
+            method="exact",
+            subject=one.subject,
         )
-
-    rollback, level = result.rollback, result.level
-    one("rollback.recovered", rollback.recovered_s or 0.0, "s", level)
-    one("rollback.noticed", result.noticed_s, "s", level)
-    one("rollback.down", rollback.traffic.down_s, "s", level)
-    one("rollback.failed", rollback.traffic.failed, "requests", level, rollback.traffic.requests)
-    for step, seconds in rollback.seconds.items():
-        one("rollback.step", seconds, "s", f"{level} {step}")
 
 
 def judged(result) -> None:
@@ -65,6 +64,20 @@ def test_bad_settings_are_rolled_back(drill, measure):
 )
 def test_bad_code_is_rolled_back(drill, measure):
     result = drill("code")
+    told(result, measure)
+    judged(result)
+
+
+@pytest.mark.check(
+    "rollback.full",
+    severity="critical",
+    source="[releases] of the profile; NIST SP 800-34: recovery point objective",
+    subject="corrupted data",
+    why="What a bad migration did to the data no older code mends: it comes back from a backup, or not at all.",
+    remedy="Mend what the message names; try again: harness rollback --level full --drill.",
+)
+def test_corrupted_data_are_set_back(drill, measure):
+    result = drill("full")
     told(result, measure)
     judged(result)
 

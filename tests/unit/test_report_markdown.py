@@ -1,12 +1,13 @@
 """`summary.md` and `CHECKLIST.md`."""
 
 import re
+from dataclasses import replace
 
 from harness.model import Outcome
 from harness.report.markdown import MANUAL_ITEMS, checklist, summary
 from harness.report.sources import read_run
 from tests import report_runs
-from tests.report_lines import PATHS, seen
+from tests.report_lines import PATHS, criterion, measured_line, seen
 
 
 def read(tmp_path, scenario, **how):
@@ -85,6 +86,21 @@ def test_the_checklist_ticks_what_is_proven_and_nothing_else(tmp_path):
     assert "security.csp" in ticked
     assert set(empty) >= {"security.headers", "ratelimit", "load.latency", "security.cors", "e2e.pages"}
     assert {item for item, _ in MANUAL_ITEMS} <= set(empty)
+
+
+def test_the_checklist_ticks_a_way_back_only_where_it_was_walked_and_says_what_it_took(tmp_path):
+    scenario = report_runs.go()
+    wanted = criterion("rollback.full", "rollback.full", "Corrupted data are set back.")
+    policy = replace(scenario.policy, criteria=(*scenario.policy.criteria, wanted))
+    took = measured_line("rollback", "rollback.recovered", "full", "value", 2.5, [2.5, 2.5], "s", 1, "exact")
+    passed = seen("rollback", "rollback.full", "corrupted data")
+    for extra, line in (
+        ((passed, took), "- [x] `rollback.full` Corrupted data are set back.: **pass** (2.5 s until recovered)"),
+        ((took,), "- [ ] `rollback.full` Corrupted data are set back.: **not run**"),
+    ):
+        walked = replace(scenario, policy=policy, observations=(*scenario.observations, *extra))
+        text = checklist(read(tmp_path / str(len(extra)), walked))
+        assert line in text, [one for one in text.splitlines() if "rollback" in one]
 
 
 def test_the_checklist_of_a_killed_run_ticks_nothing(tmp_path):

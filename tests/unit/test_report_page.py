@@ -14,7 +14,7 @@ from harness.report.html.facts import repeat_commands
 from harness.report.html.page import write_page
 from harness.report.sources import read_run
 from tests import report_runs
-from tests.report_lines import PATHS, seen
+from tests.report_lines import PATHS, measured_line, seen
 
 _VOID = {"meta", "br", "img", "input", "link", "hr", "base", "embed", "source", "track", "col", "area", "wbr"}
 
@@ -301,3 +301,24 @@ def test_lines_beyond_the_bound_are_counted(tmp_path):
     scenario = report_runs.crowded(700)
     page = page_of(tmp_path, scenario)
     assert "450 more lines of this check stand in evidence.jsonl" in page.prose
+
+
+def test_rollbacks_that_were_drilled_stand_with_their_steps_and_what_they_cost(tmp_path):
+    scenario = report_runs.go()
+    assert "Ways back that were walked" not in page_of(tmp_path / "none", scenario).prose
+
+    def told(check, value, unit, subject="full"):
+        return measured_line("rollback", f"rollback.{check}", subject, "value", value, [value, value], unit, 1, "exact")
+
+    lines = (
+        told("recovered", 2.56, "s"),
+        told("failed", 0.0, "requests"),
+        told("rpo", 0.0, "rows"),
+        told("step", 0.41, "s", "full restore"),
+        told("step", 0.79, "s", "full start"),
+    )
+    page = page_of(tmp_path / "some", replace(scenario, observations=(*scenario.observations, *lines)))
+    assert "Ways back that were walked" in page.prose
+    assert "2.56 s until recovered, 0 requests failed, 0 acknowledged rows lost" in page.prose
+    assert "restore 0.41 s, start 0.79 s" in page.prose
+    assert "rollback of level full: restore 0.41 s, start 0.79 s" in page.source

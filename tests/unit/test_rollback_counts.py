@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.backup import Acknowledged
 from harness.model import Release, SchemaManifest, Table
 from harness.rollback.drill import drill_problems
 from harness.rollback.plan import PlannedStep, RollbackPlan
@@ -65,6 +66,7 @@ def test_what_is_gone_and_what_has_changed_is_named():
 
 
 STEADY = TrafficCounts(requests=50, failed=0, down_s=0.0)
+SOUND = Verified(problems=(), flows=1, tables=2, after={"deals": table(), "jobs": table("9")})
 DONE = RollbackResult(
     plan=RollbackPlan(
         id="r1",
@@ -82,7 +84,7 @@ DONE = RollbackResult(
     seconds={},
     recovered_s=1.0,
     traffic=STEADY,
-    verified=Verified(problems=(), flows=1, tables=1, after={"deals": table(), "jobs": table("9")}),
+    verified=SOUND,
 )
 FIRST = {"deals": table(), "jobs": table("7")}
 SECOND = {"deals": table(), "jobs": table("8")}
@@ -117,9 +119,27 @@ def test_a_sound_rollback_has_no_problem_though_the_service_writes_by_itself():
             STEADY,
             "GET / answered",
         ),
+        (replace(DONE, verified=replace(SOUND, flows=0)), STEADY, "so it says nothing"),
+        (replace(DONE, verified=replace(SOUND, tables=0)), STEADY, "so it says nothing"),
     ],
-    ids=["no verification", "no traffic", "no steady traffic", "failed requests", "lost rows", "not well"],
+    ids=[
+        "no verification",
+        "no traffic",
+        "no steady traffic",
+        "failed requests",
+        "lost rows",
+        "not well",
+        "no flows",
+        "no tables",
+    ],
 )
 def test_each_thing_that_is_wrong_with_a_rollback_is_a_problem(result, steady, said):
     found = drill_problems(result, steady, FIRST, SECOND)
     assert [one for one in found if said in one], found
+
+
+def test_acknowledged_rows_that_are_lost_are_a_problem_and_those_after_the_point_are_not():
+    counted = Acknowledged(before_end=9, lost=0, after_end=4, longest_wait_ms=1.0)
+    assert drill_problems(DONE, STEADY, FIRST, SECOND, counted) == ()
+    (said,) = drill_problems(DONE, STEADY, FIRST, SECOND, replace(counted, lost=2))
+    assert "2 of 9 rows are lost" in said

@@ -100,6 +100,7 @@ def test_a_release_that_is_older_than_the_service_is_named(service):
         ('[releases.named.a]\nref = "--upload-pack=x"', "is no name of a tag, branch or commit"),
         ('[releases]\nprevious = "-x"', "is no name of a tag, branch or commit"),
         ('[releases.drill]\npatch = "none.patch"', "no such file"),
+        ('[releases.drill]\nmigration = "none.sql"', "no such file"),
         ('[releases.drill]\nsettings = { "A B" = "1" }', "cannot be the name of an environment variable"),
         ('[releases]\nexpand_only = ["0001_a"]', "needs [preflight] migrations"),
         ('[releases]\nprevios = "one"', "previous"),
@@ -119,3 +120,8 @@ def test_a_profile_without_the_table_has_no_drills(service):
     service.profile(more='[releases.drill]\nsettings = { A = "1" }')
     assert why_no_drill(profile_of(service), "config") is None
     assert "patch" in (why_no_drill(profile_of(service), "code") or "")
+    assert "no postgres of ours" in (why_no_drill(profile_of(service), "full") or "")
+    service.profile(
+        needs='"postgres"', service='env = { STORE = "{database_url}" }', more='[releases]\nprevious = "one"'
+    )
+    assert "[releases.drill] migration" in (why_no_drill(profile_of(service), "full") or "")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from harness.machine.bundle import root
+from harness.prove.gate_lies import service
 from harness.prove.gate_lies.scene import Lie, Scene
 from harness.prove.gate_lies.small_gate import POLICY, SOUND, SUITE, gated, profile
 
@@ -117,7 +119,55 @@ def backed_up(blind: str = "") -> Scene:
     return gated(suite=backup_suite, policy=BACKUP_POLICY, files={**BACKED_UP, **({HOOKS: blind} if blind else {})})
 
 
+DRILLED = {
+    "small.toml": BACKED_UP["small.toml"]
+    .replace('"postgres"]', '"postgres", "valkey"]')
+    .replace("[absent]", '[load.paths]\n"/" = 1\n"/item" = 1\n[releases.drill]\nmigration = "planted.sql"\n[absent]'),
+    "prepare.py": BACKED_UP["prepare.py"],
+    "planted.sql": "DELETE FROM items WHERE number = 1",
+}
+DRILL_POLICY = POLICY.replace("own.*", "rollback.full")
+LOOKING = """import psycopg
+
+def has_item():
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        return connection.execute("SELECT FROM items WHERE number = 1").rowcount == 1
+
+"""
+UNMINDFUL = """import pytest
+from harness.rollback.verify import Verified
+
+@pytest.fixture(autouse=True, scope="module")
+def unmindful():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.rollback.carry_out.NAME", LOOK)
+        yield
+"""
+FORGETFUL = UNMINDFUL.replace("NAME", "empty_cache").replace("LOOK", "lambda info: None")
+EASY = UNMINDFUL.replace("NAME", "verify").replace("LOOK", "lambda *_: Verified(problems=(), flows=0, tables=0)")
+
+
+def drill_suite() -> str:
+    """The real suite of drills."""
+    return (root() / "suites" / "rollback" / "test_drills.py").read_text(encoding="utf-8")
+
+
+def looking_service() -> str:
+    """The small service, an item of which is in its database."""
+    text = Path(service.__file__).read_text(encoding="utf-8")
+    return text.replace("class Small", LOOKING + "class Small").replace(
+        "broken = HOW", "broken = not has_item() or HOW"
+    )
+
+
+def drilled(unmindful: str = "") -> Scene:
+    """That service, and the real suite of drills, perhaps with a rollback that leaves something out."""
+    hooks = {HOOKS: unmindful} if unmindful else {}
+    return gated(suite=drill_suite, policy=DRILL_POLICY, files={**DRILLED, "service.py": looking_service, **hooks})
+
+
 BACKED_UP_GATE = backed_up()
+DRILLED_GATE = drilled()
 PLAIN_GATE = gated(suite=PLAIN)
 TWO_FILES = gated(files={MORE: PLAIN})
 LIMITED = {"small.toml": profile(*LIMIT, present="ratelimit")}
@@ -161,6 +211,8 @@ LIES: Mapping[str, Lie] = {
     ),
     "verification-of-nothing": Lie(told=backed_up(BLIND_VERIFICATION), honest=BACKED_UP_GATE),
     "comparison-of-nothing": Lie(told=backed_up(BLIND_COMPARISON), honest=BACKED_UP_GATE),
+    "cache-of-the-bad-release": Lie(told=drilled(FORGETFUL), honest=DRILLED_GATE),
+    "drill-that-verifies-nothing": Lie(told=drilled(EASY), honest=DRILLED_GATE),
     "ten-requests-and-no-refusal": Lie(
         told=gated(suite=limiter_suite, policy=LIMIT_POLICY, files=LIMITED),
         honest=gated(

@@ -15,8 +15,10 @@ from harness.report.html.latency import latency_figure, read_timeline
 from harness.report.html.lines import TROUBLE, preflight_part, suite_groups
 from harness.report.html.ratios import CHECK as RATIO_CHECK
 from harness.report.html.ratios import ratio_axis, ratio_figure, ratio_rows, ratio_scale
+from harness.report.html.rollbacks import rollback_figure
 from harness.report.html.rulings import areas, ruling_views
 from harness.report.proven import proven_part
+from harness.report.rollbacks import rollback_rows
 from harness.report.sources import RunFiles
 from harness.report.text import one_line, plain, seconds
 from harness.run import make_folder, replace_file
@@ -95,6 +97,7 @@ def _plots(run: RunFiles) -> dict[str, Any]:
     rows = ratio_rows(run.evidence)
     demand = _demand(run, RATIO_CHECK)
     scale = ratio_scale(rows, demand) if rows else None
+    rolled = rollback_rows(run.evidence)
     return {
         "latency": [
             (name, latency_figure(timeline, limit, width=width)) for name, width in (("wide", 960.0), ("narrow", 380.0))
@@ -104,6 +107,7 @@ def _plots(run: RunFiles) -> dict[str, Any]:
         "timeline": timeline,
         "ratios": [(row, ratio_figure(row, scale, demand)) for row in rows] if scale else [],
         "ratio_axis": ratio_axis(scale, demand) if scale else None,
+        "rollbacks": [(row, rollback_figure(row, rolled)) for row in rolled],
         "preflight": preflight_part(run.evidence),
         "phases": phase_rows(run.facts),
         "timings": [

@@ -183,6 +183,10 @@ class Supervision:
         """End one process; returns when it is gone."""
         self._ask("stop", name=name)
 
+    def succeed(self, name: str, heir: str) -> None:
+        """End one process, and let another one have its name; raises RefusedOrderError where there is no such heir."""
+        self._ask("succeed", name=name, heir=heir)
+
     def adopt(self, name: str) -> bool:
         """Take what a process that ended well left running for that process; False if it left nothing."""
         adopted: bool = self._ask("adopt", name=name)["adopted"]

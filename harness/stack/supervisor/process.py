@@ -372,6 +372,15 @@ class Supervisor:
         child = self.children[order["name"]]
         self._stop([child], child.grace)
 
+    def do_succeed(self, order: dict[str, Any]) -> None:
+        """End one process of ours, and let another one, the heir, have its name from now on."""
+        heir, name = self.children[order["heir"]], order["name"]
+        if name in self.children:
+            self._stop([self.children[name]], self.children[name].grace)
+        self.children[name] = self.children.pop(heir.name)
+        heir.name = name
+        self._say({"moved": name, "pid": heir.pid})
+
     def do_signal(self, order: dict[str, Any]) -> None:
         """Send a signal to one process of ours, and to all below it if it is one that cannot be passed on."""
         child = self.children[order["name"]]
