@@ -4,7 +4,7 @@ A backup that was never restored is no backup. What `take_backup` makes, `find_f
 anything; `restore` and `restored` bring it up alone, in a folder of its own.
 """
 
-from harness.backup.facts import Difference, Facts, compare, read_facts
+from harness.backup.facts import DatabaseFacts, Difference, compare, read_facts
 from harness.backup.manifest import Backup, Manifest, Method, Restoration, open_backup
 from harness.backup.restoration import (
     RestoredServer,
@@ -22,9 +22,9 @@ from harness.backup.writes import Acknowledged, Writes, remove_rows, writing
 __all__ = [
     "Acknowledged",
     "Backup",
+    "DatabaseFacts",
     "Difference",
     "Expected",
-    "Facts",
     "Flaw",
     "Manifest",
     "Method",

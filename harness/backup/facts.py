@@ -113,7 +113,7 @@ class SequenceFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class DatabaseFacts:
     """All that is compared of a database. Names are `schema.name`."""
 
     tables: Mapping[str, TableFacts]
@@ -162,7 +162,9 @@ def read_sequences(connection: psycopg.Connection[Any]) -> Mapping[str, Sequence
     return found
 
 
-def read_facts(connection: psycopg.Connection[Any], sequences: Mapping[str, SequenceFacts] | None = None) -> Facts:
+def read_facts(
+    connection: psycopg.Connection[Any], sequences: Mapping[str, SequenceFacts] | None = None
+) -> DatabaseFacts:
     """Read them, in the transaction that the connection is in; `sequences` where they were read before.
 
     A checksum is the sum of the rows' digests (MD5, of which 64 bits): the order of rows does not count, each copy of
@@ -177,7 +179,7 @@ def read_facts(connection: psycopg.Connection[Any], sequences: Mapping[str, Sequ
     definitions: dict[str, Mapping[str, str]] = {
         kind: dict(connection.execute(query).fetchall()) for kind, query in _DEFINITIONS.items()
     }
-    return Facts(
+    return DatabaseFacts(
         tables=tables,
         sequences=read_sequences(connection) if sequences is None else sequences,
         definitions=definitions,
@@ -199,7 +201,9 @@ def _table_facts(
     return TableFacts(rows=row[0] if row else 0, checksum=row[1] if row else "", logged=logged)
 
 
-def compare(expected: Facts, found: Facts, *, exact: bool, leave_out: tuple[str, ...] = ()) -> tuple[Difference, ...]:
+def compare(
+    expected: DatabaseFacts, found: DatabaseFacts, *, exact: bool, leave_out: tuple[str, ...] = ()
+) -> tuple[Difference, ...]:
     """What `found` has not as `expected` had it, tables first. Tables of `leave_out` may have lost their rows.
 
     `exact`: definitions must be written alike. After a dump they may not: Postgres writes some expressions in another
@@ -212,7 +216,9 @@ def compare(expected: Facts, found: Facts, *, exact: bool, leave_out: tuple[str,
     )
 
 
-def _table_differences(expected: Facts, found: Facts, leave_out: tuple[str, ...]) -> Iterator[Difference]:
+def _table_differences(
+    expected: DatabaseFacts, found: DatabaseFacts, leave_out: tuple[str, ...]
+) -> Iterator[Difference]:
     for name, table in expected.tables.items():
         restored = found.tables.get(name)
         if restored is None:
@@ -230,7 +236,7 @@ def _table_differences(expected: Facts, found: Facts, leave_out: tuple[str, ...]
         yield Difference(kind="table", name=name, text="was not there")
 
 
-def _sequence_differences(expected: Facts, found: Facts) -> Iterator[Difference]:
+def _sequence_differences(expected: DatabaseFacts, found: DatabaseFacts) -> Iterator[Difference]:
     for name, sequence in expected.sequences.items():
         restored = found.sequences.get(name)
         if restored is None:
@@ -240,7 +246,7 @@ def _sequence_differences(expected: Facts, found: Facts) -> Iterator[Difference]
             yield Difference(kind="sequence", name=name, text=text)
 
 
-def _definition_differences(expected: Facts, found: Facts, *, exact: bool) -> Iterator[Difference]:
+def _definition_differences(expected: DatabaseFacts, found: DatabaseFacts, *, exact: bool) -> Iterator[Difference]:
     for kind in _DEFINITIONS:
         restored = found.definitions.get(kind, {})
         for name, definition in expected.definitions.get(kind, {}).items():

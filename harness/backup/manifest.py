@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from harness.backup.facts import Difference, Facts
+from harness.backup.facts import DatabaseFacts, Difference
 from harness.errors import UsageError
 from harness.machine.decoding import Reader
 
@@ -72,7 +72,7 @@ class Manifest:
     server: Server
     database: str
     point: Point
-    facts: Facts
+    facts: DatabaseFacts
     files: tuple[StoredFile, ...]
     folders: tuple[str, ...]
     """All of `data`, empty ones too: a server does not start without them."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.backup.facts import Difference, Facts, compare, read_facts
+from harness.backup.facts import DatabaseFacts, Difference, compare, read_facts
 from harness.backup.manifest import Backup, Restoration, write_restoration
 from harness.backup.source import DUMP, Programs, find_programs
 from harness.backup.take import DUMP_FILE
@@ -71,7 +71,7 @@ class RestoredServer:
         words: dict[str, Any] = {"host": str(self.socket), "port": self.port, "user": self.user}
         return psycopg.connect(**words, dbname=database or self.database, autocommit=True, connect_timeout=5)
 
-    def facts(self) -> Facts:
+    def facts(self) -> DatabaseFacts:
         """What it holds."""
         with self.connect() as connection, connection.transaction():
             return read_facts(connection)
@@ -120,7 +120,7 @@ def check_restored(backup: Backup, server: RestoredServer, leave_out: tuple[str,
     )
 
 
-def find_differences(backup: Backup, found: Facts, leave_out: tuple[str, ...] = ()) -> tuple[Difference, ...]:
+def find_differences(backup: Backup, found: DatabaseFacts, leave_out: tuple[str, ...] = ()) -> tuple[Difference, ...]:
     """What a database has not as it was at the backup's end."""
     return compare(backup.manifest.facts, found, exact=backup.manifest.method == "base", leave_out=leave_out)
 

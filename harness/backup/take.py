@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import harness
-from harness.backup.facts import Facts, logged_tables, read_facts, read_sequences
+from harness.backup.facts import DatabaseFacts, logged_tables, read_facts, read_sequences
 from harness.backup.manifest import (
     DATA,
     SCHEMA,
@@ -56,7 +56,7 @@ class _Ending:
     """The end of a backup, the facts there, and for how long nobody could write."""
 
     point: Point
-    facts: Facts
+    facts: DatabaseFacts
     locked_ms: float
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.probes.api.pages import PageForm, page_of
+from harness.probes.api.pages import WebForm, page_of
 from harness.probes.exchange import Exchange
 from harness.probes.openapi import OpenApi, Operation
 from harness.profile_draft.logins import LoginShape, goes_to_itself, posted_bodies
@@ -44,14 +44,14 @@ def registration_form(shown: Mapping[str, Exchange], login: LoginShape | None) -
     return None
 
 
-def _forms(shown: Mapping[str, Exchange], but: str) -> Iterator[tuple[str, PageForm]]:
+def _forms(shown: Mapping[str, Exchange], but: str) -> Iterator[tuple[str, WebForm]]:
     """The forms of pages that are called so, each with its path."""
     for path, answer in shown.items():
         page = page_of(answer) if path != but and _REGISTERS.search(path) else None
         yield from ((path, form) for form in (page.forms if page is not None else ()))
 
 
-def _typed(form: PageForm, called: str) -> dict[str, str] | None:
+def _typed(form: WebForm, called: str) -> dict[str, str] | None:
     """What is typed into the form; None where it is for something else, or demands what nobody knows."""
     fields = [each for each in form.fields.values() if each.kind not in ("hidden", "checkbox")]
     known = {each.name: "{password}" if each.kind == "password" else _filled(each.name, called) for each in fields}

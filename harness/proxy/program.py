@@ -44,7 +44,7 @@ def server_context(path: str) -> ssl.SSLContext:
     return context
 
 
-class Routes:
+class ProxyRoutes:
     """The file of upstreams, and what is told beside it."""
 
     def __init__(self, path: Path) -> None:
@@ -84,7 +84,7 @@ def served_file(routes: Path) -> Path:
     return routes.with_name(f"{routes.name}.served")
 
 
-async def serve(port: int, tls: str, routes: Routes) -> None:
+async def serve(port: int, tls: str, routes: ProxyRoutes) -> None:
     """Pass on until a signal comes. Raises OSError if the port is taken, or the routes cannot be read."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str]) -> int:
     """Serve; returns the exit status."""
     port, tls, routes = arguments
     try:
-        asyncio.run(serve(int(port), tls, Routes(Path(routes))))
+        asyncio.run(serve(int(port), tls, ProxyRoutes(Path(routes))))
     except OSError as error:
         print(f"port {port}: {error}", file=sys.stderr)
         return 1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.backup import Backup, Expected, Facts, Manifest, compare, find_flaws
+from harness.backup import Backup, DatabaseFacts, Expected, Manifest, compare, find_flaws
 from harness.backup.facts import SequenceFacts, TableFacts
 from harness.backup.manifest import DATA, Point, Server, stored_files, write_manifest
 from harness.errors import UsageError
@@ -41,7 +41,7 @@ def make_backup(folder: Path, **other: object) -> Backup:
         server=Server(system="71", stack="a1", version=180006, superuser="postgres", roles=()),
         database="app",
         point=Point(name="p", lsn="0/1", at=TAKEN.isoformat()),
-        facts=Facts(tables={}, sequences={}),
+        facts=DatabaseFacts(tables={}, sequences={}),
         files=files,
         folders=folders,
         seconds=1.0,
@@ -167,8 +167,8 @@ def test_a_sequence_that_is_behind_gives_out_a_number_again(value, other, called
 
 def test_a_table_that_may_lose_its_rows_must_be_there() -> None:
     table = TableFacts(rows=3, checksum="9")
-    was = Facts(tables={"a.b": table}, sequences={})
-    empty = Facts(tables={"a.b": TableFacts(rows=0, checksum="0")}, sequences={})
+    was = DatabaseFacts(tables={"a.b": table}, sequences={})
+    empty = DatabaseFacts(tables={"a.b": TableFacts(rows=0, checksum="0")}, sequences={})
     assert len(compare(was, empty, exact=True)) == 1
     assert compare(was, empty, exact=True, leave_out=("a.b",)) == ()
-    assert len(compare(was, Facts(tables={}, sequences={}), exact=True, leave_out=("a.b",))) == 1
+    assert len(compare(was, DatabaseFacts(tables={}, sequences={}), exact=True, leave_out=("a.b",))) == 1

@@ -164,7 +164,7 @@ def versions(path: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class RefusedRead:
     """A read that an account is refused, and how an answer is known that gives it nevertheless."""
 
     draft: RequestDraft
@@ -207,7 +207,7 @@ class Refusal:
         return Hole(operation=self.draft.operation.name, parameter=way.kind, says=says, proof=(seen,))
 
 
-def bypassed(world: World, refusals: Iterable[Refusal]) -> Iterator[Hole]:
+def bypassed(world: World, refusals: Iterable[RefusedRead]) -> Iterator[Hole]:
     """Ways round refusals; a kind of way is told once: one cause is one finding."""
     told: set[str] = set()
     for hole in (each for refusal in refusals for each in refusal.ways_round(world)):

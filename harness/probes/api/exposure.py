@@ -12,7 +12,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from harness.probes.api.detours import Refusal, holding, shown, versions
+from harness.probes.api.detours import RefusedRead, holding, shown, versions
 from harness.probes.api.inputs import members, objects, plain_name
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, lazily, succeeded
 from harness.probes.api.tokens import read_jwt
@@ -260,7 +260,7 @@ def old_versions(world: World) -> list[Hole]:
     return []
 
 
-def _refused(world: World, described: Described) -> Iterator[Refusal]:
+def _refused(world: World, described: Described) -> Iterator[RefusedRead]:
     """A read as it refuses who is not the first account that it lets in."""
     for owner in world.accounts[:2]:
         draft = world.drafts.get((described.name, owner.name))
@@ -270,13 +270,13 @@ def _refused(world: World, described: Described) -> Iterator[Refusal]:
             return
 
 
-def _refusals(world: World, draft: RequestDraft, owner: ApiAccount, own: Exchange) -> Iterator[Refusal]:
+def _refusals(world: World, draft: RequestDraft, owner: ApiAccount, own: Exchange) -> Iterator[RefusedRead]:
     for asking in filter(None, (NOBODY, world.peer(owner))):
         seen = world.client.tried(asking, draft)
         texts = shown(world.facts.only_of(owner.name, {asking.name}), own)
         if seen is not None and seen.status in (401, 403, 404) and (asking.is_nobody or texts):
             is_it = holding(texts) if texts else partial(same_members, other=own)
-            yield Refusal(draft=draft, account=asking, status=seen.status, is_it=is_it)
+            yield RefusedRead(draft=draft, account=asking, status=seen.status, is_it=is_it)
 
 
 def tells_anything(answer: Exchange) -> bool:

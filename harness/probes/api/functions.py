@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 
 from harness.probes.api.accounts import is_privileged
-from harness.probes.api.detours import Refusal, bypassed, holding, shown
+from harness.probes.api.detours import RefusedRead, bypassed, holding, shown
 from harness.probes.api.exposure import same_members, tells_anything
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, succeeded
 from harness.probes.api.world import Described, World
@@ -80,7 +80,7 @@ def _does_something(answer: Exchange) -> bool:
     return "html" not in kind or "password" not in answer.text.lower()
 
 
-def _refusals(world: World, described: Described, lowly: list[ApiAccount]) -> Iterator[Refusal]:
+def _refusals(world: World, described: Described, lowly: list[ApiAccount]) -> Iterator[RefusedRead]:
     """A read as it is refused: what the admin is shown is looked for, or JSON where the profile names no admin."""
     for account in reversed(lowly) if described.operation.method == "GET" else ():
         refused = world.answers.get((described.name, account.name))
@@ -88,7 +88,7 @@ def _refusals(world: World, described: Described, lowly: list[ApiAccount]) -> It
         if draft is not None and refused is not None and refused.status in _REFUSED:
             answers = (world.answers.get((described.name, each.name)) for each in world.accounts if each not in lowly)
             is_it = _like(next(filter(succeeded, answers), None))
-            yield Refusal(draft=draft, account=account, status=refused.status, is_it=is_it)
+            yield RefusedRead(draft=draft, account=account, status=refused.status, is_it=is_it)
 
 
 def _like(right: Exchange | None) -> Callable[[Exchange], bool]:
@@ -135,13 +135,13 @@ def _refused_to_nobody(world: World, account: ApiAccount) -> Iterator[tuple[Requ
             yield draft, refused.status
 
 
-def _refusals_of_nobody(world: World) -> Iterator[Refusal]:
+def _refusals_of_nobody(world: World) -> Iterator[RefusedRead]:
     """Reads that refuse nobody, of what an account alone is shown."""
     for account in _lowly(world):
         only = world.facts.only_of(account.name, {NOBODY.name})
         for draft, status in _refused_to_nobody(world, account):
             if texts := shown(only, world.client.tried(account, draft)):
-                yield Refusal(draft=draft, account=NOBODY, status=status, is_it=holding(texts))
+                yield RefusedRead(draft=draft, account=NOBODY, status=status, is_it=holding(texts))
 
 
 def _open_to_head(world: World) -> Iterator[Hole]:

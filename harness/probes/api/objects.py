@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice, product
 
-from harness.probes.api.detours import Refusal, bypassed, holding, shown
+from harness.probes.api.detours import RefusedRead, bypassed, holding, shown
 from harness.probes.api.graphql import graph_objects, graph_of
 from harness.probes.api.inputs import MARK, is_plain, members, plain_name
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
@@ -117,7 +117,7 @@ def _believed(
             yield Hole(operation=draft.operation.name, parameter=f"header {header}", says=says, proof=(seen,))
 
 
-def _refusals(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator[Refusal]:
+def _refusals(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator[RefusedRead]:
     """Reads of what is the victim's alone, which refuse the thief."""
     only = world.facts.only_of(victim.name, {each.name for each in world.accounts if each is not victim})
     for described in world.reads():
@@ -128,4 +128,4 @@ def _refusals(world: World, victim: ApiAccount, thief: ApiAccount) -> Iterator[R
         texts = shown(only, own) if succeeded(own) else []
         refused = world.client.tried(thief, draft) if texts else None
         if refused is not None and not succeeded(refused):
-            yield Refusal(draft=draft, account=thief, status=refused.status, is_it=holding(texts), owner=victim)
+            yield RefusedRead(draft=draft, account=thief, status=refused.status, is_it=holding(texts), owner=victim)

@@ -34,7 +34,7 @@ class FormField:
 
 
 @dataclass(slots=True)
-class PageForm:
+class WebForm:
     """A form of a page, and where it goes; "" for the page's own address."""
 
     action: str
@@ -64,7 +64,7 @@ class Page:
 
     links: list[tuple[str, str]] = field(default_factory=list)
     """Address as written, and the link's words."""
-    forms: list[PageForm] = field(default_factory=list)
+    forms: list[WebForm] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
 
 
@@ -87,7 +87,7 @@ class _Pages(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found = Page()
-        self._form: PageForm | None = None
+        self._form: WebForm | None = None
         self._select: dict[str, str] | None = None
         self._area = ""
         self._option: dict[str, str] | None = None
@@ -103,7 +103,7 @@ class _Pages(HTMLParser):
                 self._in_link = True
             case "form":
                 kind = MULTIPART if said.get("enctype", "").lower() == MULTIPART else FORM
-                self._form = PageForm(said.get("action", ""), said.get("method", "").strip().lower() or "get", kind)
+                self._form = WebForm(said.get("action", ""), said.get("method", "").strip().lower() or "get", kind)
                 self.found.forms.append(self._form)
             case "select":
                 self._select = said
@@ -229,7 +229,7 @@ def operations_of(answer: Exchange) -> Iterator[tuple[Operation, Inputs]]:
             yield _sent_by(form, template_of(path)[0])
 
 
-def _sent_by(form: PageForm, template: str) -> tuple[Operation, Inputs]:
+def _sent_by(form: WebForm, template: str) -> tuple[Operation, Inputs]:
     typed = {name: each for name, each in form.fields.items() if each.kind != "hidden"}
     if form.method == "get":
         query = [
