@@ -28,12 +28,16 @@ def print_plan(plan: RollbackPlan, *, as_json: bool) -> None:
 def print_results(results: Sequence[RollbackResult], *, as_json: bool) -> None:
     """What was done, level by level."""
     if as_json:
-        *earlier, last = results
-        document = result_document(last) | {"escalated_from": [result_document(each) for each in earlier]}
-        echo_json(json.dumps(document, indent=1))
+        echo_json(json.dumps(results_document(results), indent=1))
         return
     for result in results:
         _print_result(result)
+
+
+def results_document(results: Sequence[RollbackResult]) -> dict[str, object]:
+    """The last level's document, with those of the levels before it."""
+    *earlier, last = results
+    return result_document(last) | {"escalated_from": [result_document(each) for each in earlier]}
 
 
 def _print_result(result: RollbackResult) -> None:

@@ -63,6 +63,8 @@ class WatchPlan:
     metrics_file: Path | None
     out: Path
     invocation: Invocation
+    ends_on_page: bool
+    """The first alert that pages ends it: somebody rolls back then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,8 @@ class WatchResult:
     verdict: Verdict
     evidence: tuple[Evidence, ...]
     unreported: ReportError | None
+    paged: bool
+    """It was ended by an alert that pages."""
 
 
 def run_watch(plan: WatchPlan, listen: Listener) -> WatchResult:
@@ -129,8 +133,9 @@ def _watch(plan: WatchPlan, loop: WatchLoop, listen: Listener) -> WatchResult:
         facts = StackFacts(name=plan.stack or "foreign", backend="attach", url=plan.url, owned=bool(plan.stack))
         run.update(lambda record: replace(record, stack=facts))
         with _interrupts() as interrupt:
-            loop.run(interrupt.is_set)
+            loop.run(lambda: interrupt.is_set() or (plan.ends_on_page and loop.watcher.book.pages))
             is_early = interrupt.is_set()
+        paged = plan.ends_on_page and loop.watcher.book.pages and not is_early
         advice = scaling(loop.watcher, plan.capacity_rps)
         if advice is not None:
             listen(Noted(str(advice)))
@@ -140,8 +145,9 @@ def _watch(plan: WatchPlan, loop: WatchLoop, listen: Listener) -> WatchResult:
             listen(Noted(f"{left} messages were not delivered; {kept}"))
         loop.outbox.close()
         loop.keep()
-        if is_early and plan.seconds is not None:
-            what = f"an interrupt after {loop.ran_s:.0f} of {plan.seconds:.0f} s"
+        if plan.seconds is not None and (is_early or (paged and loop.ran_s < plan.seconds)):
+            by = "an alert that pages" if paged else "an interrupt"
+            what = f"{by} after {loop.ran_s:.0f} of {plan.seconds:.0f} s"
             run.update(lambda record: replace(record, narrowed=what))
         if loop.watcher.answered and not is_early:
             build = reported_build(plan.target, plan.url)
@@ -154,7 +160,7 @@ def _watch(plan: WatchPlan, loop: WatchLoop, listen: Listener) -> WatchResult:
         verdict = judge(plan.policy, plan.waivers, load_record(session.path, reading))
         replace_file(session.path / "verdict.json", verdict_document(verdict))
     unreported = _report(session.path, reading)
-    return WatchResult(run=session.path, verdict=verdict, evidence=reading.lines, unreported=unreported)
+    return WatchResult(run=session.path, verdict=verdict, evidence=reading.lines, unreported=unreported, paged=paged)
 
 
 def _report(run: Path, reading: Reading) -> ReportError | None:

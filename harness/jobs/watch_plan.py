@@ -40,6 +40,8 @@ class WatchRequest:
     state: Path | None
     metrics_file: Path | None
     out: Path
+    rolls_back: bool
+    """An alert that pages ends the watch, for a rollback."""
 
 
 def make_watch_plan(request: WatchRequest) -> WatchPlan:
@@ -50,6 +52,8 @@ def make_watch_plan(request: WatchRequest) -> WatchPlan:
     seconds = parse_duration(request.lasts) if request.lasts else None
     rules = replace(rules, every_s=_every_s(request, rules, seconds))
     selection = _selection(request)
+    if request.rolls_back and not selection.name:
+        raise UsageError("--rollback: only a stack that `harness up` started can be rolled back; give its --name")
     check_policy(policy, selection.target, suites_of(selection.target))
     info = find_stack(selection.name) if selection.name else None
     if request.metrics_file is not None and not request.metrics_file.parent.is_dir():
@@ -71,6 +75,7 @@ def make_watch_plan(request: WatchRequest) -> WatchPlan:
         state=request.state,
         metrics_file=request.metrics_file,
         out=request.out,
+        ends_on_page=request.rolls_back,
         invocation=Invocation(
             command=("harness", "watch", *selection.words, "--policy", request.policy, *lasts),
             selection=selection.words,

@@ -71,6 +71,11 @@ class AlertBook:
     """Gives each alert an id of its own."""
     open: dict[str, OpenAlert] = field(default_factory=dict)
 
+    @property
+    def pages(self) -> bool:
+        """Does one of them want somebody at once?"""
+        return any(each.severity == "page" for each in self.open.values())
+
     def is_active(self, alert: str, subject: str, rule: str) -> bool:
         """Is that rule known to be broken there?"""
         found = self.open.get(alert)

@@ -52,6 +52,36 @@ def test_code_goes_back_to_the_newest_tag_of_another_commit_and_no_request_fails
     assert service.rollback("--level", "code", "--plan")["expected_s"] > 0
 
 
+POLICY = """\
+schema = 1
+extends = "watch"
+[watch]
+scale = 0.001
+every_s = 0.05
+[[watch.slo]]
+name = "availability"
+objective = 0.999
+"""
+
+
+def test_a_watch_rolls_back_what_an_alert_pages_for(service):
+    policy = service.folder / "quick.toml"
+    policy.write_text(POLICY)
+    watch = ("watch", "--name", "default", "--policy", str(policy), "--rollback", "config", "--json")
+    service.up("--env", "COLOUR=green")
+    # there is nothing to go back to yet
+    assert "no earlier settings" in service.run(*watch, status=2)[1]
+    service.run("up", "--target", str(service.folder / "released.toml"), "--roll", "--env", "LEVEL=bad", status=1)
+    assert said(service) == {"two bad"}
+    out = service.run(*watch, "--for", "60s", status=1)[0]
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(each["type"], each.get("verdict", each.get("outcome"))) for each in lines[-2:]] == [
+        ("verdict", "NO-GO"),
+        ("rollback", "done"),
+    ]
+    assert said(service) == {"two usual"}
+
+
 def test_bad_settings_go_back_to_those_before(service):
     service.up("--env", "COLOUR=green")
     rolled = service.run(
