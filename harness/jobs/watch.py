@@ -133,22 +133,17 @@ def _watch(plan: WatchPlan, loop: WatchLoop, listen: Listener) -> WatchResult:
         facts = StackFacts(name=plan.stack or "foreign", backend="attach", url=plan.url, owned=bool(plan.stack))
         run.update(lambda record: replace(record, stack=facts))
         with _interrupts() as interrupt:
-            loop.run(lambda: interrupt.is_set() or (plan.ends_on_page and loop.watcher.book.pages))
+            loop.run(lambda: interrupt.is_set() or _pages(plan, loop))
             is_early = interrupt.is_set()
-        paged = plan.ends_on_page and loop.watcher.book.pages and not is_early
+        paged = _pages(plan, loop) and not is_early
         advice = scaling(loop.watcher, plan.capacity_rps)
         if advice is not None:
             listen(Noted(str(advice)))
-        left = loop.outbox.flush(_PATIENCE_OF_INTERRUPT_S if is_early else _PATIENCE_S)
-        if left:
-            kept = "they are kept for the next watch of this --state" if plan.state else "--state DIR would keep them"
-            listen(Noted(f"{left} messages were not delivered; {kept}"))
-        loop.outbox.close()
+        _deliver(plan, loop.outbox, listen, _PATIENCE_OF_INTERRUPT_S if is_early else _PATIENCE_S)
         loop.keep()
-        if plan.seconds is not None and (is_early or (paged and loop.ran_s < plan.seconds)):
-            by = "an alert that pages" if paged else "an interrupt"
-            what = f"{by} after {loop.ran_s:.0f} of {plan.seconds:.0f} s"
-            run.update(lambda record: replace(record, narrowed=what))
+        run.update(
+            lambda record: replace(record, narrowed=_broken_off(plan, loop.ran_s, is_early=is_early, paged=paged))
+        )
         if loop.watcher.answered and not is_early:
             build = reported_build(plan.target, plan.url)
             run.update(lambda record: replace(record, build=build))
@@ -161,6 +156,26 @@ def _watch(plan: WatchPlan, loop: WatchLoop, listen: Listener) -> WatchResult:
         replace_file(session.path / "verdict.json", verdict_document(verdict))
     unreported = _report(session.path, reading)
     return WatchResult(run=session.path, verdict=verdict, evidence=reading.lines, unreported=unreported, paged=paged)
+
+
+def _pages(plan: WatchPlan, loop: WatchLoop) -> bool:
+    return plan.ends_on_page and loop.watcher.book.pages
+
+
+def _deliver(plan: WatchPlan, outbox: Outbox, listen: Listener, patience_s: float) -> None:
+    left = outbox.flush(patience_s)
+    if left:
+        kept = "they are kept for the next watch of this --state" if plan.state else "--state DIR would keep them"
+        listen(Noted(f"{left} messages were not delivered; {kept}"))
+    outbox.close()
+
+
+def _broken_off(plan: WatchPlan, ran_s: float, *, is_early: bool, paged: bool) -> str:
+    """What ended a watch before its time; "" where nothing did."""
+    if plan.seconds is None or not (is_early or (paged and ran_s < plan.seconds)):
+        return ""
+    by = "an alert that pages" if paged else "an interrupt"
+    return f"{by} after {ran_s:.0f} of {plan.seconds:.0f} s"
 
 
 def _report(run: Path, reading: Reading) -> ReportError | None:
