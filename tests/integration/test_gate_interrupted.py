@@ -40,14 +40,18 @@ def small(tmp_path: Path) -> Iterator[Small]:
 
 
 def begun(small: Small, *words: str, seconds: int = 90, ignored: signal.Signals | None = None) -> subprocess.Popen[str]:
-    """A gate whose second test has begun; it was started with a signal ignored, as by `&` or `nohup`."""
+    """A gate whose second test has begun; with a signal ignored it was started as by `&` or `nohup`."""
     small.suite(BUSY.format(place=small.folder, seconds=seconds))
-    before = signal.signal(ignored, signal.SIG_IGN) if ignored else None
+    # these tests may run under nohup themselves
+    before = {
+        each: signal.signal(each, signal.SIG_IGN if each is ignored else signal.SIG_DFL)
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         process = small.start("gate", *small.aimed, *words)
     finally:
-        if ignored:
-            signal.signal(ignored, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     written = small.folder / "scratch"
     assert eventually(lambda: written.exists() and written.read_text(), 60), process.poll()
     assert eventually(lambda: any(line["check"] == "own.first" for line in small.evidence())), small.evidence()
