@@ -15,6 +15,9 @@ import pytest
 from harness.machine.bundle import root
 from tests.scripted_server import Line, ScriptedServer
 
+pytestmark = pytest.mark.timeout(400)
+"""These checks wait until they have the machine to themselves."""
+
 SCHEMA = {
     "queryType": {"name": "Query"},
     "mutationType": None,
@@ -66,7 +69,7 @@ def test_it_is_asked_without_a_document(tmp_path: Path, *, is_open: bool, outcom
             [*command, "--out", str(tmp_path), "--", "-k", "introspection or bounded_amount"],
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(root())},
             check=False,
