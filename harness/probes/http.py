@@ -10,12 +10,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 from http import cookiejar
 from typing import Any
 
-import h11
-import httpcore
 import httpx
 
 from harness.errors import SafetyError, UsageError
@@ -25,7 +22,7 @@ from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer, curl_lin
 from harness.probes.framing import Surplus, surplus_behind
 from harness.probes.headers import is_endless
 from harness.probes.reach import Reach
-from harness.probes.transport import BoundedTransport, Budget, UnboundedAnswer
+from harness.probes.transport import BoundedTransport, UnboundedAnswer
 from harness.probes.trust import trusted
 
 MOST_COOKIES = 180
@@ -158,18 +155,11 @@ class RecordingClient(httpx.Client):
         """
         request = self.build_request(method, url)
         self._before(request)
-        budget = Budget(self._timeout_s)
         try:
-            with closing(self._bounded.connect(request.url, budget)) as stream:
+            with self._bounded.apart(request) as (stream, budget):
                 return surplus_behind(stream, request, budget)
-        except (
-            httpcore.NetworkError,
-            httpcore.TimeoutException,
-            h11.ProtocolError,
-            UnboundedAnswer,
-            ValueError,
-        ) as error:
-            raise ServiceUnavailable(_one_line(error), self._attempt(request)) from error
+        except httpx.RequestError as error:
+            raise ServiceUnavailable(_describe(error), self._attempt(request)) from error
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:  # noqa: ANN401 - httpx's own arguments
         """See `httpx.Client.build_request`. Raises `UnfitAnswer` for text that no request can hold."""

@@ -11,6 +11,7 @@ import re
 import ssl
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import h11
@@ -122,8 +123,7 @@ class BoundedTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and read the head of the answer; the body is read as the response is."""
         url = request.url
-        place = (plain_host(url.host), url.port or PORTS.get(url.scheme, 0))
-        budget = Budget(patience(place, _asked(request), self._timeout_s))
+        place, budget = self._begun(request)
         request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write"), budget) | {"pool": self._timeout_s}
         # a proxy would connect for us, so the place itself is asked about too
         self._reach.check(*place)
@@ -147,14 +147,25 @@ class BoundedTransport(httpx.BaseTransport):
             extensions=answer.extensions,
         )
 
-    def connect(self, url: httpx.URL, budget: Budget) -> httpcore.NetworkStream:
-        """A connection of its own to the place of `url`, for what httpx does not say of an answer; to be closed.
+    @contextmanager
+    def apart(self, request: httpx.Request) -> Iterator[tuple[httpcore.NetworkStream, Budget]]:
+        """A connection for that request alone, to read of its answer what httpx does not say; nothing is sent yet.
 
-        Raises httpcore's errors, and `SafetyError` for a place that is not of its reach.
+        Whatever is raised meanwhile has httpx's names, as in `handle_request`.
         """
-        host, port = plain_host(url.host), url.port or PORTS.get(url.scheme, 0)
-        stream = self._backend.connect_tcp(host, port, budget, self._local_address)
+        place, budget = self._begun(request)
+        with _Named(request, place, budget), closing(self._connected(request.url, place, budget)) as stream:
+            yield stream, budget
+        was_answered(place, _asked(request))
+
+    def _connected(self, url: httpx.URL, place: Place, budget: Budget) -> httpcore.NetworkStream:
+        stream = self._backend.connect_tcp(*place, budget, self._local_address)
         return stream.start_tls(self._tls, url.host, budget) if url.scheme == "https" else stream
+
+    def _begun(self, request: httpx.Request) -> tuple[Place, Budget]:
+        """Where a request goes, and the time that its exchange has from now on."""
+        place = (plain_host(request.url.host), request.url.port or PORTS.get(request.url.scheme, 0))
+        return place, Budget(patience(place, _asked(request), self._timeout_s))
 
     def close(self) -> None:
         """Close all connections."""
