@@ -9,9 +9,9 @@ import psycopg
 
 from harness.load.scenario import scenario
 from harness.model import StackInfo, Target
-from harness.probes.address import SHARED_ADDRESSES
 from harness.probes.exchange import UnfitAnswer
-from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.http import ServiceUnavailable
+from harness.probes.login import client_of
 from harness.probes.login_headers import login_headers
 from harness.rollback.tables import Tables, changed_tables, lost_parts, manifest_problems, read_tables
 from harness.stack.liveness import health_problem
@@ -39,15 +39,7 @@ def smoke_paths(target: Target) -> dict[str, float]:
 def bad_answers(target: Target, info: StackInfo, paths: Iterable[str], *, bad_from: int) -> list[str]:
     """Ask each path once: a phrase for each without a whole answer, and for each of at least that status."""
     found: list[str] = []
-    mode = target.clients.address
-    with RecordingClient(
-        info.url,
-        timeout_s=target.service.timeout_s,
-        address_mode=mode,
-        address=SHARED_ADDRESSES.fresh(mode),
-        ca_file=info.ca_file,
-        keep=1,
-    ) as client:
+    with client_of(target, info) as client:
         for path in paths:
             try:
                 status = client.exchange("GET", path).status

@@ -9,6 +9,8 @@ import pytest
 from harness.probes.exchange import find_repeated_names
 from harness.probes.framing import Surplus
 from harness.probes.http import RecordingClient, ServiceUnavailable
+from harness.probes.patience import count_waits
+from harness.probes.reach import place_of
 from tests.scripted_server import Line, ScriptedServer
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
@@ -99,3 +101,14 @@ def test_an_answer_that_is_not_whole_is_the_services_fault(said: bytes) -> None:
 )
 def test_a_name_that_an_object_says_twice_is_found(body: bytes, names: tuple[str, ...]) -> None:
     assert find_repeated_names(body) == names
+
+
+def test_a_service_that_hangs_is_waited_for_less_here_too(tmp_path) -> None:
+    with ScriptedServer(saying(HEAD)) as server, RecordingClient(server.url, timeout_s=1.5) as client:
+        place = place_of(server.url)
+        assert place is not None
+        count_waits(place, str(tmp_path))
+        for path, says in (("/a", "1.5 s"), ("/b", "1.5 s"), ("/c", "1 s")):
+            with pytest.raises(ServiceUnavailable) as caught:
+                client.surplus_behind("GET", path)
+            assert caught.value.what == f"no whole answer within {says}"
