@@ -59,17 +59,17 @@ class SuiteRuns:
             words += ["--tests-file", str(listed)]
         if journal is not None:
             words += ["--journal", str(journal)]
-        phase = Phase("mutant", self._suites(tests), marks, 0)
+        phase = Phase("mutant", self._suites(tests), marks=marks)
         if not phase.suites:
             raise NoVerdictError("there is no suite to run")
         options = SuiteOptions(workers=0, active=self.active, extra=tuple(words))
         with run_session("prove", self.target, out, policy=self.policy) as session:
             run = session.run
             session.learn(self.stack.info)
-            with running(run, phase, self.stack, options) as process:
-                self._await(process)
-        if process.returncode not in _GOOD_ENDS:
-            raise NoVerdictError(f"pytest ended with {process.returncode}; {run.path / 'logs'} says why")
+            with running(run, phase, self.stack, options) as pytest:
+                self._await(pytest.process)
+        if pytest.process.returncode not in _GOOD_ENDS:
+            raise NoVerdictError(f"pytest ended with {pytest.process.returncode}; {run.path / 'logs'} says why")
         return judge_run(run.path, self.policy)
 
     def _await(self, process: subprocess.Popen[bytes]) -> None:

@@ -21,7 +21,7 @@ from harness.pytest_plugin.assertions import AssertionCounter
 from harness.pytest_plugin.fixtures import learn_secret, measure, record, turn
 from harness.pytest_plugin.items import ItemHooks
 from harness.pytest_plugin.markers import MARKERS
-from harness.pytest_plugin.selection import OnlyTests, UntilFails
+from harness.pytest_plugin.selection import OnlyTests, OnlyTurn, UntilFails
 from harness.pytest_plugin.sentences import keep_sentences_apart
 from harness.pytest_plugin.session import Session, is_suite_session, serve_context, worker_context
 from harness.pytest_plugin.stash import CONTEXT, MACHINE_LOCK, NOTES, REDACT, Context, ItemNotes
@@ -58,6 +58,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--active", action="store_true", help="allow writes and attacks on a loopback --url")
     group.addoption("--traces", action="store_true", help="keep browser traces of an attached service too")
     group.addoption("--tests-file", metavar="PATH", default=None, help="run only the tests whose ids this file lists")
+    group.addoption("--turn", metavar="TURN", default=None, help="run only tests of this turn on the machine")
+    group.addoption("--turns-file", metavar="PATH", default=None, help="say there which turns have tests at all")
     group.addoption(
         "--generated-seed", metavar="N", type=int, default=None, help="what generated requests are drawn by"
     )
@@ -107,6 +109,8 @@ def _narrow(config: pytest.Config) -> None:
     options, plugins = config.option, config.pluginmanager
     if options.tests_file:
         plugins.register(OnlyTests(Path(options.tests_file)), "harness-tests-file")
+    if options.turn:
+        plugins.register(OnlyTurn(options.turn, Path(options.turns_file)), "harness-turn")
     if options.until_fails and not hasattr(config, "workerinput"):
         plugins.register(UntilFails(options.until_fails), "harness-until-fails")
     if options.journal and not hasattr(config, "workerinput"):

@@ -1,4 +1,4 @@
-"""Runs some tests only, and no longer than needed: what `harness prove` asks of a session."""
+"""Runs some tests only, and no longer than needed: what a phase of a gate, and `harness prove`, ask of a session."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 
 from harness.model import Observation, Outcome
 from harness.pytest_plugin.evidence import attached_observations
+from harness.pytest_plugin.markers import suite_of
+from harness.runner.turns import SuiteTurn, turn_of, write_turns
 
 
 class OnlyTests:
@@ -24,6 +26,24 @@ class OnlyTests:
         if left_out:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if item.nodeid in self._wanted]
+
+
+class OnlyTurn:
+    """Deselects the tests of another turn, and leaves word of the turns that have any."""
+
+    def __init__(self, turn: str, told: Path) -> None:
+        self._turn = turn
+        self._told = told
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep those of the turn, after all others who leave out tests (`-k`, `-m`)."""
+        turns = {item: turn_of({mark.name for mark in item.iter_markers()}) for item in items}
+        write_turns(self._told, {SuiteTurn(suite_of(item.path, config), turn) for item, turn in turns.items()})
+        left_out = [item for item in items if turns[item] != self._turn]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if turns[item] == self._turn]
 
 
 class UntilFails:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
@@ -15,8 +14,9 @@ from harness.run import Run
 from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
 from harness.runner.progress import SuiteProgress
-from harness.runner.pytest_process import Phase, SuiteOptions, crashed, follow, running
+from harness.runner.pytest_process import Phase, PytestProcess, SuiteOptions, crashed, follow, running
 from harness.runner.startup_checks import startup_failed
+from harness.runner.turns import SHARED, SuiteTurn
 from harness.stack import Stack
 
 __all__ = ["FreshStack", "SuiteOptions", "Waited", "run_suites", "timed"]
@@ -45,16 +45,20 @@ def run_suites(
     """
     progress = SuiteProgress(run)
     with contextlib.ExitStack() as opened:
-        waiting: list[tuple[Phase, subprocess.Popen[bytes]]] = []
-        for phase in _by_base(Phase("beside", _of_kind(suites, "beside"), "beside", 0)):
+        waiting: list[tuple[Phase, PytestProcess]] = []
+        for phase in _by_base(Phase("beside", _of_turn(suites, "beside"), "beside")):
             with _stack_blamed(run, phase):
                 waiting.append((phase, opened.enter_context(running(run, phase, stack, options))))
-        shared = Phase("tests", _of_kind(suites, "shared"), "not alone and not beside", options.workers)
-        for phase in _by_base(shared):
+        unchosen: set[str] = set()
+        for phase in _by_base(Phase("tests", _of_turn(suites, SHARED), SHARED, workers=options.workers)):
             with timed(run, phase.name, listen) as waited, _stack_blamed(run, phase):
-                _run_phase(run, phase, stack, options, progress, listen, waited)
-        for suite in _of_kind(suites, "alone"):
-            phase = Phase(suite.name, (suite,), "alone", 0)
+                turns = _run_phase(run, phase, stack, options, progress, listen, waited)
+                unchosen |= _without(turns, "alone", phase.suites)
+        for suite in _of_turn(suites, "alone"):
+            if suite.name in unchosen:
+                # `-k` leaves nothing of it, and a stack takes seconds
+                continue
+            phase = Phase(suite.name, (suite,), "alone")
             with timed(run, f"{suite.name} (alone)", listen) as waited, _stack_blamed(run, phase):
                 if fresh_stack is None:
                     _run_phase(run, phase, stack, options, progress, listen, waited)
@@ -63,8 +67,8 @@ def run_suites(
                     _run_phase(run, phase, own, options, progress, listen, waited)
         if waiting:
             with timed(run, "waiting for what ran beside", listen):
-                for phase, process in waiting:
-                    follow(run, phase, process, progress, listen)
+                for phase, pytest in waiting:
+                    follow(run, phase, pytest.process, progress, listen)
     progress.look()
     if not progress.broken_off:
         run.record(_not_run(suites, progress, options))
@@ -138,8 +142,13 @@ def _by_base(phase: Phase) -> Iterator[Phase]:
         yield replace(phase, name=f"own-{phase.name}" if number else phase.name, suites=suites)
 
 
-def _of_kind(suites: Sequence[Suite], kind: str) -> tuple[Suite, ...]:
-    return tuple(suite for suite in suites if kind in suite.turns)
+def _of_turn(suites: Sequence[Suite], turn: str) -> tuple[Suite, ...]:
+    return tuple(suite for suite in suites if turn in suite.turns)
+
+
+def _without(chosen: Collection[SuiteTurn] | None, turn: str, suites: Iterable[Suite]) -> set[str]:
+    """Suites of which pytest has chosen no test for that turn, as far as it said."""
+    return {suite.name for suite in suites if chosen is not None and SuiteTurn(suite.name, turn) not in chosen}
 
 
 def _run_phase(
@@ -150,9 +159,14 @@ def _run_phase(
     progress: SuiteProgress,
     listen: Listener,
     waited: Waited,
-) -> None:
-    """Run one phase to its end, and tell what its tests, one process with another, waited for the machine."""
+) -> Collection[SuiteTurn] | None:
+    """Run one phase to its end, and tell what its tests, one process with another, waited for the machine.
+
+    Returns which suites have tests chosen for which turn; None where pytest does not say.
+    """
     before = progress.waited_s
-    with running(run, phase, stack, options) as process:
-        follow(run, phase, process, progress, listen)
+    with running(run, phase, stack, options) as pytest:
+        follow(run, phase, pytest.process, progress, listen)
+        turns = pytest.turns()
     waited((progress.waited_s - before) / max(1, phase.workers))
+    return turns

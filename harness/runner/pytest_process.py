@@ -26,6 +26,7 @@ from harness.run import Run, write_document
 from harness.runner.checks import GateCheck
 from harness.runner.discovery import Suite
 from harness.runner.progress import SuiteProgress, waits_for_machine
+from harness.runner.turns import SuiteTurn, read_turns
 from harness.stack.supervisor.process import MARK
 from harness.stack.supervisor.registry import owner_of_own, write_owner
 
@@ -79,14 +80,28 @@ class Phase:
 
     name: str
     suites: tuple[Suite, ...]
-    marks: str
-    """An expression over markers."""
-    workers: int
+    turn: str = ""
+    """The turn of the tests (`turns.turn_of`); "" for all of them."""
+    marks: str = ""
+    """An expression over markers; "" for all tests."""
+    workers: int = 0
     """Test processes beside pytest's own; 0 or 1 for none."""
 
 
+@dataclass(frozen=True, slots=True)
+class PytestProcess:
+    """pytest while it runs a phase, and where it says which turns there are tests for."""
+
+    process: subprocess.Popen[bytes]
+    _turns: Path
+
+    def turns(self) -> frozenset[SuiteTurn] | None:
+        """Which suites of the phase have tests chosen for which turn; None where it does not say."""
+        return read_turns(self._turns)
+
+
 @contextmanager
-def running(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> Iterator[subprocess.Popen[bytes]]:
+def running(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> Iterator[PytestProcess]:
     """pytest in a process group of its own, owned by the stack's supervisor; ended if we leave early."""
     mark = secrets.token_hex(6)
     scratch = Path(tempfile.gettempdir()) / f"harness-tests-{mark}"
@@ -98,7 +113,7 @@ def running(run: Run, phase: Phase, stack: Tested, options: SuiteOptions) -> Ite
     try:
         process = _start(run, phase, stack, options, scratch, mark)
         stack.own_process(process.pid)
-        yield process
+        yield PytestProcess(process, _turns_file(scratch))
     finally:
         if process is not None:
             end_process(process)
@@ -156,7 +171,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     with (run.path / "logs" / f"pytest-{phase.name}.log").open("wb") as log:
         return subprocess.Popen(
-            _command(run, phase, stack, options, _target_file(run, scratch)),
+            [*_command(run, phase, stack, options, scratch), *_paths(phase)],
             cwd=root(),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -173,6 +188,10 @@ def _environment() -> dict[str, str]:
     return {"PYTHONHASHSEED": "0"} | kept
 
 
+def _turns_file(scratch: Path) -> Path:
+    return scratch / "turns.json"
+
+
 def _target_file(run: Run, scratch: Path) -> Path | None:
     """The target for pytest alone, in a folder that only we can read: the run's own profile.json has no secrets."""
     if run.target is None:
@@ -182,11 +201,13 @@ def _target_file(run: Run, scratch: Path) -> Path | None:
     return path
 
 
-def _command(run: Run, phase: Phase, stack: Tested, options: SuiteOptions, target: Path | None) -> list[str]:
+def _command(run: Run, phase: Phase, stack: Tested, options: SuiteOptions, scratch: Path) -> list[str]:
     # pytest works in the folder of the suites: what was given relative to ours must be said in full
-    folder = run.path.resolve()
+    folder, target = run.path.resolve(), _target_file(run, scratch)
     words = [sys.executable, "-m", "pytest", "-c", str(root() / "pytest.ini"), "--rootdir", str(phase.suites[0].base)]
-    words += ["-p", "no:cacheprovider", "-q", "--continue-on-collection-errors", "-m", phase.marks]
+    words += ["-p", "no:cacheprovider", "-q", "--continue-on-collection-errors"]
+    words += ["-m", phase.marks] if phase.marks else []
+    words += ["--turn", phase.turn, "--turns-file", str(_turns_file(scratch))] if phase.turn else []
     words += ["--run", str(folder), "--stack-file", str(Path(stack.info.state_dir) / "stack.json")]
     words += ["--target-file", str(target)] if target is not None else []
     words += ["--alluredir", str(folder / "allure-results")]
@@ -196,8 +217,11 @@ def _command(run: Run, phase: Phase, stack: Tested, options: SuiteOptions, targe
         words += ["--reruns", str(options.retries)]
     words += ["--active"] if options.active else []
     words += ["--traces"] if options.traces else []
-    words += options.extra
-    return [*words, *(str(path) for suite in phase.suites for path in suite.paths[:1])]
+    return [*words, *options.extra]
+
+
+def _paths(phase: Phase) -> Iterator[str]:
+    yield from (str(path) for suite in phase.suites for path in suite.paths[:1])
 
 
 def _crashes(run: Run, phase: Phase, status: int) -> list[Observation]:

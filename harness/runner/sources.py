@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.model import Measurement
+from harness.runner.turns import SHARED, turn_of
 
 _WRITERS = {"measure", "Observation"}
-_TURNS = ("alone", "beside")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class DeclaredTests:
     """Ids of the checks that they prove or measure; a computed part is `*`."""
     promised: frozenset[str] = frozenset()
     """Of these, what they prove whatever their parameters are."""
-    turns: frozenset[str] = frozenset({"shared"})
+    turns: frozenset[str] = frozenset({SHARED})
     """Which kinds of tests there are: "shared", "alone", "beside"."""
     measurements: frozenset[Measurement] = frozenset()
 
@@ -99,8 +99,7 @@ class _Test:
 
     @property
     def turn(self) -> str:
-        marks = {_mark(decorator) for decorator in (*self.own, *self.inherited)}
-        return next((turn for turn in _TURNS if turn in marks), "shared")
+        return turn_of({_mark(decorator) or "" for decorator in (*self.own, *self.inherited)})
 
     def proves(self, suite: str, constants: Mapping[str, str]) -> tuple[frozenset[str], str | None]:
         """All checks that it may prove, and the one that it proves in any case, as far as the source tells.

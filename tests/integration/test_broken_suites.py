@@ -39,6 +39,7 @@ class Ran:
     status: int
     document: dict[str, Any]
     lines: list[dict[str, Any]]
+    phases: list[str]
 
     def of(self, check: str) -> list[tuple[str, str]]:
         return sorted((line["suite"], line["outcome"]) for line in self.lines if line["check"] == check)
@@ -70,8 +71,10 @@ class Desk:
         )
         assert done.stdout, done.stderr
         document = json.loads(done.stdout)
-        evidence = self.folder / "reports" / "runs" / document["run"] / "evidence.jsonl"
-        return Ran(done.returncode, document, [json.loads(line) for line in evidence.read_text().splitlines()])
+        run = self.folder / "reports" / "runs" / document["run"]
+        lines = [json.loads(line) for line in (run / "evidence.jsonl").read_text().splitlines()]
+        phases = [phase["name"] for phase in json.loads((run / "run.json").read_text())["phases"]]
+        return Ran(done.returncode, document, lines, phases)
 
 
 @pytest.fixture
@@ -178,6 +181,38 @@ def test_what_was_not_collected_is_counted_and_listed(
     assert ran.status == 3
     # once, however many processes saw it
     assert [line["suite"] for line in ran.document["failures"]] == ["mine"]
+
+
+TURNS = """
+    import pytest
+
+    def test_quick():
+        assert True
+
+    @pytest.mark.alone
+    def test_timed():
+        assert True
+    """
+
+
+@pytest.mark.parametrize(
+    ("words", "checks"),
+    [
+        (("-k", "quick"), {"mine.quick"}),
+        (("-k", "timed"), {"mine.timed"}),
+        (("-m", "alone"), {"mine.timed"}),
+        (("-m", "not alone"), {"mine.quick"}),
+        ((), {"mine.quick", "mine.timed"}),
+    ],
+    ids=["another", "it", "its mark", "other marks", "all"],
+)
+def test_a_turn_is_taken_where_a_test_of_it_is_chosen(desk: Desk, words: tuple[str, ...], checks: set[str]) -> None:
+    """A turn alone costs a stack; and each test runs in its own turn, whatever markers it is chosen by."""
+    desk.write("mine/test_it.py", TURNS)
+    ran = desk.run("--", *words) if words else desk.run()
+    seen = [line["check"] for line in ran.lines if line["suite"] == "mine"]
+    assert (ran.status, sorted(seen)) == (0, sorted(checks))
+    assert ("mine (alone)" in ran.phases) == ("mine.timed" in checks)
 
 
 def test_exit_codes_of_a_plugin_change_nothing(desk: Desk) -> None:
