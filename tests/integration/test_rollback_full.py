@@ -158,6 +158,7 @@ def test_a_drill_corrupts_notices_restores_and_leaves_all_as_it_was(service):
     found = json.loads(out)
     assert found["ok"], found
     assert found["noticed"] == ["GET /items answered 500"]
+    assert "/items" in found["alert"]["text"]
     assert (found["rollback"]["failed"], found["acknowledged"]["lost"], found["put_back"]) == (0, 0, [])
     assert found["acknowledged"]["before_end"] > 10
     run = service.folder / "reports" / "runs" / found["run"]
