@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.machine.bundle import root
 from harness.prove.gate_lies import service
-from harness.prove.gate_lies.scene import Lie, Scene
-from harness.prove.gate_lies.small_gate import POLICY, gated, profile
+from harness.prove.gate_lies.process import ending_of
+from harness.prove.gate_lies.scene import Ending, Lie, Scene
+from harness.prove.gate_lies.small_gate import GATE, POLICY, gated, profile, set_up
 from harness.prove.gate_lies.suite_lies import HOOKS
 
 BACKED_UP = {
@@ -113,6 +116,63 @@ def drilled(unmindful: str = "", **files: str) -> Scene:
     return gated(suite=drill_suite, policy=DRILL_POLICY, files={**files, "service.py": looking_service, **hooks})
 
 
+RELEASED = {
+    "small.toml": BACKED_UP["small.toml"]
+    .replace("[service]", '[service]\ncwd = "service"')
+    .replace(
+        "[absent]",
+        """[load.paths]
+"/item" = 1
+[preflight]
+migrations = "migrations"
+migration_table = "applied"
+migration_column = "name"
+[releases]
+previous = "old"
+expand_only = ["2_number"]
+[absent]""",
+    ),
+    "service/prepare.py": """import os, pathlib, psycopg
+with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+    connection.execute("CREATE TABLE applied (name text)")
+    for file in sorted(pathlib.Path("migrations").glob("*.sql")):
+        connection.execute(file.read_bytes())
+        connection.execute("INSERT INTO applied VALUES (%s)", [file.stem])
+""",
+    "service/migrations/1_items.sql": "CREATE TABLE items AS SELECT * FROM generate_series(1, 20) number",
+}
+EXPANDS = "ALTER TABLE items ADD COLUMN note text"
+RENAMES = "ALTER TABLE items RENAME COLUMN number TO item_number"
+OLD_CODE_POLICY = POLICY.replace("own.*", "schema.old_code")
+
+
+def released(migration: str, column: str) -> Scene:
+    """Two releases in git: the newer one has a migration, declared as one that the older one can live with."""
+
+    def play(scratch: Path) -> Ending:
+        old = looking_service()
+        set_up(scratch, {**RELEASED, "own/test_own.py": drill_suite, "policy.toml": OLD_CODE_POLICY})
+        (scratch / "service/service.py").write_text(old, encoding="utf-8")
+        _git(scratch, "init", "-q")
+        _git(scratch, "add", "service", "small.toml")
+        _git(scratch, "commit", "-q", "-m", "a release")
+        _git(scratch, "tag", "old")
+        (scratch / "service/migrations/2_number.sql").write_text(migration, encoding="utf-8")
+        (scratch / "service/service.py").write_text(old.replace("WHERE number", f"WHERE {column}"), encoding="utf-8")
+        return ending_of(scratch, *GATE)
+
+    return play
+
+
+def _git(scratch: Path, *words: str) -> None:
+    """Raises HarnessError where git is missing, or refuses."""
+    identity = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.org")
+    try:
+        subprocess.run(["git", "-C", str(scratch), *identity, *words], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise HarnessError(f"git {words[0]}: {error}; install git") from error
+
+
 BACKED_UP_GATE = backed_up()
 DRILLED_GATE = drilled()
 HEALTH_ALONE = {"small.toml": DRILLED["small.toml"].replace('"/" = 1\n"/item" = 1', '"/ready" = 1')}
@@ -124,5 +184,6 @@ LIES: Mapping[str, Lie] = {
     "drill-that-verifies-nothing": Lie(told=drilled(EASY), honest=DRILLED_GATE),
     "drain-that-cuts-requests": Lie(told=drilled(HASTY), honest=DRILLED_GATE),
     "alert-that-never-ends": Lie(told=drilled(LASTING), honest=DRILLED_GATE),
+    "expand-only-by-declaration": Lie(told=released(RENAMES, "item_number"), honest=released(EXPANDS, "number")),
     "health-for-smoke-flows": Lie(told=drilled(**HEALTH_ALONE), honest=DRILLED_GATE),
 }
