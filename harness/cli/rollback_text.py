@@ -62,7 +62,7 @@ def print_drill(result: DrillResult, run: Path, *, as_json: bool) -> None:
     if result.alerted.began_s is not None:
         echo(f"the alert came after {result.alerted.began_s:.2f} s: {result.alerted.text}")
     _print_result(result.rollback)
-    if result.alerted.ended_s is not None and result.alerted.text:
+    if result.alerted.ended_s is not None:
         echo(f"the alert ended {result.alerted.ended_s:.2f} s after the order")
     echo("the drill found nothing wrong" if not result.problems else "the drill found:")
     for problem in result.problems:

@@ -74,8 +74,10 @@ class AlarmedTraffic:
     def await_quiet(self, alerted: Alerted, ordered: float) -> Alerted:
         """Wait until no alert is open, after a rollback that was ordered then."""
         deadline = time.monotonic() + MOST_WAIT_S
-        while self.alerts():
+        while is_open := bool(self.alerts()):
             if time.monotonic() > deadline:
-                return alerted
+                break
             time.sleep(_PAUSE_S)
+        if is_open or alerted.began_s is None:
+            return alerted
         return replace(alerted, ended_s=round(time.monotonic() - ordered, 3))

@@ -34,7 +34,7 @@ def drill_figures(result: DrillResult) -> tuple[DrillFigure, ...]:
     ]
     if result.alerted.began_s is not None:
         found.append(DrillFigure(check="rollback.alerted", value=result.alerted.began_s, unit="s", subject=level))
-    if result.alerted.began_s is not None and result.alerted.ended_s is not None:
+    if result.alerted.ended_s is not None:
         found.append(DrillFigure(check="rollback.alert_ended", value=result.alerted.ended_s, unit="s", subject=level))
     if rollback.recovered_s is not None:
         found.append(DrillFigure(check="rollback.recovered", value=rollback.recovered_s, unit="s", subject=level))
