@@ -59,7 +59,11 @@ def print_drill(result: DrillResult, run: Path, *, as_json: bool) -> None:
         echo_json(json.dumps({"run": run.name} | drill_document(result), indent=1))
         return
     echo(f"the planted release was noticed after {result.noticed_s:.2f} s: {result.noticed[0]}")
+    if result.alerted.began_s is not None:
+        echo(f"the alert came after {result.alerted.began_s:.2f} s: {result.alerted.text}")
     _print_result(result.rollback)
+    if result.alerted.ended_s is not None:
+        echo(f"the alert ended {result.alerted.ended_s:.2f} s after the order")
     echo("the drill found nothing wrong" if not result.problems else "the drill found:")
     for problem in result.problems:
         echo(f"  {problem}")
@@ -107,6 +111,7 @@ def drill_document(result: DrillResult) -> dict[str, object]:
         "ok": not result.problems,
         "noticed": list(result.noticed),
         "noticed_s": result.noticed_s,
+        "alert": msgspec.to_builtins(result.alerted),
         "rto_s": result.rollback.recovered_s,
         "rollback": result_document(result.rollback),
         "acknowledged": msgspec.to_builtins(result.acknowledged),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.config import load_target
@@ -11,8 +12,21 @@ from harness.errors import UsageError
 from harness.jobs.session import run_session
 from harness.machine.bundle import root
 from harness.machine.lock import MachineLock
-from harness.model import STACK_UP, Listener, MachineAsked, Release, RollbackLevel, StackInfo, Target
+from harness.model import (
+    STACK_UP,
+    TABLE_5_8,
+    Listener,
+    MachineAsked,
+    Release,
+    RollbackLevel,
+    Slo,
+    StackInfo,
+    Target,
+    WatchRules,
+)
 from harness.rollback import (
+    RATE,
+    Asked,
     DrillResult,
     RollbackPlan,
     RollbackResult,
@@ -33,8 +47,14 @@ from harness.stack import find_stack, launch
 from harness.stack.build import commit_of
 from harness.stack.named import target_of
 from harness.stack.selection import find_target
+from harness.watch.core import Watcher
+from harness.watch.rota import Probe
 
 DRILL_INSTANCES = 2
+_OF_DRILLS = WatchRules(
+    scale=1 / TABLE_5_8[0].short_s, slo=(Slo(name="availability", objective=0.99),), burn=TABLE_5_8[:1]
+)
+"""What pages first, with time so scaled that the short window is a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +127,33 @@ def drill_rollback(
     with stack, run_session("rollback", profile, out) as session, session.on_stack(stack.info):
         listen(MachineAsked("the drill"))
         with MachineLock().exclusive():
-            result = run_drill(profile, stack.info, level, listen, rate)
+            result = alarmed_drill(profile, stack.info, level, listen, rate)
         session.run.record(drill_observations(result))
     return session.path, result
+
+
+def alarmed_drill(
+    profile: Target, info: StackInfo, level: RollbackLevel, listen: Listener, rate: float = RATE
+) -> DrillResult:
+    """A drill that a watch listens to. Raises as `run_drill`."""
+    return run_drill(profile, info, level, listen, WatchAlarm(), rate)
+
+
+@dataclass(slots=True)
+class WatchAlarm:
+    """The watch's rules over what the readers of a drill were told. Here nobody may be refused either."""
+
+    _watcher: Watcher = field(
+        default_factory=lambda: Watcher(rules=_OF_DRILLS, figures={}, name_alert=lambda: secrets.token_hex(6))
+    )
+
+    def hear(self, asked: Sequence[Asked], now: float) -> tuple[str, ...]:
+        """What is wrong by now."""
+        self._watcher.set_paths((*self._watcher.paths, *(one.path for one in asked)))
+        for one in asked:
+            self._watcher.answer(Probe(path=one.path, at=one.ended, outcome="good" if one.good else "bad"))
+        self._watcher.look(now)
+        return tuple(alert.text for alert in self._watcher.book.open.values())
 
 
 def roll_stack(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from harness.model import Evidence, Outcome
 from harness.report.text import number, one_line
 
-_FIGURES = ("noticed", "recovered", "failed", "down", "rpo")
+_FIGURES = ("noticed", "alerted", "recovered", "failed", "down", "rpo")
 
 
 @dataclass(slots=True)
@@ -38,6 +38,7 @@ class RollbackRow:
                 ("down", "s without service"),
                 ("rpo", "acknowledged rows lost"),
                 ("noticed", "s until it was noticed"),
+                ("alerted", "s until the alert"),
             )
             if word in self.figures
         ]

@@ -10,8 +10,11 @@ from harness.rollback.old_code import OldCode, try_old_code
 from harness.rollback.plan import RollbackPlan, check_stack, make_plan
 from harness.rollback.releases import fetch_code, named_release
 from harness.rollback.rollback import RollbackResult, give_up, resume, roll_back, roll_on
+from harness.rollback.traffic import RATE, Asked
 
 __all__ = [
+    "RATE",
+    "Asked",
     "DrillFigure",
     "DrillResult",
     "OldCode",

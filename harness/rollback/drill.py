@@ -12,6 +12,7 @@ from harness.backup import Acknowledged, Writes, open_backup, remove_rows, writi
 from harness.backup import source_of as database_of
 from harness.errors import StackError, UsageError
 from harness.model import Listener, Noted, Release, Releases, RollbackLevel, StackInfo, Target
+from harness.rollback.alarm import Alarm, AlarmedTraffic, Alerted
 from harness.rollback.database import keep_backup, migrate
 from harness.rollback.journal import Entry, Journal, claimed_stack, new_journal
 from harness.rollback.plan import RollbackPlan, check_stack, make_plan, plan_of
@@ -39,6 +40,8 @@ class DrillResult:
     """What the smoke flows said of the planted release."""
     noticed_s: float
     """From the moment at which it alone was asked."""
+    alerted: Alerted
+    """What the watch would have told."""
     steady: TrafficCounts
     """Of the readers before anything was planted."""
     rollback: RollbackResult
@@ -72,9 +75,11 @@ def why_no_drill(target: Target, level: RollbackLevel) -> str | None:
 
 
 def run_drill(
-    profile: Target, info: StackInfo, level: RollbackLevel, listen: Listener, rate: float = RATE
+    profile: Target, info: StackInfo, level: RollbackLevel, listen: Listener, alarm: Alarm, rate: float = RATE
 ) -> DrillResult:
     """Plant, notice, roll back, verify, and put everything back, on a stack of ours that nobody else uses.
+
+    The `alarm` is a new one: it must tell of the planted release as soon as readers are failed, and that it is over.
 
     Raises UsageError for what cannot be had, before anything is planted; StackError where the drill itself fails: where
     the service was not well before, or where nothing notices what was planted.
@@ -85,7 +90,7 @@ def run_drill(
     check_stack(info)
     with claimed_stack(info):
         refuse_unfinished(info)
-        return _Drill(profile, info, level, listen).run(rate)
+        return _Drill(profile, info, level, listen).run(alarm, rate)
 
 
 class _Drill:
@@ -102,7 +107,7 @@ class _Drill:
     def info(self) -> StackInfo:
         return read_info(self.state / INFO)
 
-    def run(self, rate: float) -> DrillResult:
+    def run(self, alarm: Alarm, rate: float) -> DrillResult:
         self._be_well("before anything was planted")
         with Traffic(self.profile, self.info, smoke_paths(self.profile), rate) as traffic:
             begun = time.monotonic()
@@ -117,14 +122,19 @@ class _Drill:
             writes = self._back_up() if self.level == "full" else None
             before = self._tables()
             self._plant(traffic)
+            went_live = time.monotonic()
             noticed, seconds = self._notice(traffic)
+            alarmed = AlarmedTraffic(traffic, alarm)
+            alerted = alarmed.await_alert(went_live)
             planted = self._tables()
             # what corrupts data is not what should be found again
             second = planted if writes is None else before
             if writes is not None and not set(changed_tables(before, planted)) - set(changed_tables(first, before)):
                 raise StackError("[releases.drill] migration changes no row, so nothing is known of a way back from it")
             plan = make_plan(self.profile, self.info, self.level, self.wanted, new_journal(self.info)[0])
+            ordered = time.monotonic()
             rollback = self._move(traffic, plan, planted)
+            alerted = alarmed.await_quiet(alerted, ordered)
             acknowledged = self._count(plan, writes) if writes is not None else None
             back = self._move(traffic, self._planned(self.before), {}).seconds if writes is None else {}
         self._be_well("after everything was put back")
@@ -132,10 +142,11 @@ class _Drill:
             level=self.level,
             noticed=noticed,
             noticed_s=seconds,
+            alerted=alerted,
             steady=steady,
             rollback=rollback,
             acknowledged=acknowledged,
-            problems=drill_problems(rollback, steady, first, second, acknowledged),
+            problems=(*drill_problems(rollback, steady, first, second, acknowledged), *alerted.problems),
             put_back=back,
         )
 

@@ -32,6 +32,10 @@ def drill_figures(result: DrillResult) -> tuple[DrillFigure, ...]:
             check="rollback.failed", value=traffic.failed, unit="requests", subject=level, n=max(1, traffic.requests)
         ),
     ]
+    if result.alerted.began_s is not None:
+        found.append(DrillFigure(check="rollback.alerted", value=result.alerted.began_s, unit="s", subject=level))
+    if result.alerted.ended_s is not None:
+        found.append(DrillFigure(check="rollback.alert_ended", value=result.alerted.ended_s, unit="s", subject=level))
     if rollback.recovered_s is not None:
         found.append(DrillFigure(check="rollback.recovered", value=rollback.recovered_s, unit="s", subject=level))
     if counted is not None:

@@ -90,6 +90,11 @@ class Traffic:
         with self._lock:
             return frozenset(one.path for one in self.asked if begin <= one.due < end and one.status and not one.good)
 
+    def since(self, number: int) -> Sequence[Asked]:
+        """All answers but the first `number`, in the order in which they came."""
+        with self._lock:
+            return self.asked[number:]
+
     def _ask(self) -> None:
         clients = TimedClients(
             self._info.url,

@@ -249,18 +249,6 @@ def _copy(backup: Backup, folder: Path) -> Path:
     return folder / "backup"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(place)]
-    if os.geteuid() != 0 or subprocess.run(words, capture_output=True, check=False).returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
 @pytest.mark.parametrize("room", ["looked at before", "gone meanwhile"])
 def test_a_full_disk_is_said_and_leaves_everything_as_it_was(
     backups: dict[str, Backup], small_disk: Path, monkeypatch: pytest.MonkeyPatch, room: str

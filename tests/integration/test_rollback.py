@@ -164,6 +164,9 @@ def test_a_drill_plants_notices_goes_back_and_puts_everything_back(service, leve
     found = json.loads(out)
     assert found["ok"], found
     assert found["noticed"] == ["GET /items answered 500"]
+    assert "/items" in found["alert"]["text"]
+    assert 0 < found["alert"]["began_s"] < 15
+    assert found["rto_s"] < found["alert"]["ended_s"] < 15
     assert (found["rollback"]["failed"], found["rollback"]["from"]) == (0, "planted")
     assert found["rto_s"] > 0
     assert {step["step"] for step in found["put_back"]} >= {"start", "switch", "stop"}

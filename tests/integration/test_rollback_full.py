@@ -11,6 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from harness.backup import restoration
+from harness.errors import StackError
+from harness.jobs.rollback import RollbackOrder, order_rollback
+from harness.rollback import database
 from tests.released_service import Released
 from tests.stored_service import Stored
 
@@ -87,6 +91,29 @@ def test_without_a_usable_backup_it_is_one_line_and_nothing_is_touched(service, 
     assert service.get("/items").text == "red,green,blue"
 
 
+@pytest.mark.parametrize("room", ["looked at before", "gone meanwhile"])
+def test_a_disk_that_is_full_changes_nothing(service, small_disk, monkeypatch, room):
+    service.up()
+    service.go_bad()
+    before = service.info()
+    monkeypatch.setenv("XDG_STATE_HOME", service.environment["XDG_STATE_HOME"])
+    monkeypatch.setattr(database, "data_folder", lambda mark: small_disk / mark)
+    if room == "gone meanwhile":
+        monkeypatch.setattr(restoration, "_ROOM", 0.0)
+    order = RollbackOrder(name="default", level="full", to=None, stop_at="full", rate=40)
+    with pytest.raises(StackError) as refused:
+        order_rollback(order, lambda _: None)
+    said = refused.value.message
+    assert "all is as it was" in said
+    assert ("MiB are needed" if room == "looked at before" else "No space left on device") in said
+    assert "\n" not in said
+    assert list(small_disk.iterdir()) == []
+    assert (service.info(), len(service.servers()), len(service.processes())) == (before, 1, 2)
+    assert [line.get("outcome") for line in service.journal()][-1] == "back"
+    monkeypatch.undo()
+    assert service.rollback("--level", "full")["outcome"] == "done"
+
+
 def test_a_stack_without_a_database_is_refused(tmp_path):
     service = Released(tmp_path)
     service.up()
@@ -158,6 +185,7 @@ def test_a_drill_corrupts_notices_restores_and_leaves_all_as_it_was(service):
     found = json.loads(out)
     assert found["ok"], found
     assert found["noticed"] == ["GET /items answered 500"]
+    assert "/items" in found["alert"]["text"]
     assert (found["rollback"]["failed"], found["acknowledged"]["lost"], found["put_back"]) == (0, 0, [])
     assert found["acknowledged"]["before_end"] > 10
     run = service.folder / "reports" / "runs" / found["run"]
@@ -166,6 +194,14 @@ def test_a_drill_corrupts_notices_restores_and_leaves_all_as_it_was(service):
     assert outcomes["rollback.full", "full"] == "pass"
     assert {subject for check, subject in outcomes if check == "rollback.step"} == {f"full {step}" for step in STEPS}
     service.run("verify", str(run))
+
+
+def test_a_migration_that_fails_half_way_proves_nothing(service):
+    (service.folder / "corrupt.sql").write_text("DELETE FROM items; SELECT 1 / 0;")
+    _, err = service.run(
+        "rollback", "--drill", "--level", "full", "--target", str(service.folder / "released.toml"), status=4
+    )
+    assert "corrupt.sql: the database refuses it: division by zero" in err
 
 
 def test_a_migration_that_harms_nothing_proves_nothing(service):

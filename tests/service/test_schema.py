@@ -29,6 +29,20 @@ def test_migrations_go_back_to_nothing_and_forth_again(servers, database_url, db
     assert _described(db) == before
 
 
+def test_a_way_back_that_fails_half_way_leaves_that_migration_whole(servers, database_url, db):
+    """Its first statement could be done, its last one cannot: something that is not ours stands on the table."""
+    environ = environment(servers, database_url, {})
+    before = _described(db)
+    db.execute("CREATE VIEW public.report AS SELECT deal_id FROM public.reviews")
+    assert "the database refused" in run_command("migrate", environ, "--down", "7", expect=1)
+    found = {row[0] for row in db.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    assert found >= {"comments", "review_votes", "reviews", "deals"}
+    assert not found & {"watchlist_items", "jobs"}
+    db.execute("DROP VIEW public.report")
+    assert run_command("migrate", environ).startswith("applied 4 migrations")
+    assert _described(db) == before
+
+
 def test_instances_that_start_at_once_migrate_once(servers, database_url, db):
     environ = environment(servers, database_url, {})
     run_command("migrate", environ, "--down", "7")

@@ -1,5 +1,6 @@
 """The documentation of profiles, policies, suites and runs is held to the code: keys, defaults, words, rows."""
 
+import re
 from dataclasses import fields, replace
 from importlib import import_module
 from itertools import combinations
@@ -289,3 +290,14 @@ def test_every_exit_status_is_documented():
 
     told = {row[0] for row in rows(read("docs/guide.md"), columns=3)} - {"exit"}
     assert told == {"0", "1", "130", *map(str, of(HarnessError))}
+
+
+def test_the_commands_of_the_runbook_are_commands():
+    """Whoever is woken up by an alert types them as they stand."""
+    text = read("docs/runbook.md")
+    commands = [row.partition("#")[0] for row in text.splitlines() if row.startswith("harness ")]
+    commands += re.findall(r"`(harness [a-z]+[^`]*)`", text.replace("\n", " "))
+    assert len(commands) > 15
+    for command in commands:
+        _, name, *words = command.split()
+        import_module(f"harness.cli.{name}").command.make_context(name, words)

@@ -17,6 +17,7 @@ from harness.prove.gate_lies import (
     policy_lies,
     process_lies,
     record_lies,
+    release_lies,
     run_lie,
     status_of,
     suite_lies,
@@ -171,6 +172,6 @@ def test_a_lie_that_is_none_is_named_with_the_nearest(tmp_path, tell):
 
 
 def test_no_two_lies_share_a_name():
-    modules = (number_lies, policy_lies, process_lies, record_lies, suite_lies)
+    modules = (number_lies, policy_lies, process_lies, record_lies, release_lies, suite_lies)
     assert sum(len(module.LIES) for module in modules) == len(LIES)
     assert {"no-policy-file", "worker-that-died"} <= set(LIES)

@@ -14,7 +14,7 @@ import msgspec
 
 from harness.config.toml_reader import nearest
 from harness.errors import ConfigError
-from harness.prove.gate_lies import number_lies, policy_lies, process_lies, record_lies, suite_lies
+from harness.prove.gate_lies import number_lies, policy_lies, process_lies, record_lies, release_lies, suite_lies
 from harness.prove.gate_lies.scene import Ending, Lie, Scene, status_of
 from harness.prove.model import Defect, Result
 
@@ -25,6 +25,7 @@ LIES: Mapping[str, Lie] = {
     **policy_lies.LIES,
     **process_lies.LIES,
     **record_lies.LIES,
+    **release_lies.LIES,
     **suite_lies.LIES,
 }
 """Every lie that a `defect.toml` may name."""

@@ -160,7 +160,9 @@ def _error_line(text: str) -> str:
 
 
 def _verdict(out: bytes) -> PrintedVerdict | None:
+    """What a gate prints is one document, in lines; what a watch prints is one on each line, its verdict last."""
+    last = out.strip().rpartition(b"\n")[2]
     try:
-        return _VERDICT.json(out)
+        return _VERDICT.json(last if last.startswith(b"{") else out)
     except msgspec.MsgspecError:
         return None

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.prove.gate_lies.process import PATIENCE_S, ending_of, started, take_down
@@ -68,6 +69,7 @@ requires = "Under load at most 5 % of requests fail."
 select = { check = ["load.errors", "load.completed", "load.generator"], subject = "ALL" }
 demand = { stat = "error_rate", op = "<=", value = 0.05, unit = "ratio" }
 """
+WATCH = ("watch", "--target", "small.toml", "--out", "out", "--for", "8s", "--every", "0.25s")
 _POLL_S = 0.05
 
 
@@ -105,18 +107,37 @@ def _on_a_service(how: str) -> Scene:
 
     def play(scratch: Path) -> Ending:
         set_up(scratch, {"small.toml": profile().replace("[health]", '[build]\npath = "/version"\n[health]')})
-        port = free_port()
-        service = subprocess.Popen(
-            [sys.executable, "service.py"], cwd=scratch, env={**os.environ, "PORT": str(port), "HOW": how}
-        )
-        try:
-            _wait(lambda: service.poll() is not None or _listens(port))
-            return ending_of(scratch, *GATE, "--url", f"http://127.0.0.1:{port}")
-        finally:
-            service.kill()
-            service.wait()
+        with _served(scratch, HOW=how) as url:
+            return ending_of(scratch, *GATE, "--url", url)
 
     return play
+
+
+def _watched(**env: str) -> Scene:
+    """A watch of a service that somebody else started."""
+
+    def play(scratch: Path) -> Ending:
+        watched = profile("[watch]", 'paths = ["/", "/item"]')
+        set_up(scratch, {"small.toml": watched})
+        with _served(scratch, **env) as url:
+            return ending_of(scratch, *WATCH, "--url", url)
+
+    return play
+
+
+@contextmanager
+def _served(scratch: Path, **env: str) -> Iterator[str]:
+    """The address of the small service, which we start and end."""
+    port = free_port()
+    service = subprocess.Popen(
+        [sys.executable, "service.py"], cwd=scratch, env={**os.environ, "PORT": str(port), **env}
+    )
+    try:
+        _wait(lambda: service.poll() is not None or _listens(port))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        service.kill()
+        service.wait()
 
 
 def _listens(port: int) -> bool:
@@ -158,6 +179,7 @@ LIES: Mapping[str, Lie] = {
     ),
     "stack-of-another-target": Lie(told=_on_a_stack_of("shop"), honest=_on_a_stack_of("small")),
     "deployed-in-mid-run": Lie(told=_on_a_service("deployed"), honest=_on_a_service("well")),
+    "burn-rate-without-traffic": Lie(told=_watched(LIMIT="1", WINDOW_S="3600"), honest=_watched()),
     "load-worker-killed": Lie(
         told=gated(suite=LOAD, policy=LOAD_POLICY, env={"KILL": "1"}), honest=gated(suite=LOAD, policy=LOAD_POLICY)
     ),

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from harness.machine.bundle import root
-from harness.prove.gate_lies import service
-from harness.prove.gate_lies.scene import Lie, Scene
+from harness.prove.gate_lies.scene import Lie
 from harness.prove.gate_lies.small_gate import POLICY, SOUND, SUITE, gated, profile
 
 HEAD = 'import os, signal, httpx, pytest\n\n@pytest.mark.check("own.root")\ndef test_root(client):\n'
@@ -77,97 +75,6 @@ def limiter_suite() -> str:
     return (root() / "suites" / "security" / "test_ratelimit.py").read_text(encoding="utf-8")
 
 
-BACKED_UP = {
-    # it does not look at its database, and so it does not say that it is ready
-    "small.toml": profile(present="database")
-    .replace("[health]\nready", "[health]\nlive")
-    .replace(
-        "timeout_s = 5",
-        """timeout_s = 5
-needs = ["postgres"]
-env = { DATABASE_URL = "{database_url}" }
-prepare = [["python", "prepare.py"]]""",
-    ),
-    "prepare.py": """import os, psycopg
-with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
-    connection.execute("CREATE TABLE items AS SELECT * FROM generate_series(1, 20) number")
-""",
-}
-BACKUP_POLICY = POLICY.replace("own.*", "backup.*")
-BLIND = """import pytest
-
-@pytest.fixture(autouse=True, scope="module")
-def blind(request):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(request.module, "NAME", LOOK)
-        yield
-"""
-BLIND_VERIFICATION = BLIND.replace("NAME", "find_flaws").replace("LOOK", "lambda *_: ()")
-BLIND_COMPARISON = BLIND.replace("import pytest\n", "import dataclasses, pytest\n").replace("NAME", "check_restored")
-BLIND_COMPARISON = BLIND_COMPARISON.replace(
-    "LOOK", "lambda *words, real=request.module.check_restored: dataclasses.replace(real(*words), differences=())"
-)
-
-
-def backup_suite() -> str:
-    """The real suite of backups."""
-    return (root() / "suites" / "backup" / "test_backup.py").read_text(encoding="utf-8")
-
-
-def backed_up(blind: str = "") -> Scene:
-    """The small service with a database, and the real suite of backups, perhaps blind."""
-    return gated(suite=backup_suite, policy=BACKUP_POLICY, files={**BACKED_UP, **({HOOKS: blind} if blind else {})})
-
-
-DRILLED = {
-    "small.toml": BACKED_UP["small.toml"]
-    .replace('"postgres"]', '"postgres", "valkey"]')
-    .replace("[absent]", '[load.paths]\n"/" = 1\n"/item" = 1\n[releases.drill]\nmigration = "planted.sql"\n[absent]'),
-    "prepare.py": BACKED_UP["prepare.py"],
-    "planted.sql": "DELETE FROM items WHERE number = 1",
-}
-DRILL_POLICY = POLICY.replace("own.*", "rollback.full")
-LOOKING = """import psycopg
-
-def has_item():
-    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
-        return connection.execute("SELECT FROM items WHERE number = 1").rowcount == 1
-
-"""
-UNMINDFUL = """import pytest
-from harness.rollback.verify import Verified
-
-@pytest.fixture(autouse=True, scope="module")
-def unmindful():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.rollback.carry_out.NAME", LOOK)
-        yield
-"""
-FORGETFUL = UNMINDFUL.replace("NAME", "empty_cache").replace("LOOK", "lambda info: None")
-EASY = UNMINDFUL.replace("NAME", "verify").replace("LOOK", "lambda *_: Verified(problems=(), flows=0, tables=0)")
-
-
-def drill_suite() -> str:
-    """The real suite of drills."""
-    return (root() / "suites" / "rollback" / "test_drills.py").read_text(encoding="utf-8")
-
-
-def looking_service() -> str:
-    """The small service, an item of which is in its database."""
-    text = Path(service.__file__).read_text(encoding="utf-8")
-    return text.replace("class Small", LOOKING + "class Small").replace(
-        "broken = HOW", "broken = not has_item() or HOW"
-    )
-
-
-def drilled(unmindful: str = "") -> Scene:
-    """That service, and the real suite of drills, perhaps with a rollback that leaves something out."""
-    hooks = {HOOKS: unmindful} if unmindful else {}
-    return gated(suite=drill_suite, policy=DRILL_POLICY, files={**DRILLED, "service.py": looking_service, **hooks})
-
-
-BACKED_UP_GATE = backed_up()
-DRILLED_GATE = drilled()
 PLAIN_GATE = gated(suite=PLAIN)
 TWO_FILES = gated(files={MORE: PLAIN})
 LIMITED = {"small.toml": profile(*LIMIT, present="ratelimit")}
@@ -209,10 +116,6 @@ LIES: Mapping[str, Lie] = {
     "metrics-not-there": Lie(
         told=gated(suite=ASKING, env={"METRICS": "http://127.0.0.1:9"}), honest=gated(suite=ASKING)
     ),
-    "verification-of-nothing": Lie(told=backed_up(BLIND_VERIFICATION), honest=BACKED_UP_GATE),
-    "comparison-of-nothing": Lie(told=backed_up(BLIND_COMPARISON), honest=BACKED_UP_GATE),
-    "cache-of-the-bad-release": Lie(told=drilled(FORGETFUL), honest=DRILLED_GATE),
-    "drill-that-verifies-nothing": Lie(told=drilled(EASY), honest=DRILLED_GATE),
     "ten-requests-and-no-refusal": Lie(
         told=gated(suite=limiter_suite, policy=LIMIT_POLICY, files=LIMITED),
         honest=gated(

@@ -151,7 +151,11 @@ def clone_folder(template: Path, data: Path) -> None:
             ["cp", "-a", "--reflink=auto", str(template), str(data)], capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
-            raise StackError(f"the data folder {data} could not be made: {done.stderr.strip()}")
+            # a full disk is said of each file
+            said, *more = done.stderr.strip().splitlines() or [f"cp ended with {done.returncode}"]
+            raise StackError(
+                f"the data folder {data} could not be made: {said}{f' ({len(more)} lines more)' if more else ''}"
+            )
     else:
         shutil.copytree(template, data, symlinks=True)
 
