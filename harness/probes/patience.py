@@ -114,6 +114,11 @@ class Wait:
         if self._is_paid:
             seen.vain.take(round(100 * took_s))
 
+    def broke_off(self, took_s: float) -> None:
+        """What came was no answer, or more than is read: after a while it was a wait in vain, too."""
+        if took_s > self._late_from():
+            self.in_vain(took_s)
+
     def was_answered(self, took_s: float) -> None:
         """A whole answer came."""
         if (seen := self._seen) is None:
@@ -122,9 +127,11 @@ class Wait:
         seen.answers += 1
         if self._asked in seen.hangs or len(seen.hangs) < _MOST_PATHS:
             seen.hangs[self._asked] = 0
-        late_s = took_s - _LATE_FROM * max(self._usual_s, _LEAST_USUAL_S)
-        if late_s > 0:
+        if (late_s := took_s - self._late_from()) > 0:
             seen.late.take(round(100 * late_s))
+
+    def _late_from(self) -> float:
+        return _LATE_FROM * max(self._usual_s, _LEAST_USUAL_S)
 
 
 def wait_for(place: Place, asked: str, usual_s: float) -> Wait:

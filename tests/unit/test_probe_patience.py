@@ -110,3 +110,18 @@ def test_all_processes_share_the_account(tmp_path) -> None:
     for number in range(1000):
         ask(first, f"/{number}", 1e9)
     assert refusal(second, "/")
+
+
+def test_what_breaks_off_after_a_while_was_waited_for_in_vain_and_what_breaks_off_at_once_was_not(place) -> None:
+    for number in range(1000):
+        wait_for(place, f"GET /{number}", USUAL_S).broke_off(0.1)
+    assert seconds(place, "/new") == USUAL_S
+    waited_s = 0.0
+    for number in range(1000):
+        wait = wait_for(place, f"GET /{number}", USUAL_S)
+        took_s = min(5.0, wait.seconds)
+        if not wait.refusal:
+            wait.broke_off(took_s) if took_s < wait.seconds else wait.in_vain(took_s)
+            waited_s += took_s
+    assert waited_s <= 2 * USUAL_S + 16
+    assert "waited for in vain" in refusal(place, "/new")

@@ -319,3 +319,20 @@ def test_a_service_that_hangs_is_waited_for_less_by_all_who_ask_it(tmp_path) -> 
             client.get("/d")
         with pytest.raises(ServiceUnavailable, match="not asked on"):
             client.surplus_behind("GET", "/d")
+
+
+def test_an_answer_that_breaks_off_after_a_while_was_waited_for_in_vain_too(tmp_path) -> None:
+    def late(line: Line) -> None:
+        path = line.read().split()[1]
+        if path == b"/late":
+            time.sleep(1.1)
+        line.say(OK + b"Content-Length: 5\r\n\r\nhe")
+
+    with ScriptedServer(late) as server, RecordingClient(server.url) as client:
+        place = place_of(server.url)
+        assert place is not None
+        count_waits(place, str(tmp_path))
+        for path, is_waited_for in (("/", False), ("/late", True)):
+            with pytest.raises(ServiceUnavailable, match="cut before"):
+                client.get(path)
+            assert is_silent(place) is is_waited_for
