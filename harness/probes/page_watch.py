@@ -8,9 +8,11 @@ would fill Playwright's driver and this process for as long again.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
@@ -55,14 +57,22 @@ _NOTHING = _Use()
 
 
 class PageWatch:
-    """Watches the browsers below this process; `on_end` is told why they were ended. A context manager."""
+    """Watches the browsers below this process; `on_end` is told why they were ended. A context manager.
+
+    `most_s` is the time until its end: what asks a page may have no time-out of its own.
+    """
 
     def __init__(
-        self, on_end: Callable[[str], None], most_bytes: int = MOST_BYTES, most_cpu_s: float = MOST_CPU_S
+        self,
+        on_end: Callable[[str], None],
+        most_bytes: int = MOST_BYTES,
+        most_cpu_s: float = MOST_CPU_S,
+        most_s: float = math.inf,
     ) -> None:
         self._on_end = on_end
         self._most_bytes = most_bytes
         self._most_cpu_s = most_cpu_s
+        self._most_s = most_s
         self.ended = False
         """Whether the browsers were ended: what is asked of one raises an error from then on."""
         self._over = threading.Event()
@@ -86,10 +96,12 @@ class PageWatch:
         known = _known()
         # what is there already may have served another test
         begun = {pid: _Use(_cpu_s(pid), _memory(pid)) for pid in known}
-        pause_s = _PAUSE_S
+        pause_s, end = _PAUSE_S, time.monotonic() + self._most_s
         for look in count():
             if self.ended or self._over.wait(pause_s):
                 return
+            if time.monotonic() > end:
+                self._end(f"the page took more than {self._most_s:g} s, and was ended")
             if look % _LOOKS_A_WALK == 0:
                 known = _known()
                 if any(_cpu_s(pid) - begun.get(pid, _NOTHING).cpu_s > self._most_cpu_s for pid in known):

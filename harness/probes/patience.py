@@ -19,7 +19,7 @@ MOST_IN_VAIN = 2
 """Waits that are paid in full."""
 
 _LEAST_USUAL_S = 10.0
-_VAIN, _OVERDRAFT, _LATE = 1.6, 1.0, 6.0
+_VAIN, _OVERDRAFT, _LATE = 1.6, 1.0, 3.0
 """The accounts, as parts of the usual time: all waits, what more those for an answer may take that came before, and
 late answers."""
 _EARNED = 0.005

@@ -237,7 +237,8 @@ class _Named:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, httpcore.TimeoutException):
+        if error is not None and not isinstance(error, httpcore.TimeoutException):
+            # whoever reads may have had enough, too
             self._wait.broke_off(self._budget.taken())
         if isinstance(error, UnboundedAnswer):
             error.request = self._request

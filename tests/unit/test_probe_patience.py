@@ -79,7 +79,7 @@ def test_what_was_answered_is_heard_when_all_else_has_hung(place) -> None:
 def test_answers_that_come_late_are_not_awaited_for_ever(place) -> None:
     waits = [ask(place, f"/{number}", 4.0) for number in range(1000)]
     assert set(waits) == {4.0, 0.0}
-    assert sum(waits) <= 100
+    assert sum(waits) <= 50
     assert "timeout_s" in refusal(place, "/new")
 
 
@@ -99,7 +99,7 @@ def test_any_mix_of_answers_and_silence_costs_a_bounded_time(place, seed) -> Non
         took_s = ask(place, f"/{chance.randrange(paths)}", 1e9 if hangs else chance.choice([0.0, 0.5, 1.0, 9.0]))
         answers += not hangs
         waited_s += max(0.0, took_s - 1.0) if not hangs else took_s
-    allowed = 2 * USUAL_S + 16 + USUAL_S + USUAL_S / 200 * answers + 60 + USUAL_S
+    allowed = 2 * USUAL_S + 16 + USUAL_S + USUAL_S / 200 * answers + 30 + USUAL_S
     assert waited_s <= allowed, (paths, hanging)
 
 
