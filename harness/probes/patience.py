@@ -5,7 +5,8 @@ service keep one account of the time that it let them wait. The first two waits 
 never answered is given a share of what is left, and what was answered before far more. Each answer adds a little. Where
 nothing is left, the service is not asked on: all waits together are bounded, whatever it answers when.
 
-Answers that come whole but late have an account of their own, of what they took beyond a tenth of the usual time.
+Answers that come whole but late have an account of their own, of what they took beyond a tenth of the usual time. Where
+that is used up, what was late is not asked on, and nothing new where two thirds were late.
 Services of ours have no account: a test may make them hang on purpose.
 """
 
@@ -19,7 +20,7 @@ MOST_IN_VAIN = 2
 """Waits that are paid in full."""
 
 _LEAST_USUAL_S = 10.0
-_VAIN, _OVERDRAFT, _LATE = 1.6, 1.0, 3.0
+_VAIN, _OVERDRAFT, _LATE = 1.6, 1.0, 2.5
 """The accounts, as parts of the usual time: all waits, what more those for an answer may take that came before, and
 late answers."""
 _EARNED = 0.005
@@ -65,7 +66,14 @@ class _Seen:
     answers: int = 0
     hangs: dict[str, int] = field(default_factory=dict)
     """Methods with their paths (`GET /x`) -> waits in vain since its last answer."""
+    late_at: set[str] = field(default_factory=set)
+    """Those whose last answer came late."""
+    late_answers: int = 0
     silent: bool = False
+
+    def seems_late(self, asked: str) -> bool:
+        """Will the answer come late, by what came before?"""
+        return asked in self.late_at if asked in self.hangs else 3 * self.late_answers > 2 * self.answers
 
     def patience(self, asked: str, usual_s: float) -> float:
         """Seconds to wait, once the first waits were in vain."""
@@ -127,19 +135,22 @@ class Wait:
         seen.answers += 1
         if self._asked in seen.hangs or len(seen.hangs) < _MOST_PATHS:
             seen.hangs[self._asked] = 0
+        seen.late_at.discard(self._asked)
         if (late_s := took_s - self._late_from()) > 0:
+            seen.late_at.add(self._asked)
+            seen.late_answers += 1
             seen.late.take(round(100 * late_s))
 
     def _late_from(self) -> float:
         return _LATE_FROM * max(self._usual_s, _LEAST_USUAL_S)
 
 
-def wait_for(place: Place, asked: str, usual_s: float) -> Wait:
+def wait_for(place: Place | None, asked: str, usual_s: float) -> Wait:
     """A wait that begins now, for the answer to a request such as `GET /x`."""
-    if (seen := _seen.get(place)) is None:
+    if place is None or (seen := _seen.get(place)) is None:
         return Wait(usual_s)
     late_s, most_s = seen.late.taken() / 100, _LATE * max(usual_s, _LEAST_USUAL_S)
-    if late_s > most_s:
+    if late_s > most_s and seen.seems_late(asked):
         what = f"the service is not asked on: its answers took {late_s:.0f} s in all beyond a tenth of the time allowed"
         return Wait(0.0, f"{what} ([service] timeout_s)")
     is_paid = seen.waits.taken() >= MOST_IN_VAIN
