@@ -23,6 +23,7 @@ from urllib.parse import unquote
 from harness.model.network import SAFE_METHODS
 from harness.probes.acts import seems_to_act
 from harness.probes.api.inputs import Body, Inputs, Parameter
+from harness.probes.openapi_cost import TooMuchWork, check_work
 from harness.probes.openapi_document import (
     MAX_BYTES,
     OUTSIDE,
@@ -92,7 +93,7 @@ class OpenApi:
         paths = _paths(document)
         self.unread: dict[str, str] = {}
         """Operations that the document describes in a way that cannot be read, and why."""
-        self._validators: dict[tuple[str, int, str], jsonschema_rs.Validator | None] = {}
+        self._validators: dict[tuple[str, int, str], tuple[Any, jsonschema_rs.Validator] | None] = {}
         with _reading("the document"):
             own_paths = {path: item for path, item in paths.items() if is_own_path(path)}
             self._schema = _schema_of({**document.content, "paths": own_paths}, document.version)
@@ -143,11 +144,15 @@ class OpenApi:
             key = (operation.name, status, media_type)
             if key not in self._validators:
                 self._validators[key] = self._validator(operation, status, media_type)
-            validator = self._validators[key]
-            if validator is None:
+            held_to = self._validators[key]
+            if held_to is None:
                 return None
+            schema, validator = held_to
             try:
+                check_work(schema, body)
                 found = [error for error, _ in zip(validator.iter_errors(body), range(_MOST_MISMATCHES), strict=False)]
+            except TooMuchWork as error:
+                raise UnreadDocument(f"{operation.name}: the schema branches too often to be held to") from error
             except UnicodeEncodeError:
                 return (Mismatch("$", "half of a surrogate pair is no character (RFC 8259, 8.2)"),)
             if any(error.kind.name in _GAVE_UP for error in found):
@@ -257,7 +262,9 @@ class OpenApi:
             raise UnreadDocument(f"{operation.name}: {_lost(resolved.unresolvable_reference)}")
         return resolved.schema
 
-    def _validator(self, operation: Operation, status: int, media_type: str) -> jsonschema_rs.Validator | None:
+    def _validator(
+        self, operation: Operation, status: int, media_type: str
+    ) -> tuple[Any, jsonschema_rs.Validator] | None:
         from schemathesis.core.jsonschema import FANCY_REGEX_OPTIONS, supplemental_formats
 
         written = renamed(self._answer_schema(operation, status, media_type), _FOUND)
@@ -268,7 +275,7 @@ class OpenApi:
         draft = self._schema.adapter.jsonschema_validator_cls
         formats = {**FORMATS, **(supplemental_formats(draft) or {})}
         schema = as_answer(written)
-        return draft(schema, validate_formats=True, pattern_options=FANCY_REGEX_OPTIONS, formats=formats)
+        return schema, draft(schema, validate_formats=True, pattern_options=FANCY_REGEX_OPTIONS, formats=formats)
 
 
 def _paths(document: PlainDocument) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeGuard
 
 _MOST_REFERENCES = 50
-_BUNDLE = "x-bundled"
+BUNDLE = "x-bundled"
 """Where schemathesis keeps the schemas that a schema refers to."""
 _SAYS_NOTHING = frozenset(
     {"title", "description", "example", "examples", "deprecated", "default", "externalDocs", "readOnly", "xml"}
@@ -53,13 +53,13 @@ def is_circle(schema: Any) -> bool:  # noqa: ANN401 - a part of somebody's docum
         if not isinstance(node, dict) or not isinstance(node.get("$ref"), str):
             return False
         *_, name = node["$ref"].split("/")
-        node = schema.get(_BUNDLE, {}).get(name)
+        node = schema.get(BUNDLE, {}).get(name)
     return True
 
 
 def as_answer(schema: Any) -> Any:  # noqa: ANN401 - a part of somebody's document
     """A copy that holds answers to the format of their integers, and demands no member of them that none may have."""
-    bundle = schema.get(_BUNDLE, {}) if isinstance(schema, dict) else {}
+    bundle = schema.get(BUNDLE, {}) if isinstance(schema, dict) else {}
     return _as_answer(schema, bundle)
 
 
@@ -103,7 +103,7 @@ def _hidden(node: Any, bundle: Mapping[str, Any], seen: set[str]) -> Iterator[st
 
 
 def _is_bundled(reference: object) -> TypeGuard[str]:
-    return isinstance(reference, str) and reference.startswith(f"#/{_BUNDLE}/")
+    return isinstance(reference, str) and reference.startswith(f"#/{BUNDLE}/")
 
 
 def _without(node: Any, hidden: frozenset[str]) -> Any:  # noqa: ANN401

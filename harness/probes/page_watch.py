@@ -8,9 +8,11 @@ would fill Playwright's driver and this process for as long again.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
@@ -18,8 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-MOST_BYTES = 500 * 2**20
-"""Memory that one process of the browser, or its driver, may take during a test; the heaviest usual pages take half."""
+MOST_BYTES = 400 * 2**20
+"""Memory that one process of the browser, or its driver, may take during a test; the heaviest usual pages take less
+than two thirds of it. What it takes until it is ended comes on top: hundreds of megabytes on a busy machine."""
 MOST_CPU_S = 20.0
 """Seconds of processors that one such process may use during a test; pages take one or two, axe-core a few more."""
 MOST_WINDOWS = 20
@@ -27,7 +30,8 @@ MOST_WINDOWS = 20
 MOST_EVENTS, MOST_SAID = 5000, 16 * 2**20
 """Requests and lines of the console during a test, and characters of the latter: each comes to this process."""
 
-_PAUSE_S = 0.02
+_PAUSE_S, _PAUSE_OF_LARGE_S = 0.02, 0.002
+"""Between two looks; the second while a process has taken half of what it may."""
 _LOOKS_A_WALK = 5
 """The tree of processes is walked once in so many looks: it costs more than to read a process's memory."""
 _PROC = Path("/proc")
@@ -53,14 +57,22 @@ _NOTHING = _Use()
 
 
 class PageWatch:
-    """Watches the browsers below this process; `on_end` is told why they were ended. A context manager."""
+    """Watches the browsers below this process; `on_end` is told why they were ended. A context manager.
+
+    `most_s` is the time until its end: what asks a page may have no time-out of its own.
+    """
 
     def __init__(
-        self, on_end: Callable[[str], None], most_bytes: int = MOST_BYTES, most_cpu_s: float = MOST_CPU_S
+        self,
+        on_end: Callable[[str], None],
+        most_bytes: int = MOST_BYTES,
+        most_cpu_s: float = MOST_CPU_S,
+        most_s: float = math.inf,
     ) -> None:
         self._on_end = on_end
         self._most_bytes = most_bytes
         self._most_cpu_s = most_cpu_s
+        self._most_s = most_s
         self.ended = False
         """Whether the browsers were ended: what is asked of one raises an error from then on."""
         self._over = threading.Event()
@@ -84,14 +96,19 @@ class PageWatch:
         known = _known()
         # what is there already may have served another test
         begun = {pid: _Use(_cpu_s(pid), _memory(pid)) for pid in known}
+        pause_s, end = _PAUSE_S, time.monotonic() + self._most_s
         for look in count():
-            if self.ended or self._over.wait(_PAUSE_S):
+            if self.ended or self._over.wait(pause_s):
                 return
+            if time.monotonic() > end:
+                self._end(f"the page took more than {self._most_s:g} s, and was ended")
             if look % _LOOKS_A_WALK == 0:
                 known = _known()
                 if any(_cpu_s(pid) - begun.get(pid, _NOTHING).cpu_s > self._most_cpu_s for pid in known):
                     self._end(f"the page kept a processor busy for {self._most_cpu_s:g} s, and was ended")
-            if any(_memory(pid) - begun.get(pid, _NOTHING).memory > self._most_bytes for pid in known):
+            most = max((_memory(pid) - begun.get(pid, _NOTHING).memory for pid in known), default=0)
+            pause_s = _PAUSE_OF_LARGE_S if most > self._most_bytes / 2 else _PAUSE_S
+            if most > self._most_bytes:
                 self._end(f"the page took more than {self._most_bytes // 2**20} MB of memory, and was ended")
 
     def _end(self, why: str) -> None:

@@ -19,7 +19,7 @@ import httpcore
 import httpx
 
 from harness.probes.content_coding import CodingError, decoded
-from harness.probes.patience import Place, patience, waited_in_vain, was_answered
+from harness.probes.patience import Place, Wait, wait_for
 from harness.probes.reach import PORTS, Reach, plain_host
 
 MAX_ANSWER_BYTES = 32 * 2**20
@@ -64,6 +64,10 @@ class Budget(float):
         if left <= 0:
             raise httpcore.ReadTimeout("the answer took too long")
         return left
+
+    def taken(self) -> float:
+        """Seconds since it began."""
+        return float(self) - (self._end - time.monotonic())
 
     def count(self, data: bytes) -> None:
         """Bytes came. Raises `UnboundedAnswer` if they are too many."""
@@ -123,7 +127,7 @@ class BoundedTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and read the head of the answer; the body is read as the response is."""
         url = request.url
-        place, budget = self._begun(request)
+        place, wait, budget = self._begun(request)
         request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write"), budget) | {"pool": self._timeout_s}
         # a proxy would connect for us, so the place itself is asked about too
         self._reach.check(*place)
@@ -134,7 +138,7 @@ class BoundedTransport(httpx.BaseTransport):
             content=request.stream,
             extensions=request.extensions,
         )
-        with _Named(request, place, budget):
+        with _Named(request, wait, budget):
             answer = self._pool.handle_request(asked)
             budget.end_head()
             if len(answer.headers) > MAX_FIELDS:
@@ -143,7 +147,7 @@ class BoundedTransport(httpx.BaseTransport):
         return BoundedResponse(
             answer.status,
             headers=answer.headers,
-            stream=_Body(answer, request, place, budget),
+            stream=_Body(answer, request, wait, budget),
             extensions=answer.extensions,
         )
 
@@ -153,19 +157,22 @@ class BoundedTransport(httpx.BaseTransport):
 
         Whatever is raised meanwhile has httpx's names, as in `handle_request`.
         """
-        place, budget = self._begun(request)
-        with _Named(request, place, budget), closing(self._connected(request.url, place, budget)) as stream:
+        place, wait, budget = self._begun(request)
+        with _Named(request, wait, budget), closing(self._connected(request.url, place, budget)) as stream:
             yield stream, budget
-        was_answered(place, _asked(request))
+        wait.was_answered(budget.taken())
 
     def _connected(self, url: httpx.URL, place: Place, budget: Budget) -> httpcore.NetworkStream:
         stream = self._backend.connect_tcp(*place, budget, self._local_address)
         return stream.start_tls(self._tls, url.host, budget) if url.scheme == "https" else stream
 
-    def _begun(self, request: httpx.Request) -> tuple[Place, Budget]:
+    def _begun(self, request: httpx.Request) -> tuple[Place, Wait, Budget]:
         """Where a request goes, and the time that its exchange has from now on."""
         place = (plain_host(request.url.host), request.url.port or PORTS.get(request.url.scheme, 0))
-        return place, Budget(patience(place, _asked(request), self._timeout_s))
+        wait = wait_for(place, f"{request.method} {request.url.path}", self._timeout_s)
+        if wait.refusal:
+            raise httpx.ReadTimeout(wait.refusal, request=request)
+        return place, wait, Budget(wait.seconds)
 
     def close(self) -> None:
         """Close all connections."""
@@ -193,14 +200,14 @@ class BoundedResponse(httpx.Response):
 
 
 class _Body(httpx.SyncByteStream):
-    def __init__(self, answer: httpcore.Response, request: httpx.Request, place: Place, budget: Budget) -> None:
+    def __init__(self, answer: httpcore.Response, request: httpx.Request, wait: Wait, budget: Budget) -> None:
         self._answer = answer
         self._request = request
-        self._place = place
+        self._wait = wait
         self._budget = budget
 
     def __iter__(self) -> Iterator[bytes]:
-        with _Named(self._request, self._place, self._budget):
+        with _Named(self._request, self._wait, self._budget):
             total = 0
             for number, chunk in enumerate(self._answer.iter_stream(), start=1):
                 total += len(chunk)
@@ -212,7 +219,7 @@ class _Body(httpx.SyncByteStream):
                 # what came in one read may be thousands of chunks
                 self._budget.left()
                 yield chunk
-        was_answered(self._place, _asked(self._request))
+        self._wait.was_answered(self._budget.taken())
 
     def close(self) -> None:
         self._answer.close()
@@ -221,19 +228,22 @@ class _Body(httpx.SyncByteStream):
 class _Named:
     """Errors of httpcore under the names that httpx has for them, and what h11 stumbles over as the answer's fault."""
 
-    def __init__(self, request: httpx.Request, place: Place, budget: Budget) -> None:
+    def __init__(self, request: httpx.Request, wait: Wait, budget: Budget) -> None:
         self._request = request
-        self._place = place
+        self._wait = wait
         self._budget = budget
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None and not isinstance(error, httpcore.TimeoutException):
+            # whoever reads may have had enough, too
+            self._wait.broke_off(self._budget.taken())
         if isinstance(error, UnboundedAnswer):
             error.request = self._request
         elif isinstance(error, httpcore.TimeoutException) and not isinstance(error, httpcore.PoolTimeout):
-            waited_in_vain(self._place)
+            self._wait.in_vain(self._budget.taken())
             what = f"no whole answer within {float(self._budget):g} s"
             raise getattr(httpx, type(error).__name__)(what, request=self._request) from error
         elif kind is not None and kind.__module__.startswith("httpcore"):
@@ -302,10 +312,6 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's own signature
         return self._stream.get_extra_info(info)
-
-
-def _asked(request: httpx.Request) -> str:
-    return f"{request.method} {request.url.path}"
 
 
 def _left(timeout: float | None) -> float:

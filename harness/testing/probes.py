@@ -46,7 +46,9 @@ from harness.probes.openapi_places import local_path
 from harness.probes.page_parts import PageForm, PageParts, read_parts
 from harness.probes.page_reads import PageReads
 from harness.probes.page_watch import PageWatch
+from harness.probes.patience import Wait, wait_for
 from harness.probes.ratelimit import LimitProbe, probe_limit
+from harness.probes.reach import place_of
 from harness.probes.site import USUAL_PATHS, InputPlace, Site, origin_of, walk_site
 from harness.probes.surface import Surface
 from harness.probes.timed_clients import TimedClients
@@ -94,6 +96,7 @@ __all__ = [
     "TriedInputs",
     "UnreadDocument",
     "Violation",
+    "Wait",
     "account_headers",
     "account_of",
     "arguments_to_stay",
@@ -139,6 +142,7 @@ __all__ = [
     "parse_retry_after",
     "parse_set_cookie",
     "permissions_policy",
+    "place_of",
     "policy_of",
     "probe_limit",
     "read_parts",
@@ -149,6 +153,7 @@ __all__ = [
     "try_places",
     "try_words",
     "verified_pin",
+    "wait_for",
     "walk_site",
     "why_not_due",
 ]

@@ -11,6 +11,7 @@ import pytest
 
 from harness.probes.chromium import arguments_to_stay, find_chromium
 from harness.probes.page_watch import PageWatch
+from harness.profile_draft.rendered import render
 from tests.scripted_server import Line, ScriptedServer
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -162,3 +163,39 @@ def test_a_host_that_is_not_known_is_not_asked_for_again(monkeypatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert arguments_to_stay([], ["cdn.unknown.test"])[0] == "--host-resolver-rules=MAP * ~NOTFOUND"
+
+
+@pytest.mark.usefixtures("chromium")
+@pytest.mark.parametrize("script", [BUSY, POPUPS, HUNGRY])
+def test_a_page_that_a_profile_is_drafted_from_is_bounded_too(script) -> None:
+    with ScriptedServer(answering(PAGE + script)) as server:
+        largest: list[float] = []
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.wait(0.02):
+                largest.extend(memory_mb(pid) for pid in below(os.getpid()))
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        try:
+            shown = render(server.url, "/")
+        finally:
+            over.set()
+            looking.join()
+    # windows may all have been opened after the page was read
+    assert shown is None or script == POPUPS
+    assert max(largest) < 700
+    assert not below(os.getpid())
+
+
+def test_a_page_that_takes_its_time_is_ended_when_that_is_over(chromium) -> None:
+    why: list[str] = []
+    with (
+        ScriptedServer(answering(PAGE)) as server,
+        sync_api.sync_playwright() as playwright,
+        PageWatch(why.append, most_s=2.0),
+        pytest.raises(sync_api.Error),
+    ):
+        stay(launched(playwright, chromium).new_page(), server.url)
+    assert why == ["the page took more than 2 s, and was ended"]

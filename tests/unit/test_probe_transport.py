@@ -16,7 +16,7 @@ from harness.errors import SafetyError
 from harness.model.network import is_loopback_host
 from harness.probes.exchange import UnfitAnswer
 from harness.probes.http import RecordingClient, ServiceUnavailable
-from harness.probes.patience import count_waits, is_silent, patience
+from harness.probes.patience import count_waits, is_silent, wait_for
 from harness.probes.reach import Reach, place_of
 from harness.probes.timed_get import TimedConnection
 from harness.probes.transport import MAX_CRUMBS, MAX_FIELDS, MAX_INTERIM
@@ -301,9 +301,8 @@ def test_a_service_that_hangs_is_waited_for_less_by_all_who_ask_it(tmp_path) -> 
     with ScriptedServer(half) as server, RecordingClient(server.url, timeout_s=1.5) as client:
         place = place_of(server.url)
         assert place is not None
-        assert patience(place, "GET /", 1.5) == 1.5, "a service of ours, which is not counted"
         count_waits(place, str(tmp_path))
-        for path, says in (("/a", "1.5 s"), ("/fine", ""), ("/b", "1.5 s"), ("/c", "1 s"), ("/fine", "")):
+        for path, says in (("/a", "1.5 s"), ("/fine", ""), ("/b", "1.5 s"), ("/c", "1.5 s"), ("/c", "1.5 s")):
             if says:
                 with pytest.raises(ServiceUnavailable) as caught:
                     client.get(path)
@@ -311,10 +310,29 @@ def test_a_service_that_hangs_is_waited_for_less_by_all_who_ask_it(tmp_path) -> 
             else:
                 client.get(path)
             assert is_silent(place) is bool(says)
-        assert patience(place, "GET /fine", 1.5) == 1.5
-        for _ in range(30):
-            client.get("/fine")
-        assert patience(place, "GET /d", 1.5) == 1.5, "few waits among many answers"
-        other = ("elsewhere.test", 80)
-        count_waits(other, str(tmp_path))
-        assert patience(other, "GET /", 10.0) == 1.0, "as another process of the session found"
+        with pytest.raises(ServiceUnavailable, match=r"within 0\.25 s"):
+            client.get("/c")
+        assert client.get("/fine").status_code == 200
+        while not wait_for(place, "GET /d", 1.5).refusal:
+            wait_for(place, "GET /d", 1.5).in_vain(1.5)
+        with pytest.raises(ServiceUnavailable, match="not asked on"):
+            client.get("/d")
+        with pytest.raises(ServiceUnavailable, match="not asked on"):
+            client.surplus_behind("GET", "/d")
+
+
+def test_an_answer_that_breaks_off_after_a_while_was_waited_for_in_vain_too(tmp_path) -> None:
+    def late(line: Line) -> None:
+        path = line.read().split()[1]
+        if path == b"/late":
+            time.sleep(1.1)
+        line.say(OK + b"Content-Length: 5\r\n\r\nhe")
+
+    with ScriptedServer(late) as server, RecordingClient(server.url) as client:
+        place = place_of(server.url)
+        assert place is not None
+        count_waits(place, str(tmp_path))
+        for path, is_waited_for in (("/", False), ("/late", True)):
+            with pytest.raises(ServiceUnavailable, match="cut before"):
+                client.get(path)
+            assert is_silent(place) is is_waited_for

@@ -5,6 +5,7 @@ Free text is made unique, so that it is known again wherever it comes back.
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +18,10 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 _DEEPEST = 5
+_MOST_NESTED = 20
+"""Levels of one value, where each requires the next."""
+_MOST_PARTS, _MOST_MEMBERS = 500, 5000
+"""Schemas that are merged into one, and members of one value: a short document can name a billion of either."""
 _FORMATS = {
     "date": "2031-05-06",
     "date-time": "2031-05-06T07:08:09Z",
@@ -30,6 +35,9 @@ _FORMATS = {
 _FREE = re.compile(r"name|title|text|note|body|content|message|description|comment|subject|label")
 _TRIED = ("Hx1234567", "12345678", "1234", "hx-name", "HX-1234", "ABC123", "2031-05-06", "+4912345678", "12345", "DE")
 """Texts that may fit somebody's pattern."""
+_MOST_STEPS_BACK = 100_000
+_LONGEST = 10_000
+"""A text is made no longer, whatever the schema asks for."""
 Known = Callable[[str], object | None]
 """The name of a member or parameter -> a value that the service gave under that name; None if it gave none."""
 
@@ -93,18 +101,20 @@ class Sampler:
 
     def of(self, schema: Mapping[str, Any], name: str = "") -> Any:  # noqa: ANN401 - JSON is anything
         """A value for a schema whose references lie inside itself."""
-        return self._of(schema, schema.get("x-bundled", {}), name, 0)
+        return self._of(schema, schema.get("x-bundled", {}), name, 0, iter(range(_MOST_MEMBERS)))
 
-    def _of(self, schema: Any, bundle: Mapping[str, Any], name: str, depth: int) -> Any:  # noqa: ANN401
+    def _of(self, schema: Any, bundle: Mapping[str, Any], name: str, depth: int, room: Iterator[int]) -> Any:  # noqa: ANN401
+        if depth > _MOST_NESTED or next(room, None) is None:
+            return None
         schema = merged(schema, bundle)
         if (known := self.known(name)) is not None and fits_type(known, schema):
             return known
         given = _given(schema)
         match kind_of(schema):
             case "object":
-                return self._members(schema, bundle, name, depth)
+                return self._members(schema, bundle, name, depth, room)
             case "array" if not given:
-                return [] if depth >= _DEEPEST else [self._of(schema.get("items", {}), bundle, name, depth + 1)]
+                return [] if depth >= _DEEPEST else [self._of(schema.get("items", {}), bundle, name, depth + 1, room)]
             case "string":
                 return sample_text(schema, name, given)
             case _ if given is not None:
@@ -115,15 +125,16 @@ class Sampler:
                 return _number(schema, kind)
 
     def _members(
-        self, schema: Mapping[str, Any], bundle: Mapping[str, Any], name: str, depth: int
+        self, schema: Mapping[str, Any], bundle: Mapping[str, Any], name: str, depth: int, room: Iterator[int]
     ) -> Mapping[str, Any]:
         members, given = schema.get("properties"), _given(schema)
         if not isinstance(members, Mapping) or not members:
             return given if isinstance(given, Mapping) else {}
-        required = schema.get("required", ())
+        required = schema.get("required")
+        required = required if isinstance(required, list) else ()
         is_whole = self.all_members and depth < _DEEPEST
         return {
-            key: self._of(each, bundle, _reference(name, key), depth + 1)
+            key: self._of(each, bundle, _reference(name, key), depth + 1, room)
             for key, each in members.items()
             if key in required or (is_whole and not merged(each, bundle).get("readOnly"))
         }
@@ -136,17 +147,26 @@ def _reference(name: str, key: str) -> str:
 
 def merged(schema: Any, bundle: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - a part of somebody's document
     """A schema with its reference followed, its `allOf` in one, and the first real one of its alternatives."""
+    return _merged(schema, bundle, 0, iter(range(_MOST_PARTS)))
+
+
+def _merged(schema: Any, bundle: Mapping[str, Any], depth: int, room: Iterator[int]) -> dict[str, Any]:  # noqa: ANN401
     schema, steps = _followed(schema, bundle)
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, Mapping) or depth > _MOST_NESTED or next(room, None) is None:
         return {}
     whole = dict(schema)
-    for part in schema.get("allOf", ()) if steps < _DEEPEST else ():
-        whole = _both(whole, merged(part, bundle))
+    for part in _branches(schema, "allOf") if steps < _DEEPEST else ():
+        whole = _both(whole, _merged(part, bundle, depth + 1, room))
     for word in ("oneOf", "anyOf"):
-        real = _alternative([merged(each, bundle) for each in schema.get(word, ())])
+        real = _alternative(_merged(each, bundle, depth + 1, room) for each in _branches(schema, word))
         if real is not None and "type" not in whole:
             whole = {**real, **{key: value for key, value in whole.items() if key != word}}
     return whole
+
+
+def _branches(schema: Mapping[str, Any], word: str) -> list[Any]:
+    branches = schema.get(word)
+    return branches if isinstance(branches, list) else []
 
 
 def _followed(schema: Any, bundle: Mapping[str, Any]) -> tuple[Any, int]:  # noqa: ANN401
@@ -159,7 +179,8 @@ def _followed(schema: Any, bundle: Mapping[str, Any]) -> tuple[Any, int]:  # noq
 
 
 def _both(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    properties = {**whole.get("properties", {}), **part.get("properties", {})}
+    named = [each["properties"] for each in (whole, part) if isinstance(each.get("properties"), Mapping)]
+    properties = {name: member for each in named for name, member in each.items()}
     return {**part, **whole, **({"properties": properties} if properties else {})}
 
 
@@ -210,7 +231,7 @@ def sample_text(schema: Mapping[str, Any], name: str = "", given: object = None)
 
 def _of_length(text: str, shortest: object, longest: object) -> str:
     text = text[:longest] if isinstance(longest, int) else text
-    return text.ljust(shortest if isinstance(shortest, int) else 0, "x")
+    return text.ljust(min(shortest, _LONGEST) if isinstance(shortest, int) else 0, "x")
 
 
 def _styled(style: object, name: str, pattern: str, unique: str) -> str:
@@ -231,13 +252,19 @@ def pattern_of(schema: Mapping[str, Any]) -> str:
 
 
 def _fitting(pattern: str, unique: str) -> str:
-    for text in (f"{MARK}{unique}", *_TRIED):
-        try:
-            if re.search(pattern, text):
-                return text
-        except re.error:
-            break
-    return f"{MARK}{unique}"
+    own = f"{MARK}{unique}"
+    return next((text for text in (own, *_TRIED) if fits_pattern(pattern, text)), own)
+
+
+def fits_pattern(pattern: str, text: str) -> bool:
+    """Does a text fit the pattern of a document? It does not fit one that cannot be read, or that takes too long."""
+    import jsonschema_rs
+
+    options = jsonschema_rs.FancyRegexOptions(backtrack_limit=_MOST_STEPS_BACK)
+    try:
+        return jsonschema_rs.is_valid({"pattern": pattern}, text, pattern_options=options)
+    except ValueError:
+        return False
 
 
 def _given(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -258,7 +285,7 @@ def _number(schema: Mapping[str, Any], kind: str) -> int | float:
         value = least
     if isinstance(most, int | float) and most < value:
         value = most
-    return int(value) if kind == "integer" else value
+    return int(value) if kind == "integer" and math.isfinite(value) else value
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
