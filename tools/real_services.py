@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -57,6 +58,7 @@ class Gated:
     name: str
     verdict: str
     seconds: float
+    cpu_s: float = 0.0
     checks: int = 0
     failing: tuple[str, ...] = ()
 
@@ -90,9 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def table(gated: Sequence[Gated]) -> str:
     """The services as Markdown: verdict, seconds and counts, then what failed of each."""
-    lines = ["| service | verdict | seconds | checks | failing |", "|---|---|---|---|---|"]
+    lines = ["| service | verdict | seconds | of the CPU | checks | failing |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| {one.name} | {one.verdict} | {one.seconds:.0f} | {one.checks} | {len(one.failing)} |" for one in gated
+        f"| {one.name} | {one.verdict} | {one.seconds:.0f} | {one.cpu_s:.0f} | {one.checks} | {len(one.failing)} |"
+        for one in gated
     ]
     for one in gated:
         lines += ["", f"## {one.name}", "", *(f"- {failure}" for failure in one.failing or ("nothing fails",))]
@@ -187,7 +190,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _gate(name: str, url: str, out: Path, words: Sequence[str], *, drafted: bool) -> Gated:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    begun = time.monotonic()
+    begun, spent = time.monotonic(), _cpu_s()
     chosen = ["--url", url]
     if drafted:
         chosen = ["--target", str(out / "profile.toml")]
@@ -197,17 +200,18 @@ def _gate(name: str, url: str, out: Path, words: Sequence[str], *, drafted: bool
             return Gated(name, f"init, exit {drawn.returncode}: {drawn.stderr[-300:]}", time.monotonic() - begun)
     command = [sys.executable, "-m", "harness", "gate", *chosen, "--out", str(out), *words]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    seconds = time.monotonic() - begun
+    seconds, cpu_s = time.monotonic() - begun, _cpu_s() - spent
     verdict = out / "latest" / "verdict.json"
     if not verdict.exists():
         said = " ".join(ended.stderr.splitlines()[-3:])
-        return Gated(name, f"exit {ended.returncode}: {said}", seconds)
+        return Gated(name, f"exit {ended.returncode}: {said}", seconds, cpu_s)
     lines = (out / "latest" / "evidence.jsonl").read_text(encoding="utf-8").splitlines()
     evidence = [json.loads(line) for line in lines]
     return Gated(
         name,
         json.loads(verdict.read_text(encoding="utf-8"))["verdict"],
         seconds,
+        cpu_s,
         sum(line["outcome"] in ("pass", "fail", "error") for line in evidence),
         tuple(
             f"{line['check']} ({line['detail'].get('severity', line['outcome'])}), {line['subject']}:"
@@ -216,6 +220,12 @@ def _gate(name: str, url: str, out: Path, words: Sequence[str], *, drafted: bool
             if line["outcome"] in ("fail", "error")
         ),
     )
+
+
+def _cpu_s() -> float:
+    """What all children that have ended took, and theirs: a busy machine stretches the seconds, not this."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 if __name__ == "__main__":

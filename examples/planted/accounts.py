@@ -50,7 +50,7 @@ def register(ask: Ask) -> Answer:
     def hold_free() -> None:
         """Refuse a name or an address that somebody has."""
         if rows(f"SELECT 1 FROM users WHERE username = ? OR {same}", name, email):  # noqa: S608 - one of two texts
-            raise Refusal(409, "the name or the address is taken")
+            raise Refusal(409, "taken", told=member(name) if "taken_told" in OPEN else {})
 
     if "account_race" in OPEN:
         hold_free()
@@ -63,7 +63,13 @@ def register(ask: Ask) -> Answer:
             rows("INSERT INTO users VALUES (NULL, ?, ?, ?, ?, 0)", name, email, kept, role)
         except sqlite3.IntegrityError:
             raise Refusal(409, "the name is taken") from None
-    return Answer({"username": name}, 201)
+    return Answer(member(name), 201)
+
+
+def member(name: str) -> dict:
+    """By what the shop knows an account."""
+    found = rows("SELECT id FROM users WHERE username = ?", name)
+    return {"username": name, "number": f"member-{found[0]['id']:06d}"} if found else {}
 
 
 @route("POST", "/api/v2/login", login=False, body=CREDENTIALS, tag="accounts")

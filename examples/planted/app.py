@@ -13,6 +13,7 @@ import accounts  # noqa: F401 - its routes
 import goods  # noqa: F401
 import graph  # noqa: F401
 import texts  # noqa: F401
+import tickets  # noqa: F401
 from core import HOME, OPEN, Answer, Ask, Refusal, described, hashed, route, routes, rows, user_of
 from lists import delete_box, picture
 
@@ -93,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             answer = answer_to(self.command, Ask(self))
         except Refusal as no:
-            answer = Answer({"error": no.says}, no.status, no.headers)
+            answer = Answer(no.told, no.status, no.headers)
         except (sqlite3.Error, OSError, ValueError, TypeError, http.client.HTTPException):
             answer = Answer({"error": "something went wrong"}, 500)
         kind = answer.headers.pop("Content-Type", "application/json")

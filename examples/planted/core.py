@@ -33,7 +33,8 @@ HOLES = (
     "code_unlimited", "host_link", "jwt_kid", "batch", "sent_twice", "put_into", "expand", "deleted_read", "wildcard",
     "sort_secret", "odd_number", "amount", "prototype", "mass_form", "file_name", "file_kind", "method_hidden",
     "head_open", "update_lost", "coupon_race", "jwt_jku", "callback", "password_short", "graph_told",
-    "graph_endless", "graph_object", "cookie_readable",
+    "graph_endless", "graph_object", "cookie_readable", "export_all", "key_shared", "cache_mixed", "markup_kept",
+    "link_unsigned", "taken_told", "name_given",
 )  # fmt: skip
 GIVEN = os.environ.get("HOLES", "off")
 OPEN = frozenset(HOLES if GIVEN == "on" else () if GIVEN == "off" else GIVEN.split(","))
@@ -69,8 +70,8 @@ routes: list[tuple[str, re.Pattern[str], dict]] = []
 class Refusal(Exception):  # noqa: N818 - what is answered
     """An answer that is an error."""
 
-    def __init__(self, status: int, says: str, headers: dict | None = None) -> None:
-        self.status, self.says, self.headers = status, says, headers or {}
+    def __init__(self, status: int, says: str, headers: dict | None = None, told: dict | None = None) -> None:
+        self.status, self.headers, self.told = status, headers or {}, {"error": says, **(told or {})}
 
 
 class Answer:

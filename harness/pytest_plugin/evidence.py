@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -50,14 +51,19 @@ class EndedPhase:
     def shown(self) -> Sequence[SentRequest]:
         """The request that shows the failure, at the end, and those before it.
 
-        Without a known one, the page that the browser went to last, else the last request.
+        Without a known one, the page that the browser went to last, else the subject's last request, else the last.
         """
         sent = self.notes.exchanges
         telling = said_by(self.error, sent).exchange
         if telling is None and self.notes.visited:
             return self.notes.visited[-1:]
-        index = next((at for at, each in enumerate(sent) if each is telling), len(sent) - 1)
+        named = (at for at, each in reversed([*enumerate(sent)]) if telling is None and _names(self.mark.subject, each))
+        index = next((at for at, each in enumerate(sent) if each is telling), next(named, len(sent) - 1))
         return sent[max(0, index + 1 - SHOWN_REQUESTS) : index + 1]
+
+
+def _names(subject: str, sent: SentRequest) -> bool:
+    return subject == f"{sent.method} {urlsplit(sent.url).path}"
 
 
 def observe(phase: EndedPhase) -> Observation | None:

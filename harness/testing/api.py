@@ -20,7 +20,7 @@ from harness.probes.api.delivery import (
 from harness.probes.api.exposure import doors_open, old_versions, secrets_told
 from harness.probes.api.forgery import token_in_query, tokens_forged
 from harness.probes.api.functions import functions_open, logins_missing
-from harness.probes.api.graphql import answers_queries, endless_queries, graph_of, schemas_told
+from harness.probes.api.graphql import answers_queries, endless_queries, graph_of, objects_asked, schemas_told
 from harness.probes.api.growth import accounts_told, endless_logins, endless_pages, slow_texts
 from harness.probes.api.injection import command_injections, sql_injections, template_injections
 from harness.probes.api.lifecycle import (
@@ -87,6 +87,7 @@ __all__ = [
     "look_around",
     "markup_injections",
     "members_assigned",
+    "objects_asked",
     "objects_changed",
     "objects_read",
     "odd_numbers",

@@ -109,6 +109,13 @@ FOUND = {
     "graph_told": ("schemas_told", "POST /api/v2/graphql, introspection"),
     "graph_endless": ("endless_queries", "POST /api/v2/graphql, size of a query"),
     "graph_object": ("objects_read", "POST /api/v2/graphql, field note"),
+    "export_all": ("objects_read", "GET /api/v2/tickets/export"),
+    "key_shared": ("objects_read", "POST /api/v2/tickets, header Idempotency-Key"),
+    "link_unsigned": ("objects_read", "GET /api/v2/tickets, query parameter sig"),
+    "taken_told": ("objects_read", "POST /api/v2/register, member number"),
+    "cache_mixed": ("answers_cached", "GET /api/v2/summary, cache"),
+    "markup_kept": ("markup_injections", "POST /api/v2/tickets, member text"),
+    "name_given": ("accounts_doubled", "PATCH /api/v2/account, member username"),
     "password_short": ("passwords_taken", "POST /api/v2/register, member password"),
 }
 """Hole -> the probe that finds it, and what its subject holds."""

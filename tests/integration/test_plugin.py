@@ -54,6 +54,12 @@ def test_fails(client):
     assert client.get("/missing").status_code == 404, "nothing should lie there"
 
 
+@pytest.mark.check("probe.named", subject="GET /live")
+def test_fails_for_its_subject(client):
+    statuses = [client.exchange(method, "/live").status for method in ("GET", "OPTIONS")]
+    assert statuses == [], "it is of what GET is answered"
+
+
 def test_error_in_fixture(broken):
     assert True
 
@@ -163,7 +169,7 @@ def test_a_run_is_whole_and_tells_what_was_collected(ended):
     record = load_record(ended.run)
     assert record.integrity.problems == ()
     assert record.integrity.state == "finished"
-    assert len(record.collected) == 23
+    assert len(record.collected) == 24
     assert {line["test"] for line in ended.lines} == set(record.collected)
 
 
@@ -191,6 +197,10 @@ def test_a_fail_shows_what_was_expected_what_came_and_how_to_repeat_it(ended):
     assert "the last requests, to repeat" in ended.out
     assert first in ended.out
     assert second in ended.out
+
+
+def test_what_repeats_a_fail_ends_with_the_request_that_its_subject_names(ended):
+    assert "OPTIONS" not in ended.the("probe.named")["detail"]["curl"][-1]
 
 
 @pytest.mark.parametrize(

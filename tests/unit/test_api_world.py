@@ -14,9 +14,11 @@ from harness.probes.api.exposure import _what
 from harness.probes.api.facts import Facts, singular
 from harness.probes.api.graphql import _Schema, _value
 from harness.probes.api.growth import slower_of
-from harness.probes.api.inputs import Sampler, leaves, replaced
+from harness.probes.api.inputs import Inputs, Sampler, leaves, replaced
 from harness.probes.api.reach import _leads_to
+from harness.probes.api.world import Described
 from harness.probes.exchange import Exchange
+from harness.probes.openapi_operation import Operation
 
 
 def nothing(_name: str) -> None:
@@ -33,6 +35,25 @@ def answer(body: bytes, *headers: tuple[str, str], status: int = 200) -> Exchang
         size=len(body),
         elapsed_s=0.0,
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "is_theirs"),
+    [("/", "root", False), ("/", "read_root", False), ("/root", "", True), ("/jobs", "list_jobs_admin", True)],
+)
+def test_the_front_page_is_called_root_and_is_for_all(path, words, is_theirs):
+    operation = Operation(
+        method="GET",
+        path=path,
+        written=path,
+        operation_id=words,
+        required=(),
+        needs_login=False,
+        has_body=False,
+        statuses=(),
+    )
+    inputs = Inputs(parameters=(), bodies=(), words=words)
+    assert Described(operation=operation, inputs=inputs).is_for_admins is is_theirs
 
 
 @pytest.mark.parametrize(

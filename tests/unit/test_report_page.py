@@ -208,7 +208,7 @@ def test_one_cause_is_one_card_with_why_remedy_request_and_all_its_places(tmp_pa
             severity="high",
             source="Fetch, 3.6",
             why="A browser that guesses may run a text as a script.",
-            remedy="Send X-Content-Type-Options: nosniff with every answer.",
+            remedy="Send `X-Content-Type-Options: nosniff` with every answer.",
             curl=[f"curl -sS -i http://127.0.0.1:8011{path}"],
         )
         for path in PATHS
@@ -219,7 +219,7 @@ def test_one_cause_is_one_card_with_why_remedy_request_and_all_its_places(tmp_pa
     for words in (
         "GET / answered 200 without X-Content-Type-Options: nosniff",
         "A browser that guesses may run a text as a script.",
-        "Send X-Content-Type-Options: nosniff with every answer.",
+        "Send <code>X-Content-Type-Options: nosniff</code> with every answer.",
         "Fetch, 3.6",
         "<pre>curl -sS -i http://127.0.0.1:8011/</pre>",
         "6 places",

@@ -63,7 +63,10 @@ def gate_of(world: World) -> Gate | None:
 def logouts_ignored(world: World, gate: Gate) -> list[Hole]:
     """What a login gave goes on to open the gate after its logout."""
     for described in filter(_is_logout, world.operations):
-        account = world.login.enter("one user", gate.account.role, gate.account.username, gate.account.password)
+        # writes of others may have given our accounts another name by now
+        known = gate.account
+        names = known.role, known.username, known.password
+        account = world.one_more("one user") or world.login.enter("one user", *names)
         draft = world.draft(described, account)
         if _ends_soon(account) or not succeeded(world.client.tried(account, gate.draft)):
             continue

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice, product
@@ -19,6 +20,8 @@ from harness.probes.api.world import Described, World
 from harness.probes.exchange import Exchange
 
 _MOST = 20
+_KEPT_S = 10
+"""So long it is waited for an answer that a service keeps to end."""
 _LONG = 6
 _HOST_HEADERS = ("X-Forwarded-Host", "X-Host", "X-Forwarded-Server", "X-HTTP-Host-Override", "Host")
 _LINKING = re.compile(r"forgot|reset|recover|verif|confirm|invite|magic|passwordless|register|sign_?up", re.IGNORECASE)
@@ -46,7 +49,40 @@ def answers_cached(world: World) -> Iterator[Hole]:
             rules = read.own.header("Cache-Control")
             says = f"answers what only {read.account.name} may see with Cache-Control: {rules}"
             yield Hole(operation=read.operation, parameter="Cache-Control", says=says, proof=(read.own,))
+            break
+    yield from _mixed_up(world)
+
+
+def _mixed_up(world: World) -> Iterator[Hole]:
+    """A service that keeps answers of its own, and gives whoever asks next what it made for another account."""
+    first, second = world.pair or (NOBODY, NOBODY)
+    for described, draft in islice(world.known_reads(first), _MOST):
+        refused = world.answers.get((described.name, NOBODY.name))
+        if draft.path or refused is None or succeeded(refused):
+            continue
+        world.client.tried(first, draft)
+        seen = world.client.tried(second, draft)
+        if seen is not None and _is_about(seen, first, second) and _turns(world, draft, (first, second)):
+            says = f"gave {second.name} the answer that was made for {first.name}: whoever asks first decides"
+            yield Hole(operation=described.name, parameter="cache", says=says, proof=(seen,))
             return
+
+
+def _turns(world: World, draft: RequestDraft, pair: tuple[ApiAccount, ApiAccount]) -> bool:
+    """Is it so the other way round, once what is kept has ended?"""
+    first, second = pair
+    for _ in range(_KEPT_S):
+        time.sleep(1)
+        own = world.client.tried(second, draft)
+        if own is not None and _is_about(own, second, first):
+            theirs = world.client.tried(first, draft)
+            return theirs is not None and _is_about(theirs, second, first)
+    return False
+
+
+def _is_about(answer: Exchange, one: ApiAccount, other: ApiAccount) -> bool:
+    """Does it name the one account and not the other?"""
+    return succeeded(answer) and one.username in answer.text and other.username not in answer.text
 
 
 def _may_be_kept(answer: Exchange, *, by_cookie: bool) -> bool:

@@ -26,6 +26,7 @@ _INTROSPECTION = (
 _ALIASES = 1_000
 _BATCH = 100
 _LEVELS = 40
+_DEEPEST_LIST = 3
 _MOST = 12
 _LONG = 6
 _MAKES = re.compile(r"create|add|new|make|post|save|submit", re.IGNORECASE)
@@ -127,27 +128,62 @@ def graph_objects(world: World, path: str, victim: ApiAccount, thief: ApiAccount
     if schema is None:
         return
     _make(world, path, schema, victim)
-    for listing in [each for each in schema.types.get(schema.query, ()) if not _required(each)][:_MOST]:
-        shown, theirs = (_listed(world, path, schema, listing, each) for each in (victim, thief))
+    told: set[str] = set()
+    for query, texts in _asked(world, path, schema, (victim, thief)):
+        hole = _taken(world, path, query, (victim, thief), texts)
+        if hole is not None and hole.parameter not in told:
+            told.add(hole.parameter)
+            yield hole
+
+
+def objects_asked(world: World, path: str) -> bool:
+    """Does GraphQL show an account of a pair what another field gives by its key? Without it nothing can be tried."""
+    if world.pair is None or (schema := _schema(_ask(world, world.pair[0], path, _INTROSPECTION))) is None:
+        return False
+    _make(world, path, schema, world.pair[0])
+    return any(True for _ in _asked(world, path, schema, world.pair))
+
+
+def _asked(
+    world: World, path: str, schema: _Schema, pair: tuple[ApiAccount, ApiAccount]
+) -> Iterator[tuple[str, list[str]]]:
+    """Queries for one thing by its key, and what of it only the first account has listed."""
+    for way in islice(_listings(schema), _MOST):
+        shown, theirs = (_listed(world, path, schema, way, each) for each in pair)
         known = {str(value) for each in theirs for value in each.values()}
-        asked = _asked_for(schema, listing, shown, known)
-        holes = (_taken(world, path, query, (victim, thief), texts) for query, texts in asked)
-        yield from islice(filter(None, holes), 1)
+        yield from islice(_asked_for(schema, way[-1].kind, shown, known), _MOST)
+
+
+def _listings(schema: _Schema) -> Iterator[tuple[_Field, ...]]:
+    """Ways from the query to objects, by fields that ask for nothing: `notes`, `me notes`, `notes edges node`."""
+    ahead: list[tuple[_Field, ...]] = [()]
+    while ahead:
+        way = ahead.pop(0)
+        kind, passed = (way[-1].kind, {each.kind for each in way}) if way else (schema.query, set())
+        for each in schema.types.get(kind, ()):
+            if each.kind in schema.types and not _required(each) and each.kind not in passed:
+                yield (*way, each)
+                ahead += [(*way, each)] if len(way) + 1 < _DEEPEST_LIST else []
 
 
 def _asked_for(
-    schema: _Schema, listing: _Field, shown: Iterable[Mapping[str, Any]], known: set[str]
+    schema: _Schema, kind: str, shown: Iterable[Mapping[str, Any]], known: set[str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Queries for one thing by its key, and what of it only its owner has listed."""
-    getters = [each for each in schema.types[schema.query] if each.kind == listing.kind and _key_asked(each)]
+    getters = [each for each in schema.types[schema.query] if _key_asked(each) and _may_give(each, kind)]
     for getter, thing in product(getters, shown):
         name = _key_asked(getter)
         key = _key_of(thing, name)
         if key is None or key in known:
             continue
-        query = f"{{{getter.name}({name}:{_literal(key, getter.takes[name][0])})"
-        query += f"{{{schema.scalars(getter.kind)}}}}}"
+        members = schema.scalars(kind)
+        inner = members if getter.kind == kind else f"...on {kind}{{{members}}}"
+        query = f"{{{getter.name}({name}:{_literal(key, getter.takes[name][0])}){{{inner}}}}}"
         yield query, [each for each in map(str, thing.values()) if len(each) >= _LONG and each not in known | {key}]
+
+
+def _may_give(getter: _Field, kind: str) -> bool:
+    """Does a field give such things, or any thing that there is (Global Object Identification)?"""
+    return getter.kind == kind or (getter.name, getter.kind) == ("node", "Node")
 
 
 def _key_of(thing: Mapping[str, Any], name: str) -> str | None:
@@ -157,9 +193,9 @@ def _key_of(thing: Mapping[str, Any], name: str) -> str | None:
 
 def _key_asked(getter: _Field) -> str:
     """The one argument by which a field finds a thing; "" where it asks for none, or for more."""
-    required = _required(getter)
-    is_key = len(required) == 1 and re.search(r"id$|uuid|slug|key", required[0], re.IGNORECASE)
-    return required[0] if is_key else ""
+    asked = _required(getter) or list(getter.takes)
+    is_key = len(asked) == 1 and re.search(r"id$|uuid|slug|key", asked[0], re.IGNORECASE)
+    return asked[0] if is_key else ""
 
 
 def _taken(world: World, path: str, query: str, pair: tuple[ApiAccount, ApiAccount], texts: list[str]) -> Hole | None:
@@ -172,14 +208,16 @@ def _taken(world: World, path: str, query: str, pair: tuple[ApiAccount, ApiAccou
     return Hole(operation=f"POST {path}", parameter=f"field {query[1:].partition('(')[0]}", says=says, proof=(seen,))
 
 
-def _listed(world: World, path: str, schema: _Schema, field: _Field, account: ApiAccount) -> list[Mapping[str, Any]]:
-    """What an account is shown by a field of the query that gives objects: plain members alone."""
-    plain = schema.scalars(field.kind)
+def _listed(
+    world: World, path: str, schema: _Schema, way: tuple[_Field, ...], account: ApiAccount
+) -> list[Mapping[str, Any]]:
+    """What an account is shown by fields of the query that lead to objects: plain members alone."""
+    plain = schema.scalars(way[-1].kind)
     if not plain:
         return []
-    return [
-        each for each in objects(_data(_ask(world, account, path, f"{{{field.name}{{{plain}}}}}"))) if len(each) > 1
-    ]
+    query = "{" + "{".join(each.name for each in way) + "{" + plain + "}" * (len(way) + 1)
+    names = set(plain.split())
+    return [each for each in objects(_data(_ask(world, account, path, query))) if len(each) > 1 and set(each) <= names]
 
 
 def _make(world: World, path: str, schema: _Schema, account: ApiAccount) -> None:

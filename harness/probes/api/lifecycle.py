@@ -96,6 +96,7 @@ def accounts_doubled(world: World) -> Iterator[Hole]:
     if made.status >= 400:
         return
     yield from _in_other_letters(world, account, body)
+    yield from _by_change(world)
     twice = world.login.sign_up(body)
     bodies = (world.login.new_account()[1] for _ in range(ROUNDS))
     rounds = (world.client.at_once(NOBODY, "POST", path, AT_ONCE, json=each) for each in bodies)
@@ -106,6 +107,28 @@ def accounts_doubled(world: World) -> Iterator[Hole]:
             f" the other the second is refused with {twice.status}"
         )
         yield Hole(operation=f"POST {path}", parameter="requests at once", says=says, proof=tuple(taken[:2]))
+
+
+def _by_change(world: World) -> Iterator[Hole]:
+    """An account that gives itself the name by which another one logs in."""
+    account, other = world.one_more("a third user"), world.one_more("a fourth user")
+    if account is None or other is None:
+        return
+    world.learn_name(account)
+    for described in world.writes():
+        if described.operation.method == "POST" or not _OWN_ACCOUNT.search(described.operation.path):
+            continue
+        draft = world.draft(described, account)
+        names = [each for each in draft.members if _NAMES.fullmatch(plain_name(each))]
+        for name in (each for each in names if (plain_name(each) == "email") == ("@" in other.username)):
+            seen = world.client.tried(account, draft.with_members({name: other.username}))
+            reader = world.reader(described, account)
+            read = world.client.tried(account, reader) if reader is not None else None
+            told = json_of(read)
+            if succeeded(seen) and any(way[-1:] == (name,) and each == other.username for way, each in leaves(told)):
+                says = f"gives {account.name} the {name} by which {other.name} logs in"
+                yield Hole(operation=described.name, parameter=f"member {name}", says=says, proof=(seen,))
+                return
 
 
 def taken_together(rounds: Iterable[list[Exchange]]) -> list[Exchange]:

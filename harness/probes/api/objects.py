@@ -16,6 +16,7 @@ from harness.probes.api.detours import RefusedRead, bypassed, holding, shown
 from harness.probes.api.graphql import graph_objects, graph_of
 from harness.probes.api.inputs import MARK, is_plain, members, plain_name
 from harness.probes.api.request import NOBODY, ApiAccount, Hole, RequestDraft, json_of, succeeded
+from harness.probes.api.second_doors import given_elsewhere
 from harness.probes.api.thefts import Theft, names_of, proven, thefts
 from harness.probes.api.world import World
 from harness.probes.exchange import Exchange
@@ -36,6 +37,7 @@ def objects_read(world: World) -> Iterator[Hole]:
     yield from proven(thefts(world, victim, thief, ("GET", "POST", "QUERY")), partial(_read, world, victim, thief))
     if graph := graph_of(world):
         yield from graph_objects(world, graph, victim, thief)
+    yield from given_elsewhere(world, victim, thief)
     yield from _by_headers(world, victim, thief)
     yield from bypassed(world, islice(_refusals(world, victim, thief), _MOST_DETOURS))
 

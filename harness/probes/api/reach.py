@@ -244,7 +244,8 @@ def _pages_of(world: World, site: TextPlace, made: Exchange, element: str) -> It
     for described in world.reads():
         path = described.operation.path
         names = names_in_path(path)
-        is_near = site.operation.path.startswith(path.partition("{")[0].rstrip("/"))
+        ahead = path.partition("{")[0].rstrip("/")
+        is_near = site.operation.path.startswith(ahead) or ahead.rpartition("/")[2] in site.operation.path.split("/")
         if not is_near or len(names) > 1 or (names and value is None):
             continue
         draft = world.draft(described, site.account)

@@ -32,8 +32,10 @@ _ADMIN = re.compile(
     re.IGNORECASE,
 )
 _CHANGES = ("PUT", "PATCH", "DELETE")
-_CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"})
-"""Headers that make a request depend on what was read before."""
+_CONDITIONS = frozenset(
+    {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range", "idempotency-key"}
+)
+"""Headers that make a request depend on what was read or sent before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +77,9 @@ class Described:
 
     @property
     def is_for_admins(self) -> bool:
-        """Is it, by its words, meant for those who run the service?"""
-        return _ADMIN.search(f"{self.operation.path} {self.inputs.words.replace('_', ' ')}") is not None
+        """Is it, by its words, meant for those who run the service? The front page is called root, and is for all."""
+        words = f"{self.operation.path} {self.inputs.words.replace('_', ' ')}"
+        return self.operation.path != "/" and _ADMIN.search(words) is not None
 
 
 @dataclass

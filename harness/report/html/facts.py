@@ -33,7 +33,8 @@ def headline_facts(run: RunFiles) -> tuple[tuple[str, str], ...]:
     stack = facts.stack
     stack_words = "none"
     if stack is not None:
-        stack_words = f"{one_line(stack.backend, 40)}, {'started by this run' if stack.owned else 'not started by us'}"
+        ours = f"{one_line(stack.backend, 40)}, started by this run"
+        stack_words = ours if stack.owned else f"{one_line(stack.url, 200)}, not started by us"
     return (
         ("Build", f"{build_words}, with uncommitted changes" if build.dirty else build_words),
         ("Policy", one_line(run.policy_name, 120)),

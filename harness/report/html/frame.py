@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import harness
 from harness.report.text import amount, clock, number, one_line, percent, plain, plural, seconds, signs
@@ -39,6 +39,14 @@ def render_alone(template: str, parts: dict[str, object], *, beside: Path | None
     return _environment(beside).get_template(template).render(**frame, **parts)
 
 
+def coded(text: str) -> Markup:
+    """A sentence whose words between backticks are shown as code."""
+    parts = text.split("`")
+    is_paired = len(parts) % 2 == 1
+    shown = (Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts))
+    return Markup("").join(shown) if is_paired else escape(text)
+
+
 @cache
 def _environment(beside: Path | None) -> Environment:
     environment = Environment(
@@ -57,6 +65,7 @@ def _environment(beside: Path | None) -> Environment:
         "percent": percent,
         "signs": signs,
         "one_line": one_line,
+        "coded": coded,
     }
     environment.globals["plural"] = plural
     return environment
