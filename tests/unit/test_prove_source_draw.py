@@ -11,7 +11,7 @@ from harness.errors import ConfigError
 from harness.prove.source.drawing import draw_sources
 from harness.prove.source.line_tests import read_line_tests
 from harness.prove.source.python import PythonFile
-from harness.prove.source.trial import parts_of
+from harness.prove.source.trial import parts_of, within
 from harness.pytest_plugin.timeline import SuiteJournal, TimeSpan
 
 SOURCES = {
@@ -100,6 +100,13 @@ def test_the_test_that_is_about_the_file_comes_first(tmp_path):
     told(tmp_path, (1.5, 1.6, {"a.py": [5]}), (3.1, 3.2, {"a.py": [1, 4, 5], "b/c.py": [5]}))
     found = read_line_tests(tmp_path, [JOURNAL])
     assert found.nearest("a.py", ["t1", "t2"]) == ("t2", "t1")
+
+
+@pytest.mark.parametrize(
+    ("most", "chosen"), [(0, ("a",)), (5, ("a", "c")), (30, ("a", "b", "c")), (float("inf"), ("a", "b", "c"))]
+)
+def test_what_would_take_too_long_is_not_tried(most, chosen):
+    assert within(("a", "b", "c"), {"a": 4, "b": 20, "c": 1}, most) == chosen
 
 
 @given(st.lists(st.floats(0, 50), max_size=40))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from random import Random
 
@@ -12,11 +13,21 @@ from harness.errors import ConfigError
 from harness.prove.model import Defect, Expectation
 from harness.prove.source.edit import SourceChange, SourceEdit, equivalent
 from harness.prove.source.python import PythonFile
+from harness.prove.source.setting import setting_changes
+from harness.prove.source.template import template_changes, template_form
 
-READERS: Mapping[str, Callable[[str, str], Iterator[SourceChange]]] = {
-    ".py": lambda name, text: PythonFile(name, text).changes(),
+Reader = Callable[[str, str], Iterator[SourceChange]]
+READERS: Mapping[str, Reader] = {
+    "*.py": lambda name, text: PythonFile(name, text).changes(),
+    "*.html": template_changes,
+    "*.jinja*": template_changes,
+    "*.j2": template_changes,
+    "*/templates/*.txt": template_changes,
+    "*.env": setting_changes,
+    "*.toml": setting_changes,
+    ".env*": setting_changes,
 }
-"""How files of each language are read: another language is another module with such a function."""
+"""How files of each name are read, the first that fits: another language is another module with such a function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +69,17 @@ def draw_sources(seed: int, n: int, sources: Mapping[str, str]) -> tuple[SourceM
 
 def read_sources(folder: Path, names: frozenset[str]) -> Mapping[str, str]:
     """The text of those files that can be read as a language that is known here."""
-    return {name: (folder / name).read_text(encoding="utf-8") for name in names if Path(name).suffix in READERS}
+    return {name: (folder / name).read_text(encoding="utf-8") for name in names if _reader_of(name) is not None}
+
+
+def _reader_of(name: str) -> Reader | None:
+    return next((reader for pattern, reader in READERS.items() if fnmatchcase(name, pattern)), None)
 
 
 def _changes(name: str, text: str) -> Iterator[SourceChange]:
+    reader = _reader_of(name)
     try:
-        yield from READERS[Path(name).suffix](name, text)
+        yield from reader(name, text) if reader is not None else ()
     except SyntaxError as error:
         raise ConfigError(f"cannot be parsed ({error})", path=Path(name)) from None
 
@@ -82,5 +98,11 @@ def _defect(seed: int, edit: SourceEdit, drawn: Mapping[str, object]) -> Defect:
         why=f"Drawn by seed {seed}.",
         expect=Expectation(),
         folder=Path(f"draw-{seed}"),
-        equivalent=equivalent(edit),
+        equivalent=_same_template(edit) or equivalent(edit),
     )
+
+
+def _same_template(edit: SourceEdit) -> str:
+    if _reader_of(edit.file) is not template_changes:
+        return ""
+    return "both are the same template" if template_form(edit.before) == template_form(edit.after) else ""

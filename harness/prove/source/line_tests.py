@@ -92,7 +92,8 @@ def read_line_tests(
     if not found:
         raise ConfigError(
             "no process of the service told which lines it ran: mutants of its source need a service in Python that is"
-            " started with its environment kept"
+            " started with its environment kept; for another language write a tracer such as line_tracer.py and a"
+            " module of its mistakes that READERS names (both in harness/prove/source)"
         )
     return LineTests(
         tests={place: frozenset(tests) for place, tests in found.items()},

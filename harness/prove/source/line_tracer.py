@@ -21,6 +21,9 @@ _FOLDER = Path(os.environ.get("HARNESS_LINES_TO", ""))
 _EPOCH_S = 0.05
 """How finely it is told when a line ran."""
 
+_OPENED_AT = 0
+"""The line that stands for a file which was read as a whole, such as one of settings."""
+
 _files: dict[CodeType, str] = {}
 _ran: list[set[tuple[str, int]]] = [set()]
 
@@ -33,13 +36,27 @@ def _call(frame: FrameType, _event: str, _argument: object) -> Any:  # noqa: ANN
         file = _files[code] = place[len(_TOP) :] if place.startswith(_TOP) else ""
     if not file:
         return None
-    _ran[0].add((file, frame.f_lineno))
+    # Jinja runs a template as Python of its own, which knows what line of the template each of its lines is
+    template = frame.f_globals.get("__jinja_template__")
+    line_of = template.get_corresponding_lineno if template is not None else int
+    _ran[0].add((file, line_of(frame.f_lineno)))
 
     def line(inner: FrameType, _event: str, _argument: object) -> Any:  # noqa: ANN401
-        _ran[0].add((file, inner.f_lineno))
+        _ran[0].add((file, line_of(inner.f_lineno)))
         return line
 
     return line
+
+
+def _opened(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open" and isinstance(arguments[0], (str, os.PathLike)) and not _is_code(str(arguments[0])):
+        place = os.path.realpath(os.fspath(arguments[0]))
+        if place.startswith(_TOP):
+            _ran[0].add((place[len(_TOP) :], _OPENED_AT))
+
+
+def _is_code(name: str) -> bool:
+    return name.endswith((".py", ".pyc")) or "__pycache__" in name
 
 
 def _write(begun: float) -> None:
@@ -70,4 +87,5 @@ def _begin() -> None:
 if __name__ == "sitecustomize":
     atexit.register(lambda: _write(time.monotonic()))
     os.register_at_fork(after_in_child=_begin)
+    sys.addaudithook(_opened)
     _begin()

@@ -290,6 +290,11 @@ def _texts(node: cst.SimpleString | cst.FormattedString, _places: _Places) -> _F
     code = _code(node)
     for operator, changed in sql_changes(code):
         yield operator, cst.parse_expression(changed)
+    if isinstance(node, cst.SimpleString) and node.raw_value.isdecimal():
+        # a setting's default, as the environment would say it
+        for operator, number in _integers(cst.Integer(str(int(node.raw_value))), _places):
+            if isinstance(number, cst.Integer):
+                yield operator, node.with_changes(value=f'"{number.value}"')
 
 
 # --- statements

@@ -30,7 +30,8 @@ class SourceStack:
     rig: Rig
     folder: Path
     """The copy."""
-    planted: SourceEdit | None = None
+    sources: Mapping[str, bytes]
+    """Every file of it, as it was copied."""
 
     def plant(self, edit: SourceEdit | None) -> None:
         """Start the service with that change of its sources, or with none, whatever it did before.
@@ -41,17 +42,24 @@ class SourceStack:
         for one in processes:
             if self.rig.exit_status(one) is None:
                 self.rig.kill(one)
-        if self.planted is not None:
-            self._write(self.planted, self.planted.before)
-        self.planted = edit
+        self._write_back(without=edit.file if edit is not None else "")
         if edit is not None:
-            self._write(edit, edit.after)
+            (self.folder / edit.file).write_text(edit.after, encoding="utf-8")
         _restore(self.stack.info)
         for one in processes:
             self.rig.start(one)
 
-    def _write(self, edit: SourceEdit, text: str) -> None:
-        (self.folder / edit.file).write_text(text, encoding="utf-8")
+    def _write_back(self, *, without: str) -> None:
+        """Undo what the one before changed of its own files, and what it made beside them, but for compiled ones."""
+        for name, content in self.sources.items():
+            file = self.folder / name
+            if name != without and (not file.is_file() or file.read_bytes() != content):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+        for file in self.folder.rglob("*"):
+            known = file.relative_to(self.folder).as_posix() in self.sources or "__pycache__" in file.parts
+            if not known and (file.is_symlink() or not file.is_dir()):
+                file.unlink()
 
 
 @contextmanager
@@ -60,12 +68,13 @@ def start_source(
 ) -> Iterator[SourceStack]:
     """Start a copy of the target; with `lines`, its processes write there which lines they run. Raises as `launch`."""
     folder = copy_source(source_of(target), scratch / "copy").resolve()
+    sources = {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     service = replace(target.service, cwd=str(folder))
     if lines is not None:
         service = replace(service, env={**service.env, **_traced(service.env, folder, lines)})
     copied = replace(target, service=service)
     with launch(copied, overrides=overrides, listen=listen) as stack:
-        yield SourceStack(copied, stack, Rig(copied, stack), folder)
+        yield SourceStack(copied, stack, Rig(copied, stack), folder, sources)
 
 
 def _traced(env: Mapping[str, str], folder: Path, lines: Path) -> Mapping[str, str]:
