@@ -52,6 +52,7 @@ class Crew:
         self.deaths: list[Death] = []
         self.granted: dict[tuple[str, int], tuple[str, float]] = {}
         self.renewed: dict[tuple[str, int], list[float]] = {}
+        self.let_go: set[tuple[str, int]] = set()
         eventually(self.settled, "both workers hold jobs", explain=self.state)
         self.began = time.time()
 
@@ -95,17 +96,18 @@ class Crew:
     def dies(self, worker):
         """A worker was killed or frozen just now; what is left of its locks says when it renewed them."""
         held = [(job, fence) for job, (holder, fence) in self.holders().items() if holder == worker]
-        died = time.time()
-        self.deaths.append(Death(worker=worker, at=died))
+        self.deaths.append(Death(worker=worker, at=time.time()))
         for job, fence in held:
             key = f"dr:lock:job:{job}"
             # The clock first: what it takes to ask makes a lock look older, never younger than it is.
             now = time.time()
             left, owner = self.keys.pttl(key) / 1_000, self.keys.get(key) or ""
-            # One that has run out meanwhile may be the next worker's already: it was held when its own worker died.
-            last = now - TTL + left if owner.startswith(f"{worker}:") else died - TTL
+            if not owner.startswith(f"{worker}:"):
+                # let go just before the worker died, or run out since: nothing tells until when it was claimed
+                self.let_go.add((job, fence))
+                continue
             # what was granted only just now was not renewed before, by whichever clock
-            self.renewed[job, fence] = [max(last, self.began, self.granted[job, fence][1])]
+            self.renewed[job, fence] = [max(now - TTL + left, self.began, self.granted[job, fence][1])]
 
     def returns(self, worker):
         """A worker that was frozen goes on."""
@@ -160,7 +162,9 @@ class Crew:
             if given is not None and given <= self.began:
                 continue
             # Who died while it held the job never let it go. What came before the test was not watched.
-            died = any(one.worker == worker and begun <= one.at <= (given or until) for one in self.deaths)
+            died = (job, fence) not in self.let_go and any(
+                one.worker == worker and begun <= one.at <= (given or until) for one in self.deaths
+            )
             given, begun = None if died else given, max(begun, self.began)
             proofs = tuple(self.renewed.get((job, fence), ()))
             holds.append(Hold(lock=job, owner=worker, token=fence, begun=begun, ended=given, renewed=proofs))
