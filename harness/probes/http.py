@@ -22,7 +22,7 @@ from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer, curl_lin
 from harness.probes.framing import Surplus, surplus_behind
 from harness.probes.headers import is_endless
 from harness.probes.reach import Reach
-from harness.probes.transport import BoundedTransport, UnboundedAnswer
+from harness.probes.transport import BoundedTransport, Spared, UnboundedAnswer
 from harness.probes.trust import trusted
 
 MOST_COOKIES = 180
@@ -77,6 +77,10 @@ class ServiceUnavailable(Exception):  # noqa: N818 - a state of the service, nam
         self.attempt = attempt
         self.curl = curl_line(attempt)
         super().__init__(f"{attempt!r}: {what}\n  repeat: {self.curl}")
+
+
+class NotAsked(ServiceUnavailable):
+    """We did not ask on a service that answers late: what it would have said is not known."""
 
 
 class RecordingClient(httpx.Client):
@@ -159,7 +163,7 @@ class RecordingClient(httpx.Client):
             with self._bounded.apart(request) as (stream, budget):
                 return surplus_behind(stream, request, budget)
         except httpx.RequestError as error:
-            raise ServiceUnavailable(_describe(error), self._attempt(request)) from error
+            raise _unanswered(error, self._attempt(request)) from error
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:  # noqa: ANN401 - httpx's own arguments
         """See `httpx.Client.build_request`. Raises `UnfitAnswer` for text that no request can hold."""
@@ -181,8 +185,7 @@ class RecordingClient(httpx.Client):
             what = f"its answer redirects to what is no address ({_one_line(error)})"
             raise ServiceUnavailable(what, self._attempt(request)) from error
         except httpx.RequestError as error:
-            what = _describe(error)
-            raise ServiceUnavailable(what, self._attempt(_request_of(error, request))) from error
+            raise _unanswered(error, self._attempt(_request_of(error, request))) from error
 
     def _before(self, request: httpx.Request) -> None:
         url = str(request.url)
@@ -259,6 +262,10 @@ def _request_of(error: httpx.RequestError, sent: httpx.Request) -> httpx.Request
 def _one_line(error: Exception) -> str:
     """What an error says, which may quote what a server sent."""
     return " ".join(str(error)[: 2 * _SHOWN_REASON].split())[:_SHOWN_REASON] or type(error).__name__
+
+
+def _unanswered(error: httpx.RequestError, attempt: SentRequest) -> ServiceUnavailable:
+    return (NotAsked if isinstance(error, Spared) else ServiceUnavailable)(_describe(error), attempt)
 
 
 def _describe(error: httpx.RequestError) -> str:

@@ -6,7 +6,8 @@ never answered is given a share of what is left, and what was answered before fa
 nothing is left, the service is not asked on: all waits together are bounded, whatever it answers when.
 
 Answers that come whole but late have an account of their own, of what they took beyond a tenth of the usual time. Where
-that is used up, what was late is not asked on, and nothing new where two thirds were late.
+that is used up, what was late is not asked on, and nothing new where two thirds were late: a check that wanted to ask
+is an error then, and no fault of the service.
 Services of ours have no account: a test may make them hang on purpose.
 """
 
@@ -106,6 +107,8 @@ class Wait:
     seconds: float
     refusal: str = ""
     """Why the service is not to be asked."""
+    is_spared: bool = False
+    """It would answer, only late: that it is not asked is our choice, and says nothing of it."""
     _seen: _Seen | None = None
     _asked: str = ""
     _usual_s: float = 0.0
@@ -152,12 +155,12 @@ def wait_for(place: Place | None, asked: str, usual_s: float) -> Wait:
     late_s, most_s = seen.late.taken() / 100, _LATE * max(usual_s, _LEAST_USUAL_S)
     if late_s > most_s and seen.seems_late(asked):
         what = f"the service is not asked on: its answers took {late_s:.0f} s in all beyond a tenth of the time allowed"
-        return Wait(0.0, f"{what} ([service] timeout_s)")
+        return Wait(0.0, f"{what} ([service] timeout_s)", is_spared=True)
     is_paid = seen.waits.taken() >= MOST_IN_VAIN
     seconds = seen.patience(asked, usual_s) if is_paid else usual_s
     if seconds < min(_LEAST_S, usual_s):
         return Wait(0.0, "the service is not asked on: it was waited for in vain for too long")
-    return Wait(round(seconds, 2), "", seen, asked, usual_s, is_paid)
+    return Wait(round(seconds, 2), _seen=seen, _asked=asked, _usual_s=usual_s, _is_paid=is_paid)
 
 
 def is_silent(place: Place) -> bool:

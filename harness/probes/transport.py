@@ -42,6 +42,10 @@ class UnboundedAnswer(httpx.RemoteProtocolError):
     """An answer is more than is read of any; the message says of what."""
 
 
+class Spared(httpx.ReadTimeout):
+    """The service was not asked, since its answers come late (`patience`)."""
+
+
 class Budget(float):
     """Seconds for a whole exchange, handed to httpcore as its time-out: each step gets what is left of them.
 
@@ -171,7 +175,7 @@ class BoundedTransport(httpx.BaseTransport):
         place = (plain_host(request.url.host), request.url.port or PORTS.get(request.url.scheme, 0))
         wait = wait_for(place, f"{request.method} {request.url.path}", self._timeout_s)
         if wait.refusal:
-            raise httpx.ReadTimeout(wait.refusal, request=request)
+            raise (Spared if wait.is_spared else httpx.ReadTimeout)(wait.refusal, request=request)
         return place, wait, Budget(wait.seconds)
 
     def close(self) -> None:

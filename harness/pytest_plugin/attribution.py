@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import HarnessError, StartupError
 from harness.model import Outcome, StackInfo
-from harness.probes.http import ServiceUnavailable
+from harness.probes.http import NotAsked, ServiceUnavailable
 from harness.stack.ground import ground_problem
 
 _OWN_TIMEOUT = re.compile(r"^Timeout \(>?\d")
@@ -28,6 +28,8 @@ def outcome_of(error: BaseException, info: StackInfo) -> tuple[Outcome, str]:
         return Outcome.ERROR, "the harness failed"
     if isinstance(error, pytest.fail.Exception) and _OWN_TIMEOUT.match(str(error)):
         return Outcome.ERROR, "the test's own time-out"
+    if isinstance(error, NotAsked):
+        return Outcome.ERROR, error.what
     if isinstance(error, (ServiceUnavailable, AssertionError, pytest.fail.Exception)) or _is_browser_error(error):
         problem = ground_problem(info)
         return (Outcome.ERROR, problem) if problem else (Outcome.FAIL, "")

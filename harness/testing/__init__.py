@@ -10,8 +10,8 @@ from harness.machine.extras import lacking
 from harness.machine.redaction import Redactor
 from harness.model import Observation, Outcome, StackInfo, Target
 from harness.model.network import is_loopback
-from harness.probes.exchange import Exchange, UnfitAnswer
-from harness.probes.http import Permit, RecordingClient, ServiceUnavailable
+from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer
+from harness.probes.http import NotAsked, Permit, RecordingClient, ServiceUnavailable
 from harness.pytest_plugin import count_browser_assertions
 from harness.pytest_plugin.fixtures import Measure
 from harness.pytest_plugin.markers import CheckMark, RigMark, check_mark, suite_of
@@ -38,6 +38,7 @@ __all__ = [
     "Instrument",
     "ItemNotes",
     "Measure",
+    "NotAsked",
     "Observation",
     "Outcome",
     "Permit",
@@ -45,6 +46,7 @@ __all__ = [
     "Redactor",
     "RequestRules",
     "RigMark",
+    "SentRequest",
     "ServiceUnavailable",
     "StackInfo",
     "Target",

@@ -12,7 +12,7 @@ import pytest
 from harness.errors import StackError
 from harness.model import Outcome, StackInfo
 from harness.probes.exchange import Exchange, SentRequest, UnfitAnswer
-from harness.probes.http import ServiceUnavailable
+from harness.probes.http import NotAsked, ServiceUnavailable
 from harness.pytest_plugin.attribution import outcome_of, without_servers
 from harness.stack.ground import silent_part
 
@@ -105,6 +105,10 @@ def test_it_is_the_targets_fault_while_the_stack_answers(error):
     [
         (StackError("no"), "the harness failed"),
         (KeyError("id"), "the test itself crashed"),
+        (
+            NotAsked("its answers took 28 s in all", SentRequest(method="GET", url="http://h/")),
+            "its answers took 28 s in all",
+        ),
         (pytest.fail.Exception("Timeout (>120.0s) from pytest-timeout."), "the test's own time-out"),
     ],
 )

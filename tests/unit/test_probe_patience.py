@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from harness.probes.http import NotAsked, RecordingClient
 from harness.probes.patience import count_waits, is_silent, wait_for
 
 USUAL_S = 10.0
@@ -81,6 +82,8 @@ def test_answers_that_come_late_are_not_awaited_for_ever(place) -> None:
     assert set(waits) == {4.0, 0.0}
     assert sum(waits) <= 50
     assert "timeout_s" in refusal(place, "/new")
+    with RecordingClient(f"http://{place[0]}") as client, pytest.raises(NotAsked, match="timeout_s"):
+        client.get("/new")
 
 
 def test_what_is_never_late_is_asked_on_beside_one_that_always_is(place) -> None:
