@@ -33,7 +33,7 @@ def agree(shown, held):
         return between(before, told, after)
 
     # a write is in the database a moment before what was kept of the figures is thrown away
-    eventually(same, "the database's figures", seconds=8, explain=lambda: differing(shown(), held()))
+    eventually(same, "the database's figures", seconds=30, explain=lambda: differing(shown(), held()))
 
 
 def between(before, told, after):
