@@ -2,10 +2,10 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
+from fixtures.dealradar.model import mean_rating
 from harness.testing import eventually
 
 LAST_ID = 2**53 - 1
@@ -96,13 +96,12 @@ def test_the_overview_is_what_the_database_holds(operator, db, empty_category):
 def category(number, slug, deals, rows):
     mine = {kind: [one for one in found if deals.get(one[0]) == number] for kind, found in rows.items()}
     ratings = [rating for _, rating, _ in mine["reviews"]]
-    mean = (Decimal(sum(ratings)) / len(ratings)).quantize(Decimal("0.01"), ROUND_HALF_UP) if ratings else None
     return {
         "category": slug,
         "deals": sum(one == number for one in deals.values()),
         "reviews": len(mine["reviews"]),
         "comments": len(mine["comments"]),
-        "average_rating": None if mean is None else float(mean),
+        "average_rating": mean_rating(ratings),
     }
 
 
